@@ -1,0 +1,1 @@
+"""Host data: downloads, archives, stores, order and batching. numpy only."""

@@ -1,0 +1,1 @@
+"""One module per data source: download, miniature, preprocess, read."""

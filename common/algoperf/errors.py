@@ -1,0 +1,52 @@
+"""What can go wrong, and the exit code that says so.
+
+    AlgoperfError                1  something failed that no argument could have prevented
+    ├── UserError                2  bad input: says what was given, what is allowed, how to mend it
+    │   └── CheckpointMismatch   2  a checkpoint of other code or settings
+    ├── DataError                5  raw or preprocessed data is missing, truncated or corrupt
+    └── EvaluationMismatch       6  re-evaluated metrics differ from the recorded ones
+
+How a run ended has exit codes of its own: `records.Status`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AlgoperfError(Exception):
+    """Base of all errors that are reported as a message, without a traceback."""
+
+    exit_code = 1
+
+
+class UserError(AlgoperfError):
+    """The caller can mend this by changing an argument or a file."""
+
+    exit_code = 2
+
+
+class CheckpointMismatch(UserError):
+    """The checkpoint found was written by other code or under other settings."""
+
+
+class DataError(AlgoperfError):
+    """Raw or preprocessed data is missing, truncated or corrupt."""
+
+    exit_code = 5
+
+
+class EvaluationMismatch(AlgoperfError):
+    """Metrics computed from a checkpoint differ from the recorded ones."""
+
+    exit_code = 6
+
+
+def unknown(what: str, given: str, allowed: Iterable[str], remedy: str = "") -> UserError:
+    """A UserError in the house form: given, allowed, nearest match, what to do."""
+    names = sorted(allowed)
+    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    listed = ", ".join(names) or "(none)"
+    return UserError(f"Unknown {what} {given!r}.{hint} Allowed: {listed}.{' ' + remedy if remedy else ''}")
