@@ -1,9 +1,9 @@
-"""Make the project's virtual environment: `python3 ci/install.py .venv`.
+"""Make a virtual environment: the project's by `python3 ci/install.py .venv`, an image's, or a tool's.
 
 Needs nothing but Python 3.11 with venv and pip. pip only brings uv; uv brings the rest, ten times
 faster. What pip's own configuration says (mirrors, a folder of wheels) is handed on to uv, which does
-not read it. Where no folder of wheels holds a torch, uv is told which build to take, so that a machine
-without a GPU is not sent gigabytes of CUDA.
+not read it. Where no folder of wheels holds the right build of torch, uv is told which one to take, so
+that a machine without a GPU is not sent gigabytes of CUDA.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def pip_setting(pip: list[str], name: str) -> list[str]:
     from_environment = os.environ.get("PIP_" + name.replace("-", "_").upper())
     if from_environment is not None:
         return from_environment.split()
-    asked = subprocess.run([*pip, "config", "get", f"global.{name}"], capture_output=True, text=True, check=False)
+    command = [*pip, "config", "get", f"global.{name}"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
     return asked.stdout.split() if asked.returncode == 0 else []
 
 
@@ -36,25 +37,35 @@ def package_sources(pip: list[str], accelerator: str) -> list[str]:
     extra = pip_setting(pip, "extra-index-url")
     options += [word for url in extra for word in ("--index", url)]
     if extra:
-        options += ["--index-strategy", "unsafe-best-match"]  # pip's own rule: the best version of all indexes
-    has_torch_wheel = any(Path(folder).is_dir() and any(Path(folder).glob("torch-*.whl")) for folder in folders)
-    if not has_torch_wheel:
+        # pip's own rule: the best version of all indexes
+        options += ["--index-strategy", "unsafe-best-match"]
+    if not any(any(Path(folder).glob(f"torch-*+{accelerator}-*.whl")) for folder in folders):
         options += ["--torch-backend", accelerator]
     return options
 
 
-def requirements(extras: list[str], accelerator: str) -> list[str]:
-    """What to install: this project, editable, and JAX's CUDA plug-in where one is asked for."""
+def requirements(extras: list[str], accelerator: str, *, for_image: bool) -> list[str]:
+    """What to install: this project, and JAX's CUDA plug-in where one is asked for.
+
+    The project comes as an editable package, except in an image: there only what it depends on, as bytecode.
+    """
+    if for_image:
+        chosen = [word for extra in extras for word in ("--extra", extra)]
+        project = ["--compile-bytecode", "--requirements", str(ROOT / "pyproject.toml"), *chosen]
+    else:
+        project = ["--editable", f"{ROOT}[{','.join(extras)}]"]
     plugin = JAX_PLUGIN[accelerator] if "jax" in extras else None
-    return ["--editable", f"{ROOT}[{','.join(extras)}]", *([f"jax[{plugin}]"] if plugin else [])]
+    return [*project, *([f"jax[{plugin}]"] if plugin else [])]
 
 
 def main() -> int:
     """Create or update the environment named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("venv", type=Path)
-    parser.add_argument("--extras", default="jax,pytorch,data,dev", help="comma-separated extras of pyproject.toml")
+    parser.add_argument("--extras", default="jax,pytorch,data,dev", help="of pyproject.toml, by commas")
     parser.add_argument("--accelerator", default="cpu", choices=sorted(JAX_PLUGIN))
+    parser.add_argument("--for-image", action="store_true", help="only what the project needs, as bytecode")
+    parser.add_argument("--packages", type=Path, metavar="FILE", help="this list instead of the project")
     options = parser.parse_args()
     if sys.version_info[:2] != (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
@@ -64,17 +75,18 @@ def main() -> int:
     if not python.exists():
         made = subprocess.run([sys.executable, "-m", "venv", str(options.venv)], check=False)
         if made.returncode != 0:
-            print("error: this Python cannot make virtual environments. On Debian: apt install python3.11-venv")
+            print("error: this Python makes no virtual environments. On Debian: apt install python3.11-venv")
             return 2
     pip = [str(python), "-m", "pip"]
     # No --isolated or --index-url here: pip knows its own configuration.
     subprocess.run([*pip, "install", "--quiet", UV], check=True)
     uv = [str(options.venv / "bin" / "uv"), "pip", "install", "--python", str(python)]
-    subprocess.run(
-        [*uv, *package_sources(pip, options.accelerator), "--constraint", str(ROOT / "constraints.txt"),
-         *requirements(options.extras.split(","), options.accelerator)],
-        check=True,
-    )  # fmt: skip
+    if options.packages:
+        wanted = ["--requirements", str(options.packages)]
+    else:
+        wanted = requirements(options.extras.split(","), options.accelerator, for_image=options.for_image)
+    sources = package_sources(pip, options.accelerator)
+    subprocess.run([*uv, *sources, "--constraint", str(ROOT / "constraints.txt"), *wanted], check=True)
     return 0
 
 

@@ -87,3 +87,8 @@ class Dataset(Protocol):
     def open(self, data_dir: Path) -> OpenDataset:
         """Open the store. Raises DataError, naming the command that makes it, if it is not there."""
         ...
+
+
+def place(root: Path, dataset: Dataset, scale: str) -> Path:
+    """Where a dataset lies below the root of all raw or of all preprocessed data."""
+    return root / dataset.name / scale

@@ -1,0 +1,5 @@
+"""`python -m algoperf` is `algoperf`."""
+
+from algoperf.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Building blocks for submissions: batch sizes, schedules, training steps. Optional; the baselines use them."""

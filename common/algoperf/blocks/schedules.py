@@ -1,0 +1,34 @@
+"""Learning rate schedules in closed form: plain functions of the step, the same for both frameworks."""
+
+from __future__ import annotations
+
+import math
+
+
+def warmup_cosine(step: int, peak: float, warmup_steps: int, horizon: int) -> float:
+    """Linear from 0 to `peak`, then half a cosine down to 0 at `horizon`; 0 afterwards.
+
+    Args:
+      step: number of the update, from 0.
+      peak: the largest rate, reached at step `warmup_steps`.
+      warmup_steps: length of the linear part.
+      horizon: step at which the rate is 0 again.
+    """
+    if step < warmup_steps:
+        return peak * step / warmup_steps
+    progress = min(1.0, (step - warmup_steps) / max(1, horizon - warmup_steps))
+    return peak * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def warmup_linear(
+    step: int, peak: float, warmup_steps: int, horizon: int, decay_steps_factor: float, end_factor: float
+) -> float:
+    """Linear from 0 to `peak`, then linear to `end_factor * peak`, which stays.
+
+    The decay takes `decay_steps_factor` of the steps that are left after the warm-up.
+    """
+    if step < warmup_steps:
+        return peak * step / warmup_steps
+    decay_steps = max(1, int((horizon - warmup_steps) * decay_steps_factor))
+    progress = min(1.0, (step - warmup_steps) / decay_steps)
+    return peak * (1.0 + (end_factor - 1.0) * progress)

@@ -1,0 +1,62 @@
+"""The command line, `algoperf`. Commands are imported when they are used, so that help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {
+    "workloads": "List the workloads and their targets.",
+    "download": "Fetch the raw data of a workload.",
+    "preprocess": "Turn raw data into a store that training reads.",
+    "train": "Train a submission on a workload, under the clock.",
+    "evaluate": "Evaluate checkpoints again, without the submission.",
+    "score": "Compare the runs of submissions.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are the functions of the same name in `algoperf.commands.<name>`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"algoperf.commands.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from algoperf.errors import unknown
+
+            raise unknown("command", args[0], COMMANDS, "See: algoperf --help")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="algoperf")
+def cli() -> None:
+    """AlgoPerf: which training algorithm reaches a fixed target fastest?"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors of ours become a message and an exit code, never a traceback."""
+    from algoperf.errors import AlgoperfError
+
+    try:
+        cli.main(args=arguments, prog_name="algoperf")
+    except AlgoperfError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)

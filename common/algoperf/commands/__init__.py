@@ -1,0 +1,1 @@
+"""The commands of `algoperf`, one module each. Modules import nothing but click until their command runs."""

@@ -1,0 +1,27 @@
+"""`algoperf download`: the task that needs a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from algoperf.commands import options
+
+
+@click.command()
+@options.workload
+@options.scale
+@options.raw_dir
+def download(workload: str, scale: str, raw_dir: Path) -> None:
+    """Fetch the raw data of a workload, or generate it at scale mini.
+
+    Interrupted downloads are resumed; files that are complete are only checked.
+    """
+    from algoperf.datasets.base import place
+    from algoperf.registry import find_workload
+
+    dataset = find_workload(workload).dataset
+    target = place(raw_dir, dataset, scale)
+    (dataset.miniature if scale == "mini" else dataset.download)(target)
+    click.echo(f"Raw data of {dataset.name} ({scale}): {target}")

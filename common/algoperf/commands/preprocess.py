@@ -1,0 +1,25 @@
+"""`algoperf preprocess`: raw data to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from algoperf.commands import options
+
+
+@click.command()
+@options.workload
+@options.scale
+@options.raw_dir
+@options.data_dir
+def preprocess(workload: str, scale: str, raw_dir: Path, data_dir: Path) -> None:
+    """Turn raw data into a store that training reads at random. Does nothing if the store is there."""
+    from algoperf.datasets.base import place
+    from algoperf.registry import find_workload
+
+    dataset = find_workload(workload).dataset
+    target = place(data_dir, dataset, scale)
+    dataset.preprocess(place(raw_dir, dataset, scale), target)
+    click.echo(f"Data of {dataset.name} ({scale}): {target}, hash {dataset.open(target).hash}")

@@ -1,0 +1,103 @@
+"""`algoperf train`: one trial."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from algoperf.commands import options
+
+
+@click.command()
+@options.workload
+@click.option(
+    "--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="The submission's framework."
+)
+@click.option(
+    "--submission",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A folder with a submission.py, or a .py file.",
+)
+@click.option(
+    "--ruleset",
+    type=click.Choice(["external", "self"]),
+    required=True,
+    help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
+)
+@click.option(
+    "--search-space",
+    type=click.Path(path_type=Path),
+    help="External ruleset only.  [default: tuning_search_space.json in the submission's folder]",
+)
+@click.option("--study", type=click.IntRange(min=0), default=1, show_default=True, help="Number of the study.")
+@click.option("--trial", type=click.IntRange(min=1), default=1, show_default=True, help="Number of the trial.")
+@click.option("--num-studies", type=click.IntRange(min=1), help="Studies in all.  [default: the version's]")
+@click.option("--num-trials", type=click.IntRange(min=1), help="Trials per study.  [default: the version's]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="All randomness follows from it."
+)
+@options.scale
+@options.version
+@options.data_dir
+@options.output_dir
+@click.option("--max-global-steps", type=click.IntRange(min=1), help="Stop after so many steps.")
+@click.option(
+    "--eval-every-steps",
+    type=click.IntRange(min=1),
+    help="Evaluate by steps instead of by time (unofficial).",
+)
+@click.option("--skip-evals", is_flag=True, help="Never evaluate.")
+@click.option(
+    "--resume/--no-resume", default=True, show_default=True, help="Go on with the trial found, or start over."
+)
+@click.option(
+    "--checkpoints",
+    type=click.Choice(["last", "all", "none"]),
+    default="last",
+    show_default=True,
+    help="Which checkpoints to keep.",
+)
+@click.option(
+    "--torch-compile",
+    "compile_policy",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="auto: as published, on GPUs only.",
+)
+@click.option(
+    "--num-processes",
+    type=click.IntRange(min=1),
+    help="PyTorch only: data-parallel processes.  [default: one per visible GPU]",
+)
+@click.pass_context
+def train(ctx: click.Context, **given: Any) -> None:
+    """Train a submission on a workload until its targets are reached or its budget is spent.
+
+    Records go to OUTPUT_DIR/SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J. A trial that is finished is not
+    repeated; one that was interrupted is resumed. The exit code tells how it ended: 0 by the rules, 3 an error
+    in the submission, 4 out of memory, 7 an evaluation failed, 130 interrupted, 2 bad input.
+    """
+    from algoperf import launcher
+
+    sys.exit(launcher.train(launcher.Request(**given), _arguments(ctx)))
+
+
+def _arguments(ctx: click.Context) -> list[str]:
+    """The command line again, for the processes that torchrun starts."""
+    arguments = ["train"]
+    for option in ctx.command.params:
+        value = ctx.params.get(option.name or "")
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            arguments += (
+                [(option.opts if value else option.secondary_opts)[0]] if value or option.secondary_opts else []
+            )
+        else:
+            arguments += [option.opts[0], str(value)]
+    return arguments

@@ -1,0 +1,131 @@
+"""The entry point of a cube's image: MLCube's call becomes the `algoperf` command of the same name.
+
+MLCube passes paths only: `train --data_in=/mlcube_io0 --parameters_file=/mlcube_io2/run.yaml ...`. Everything
+else stands in the parameters file: YAML whose keys are the options of the command (`framework`, `study`,
+`max_global_steps` ...). The workload is the image's own, named by ALGOPERF_WORKLOAD.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from algoperf import cli
+from algoperf.errors import AlgoperfError, UserError, unknown
+
+# task -> name of the path in mlcube.yaml -> option of the command
+PATHS = {
+    "download": {"raw_dir": "raw-dir"},
+    "preprocess": {"raw_in": "raw-dir", "data_dir": "data-dir"},
+    "train": {"data_in": "data-dir", "output_dir": "output-dir", "submission_dir": "submission"},
+    "evaluate": {"data_in": "data-dir", "output_in": "output-dir", "scores_dir": "scores-dir"},
+}
+PARAMETERS_FILE = "parameters_file"
+NOT_GIVEN = "null"  # file name that stands for an optional file that was not given
+
+
+def command_line(task: str, arguments: list[str], workload: str) -> list[str]:
+    """The `algoperf` arguments for a task and its MLCube arguments. UserError if they do not fit."""
+    if task not in PATHS:
+        raise unknown("task", task, PATHS)
+    paths = _parse_paths(task, arguments)
+    settings = _read_parameters(paths.pop(PARAMETERS_FILE, NOT_GIVEN))
+    if "submission_dir" in paths:
+        paths["submission_dir"] = _submission(paths["submission_dir"], settings)
+    options = [word for name, path in paths.items() for word in (f"--{PATHS[task][name]}", path)]
+    return [task, "--workload", workload, *options, *_setting_options(task, settings)]
+
+
+def _parse_paths(task: str, arguments: list[str]) -> dict[str, str]:
+    allowed = {*PATHS[task], PARAMETERS_FILE}
+    paths = {}
+    for argument in arguments:
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if name not in allowed:
+            raise unknown(f"path of task {task}:", name, allowed)
+        if not argument.startswith("--") or not equals or not value:
+            raise UserError(f"{argument!r} is not of the form --{name}=PATH.")
+        paths[name] = value
+    missing = sorted(set(PATHS[task]) - set(paths))
+    if missing:
+        raise UserError(f"Task {task} needs: {', '.join(f'--{name}=PATH' for name in missing)}.")
+    return paths
+
+
+def _read_parameters(path: str) -> dict[str, Any]:
+    if Path(path).name == NOT_GIVEN:
+        return {}
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise UserError(f"The parameters file cannot be read: {error.strerror} ({Path(path).name}).") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"The parameters file is not valid YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(
+            f"The parameters file must hold `name: value` lines, but it holds a {type(content).__name__}."
+        )
+    return {str(name).replace("-", "_"): value for name, value in content.items()}
+
+
+def _submission(folder: str, settings: dict[str, Any]) -> str:
+    relative = settings.pop("submission", None)
+    if relative is None:
+        holds = ", ".join(sorted(entry.name for entry in Path(folder).iterdir())) or "nothing"
+        raise UserError(
+            "The parameters file must say `submission: NAME`, a folder below submission_dir (a mount has no name "
+            f"of its own). submission_dir holds: {holds}."
+        )
+    path = Path(folder, str(relative))
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise UserError(f"submission: {relative!r} is outside of submission_dir.")
+    return str(path)
+
+
+def _setting_options(task: str, settings: dict[str, Any]) -> list[str]:
+    command = cli.cli.get_command(click.Context(cli.cli), task)
+    assert command is not None
+    reserved = {"workload", *(option.replace("-", "_") for option in PATHS[task].values())}
+    options = {option.opts[0].removeprefix("--").replace("-", "_"): option for option in command.params}
+    allowed = sorted(set(options) - reserved)
+    words = []
+    for name, value in settings.items():
+        if name not in allowed:
+            raise unknown(f"setting of task {task}:", name, allowed)
+        words += _option_words(name, options[name], value)
+    return words
+
+
+def _option_words(name: str, option: click.Parameter, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if getattr(option, "is_flag", False):
+        if not isinstance(value, bool):
+            raise UserError(f"{name}: {value!r} is not a truth value. Allowed: true, false.")
+        return [option.opts[0]] if value else option.secondary_opts[:1]
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        raise UserError(f"{name}: {value!r} is not a single value.")
+    return [option.opts[0], str(value)]
+
+
+def main() -> None:
+    """Run the task named on the command line."""
+    task, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
+    try:
+        words = command_line(task, arguments, os.environ.get("ALGOPERF_WORKLOAD", ""))
+    except AlgoperfError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    cli.main(words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Training and evaluation batches out of arrays.
+
+Every process computes which examples the global batch holds and reads only its own slice of them; so any
+number of processes together see the same global batches.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from algoperf.data.order import TrainingOrder, sample
+from algoperf.data.store import Store
+from algoperf.datasets.base import Batch, Shard, Split
+from algoperf.errors import UserError
+
+Fields = Mapping[str, np.ndarray]
+Finish = Callable[[dict[str, np.ndarray]], Batch]
+"""Turns raw rows, one array (rows, ...) per field, into a batch; vectorised, row by row independent."""
+
+
+class ArrayTrainingBatches:
+    """Shuffled, endless, always full training batches (see `TrainingBatches`)."""
+
+    def __init__(self, fields: Fields, finish: Finish, *, seed: int, batch_size: int, shard: Shard) -> None:
+        self._fields, self._finish = fields, finish
+        self._order = TrainingOrder(_num_rows(fields), seed)
+        self._batch_size = batch_size
+        self._slice = shard_slice(batch_size, shard)
+
+    def batch(self, position: int) -> Batch:
+        """This shard's rows of global batch `position`."""
+        start = position * self._batch_size + self._slice.start
+        rows = self._order.indices(start, self._slice.stop - self._slice.start)
+        return self._finish(_take(self._fields, rows))
+
+
+class ArrayEvaluationBatches(Sequence[Batch]):
+    """Each of the examples `rows` once, in order, in batches of one size.
+
+    All shards have equally many batches. Rows beyond the last example are zero, and so are their `weights`.
+    """
+
+    def __init__(self, fields: Fields, finish: Finish, rows: np.ndarray, *, batch_size: int, shard: Shard) -> None:
+        self._fields, self._finish, self._rows = fields, finish, rows
+        self._batch_size = batch_size
+        self._slice = shard_slice(batch_size, shard)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._rows) / self._batch_size)
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Batch]: ...
+
+    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
+        if isinstance(index, slice):
+            return [self._batch(number) for number in range(*index.indices(len(self)))]
+        number = operator.index(index)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"batch {number} of {len(self)}")
+        return self._batch(number % len(self))
+
+    def _batch(self, number: int) -> Batch:
+        size = self._slice.stop - self._slice.start
+        start = number * self._batch_size + self._slice.start
+        real = self._rows[start : start + size]
+        # Padding repeats a real example first and is blanked after: `finish` always sees full, valid rows.
+        padded = np.concatenate([real, np.full(size - len(real), self._rows[0])])
+        batch = self._finish(_take(self._fields, padded))
+        if len(real) < size:
+            batch = {name: _blank(value, len(real)) for name, value in batch.items()}
+        return {**batch, "weights": (np.arange(size) < len(real)).astype(np.float32)}
+
+
+class StoredArrays:
+    """An `OpenDataset` over a store: all a dataset has to add is how rows become inputs."""
+
+    def __init__(self, store: Store, finish: Finish) -> None:
+        self._store, self._finish = store, finish
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the content of the store."""
+        return self._store.hash
+
+    def num_examples(self, split: Split) -> int:
+        """How many examples the split holds; `eval_train` is the training split."""
+        return self._store.num_examples(_stored_split(split))
+
+    def warm(self) -> None:
+        """Read everything once."""
+        self._store.warm()
+
+    def training(self, *, seed: int, batch_size: int, shard: Shard) -> ArrayTrainingBatches:
+        """Shuffled training batches; UserError if `batch_size` cannot be split among the shards."""
+        fields = self._store.split("train")
+        return ArrayTrainingBatches(fields, self._finish, seed=seed, batch_size=batch_size, shard=shard)
+
+    def evaluation(
+        self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
+    ) -> ArrayEvaluationBatches:
+        """The first `num_examples` of the split, or a sample of the training split for `eval_train`."""
+        available = self.num_examples(split)
+        if not 1 <= num_examples <= available:
+            raise UserError(
+                f"Cannot evaluate {num_examples} examples of the split {split!r}. Allowed: 1 to {available}. "
+                "If that is too few, the data directory holds another scale of this dataset."
+            )
+        rows = sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
+        fields = self._store.split(_stored_split(split))
+        return ArrayEvaluationBatches(fields, self._finish, rows, batch_size=batch_size, shard=shard)
+
+
+def shard_slice(batch_size: int, shard: Shard) -> slice:
+    """The rows of a global batch that belong to `shard`; UserError if the shards cannot be equal."""
+    if not 0 <= shard.index < shard.count:
+        raise ValueError(f"shard index {shard.index} is not below the number of shards, {shard.count}")
+    if batch_size < 1 or batch_size % shard.count:
+        raise UserError(
+            f"A batch size of {batch_size} cannot be split among {shard.count} processes. Choose a positive "
+            f"multiple of {shard.count}, or another number of processes."
+        )
+    size = batch_size // shard.count
+    return slice(shard.index * size, (shard.index + 1) * size)
+
+
+def _stored_split(split: Split) -> str:
+    return "train" if split == "eval_train" else split
+
+
+def _num_rows(fields: Fields) -> int:
+    return len(next(iter(fields.values())))
+
+
+def _take(fields: Fields, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Copies of the given rows of every field."""
+    return {name: np.take(np.asarray(array), rows, axis=0) for name, array in fields.items()}
+
+
+def _blank(value: Any, num_real: int) -> Any:
+    """`value`, an array or nested tuples of arrays, with zeros in the rows from `num_real` on."""
+    if isinstance(value, tuple):
+        return tuple(_blank(part, num_real) for part in value)
+    blanked = np.zeros_like(value)
+    blanked[:num_real] = value[:num_real]
+    return blanked

@@ -1,0 +1,117 @@
+"""Small tools for files that must survive crashes, full disks and other processes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from algoperf.errors import DataError, UserError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def format_bytes(num_bytes: float) -> str:
+    """For people: `9.9 MB`, with decimal units as disks and networks are sold."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(num_bytes) < 1000:
+            return f"{num_bytes:.0f} {unit}" if unit == "bytes" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} TB"
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory and its parents; UserError if the system refuses."""
+    with explaining_refusal(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames and new names in `directory` survive a power failure."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a small file durably: `path` holds either what it held before or all of `content`."""
+    part = path.with_name(path.name + ".part")
+    with explaining_full_disk(path.parent, len(content)), explaining_refusal(path):
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        sync_directory(path.parent)
+
+
+def open_locked(path: Path) -> BinaryIO | None:
+    """Open (or make) `path` unbuffered and lock it for this process; None while another one holds it.
+
+    The kernel drops the lock when the file is closed, also when its process is killed: a lock that can be
+    had has no living owner.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The last owner may have renamed or removed the file between our open and our lock.
+            current = path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if current:
+            return open(descriptor, "r+b", buffering=0)
+        os.close(descriptor)
+
+
+@contextmanager
+def explaining_refusal(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to make `path` into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        raise UserError(
+            f"Cannot write {path}: {error.strerror}. Choose a directory where you may write."
+        ) from error
+
+
+def full_disk(directory: Path, required_bytes: int | None) -> DataError:
+    """The error for a disk that is, or would become, full; `required_bytes` are those still to be written."""
+    free = shutil.disk_usage(directory).free
+    required = "" if required_bytes is None else f"{format_bytes(required_bytes)} ({required_bytes} bytes) needed, "
+    return DataError(
+        f"Not enough disk space in {directory}: {required}{format_bytes(free)} ({free} bytes) free. "
+        "Free some space or choose another directory, then run the same command again."
+    )
+
+
+@contextmanager
+def explaining_full_disk(directory: Path, required_bytes: int | None = None) -> Iterator[None]:
+    """Turn the system's 'no space left' and 'quota exceeded' into a DataError with numbers."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        raise full_disk(directory, required_bytes) from error

@@ -1,0 +1,92 @@
+"""What the timed loop needs of a framework. Nothing here imports one."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from algoperf.binding import BoundWorkload
+from algoperf.datasets.base import Shard
+from algoperf.spec import ModelAuxiliaryState, ParameterContainer
+from algoperf.state_tree import LeafCodec
+from algoperf.versions import Limits
+from algoperf.workload import WorkloadDefinition
+
+
+class Backend(Protocol):
+    """One framework in this process: its devices, its fellow processes, its state.
+
+    Attributes:
+      name: "jax" or "pytorch".
+      rank: number of this process; process 0 reads the clock and writes the records.
+      num_processes: processes that train together.
+      num_devices: devices of all processes; batch sizes must be divisible by it.
+      codecs: how the framework's arrays are saved.
+    """
+
+    name: str
+    rank: int
+    num_processes: int
+    num_devices: int
+    codecs: dict[str, LeafCodec]
+
+    @property
+    def shard(self) -> Shard:
+        """The part of every global batch that this process feeds."""
+        ...
+
+    def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
+        """The workload that submissions see. `seed` decides on the order of the data."""
+        ...
+
+    def compile(self, workload: BoundWorkload, params: ParameterContainer, policy: str) -> ParameterContainer:
+        """Apply the workload's compile policy ('auto', 'on', 'off'); notes what was done in `compile_note`."""
+        ...
+
+    def bare_model(self, params: ParameterContainer) -> ParameterContainer:
+        """The model without the wrappers that distribution and compilation put around it."""
+        ...
+
+    @property
+    def compile_note(self) -> str:
+        """What was compiled, or why not; for the run's meta data."""
+        ...
+
+    def compile_seconds(self) -> float:
+        """Seconds spent compiling in this process so far."""
+        ...
+
+    def wait(self, *trees: Any) -> None:
+        """Wait until the devices of all processes have computed everything in `trees`."""
+        ...
+
+    def agree(self, *decisions: bool) -> tuple[bool, ...]:
+        """Process 0's decisions, in every process. Waits for the other hosts at most, not for devices."""
+        ...
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all processes, in their order, in every process."""
+        ...
+
+    def synchronise_model(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> None:
+        """Give every process the model of process 0, where processes may differ (batch statistics)."""
+        ...
+
+    def release_memory(self) -> None:
+        """Free what the framework caches on the device."""
+        ...
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Whether an error means that host or device memory ran out."""
+        ...
+
+    def random_state(self) -> Any:
+        """The framework's global random state, as arrays; None where there is none."""
+        ...
+
+    def set_random_state(self, state: Any) -> None:
+        """Restore `random_state()`."""
+        ...
+
+    def environment(self) -> dict[str, Any]:
+        """Versions and devices: `{"versions": {...}, "devices": [...]}`."""
+        ...

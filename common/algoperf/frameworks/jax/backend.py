@@ -1,0 +1,102 @@
+"""JAX in this process: one process drives all devices."""
+
+from __future__ import annotations
+
+import gc
+from importlib.metadata import version
+from typing import Any
+
+import jax
+
+from algoperf import spec
+from algoperf.binding import BoundWorkload
+from algoperf.datasets.base import Shard
+from algoperf.frameworks.jax.codec import JaxCodec
+from algoperf.frameworks.jax.workload import JaxWorkload
+from algoperf.state_tree import LeafCodec, NumpyCodec
+from algoperf.versions import Limits
+from algoperf.workload import WorkloadDefinition
+
+
+def start() -> JaxBackend:
+    """Settle the process-wide settings and return the backend."""
+    jax.config.update("jax_default_prng_impl", "threefry2x32")
+    jax.config.update("jax_threefry_partitionable", True)
+    return JaxBackend()
+
+
+class JaxBackend:
+    """See `frameworks.backend.Backend`."""
+
+    name = "jax"
+    rank = 0
+    num_processes = 1
+    compile_note = "jax.jit, as the submission calls it"
+
+    def __init__(self) -> None:
+        self.num_devices = jax.device_count()
+        self.codecs: dict[str, LeafCodec] = {"jax": JaxCodec(), "numpy": NumpyCodec()}
+        self._compile_seconds = 0.0
+        jax.monitoring.register_event_duration_secs_listener(self._on_duration)
+
+    def _on_duration(self, event: str, duration_secs: float, **_: Any) -> None:
+        if event.startswith("/jax/core/compile/"):
+            self._compile_seconds += duration_secs
+
+    @property
+    def shard(self) -> Shard:
+        """The whole batch: placement splits it over the devices."""
+        return Shard()
+
+    def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
+        """See Backend."""
+        return JaxWorkload(definition, limits, seed, self.shard)
+
+    def compile(self, workload: BoundWorkload, params: Any, policy: str) -> Any:
+        """Nothing to do: submissions call jit themselves."""
+        del workload, policy
+        return params
+
+    def bare_model(self, params: Any) -> Any:
+        """Parameters have no wrappers."""
+        return params
+
+    def compile_seconds(self) -> float:
+        """Seconds of tracing, lowering and compiling so far."""
+        return self._compile_seconds
+
+    def wait(self, *trees: Any) -> None:
+        """Block until every array in `trees` is computed."""
+        jax.block_until_ready(trees)
+
+    def agree(self, *decisions: bool) -> tuple[bool, ...]:
+        """One process agrees with itself."""
+        return decisions
+
+    def gather(self, value: Any) -> list[Any]:
+        """One process."""
+        return [value]
+
+    def synchronise_model(self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState) -> None:
+        """Batch statistics are global under jit."""
+
+    def release_memory(self) -> None:
+        """Drop what only garbage still refers to."""
+        gc.collect()
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """XLA says RESOURCE_EXHAUSTED."""
+        return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+    def random_state(self) -> None:
+        """JAX has no global random state."""
+
+    def set_random_state(self, state: Any) -> None:
+        """JAX has no global random state."""
+
+    def environment(self) -> dict[str, Any]:
+        """Versions of the JAX stack, and devices by kind."""
+        return {
+            "versions": {package: version(package) for package in ("jax", "jaxlib", "flax", "optax")},
+            "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
+        }

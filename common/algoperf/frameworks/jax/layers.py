@@ -1,0 +1,24 @@
+"""Layers that flax does not have in the form the benchmark needs."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+class Dropout(nn.Module):
+    """Dropout whose rate is an argument of the call.
+
+    The rate may be a traced value, so changing it does not recompile; in exchange there is no shortcut for a
+    rate of 0, and a `dropout` key is always needed in training.
+    """
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, rate: float | jax.Array, deterministic: bool) -> jax.Array:
+        """Zero each element with probability `rate` and scale the others by 1 / (1 - rate)."""
+        if deterministic:
+            return inputs
+        keep = 1.0 - rate
+        mask = jax.random.bernoulli(self.make_rng("dropout"), keep, inputs.shape)
+        return jnp.where(mask, inputs / keep, jnp.zeros_like(inputs))

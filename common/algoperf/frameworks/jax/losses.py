@@ -1,0 +1,32 @@
+"""Loss functions, one per loss type. Each returns the loss of every row, before masking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from algoperf.spec import LossType
+
+PerExampleLoss = Callable[[jax.Array, jax.Array, float], jax.Array]
+
+
+def softmax_cross_entropy(labels: jax.Array, logits: jax.Array, label_smoothing: float) -> jax.Array:
+    """Cross-entropy of integer labels (B,) under logits (B, K), against (1 - a) * onehot + a / K."""
+    num_classes = logits.shape[-1]
+    smoothed = jax.nn.one_hot(labels, num_classes) * (1.0 - label_smoothing) + label_smoothing / num_classes
+    return -jnp.sum(smoothed * jax.nn.log_softmax(logits), axis=-1)
+
+
+LOSSES: dict[LossType, PerExampleLoss] = {LossType.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy}
+
+
+def summarise(per_example: jax.Array, mask: jax.Array | None) -> dict[str, jax.Array]:
+    """What `loss_fn` returns for per-row losses (B,) and an optional mask (B,)."""
+    if mask is None:
+        num_valid = jnp.asarray(per_example.shape[0], jnp.float32)
+    else:
+        per_example = per_example * mask
+        num_valid = mask.sum()
+    return {"summed": per_example.sum(), "n_valid_examples": num_valid, "per_example": per_example}

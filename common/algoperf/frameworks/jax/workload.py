@@ -1,0 +1,114 @@
+"""The JAX binding: the `spec.Workload` that JAX submissions see."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from algoperf import registry, spec
+from algoperf.binding import BoundWorkload
+from algoperf.datasets.base import Batch, Shard
+from algoperf.errors import unknown
+from algoperf.frameworks.jax import sharding
+from algoperf.frameworks.jax.evaluators import EVALUATORS
+from algoperf.frameworks.jax.losses import LOSSES, summarise
+from algoperf.param_types import jax_param_types
+from algoperf.versions import Limits
+from algoperf.workload import Framework, WorkloadDefinition
+
+
+class JaxWorkload(BoundWorkload):
+    """A workload whose model is the flax module that the cube's `model_jax.build(definition)` returns.
+
+    The module is called with the model inputs of a batch (`batch["inputs"]`, or what the cube's
+    `model_inputs(batch)` returns) and with those of the keywords `train`, `update_batch_norm` and
+    `dropout_rate` that it accepts. Variables outside `params` are the model state.
+    """
+
+    framework: Framework = "jax"
+
+    def __init__(self, definition: WorkloadDefinition, limits: Limits, seed: int, shard: Shard) -> None:
+        super().__init__(definition, limits, seed, shard)
+        self.num_devices = jax.device_count()
+        model = registry.model_module(definition, "jax")
+        self._module: nn.Module = model.build(definition)
+        self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
+            model, "model_inputs", lambda batch: (batch["inputs"],)
+        )
+        self._accepted = set(inspect.signature(type(self._module).__call__).parameters)
+        self._loss = LOSSES[definition.loss_type]
+        evaluators = {**EVALUATORS, **vars(model)}
+        if definition.evaluation.step not in evaluators:
+            raise unknown("evaluation step", definition.evaluation.step, EVALUATORS)
+        self._evaluate = jax.jit(functools.partial(evaluators[definition.evaluation.step], self))
+
+    def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
+        """Parameters, replicated over the devices, and the other variables, or None if there are none."""
+        inputs = self._model_inputs(self.definition.example_batch())
+        keywords = self._keywords(train=False, update_batch_norm=False, dropout_rate=None)
+        variables = dict(jax.jit(functools.partial(self._module.init, **keywords))({"params": rng}, *inputs))
+        params = sharding.replicate(variables.pop("params"))
+        self._param_shapes = jax.tree.map(lambda leaf: spec.ShapeTuple(leaf.shape), params)
+        self._param_types = jax_param_types(params)
+        return params, sharding.replicate(variables) or None
+
+    def model_fn(
+        self,
+        params: spec.ParameterContainer,
+        augmented_and_preprocessed_input_batch: dict[str, spec.Tensor],
+        model_state: spec.ModelAuxiliaryState,
+        mode: spec.ForwardPassMode,
+        rng: spec.RandomState,
+        update_batch_norm: bool,
+        dropout_rate: float | None = None,
+    ) -> tuple[spec.Tensor, spec.ModelAuxiliaryState]:
+        """Logits and model state. In training mode without `update_batch_norm`, running statistics are used."""
+        train = mode is spec.ForwardPassMode.TRAIN
+        apply = functools.partial(
+            self._module.apply,
+            {"params": params, **(model_state or {})},
+            *self._model_inputs(augmented_and_preprocessed_input_batch),
+            rngs=None if rng is None else {"dropout": rng},
+            **self._keywords(train, update_batch_norm, dropout_rate),
+        )
+        if train and model_state:
+            logits, new_state = apply(mutable=list(model_state))
+            return logits, dict(new_state)
+        return apply(), model_state
+
+    def _keywords(self, train: bool, update_batch_norm: bool, dropout_rate: float | None) -> dict[str, Any]:
+        rate = self.definition.dropout if dropout_rate is None else dropout_rate
+        given = {"train": train, "update_batch_norm": update_batch_norm, "dropout_rate": rate}
+        return {name: value for name, value in given.items() if name in self._accepted}
+
+    def loss_fn(
+        self,
+        label_batch: spec.Tensor,
+        logits_batch: spec.Tensor,
+        mask_batch: spec.Tensor | None = None,
+        label_smoothing: float = 0.0,
+    ) -> dict[str, spec.Tensor]:
+        """Sum, count and per-row values of the loss. Under jit these are those of the whole global batch."""
+        return summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
+
+    def place(self, batch: Batch) -> Batch:
+        """Leading axes split over the devices."""
+        placed: Batch = sharding.shard_along_batch_dim(batch)
+        return placed
+
+    place_training = place
+
+    def evaluation_step(
+        self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState, rng: spec.RandomState
+    ) -> Callable[[Batch], Mapping[str, Any]]:
+        """The jitted device function of the evaluation."""
+        return lambda batch: self._evaluate(params, model_state, batch, rng)
+
+    def gather(self, value: Any) -> list[Any]:
+        """JAX drives all devices from one process."""
+        return [value]

@@ -1,0 +1,160 @@
+"""PyTorch in this process: one device; several processes under torchrun."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import torch
+import torch._dynamo.utils
+import torch.distributed as dist
+
+from algoperf import spec
+from algoperf.binding import BoundWorkload
+from algoperf.datasets.base import Shard
+from algoperf.frameworks.torch.codec import TorchCodec
+from algoperf.frameworks.torch.processes import pytorch_setup
+from algoperf.frameworks.torch.workload import TorchWorkload, bare_model, gather
+from algoperf.state_tree import LeafCodec, NumpyCodec
+from algoperf.versions import Limits
+from algoperf.workload import WorkloadDefinition
+
+
+def start() -> TorchBackend:
+    """Join the other processes, if there are any, settle process-wide settings and return the backend."""
+    use_ddp, rank, device, _ = pytorch_setup()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = True
+    if use_ddp and not dist.is_initialized():
+        # gloo carries the hosts' decisions, nccl the devices' gradients
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        atexit.register(_leave)
+    return TorchBackend(rank, device)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+class TorchBackend:
+    """See `frameworks.backend.Backend`."""
+
+    name = "pytorch"
+
+    def __init__(self, rank: int, device: torch.device) -> None:
+        self.rank = rank
+        self.num_processes = dist.get_world_size() if dist.is_initialized() else 1
+        self.num_devices = self.num_processes
+        self.codecs: dict[str, LeafCodec] = {"torch": TorchCodec(device), "numpy": NumpyCodec()}
+        self._device = device
+        self._compiled: set[str] = set()
+        self._why_not = "eager: the workload's policy"
+
+    @property
+    def shard(self) -> Shard:
+        """One part of each batch per process."""
+        return Shard(self.rank, self.num_processes)
+
+    def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
+        """See Backend."""
+        return TorchWorkload(definition, limits, seed, self.shard)
+
+    def compile(self, workload: BoundWorkload, params: torch.nn.Module, policy: str) -> torch.nn.Module:
+        """Apply `torch.compile` to model and loss as the definition says; what fails to compile runs eagerly."""
+        wanted = workload.definition.torch_compile
+        if not wanted:
+            return params
+        if policy == "off" or (policy == "auto" and self._device.type != "cuda"):
+            self._why_not = "eager: switched off" if policy == "off" else "eager: no CUDA device"
+            return params
+        if policy == "auto":
+            torch._dynamo.config.suppress_errors = True
+        self._compiled = set(wanted)
+        if "loss" in wanted and isinstance(workload, TorchWorkload):
+            workload.compile_loss()
+        if "model" not in wanted:
+            return params
+        compiled: torch.nn.Module = torch.compile(params)  # type: ignore[assignment]
+        return compiled
+
+    @property
+    def compile_note(self) -> str:
+        """What was compiled and how many frames of it fell back to eager mode."""
+        if not self._compiled:
+            return self._why_not
+        frames = torch._dynamo.utils.counters["frames"]
+        fallbacks = frames["total"] - frames["ok"]
+        return f"compiled: {', '.join(sorted(self._compiled))}; {fallbacks} of {frames['total']} frames fell back"
+
+    def compile_seconds(self) -> float:
+        """Seconds that dynamo and its backends took so far."""
+        spent: dict[str, float] = torch._dynamo.utils.calculate_time_spent()
+        return float(spent.get("total_wall_time", 0.0))
+
+    def wait(self, *trees: Any) -> None:
+        """Wait for this process's device, then for the other processes."""
+        del trees
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self.agree(True)
+
+    def agree(self, *decisions: bool) -> tuple[bool, ...]:
+        """Process 0's decisions, over gloo: waits for other hosts, never for a device."""
+        if self.num_processes == 1:
+            return decisions
+        tensor = torch.tensor(decisions, dtype=torch.uint8)
+        dist.broadcast(tensor, src=0)
+        return tuple(bool(decision) for decision in tensor)
+
+    def gather(self, value: Any) -> list[Any]:
+        """See Backend."""
+        return gather(value)
+
+    def synchronise_model(self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState) -> None:
+        """Batch statistics are each process's own; those of process 0 count."""
+        del model_state
+        if self.num_processes > 1:
+            for buffer in bare_model(params).buffers():
+                dist.broadcast(buffer, src=0)
+
+    def bare_model(self, params: torch.nn.Module) -> torch.nn.Module:
+        """See Backend."""
+        return bare_model(params)
+
+    def release_memory(self) -> None:
+        """Give cached device memory back."""
+        gc.collect()
+        if self._device.type == "cuda":
+            torch._C._cuda_clearCublasWorkspaces()
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """CUDA has an error of its own; the CPU allocator says it in words."""
+        return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+    def random_state(self) -> dict[str, torch.Tensor]:
+        """Generators of the host and of this process's device."""
+        state = {"cpu": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self._device)
+        return state
+
+    def set_random_state(self, state: dict[str, torch.Tensor]) -> None:
+        """See Backend."""
+        torch.set_rng_state(state["cpu"])
+        if "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"], self._device)
+
+    def environment(self) -> dict[str, Any]:
+        """Version of torch, and the device of every process."""
+        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else platform.machine()
+        return {
+            "versions": {"torch": version("torch"), "cuda": torch.version.cuda},
+            "devices": [f"{self._device.type}:{name}"] * self.num_processes,
+        }

@@ -1,0 +1,163 @@
+"""The PyTorch binding: the `spec.Workload` that PyTorch submissions see."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from algoperf import registry, seeds, spec
+from algoperf.binding import BoundWorkload
+from algoperf.datasets.base import Batch, Shard
+from algoperf.errors import unknown
+from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
+from algoperf.frameworks.torch.evaluators import EVALUATORS
+from algoperf.frameworks.torch.losses import LOSSES, summarise
+from algoperf.frameworks.torch.processes import pytorch_setup
+from algoperf.param_types import torch_param_type
+from algoperf.versions import Limits
+from algoperf.workload import Framework, WorkloadDefinition
+
+
+def bare_model(model: torch.nn.Module) -> torch.nn.Module:
+    """The module inside the wrappers of `torch.compile` and DistributedDataParallel."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if inner is None and isinstance(model, DistributedDataParallel):
+            inner = model.module
+        if inner is None:
+            return model
+        model = inner
+
+
+class TorchWorkload(BoundWorkload):
+    """A workload whose model is the module that the cube's `model_torch.build(definition)` returns.
+
+    The module is called with the model inputs of a batch (`batch["inputs"]`, or what the cube's
+    `model_inputs(batch)` returns) and with `dropout_rate` if its `forward` accepts it.
+    """
+
+    framework: Framework = "pytorch"
+
+    def __init__(self, definition: WorkloadDefinition, limits: Limits, seed: int, shard: Shard) -> None:
+        super().__init__(definition, limits, seed, shard)
+        self.num_devices = shard.count
+        self._use_ddp, self._rank, self.device, _ = pytorch_setup()
+        self._model_code = registry.model_module(definition, "pytorch")
+        self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
+            self._model_code, "model_inputs", lambda batch: (batch["inputs"],)
+        )
+        self._loss = LOSSES[definition.loss_type]
+        evaluators = {**EVALUATORS, **vars(self._model_code)}
+        if definition.evaluation.step not in evaluators:
+            raise unknown("evaluation step", definition.evaluation.step, EVALUATORS)
+        self._evaluate = evaluators[definition.evaluation.step]
+        self._takes_dropout = False
+        self._has_batch_norm = False
+
+    def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
+        """A new module, seeded by the first word of `rng`, on this process's device; model state is None."""
+        seed = int(rng[0])
+        torch.manual_seed(seed)
+        model: torch.nn.Module = self._model_code.build(self.definition)
+        self._param_shapes = {name: spec.ShapeTuple(param.shape) for name, param in model.named_parameters()}
+        self._param_types = {name: torch_param_type(name) for name in self._param_shapes}
+        self._takes_dropout = "dropout_rate" in inspect.signature(model.forward).parameters
+        self._has_batch_norm = any(
+            isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in model.modules()
+        )
+        model.to(self.device)
+        if self._use_ddp:
+            ids = [self._rank] if self.device.type == "cuda" else None
+            model = DistributedDataParallel(model, device_ids=ids)
+        torch.manual_seed(seeds.derive(seed, self._rank))  # dropout masks differ between processes
+        return model, None
+
+    def model_fn(
+        self,
+        params: spec.ParameterContainer,
+        augmented_and_preprocessed_input_batch: dict[str, spec.Tensor],
+        model_state: spec.ModelAuxiliaryState,
+        mode: spec.ForwardPassMode,
+        rng: spec.RandomState,
+        update_batch_norm: bool,
+        dropout_rate: float | None = None,
+    ) -> tuple[spec.Tensor, spec.ModelAuxiliaryState]:
+        """Logits and None. In training mode batch statistics normalise, updated or not."""
+        del model_state, rng
+        train = mode is spec.ForwardPassMode.TRAIN
+        params.train(train)
+        if train and self._has_batch_norm:
+            params.apply(functools.partial(update_batch_norm_fn, update_batch_norm=update_batch_norm))
+        rate = self.definition.dropout if dropout_rate is None else dropout_rate
+        keywords = {"dropout_rate": rate} if self._takes_dropout else {}
+        with torch.set_grad_enabled(train):
+            return params(*self._model_inputs(augmented_and_preprocessed_input_batch), **keywords), None
+
+    def loss_fn(
+        self,
+        label_batch: spec.Tensor,
+        logits_batch: spec.Tensor,
+        mask_batch: spec.Tensor | None = None,
+        label_smoothing: float = 0.0,
+    ) -> dict[str, spec.Tensor]:
+        """Sum, count and per-row values of the loss over this process's rows."""
+        return summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
+
+    def place(self, batch: Batch) -> Batch:
+        """Tensors on the device; integers as int64, NHWC images as NCHW views."""
+        placed = {name: self._tensor(value) for name, value in batch.items()}
+        if self.definition.channels_last:
+            placed["inputs"] = placed["inputs"].permute(0, 3, 1, 2)
+        return placed
+
+    def place_training(self, batch: Batch) -> Batch:
+        """The same, with the all-true mask where published batches have one."""
+        placed = self.place(batch)
+        if self.definition.torch_train_weights:
+            placed["weights"] = torch.ones(len(placed["targets"]), dtype=torch.bool, device=self.device)
+        return placed
+
+    def _tensor(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            parts = [self._tensor(part) for part in value]
+            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+        array = value.astype(np.int64) if value.dtype == np.int32 else value
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor
+
+    def evaluation_step(
+        self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState, rng: spec.RandomState
+    ) -> Callable[[Batch], Mapping[str, Any]]:
+        """The device function of the evaluation; results come back to the host."""
+
+        def step(batch: Batch) -> Mapping[str, Any]:
+            outputs = self._evaluate(self, params, model_state, batch, rng)
+            return {name: value.cpu() for name, value in outputs.items()}
+
+        return step
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all processes, in the order of their ranks."""
+        return gather(value)
+
+    def compile_loss(self) -> None:
+        """Compile the loss function, where the workload's policy says so."""
+        self._loss = torch.compile(self._loss)
+
+
+def gather(value: Any) -> list[Any]:
+    """The values of all processes, in the order of their ranks, in every process."""
+    if not dist.is_initialized():
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values

@@ -1,0 +1,198 @@
+"""From a request to a finished trial: settles the settings, looks at what is there, starts the processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf import seeds, tuning
+from algoperf.data.files import make_directory, open_locked
+from algoperf.datasets.base import place
+from algoperf.errors import CheckpointMismatch, DataError, UserError
+from algoperf.records import read_status
+from algoperf.registry import find_workload
+from algoperf.settings import CompilePolicy, Ruleset, TrialSettings
+from algoperf.submission import SEARCH_SPACE_FILE, submission_file, submission_name
+from algoperf.versions import Scale, load_version
+from algoperf.versions.cubes import with_cube_limits
+from algoperf.workload import Framework
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for; see `algoperf train --help`."""
+
+    workload: str
+    framework: Framework
+    submission: Path
+    ruleset: Ruleset
+    search_space: Path | None
+    study: int
+    trial: int
+    num_studies: int | None
+    num_trials: int | None
+    seed: int
+    scale: Scale
+    version_name: str
+    data_dir: Path
+    output_dir: Path
+    max_global_steps: int | None
+    eval_every_steps: int | None
+    skip_evals: bool
+    resume: bool
+    checkpoints: str
+    compile_policy: CompilePolicy
+    num_processes: int | None
+
+
+def settle(request: Request) -> TrialSettings:
+    """Check a request and work out what follows from it. UserError says what is wrong."""
+    definition = find_workload(request.workload)
+    version = with_cube_limits(load_version(request.version_name), definition.folder)
+    version.limits(definition.name, request.scale)
+    definition = definition.at(request.scale)
+    file = submission_file(request.submission)
+    return TrialSettings(
+        definition=definition,
+        version=version,
+        framework=request.framework,
+        submission_file=file,
+        ruleset=request.ruleset,
+        study=request.study,
+        trial=request.trial,
+        seed=request.seed,
+        hyperparameters=_hyperparameters(request, file, version.num_studies, version.num_trials),
+        data_dir=place(request.data_dir, definition.dataset, request.scale),
+        output_dir=request.output_dir,
+        max_global_steps=request.max_global_steps,
+        eval_every_steps=request.eval_every_steps,
+        skip_evals=request.skip_evals,
+        keep_checkpoints=None if request.checkpoints == "none" else request.checkpoints,  # type: ignore[arg-type]
+        compile_policy=request.compile_policy,
+    )
+
+
+def _hyperparameters(request: Request, file: Path, num_studies: int, num_trials: int) -> dict[str, Any] | None:
+    if request.ruleset == "self":
+        if request.search_space is not None:
+            raise UserError("--search-space goes with --ruleset external; self-tuning has no search space.")
+        if request.trial != 1:
+            raise UserError(f"Self-tuning has one trial per study; trial {request.trial} was asked for.")
+        return None
+    space = tuning.load_search_space(request.search_space or file.parent / SEARCH_SPACE_FILE)
+    return tuning.trial_point(
+        space,
+        study=request.study,
+        trial=request.trial,
+        num_studies=request.num_studies or num_studies,
+        num_trials=request.num_trials or num_trials,
+        seed=seeds.derive(request.version_name, submission_name(file), "points", request.seed),
+    )
+
+
+def train(request: Request, arguments: list[str]) -> int:
+    """Run a trial and return its exit code. `arguments` repeat the request for further processes."""
+    settings = settle(request)
+    rank = int(os.environ.get("RANK", "0"))
+    if request.resume and _is_finished(settings):
+        return 0
+    if rank != 0:
+        return _train_here(settings, rank, arguments)
+    make_directory(settings.directory)
+    lock = open_locked(settings.directory / ".lock")
+    if lock is None:
+        raise UserError(f"Another process is working on {settings.directory}. Wait for it, or stop it first.")
+    with lock:
+        if not request.resume:
+            _move_aside(settings.directory)
+        num_processes = 1 if "LOCAL_RANK" in os.environ else _num_processes(request)
+        if num_processes == 1:
+            return _train_here(settings, rank, arguments)
+    return _train_in_processes(settings, arguments, num_processes)  # process 0 takes the lock again
+
+
+def _is_finished(settings: TrialSettings) -> bool:
+    """Whether the trial has ended by the rules. CheckpointMismatch if it did so under other settings."""
+    directory = settings.directory
+    status = read_status(directory)
+    if status is None or not status.get("finished"):
+        return False
+    differences = [
+        f"  {key}: it has {status['identity'].get(key, 'nothing')!r}, now it would be {value!r}"
+        for key, value in {**dict.fromkeys(status["identity"]), **settings.identity()}.items()
+        if status["identity"].get(key) != value
+    ]
+    if differences:
+        raise CheckpointMismatch(
+            f"{directory} holds a finished trial of other code or settings:\n" + "\n".join(differences) + "\n"
+            "Choose another --output-dir, or start over with --no-resume."
+        )
+    print(f"already finished: {directory} ({status['status']}: {status['message']})")
+    return True
+
+
+def _move_aside(directory: Path) -> None:
+    """Keep what an earlier trial left, under a name that scoring does not look at."""
+    entries = [entry for entry in directory.iterdir() if entry.name != ".lock"]
+    if not entries:
+        return
+    kept = directory.with_name(f".{directory.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    kept.mkdir()
+    for entry in entries:
+        entry.rename(kept / entry.name)
+    print(f"the earlier trial was moved to {kept}")
+
+
+def _train_here(settings: TrialSettings, rank: int, arguments: list[str]) -> int:
+    if not settings.data_dir.is_dir():
+        name, scale = settings.definition.name, settings.definition.scale
+        raise DataError(
+            f"There is no data at {settings.data_dir}. Make it with:\n"
+            f"  algoperf download --workload {name} --scale {scale}\n"
+            f"  algoperf preprocess --workload {name} --scale {scale} --data-dir {settings.data_dir.parents[1]}"
+        )
+    from algoperf.frameworks import load_backend
+    from algoperf.progress import Progress, make_display
+    from algoperf.submission import load_submission
+    from algoperf.trial import Trial
+    from algoperf.trial_log import TrialLog
+
+    backend = load_backend(settings.framework)
+    submission = load_submission(settings.submission_file)
+    log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
+    return Trial(settings, submission, backend, log, Progress(settings, make_display(rank))).run().exit_code
+
+
+def _num_processes(request: Request) -> int:
+    if request.framework != "pytorch":
+        if request.num_processes not in (None, 1):
+            raise UserError("--num-processes is for PyTorch; in JAX one process drives all devices.")
+        return 1
+    if request.num_processes is not None:
+        return request.num_processes
+    from algoperf.frameworks import visible_gpus
+
+    return max(1, visible_gpus())
+
+
+def _train_in_processes(settings: TrialSettings, arguments: list[str], num_processes: int) -> int:
+    """One process per device under torchrun, which ends them all if one fails."""
+    from algoperf.trial_log import adopt_failure
+
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1",
+        f"--nproc-per-node={num_processes}", "-m", "algoperf", *arguments,
+    ]  # fmt: skip
+    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // num_processes)), **os.environ}
+    with subprocess.Popen(command, env=environment) as torchrun:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda received, _: torchrun.send_signal(received))
+        code = torchrun.wait()
+    status = adopt_failure(settings.directory)
+    return status.exit_code if code and status else code

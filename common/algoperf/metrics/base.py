@@ -1,0 +1,45 @@
+"""How a workload is evaluated: a device function per batch, and an accumulator on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from algoperf.datasets.base import Batch
+
+
+class Accumulator(Protocol):
+    """Collects what the device returns and turns it into metrics.
+
+    Sums for classification; decoded sentences for translation; edit counts for speech. Accumulators of several
+    processes are pickled, gathered and merged in the order of the processes.
+    """
+
+    def add(self, outputs: Mapping[str, np.ndarray], batch: Batch) -> None:
+        """Take in the outputs of one batch; rows with weight 0 are padding."""
+        ...
+
+    def merge(self, other: Any) -> None:
+        """Take in what another process has accumulated."""
+        ...
+
+    def result(self, num_examples: int) -> dict[str, float]:
+        """The metrics over `num_examples` examples, by plain name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a workload is evaluated.
+
+    Attributes:
+      step: name of the device function that is applied to each batch: one of the framework's own evaluators
+        (`frameworks/*/evaluators.py`), or a function of that name in the cube's model module (beam search).
+      accumulator: makes an empty accumulator for one split.
+    """
+
+    step: str
+    accumulator: Callable[[], Accumulator]

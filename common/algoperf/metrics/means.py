@@ -1,0 +1,35 @@
+"""Means over examples: accuracy, loss, and everything else that is a sum divided by a count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from algoperf.datasets.base import Batch
+from algoperf.metrics.base import Evaluation
+
+
+class MeanOverExamples:
+    """Adds up in float64 the sums that the device returns per batch, and divides by the number of examples."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+
+    def add(self, outputs: Mapping[str, np.ndarray], batch: Batch) -> None:
+        """`outputs` holds one scalar per metric: its sum over the valid rows of the batch."""
+        del batch
+        for name, value in outputs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+
+    def merge(self, other: MeanOverExamples) -> None:
+        """Add the sums of another process."""
+        for name, value in other._sums.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def result(self, num_examples: int) -> dict[str, float]:
+        """Sums divided by `num_examples`."""
+        return {name: total / num_examples for name, total in self._sums.items()}
+
+
+CLASSIFICATION = Evaluation(step="classification", accumulator=MeanOverExamples)

@@ -1,0 +1,35 @@
+"""Seeds: every random stream of a trial is derived with SHA-256 from what identifies the trial."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from algoperf import random_utils
+from algoperf.spec import RandomState
+
+
+def derive(*parts: str | int) -> int:
+    """A seed in [0, 2^31) that depends on every part and on nothing else."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
+class TrialKeys:
+    """The framework's keys of one trial, in the order of the v0.6 rules.
+
+    The first of `split(PRNGKey(seed))` is split into data, optimizer initialisation, model initialisation and
+    loop, in both rulesets. (The data key is not used: the order of the data is the same in both frameworks
+    and derived from the seed directly.)
+    """
+
+    def __init__(self, seed: int) -> None:
+        trial_key = random_utils.split(random_utils.PRNGKey(seed))[0]
+        self.data, self.optimizer_init, self.model_init, self._loop = random_utils.split(trial_key, 4)
+
+    def of_step(self, global_step: int) -> tuple[RandomState, RandomState, RandomState, RandomState]:
+        """Keys for data selection, update, preparation for evaluation, and evaluation after `global_step`."""
+        data_select, update, prepare, evaluate = random_utils.split(
+            random_utils.fold_in(self._loop, global_step), 4
+        )
+        return data_select, update, prepare, evaluate

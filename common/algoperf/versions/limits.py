@@ -1,0 +1,48 @@
+"""What a run has to reach, and what it may use for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Goal = Literal["min", "max"]
+Scale = Literal["full", "mini"]
+GOALS: tuple[Goal, ...] = get_args(Goal)
+SCALES: tuple[Scale, ...] = get_args(Scale)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Target and budget of one workload at one scale under one version.
+
+    Attributes:
+      metric: plain name of the target metric; logs call it `validation/<metric>` and `test/<metric>`.
+      goal: whether the metric is to fall to the target ("min") or to rise to it ("max").
+      validation_target: the value on the validation split that the score is about.
+      test_target: the value on the test split that ends a run early; None if the workload has no test split.
+      max_runtime_sec: seconds of submission time under external tuning; self-tuning has a multiple of it.
+      eval_period_sec: seconds of wall time between the end of an evaluation and the next one.
+      step_hint: number of steps that learning rate schedules may be planned for; it limits nothing.
+    """
+
+    metric: str
+    goal: Goal
+    validation_target: float
+    test_target: float | None
+    max_runtime_sec: float
+    eval_period_sec: float
+    step_hint: int
+
+    def reached(self, value: float) -> bool:
+        """Whether a validation metric has reached its target. Equality counts; NaN and infinity never do."""
+        return self._reached(value, self.validation_target)
+
+    def test_reached(self, value: float) -> bool:
+        """The same for the test metric; True whatever the value if there is no test target."""
+        return self.test_target is None or self._reached(value, self.test_target)
+
+    def _reached(self, value: float, target: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        return value <= target if self.goal == "min" else value >= target

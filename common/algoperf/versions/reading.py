@@ -1,0 +1,135 @@
+"""Reads tables of a version file into records; errors name the file, the table and the key."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from algoperf.errors import UserError, unknown
+from algoperf.versions.limits import GOALS, SCALES, Limits
+
+LimitsTable = Mapping[str, Mapping[str, Limits]]
+"""Limits by workload, then by scale."""
+
+LIKE = "like"
+"""Key of a table that takes over what another workload has at the same scale."""
+
+NO_TARGET = "none"
+"""How a file says that there is no test target; leaving the key out is an error."""
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The content of a TOML file. Raises UserError if there is none or it is not TOML."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"Cannot read limits from {file}: {error}") from error
+
+
+def check_keys(
+    where: str, table: Mapping[str, Any], required: set[str], optional: frozenset[str] = frozenset()
+) -> None:
+    """Raise UserError if `table` has unknown keys or lacks required ones; `where` says file and table."""
+    for key in table:
+        if key not in required | optional:
+            raise unknown(f"key in {where}:", key, required | optional)
+    missing = sorted(required - set(table))
+    if missing:
+        raise UserError(f"{where} lacks the key(s) {', '.join(missing)}. Add them.")
+
+
+def text(where: str, value: Any) -> str:
+    """`value` if it is a non-empty string, else a UserError."""
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{where} must be a non-empty string, not {value!r}.")
+    return value
+
+
+def number(where: str, value: Any) -> float:
+    """`value` as a finite float, else a UserError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise UserError(f"{where} must be a finite number, not {value!r}.")
+    return float(value)
+
+
+def positive(where: str, value: Any) -> float:
+    """`value` as a float above 0, else a UserError."""
+    if number(where, value) <= 0:
+        raise UserError(f"{where} must be above 0, not {value!r}.")
+    return float(value)
+
+
+def count(where: str, value: Any) -> int:
+    """`value` if it is a whole number above 0, else a UserError."""
+    if not isinstance(value, int) or positive(where, value) != value:
+        raise UserError(f"{where} must be a whole number, not {value!r}.")
+    return value
+
+
+def names(where: str, value: Any) -> tuple[str, ...]:
+    """A list of distinct strings as a tuple, else a UserError."""
+    if not isinstance(value, list) or len(set(map(str, value))) != len(value):
+        raise UserError(f"{where} must be a list of distinct names, not {value!r}.")
+    return tuple(text(where, item) for item in value)
+
+
+def table(where: str, value: Any) -> Mapping[str, Any]:
+    """`value` if it is a TOML table, else a UserError."""
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where} must be a table, not {value!r}.")
+    return value
+
+
+def _goal(where: str, value: Any) -> str:
+    if value not in GOALS:
+        raise unknown(f"value of {where}:", str(value), GOALS)
+    return value
+
+
+def _test_target(where: str, value: Any) -> float | None:
+    return None if value == NO_TARGET else number(where, value)
+
+
+_FIELDS: dict[str, Callable[[str, Any], Any]] = {
+    "metric": text,
+    "goal": _goal,
+    "validation_target": number,
+    "test_target": _test_target,
+    "max_runtime_sec": positive,
+    "eval_period_sec": positive,
+    "step_hint": count,
+}
+
+
+def read_limits(file: Path, workloads: Mapping[str, Any], known: LimitsTable) -> dict[str, dict[str, Limits]]:
+    """The `[workloads.<name>.<scale>]` tables of a file, on top of those already `known`.
+
+    A table with the key `like` takes what it does not state itself from the named workload at the same
+    scale, which must be known or stand above it in the file. What is known may be repeated, not changed.
+    """
+    limits = {name: dict(scales) for name, scales in known.items()}
+    for name, scales in workloads.items():
+        for scale, stated in table(f"{file}: [workloads.{name}]", scales).items():
+            where = f"{file}: [workloads.{name}.{scale}]"
+            if scale not in SCALES:
+                raise unknown(f"scale in {file}: [workloads.{name}]:", scale, SCALES)
+            new = _read_one(where, scale, table(where, stated), limits)
+            if limits.setdefault(name, {}).setdefault(scale, new) != new:
+                raise UserError(f"{where} differs from the limits {name} already has. Choose another name.")
+    return limits
+
+
+def _read_one(where: str, scale: str, stated: Mapping[str, Any], limits: LimitsTable) -> Limits:
+    required = set() if LIKE in stated else set(_FIELDS)
+    check_keys(where, stated, required, frozenset({*_FIELDS, LIKE}))
+    values = {key: _FIELDS[key](f"{where} {key}", value) for key, value in stated.items() if key != LIKE}
+    if LIKE not in stated:
+        return Limits(**values)
+    bases = {name: scales[scale] for name, scales in limits.items() if scale in scales}
+    if stated[LIKE] not in bases:
+        raise unknown(f"workload in {where} {LIKE}:", str(stated[LIKE]), bases, "It must stand above.")
+    return dataclasses.replace(bases[stated[LIKE]], **values)

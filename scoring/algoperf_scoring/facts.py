@@ -1,0 +1,68 @@
+"""What a trial's own files say about how it was run: scale, ruleset, benchmark version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf.versions import SCALES, version_names
+
+STATUS_FILE = "status.json"
+HPARAMS_FILE = "hparams.json"
+RULESETS = ("external", "self")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about how a trial was run.
+
+    Attributes:
+      scale: "full" unless status.json says otherwise; published logs have no such file.
+      ruleset: as status.json says, None if it does not.
+      version: name of the benchmark version as status.json says, None if it does not.
+      has_hparams: whether there are hyperparameters; published logs have them under external tuning only.
+    """
+
+    scale: str = "full"
+    ruleset: str | None = None
+    version: str | None = None
+    has_hparams: bool = False
+
+
+def read_facts(folder: Path) -> Facts:
+    """The facts of the trial in `folder`. Raises ValueError with the reason if status.json is damaged.
+
+    A damaged status.json must not pass for scale "full": a run at scale "mini" aims at another target.
+    """
+    has_hparams = (folder / HPARAMS_FILE).is_file()
+    status = _read_status(folder / STATUS_FILE)
+    if status is None:
+        return Facts(has_hparams=has_hparams)
+    return Facts(
+        scale=_one_of(status, "scale", SCALES) or "full",
+        ruleset=_one_of(status, "ruleset", RULESETS),
+        version=status["version"] if status.get("version") in version_names() else None,
+        has_hparams=has_hparams,
+    )
+
+
+def _read_status(file: Path) -> Mapping[str, Any] | None:
+    try:
+        status = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{STATUS_FILE} cannot be read: {error}") from error
+    if not isinstance(status, dict):
+        raise ValueError(f"{STATUS_FILE} is not a JSON object")
+    return status
+
+
+def _one_of(status: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str | None:
+    value = status.get(key)
+    if value is not None and value not in allowed:
+        raise ValueError(f"{STATUS_FILE} has {key} {value!r}, which is none of {', '.join(allowed)}")
+    return value

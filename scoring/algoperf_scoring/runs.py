@@ -1,0 +1,127 @@
+"""Finds trials below a folder: <submission>/study_<k>/<workload>_<framework>/trial_<j>/.
+
+Nothing found there raises: what is no run is noted, what is damaged is reported, and neither touches other
+trials. The result does not depend on the order in which the file system lists folders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from algoperf_scoring.facts import Facts, read_facts
+from algoperf_scoring.findings import Findings
+
+_STUDY = re.compile(r"study_(0|[1-9]\d*)")
+_TRIAL = re.compile(r"trial_(0|[1-9]\d*)")
+_STAMP = r"-(?P<stamp>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)"
+_WORKLOAD = re.compile(rf"(?P<workload>\w+)_(?P<framework>jax|pytorch)(?:{_STAMP})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial's folder and what its path and files say about it.
+
+    `stamp` is the time in the name of the workload's folder, "" without one; it sorts by time.
+    """
+
+    folder: Path
+    submission: str
+    study: int
+    workload: str
+    framework: str
+    stamp: str
+    number: int
+    facts: Facts
+
+    @property
+    def place(self) -> tuple[str, str, str, int, int]:
+        """What the trial is a trial of: submission, workload, framework, study, number."""
+        return (self.submission, self.workload, self.framework, self.study, self.number)
+
+
+def find_trials(root: Path, workloads: Collection[str], findings: Findings) -> list[Trial]:
+    """All trials of the given workloads below `root`, in the order of their places.
+
+    A trial that was run anew under a later time stamp replaces the earlier one.
+    """
+    latest: dict[tuple[str, str, str, int, int], Trial] = {}
+    for trial in sorted(_walk(root, workloads, findings), key=lambda trial: (trial.place, trial.stamp)):
+        if trial.place in latest:
+            findings.note(latest[trial.place].folder, f"replaced by the later run {trial.folder.parent.name}")
+        latest[trial.place] = trial
+    return list(latest.values())
+
+
+def _walk(root: Path, workloads: Collection[str], findings: Findings) -> Iterator[Trial]:
+    for submission in _submissions(root, findings):
+        for study, study_folder in _numbered(submission, _STUDY, findings):
+            for match, workload_folder in _workload_folders(study_folder, workloads, findings):
+                for number, folder in _numbered(workload_folder, _TRIAL, findings):
+                    facts = _facts(folder, findings)
+                    if facts is not None:
+                        stamp = match["stamp"] or ""
+                        yield Trial(
+                            folder,
+                            submission.name,
+                            study,
+                            match["workload"],
+                            match["framework"],
+                            stamp,
+                            number,
+                            facts,
+                        )
+
+
+def _submissions(root: Path, findings: Findings) -> Iterator[Path]:
+    for folder in _folders(root, findings):
+        has_studies = any(_STUDY.fullmatch(path.name) for path in _folders(folder, findings))
+        is_report = folder.name.startswith("report")
+        if has_studies and not is_report:
+            yield folder
+        elif has_studies:
+            findings.note(folder, "ignored: folders named report... are for reports, not submissions")
+        elif not is_report:
+            findings.note(folder, "ignored: no folder study_<number> in it")
+
+
+def _folders(folder: Path, findings: Findings) -> list[Path]:
+    """Subfolders that are not hidden, in the order of their names."""
+    try:
+        inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError as error:
+        findings.problem(folder, f"cannot be listed: {error.strerror}")
+        return []
+    return [path for path in inside if not path.name.startswith(".")]
+
+
+def _numbered(folder: Path, pattern: re.Pattern[str], findings: Findings) -> Iterator[tuple[int, Path]]:
+    for path in _folders(folder, findings):
+        match = pattern.fullmatch(path.name)
+        if match:
+            yield int(match[1]), path
+        else:
+            findings.note(path, f"ignored: expected a folder {pattern.pattern.partition('_')[0]}_<number>")
+
+
+def _workload_folders(
+    study: Path, workloads: Collection[str], findings: Findings
+) -> Iterator[tuple[re.Match[str], Path]]:
+    for path in _folders(study, findings):
+        match = _WORKLOAD.fullmatch(path.name)
+        if match is None:
+            findings.note(path, "ignored: expected a folder <workload>_jax or <workload>_pytorch")
+        elif match["workload"] not in workloads:
+            findings.note(path, f"ignored: no workload {match['workload']!r} in this version")
+        else:
+            yield match, path
+
+
+def _facts(folder: Path, findings: Findings) -> Facts | None:
+    try:
+        return read_facts(folder)
+    except ValueError as error:
+        findings.problem(folder, f"trial ignored: {error}")
+        return None

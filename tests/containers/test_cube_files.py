@@ -1,0 +1,13 @@
+"""The cubes' files are what the templates say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_files_of_all_cubes_are_up_to_date():
+    command = [sys.executable, "ci/make_cube.py", "--check"]
+    check = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout

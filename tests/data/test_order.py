@@ -1,0 +1,97 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from algoperf.data.order import TrainingOrder, sample
+from algoperf.data.seeding import keyed_generator
+from algoperf.errors import UserError
+
+SIZES = st.integers(1, 40)
+SEEDS = st.integers(-(2**40), 2**40)
+
+
+@given(SIZES, SEEDS, st.integers(0, 5))
+def test_every_epoch_visits_every_example_once(num_examples, seed, epoch):
+    indices = TrainingOrder(num_examples, seed).indices(epoch * num_examples, num_examples)
+    assert indices.dtype == np.int64
+    np.testing.assert_array_equal(np.sort(indices), np.arange(num_examples))
+
+
+@given(SIZES, SEEDS, st.lists(st.tuples(st.integers(0, 200), st.integers(0, 100)), max_size=6))
+def test_any_stretch_is_the_same_whatever_was_asked_before(num_examples, seed, stretches):
+    stream = TrainingOrder(num_examples, seed).indices(0, 300)
+    order = TrainingOrder(num_examples, seed)
+    for start, count in stretches:
+        np.testing.assert_array_equal(order.indices(start, count), stream[start : start + count])
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    order = TrainingOrder(1000, seed=3)
+    first, second = order.indices(0, 1000), order.indices(1000, 1000)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, np.arange(1000))
+    assert not np.array_equal(first, TrainingOrder(1000, seed=4).indices(0, 1000))
+
+
+def test_order_is_pinned():
+    """Recorded results depend on it: these numbers must never change."""
+    expected = [7, 6, 1, 9, 5, 4, 2, 3, 0, 8, 7, 4, 6, 3, 8, 2, 9, 5, 0, 1]
+    assert TrainingOrder(10, seed=0).indices(0, 20).tolist() == expected
+    assert sample(100, 5, seed=0).tolist() == [2, 56, 61, 67, 78]
+
+
+def test_order_is_the_same_in_another_process():
+    code = "from algoperf.data.order import TrainingOrder; print(TrainingOrder(50, 7).indices(40, 30).tolist())"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == str(TrainingOrder(50, 7).indices(40, 30).tolist())
+
+
+def test_no_more_than_two_epochs_are_kept():
+    order = TrainingOrder(10, seed=0)
+    order.indices(0, 100)
+    assert sorted(order._permutations) == [8, 9]
+
+
+def test_what_was_returned_can_be_changed_without_harm():
+    order = TrainingOrder(10, seed=0)
+    before = order.indices(2, 5)
+    expected = before.copy()
+    before[:] = -1
+    np.testing.assert_array_equal(order.indices(2, 5), expected)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), SEEDS)
+def test_sample_is_sorted_and_without_replacement(num_examples, count, seed):
+    if count > num_examples:
+        with pytest.raises(UserError, match=f"Cannot draw {count} different examples from {num_examples}"):
+            sample(num_examples, count, seed)
+        return
+    drawn = sample(num_examples, count, seed)
+    assert drawn.shape == (count,)
+    assert (np.diff(drawn) > 0).all()
+    assert not count or 0 <= drawn[0] <= drawn[-1] < num_examples
+    np.testing.assert_array_equal(drawn, sample(num_examples, count, seed))
+
+
+def test_sample_reaches_every_example_and_depends_on_the_seed():
+    counts = np.zeros(20, int)
+    for seed in range(200):
+        counts[sample(20, 5, seed)] += 1
+    assert counts.min() > 20  # 50 expected
+    assert counts.max() < 90
+
+
+def test_impossible_arguments():
+    with pytest.raises(ValueError, match="at least 1"):
+        TrainingOrder(0, seed=0)
+    with pytest.raises(ValueError, match="negative"):
+        TrainingOrder(5, seed=0).indices(-1, 3)
+
+
+def test_keys_are_not_confused():
+    keys = [("a", 1), ("a1",), ("a", "1"), ("a", 1, 0), ("a", -1), ("a", 2**70)]
+    assert len({keyed_generator(*key).integers(2**62) for key in keys}) == len(keys)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from algoperf_scoring.evaluations import read_evaluations
+
+HEADER = "global_step,score,validation/ssim\n"
+
+
+def read(tmp_path: Path, content: str | bytes):
+    file = tmp_path / "eval_measurements.csv"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    evaluations, reasons = read_evaluations(file, "validation/ssim")
+    return [(row.seconds, row.value) for row in evaluations], reasons
+
+
+def test_columns_are_found_by_name(tmp_path: Path):
+    assert read(tmp_path, "validation/ssim,other,score\n0.5,x,10\n") == ([(10.0, 0.5)], [])
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_sound_file_has_no_flaws(tmp_path: Path, newline: str):
+    content = (HEADER + "1,2.5,0.1\n2,3.5,0.2\n").replace("\n", newline)
+    assert read(tmp_path, content) == ([(2.5, 0.1), (3.5, 0.2)], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "is empty"),
+        (HEADER, "only a header"),
+        ("global_step,score\n1,2\n", "no column validation/ssim"),
+        ("global_step,validation/ssim\n1,2\n", "no column score"),
+        (HEADER + "1,,0.9\n", "line 2: row ignored: no time"),
+        (HEADER + "1,nan,0.9\n", "line 2: row ignored: no time"),
+        (HEADER + "1,-5,0.9\n", "line 2: row ignored: no time"),
+        (HEADER + "1,2\n", "2 fields instead of 3"),
+        (b"\xff\xfe\x00\x01", "torn"),
+        (HEADER + '1,2,"0.9\n', "cannot be read"),
+    ],
+)
+def test_damaged_files_give_a_reason_and_no_hit(tmp_path: Path, content: str | bytes, reason: str):
+    evaluations, reasons = read(tmp_path, content)
+    assert not [value for _, value in evaluations if value >= 0.7]
+    assert any(reason in given for given in reasons), reasons
+
+
+def test_a_missing_file_gives_a_reason(tmp_path: Path):
+    evaluations, reasons = read_evaluations(tmp_path / "none.csv", "validation/ssim")
+    assert evaluations == []
+    assert reasons == ["is missing: the run ended before its first evaluation"]
+
+
+def test_a_torn_last_row_is_dropped_even_where_its_cut_number_is_a_number(tmp_path: Path):
+    # The whole row may have been "2,20,0.9e-5".
+    evaluations, reasons = read(tmp_path, HEADER + "1,10,0.1\n2,20,0.9")
+    assert evaluations == [(10.0, 0.1)]
+    assert reasons == ["line 3: row ignored: it is torn, the file ends within it"]
+
+
+def test_a_row_without_a_metric_is_kept_as_nan_and_counted(tmp_path: Path):
+    evaluations, reasons = read(tmp_path, HEADER + "1,10,\n2,20,nan\n3,30,0.5\n")
+    assert [seconds for seconds, _ in evaluations] == [10.0, 20.0, 30.0]
+    assert math.isnan(evaluations[0][1])
+    assert math.isnan(evaluations[1][1])
+    assert reasons == ["line 2 and 1 more: no number in column validation/ssim"]

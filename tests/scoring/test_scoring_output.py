@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+import algoperf_scoring
+from algoperf.commands.score import score as score_command
+from algoperf.errors import UserError
+from algoperf.versions import load_version
+from algoperf_scoring import Leaderboard
+
+
+@pytest.fixture
+def board(runs) -> Leaderboard:
+    runs.reaching("odd|name_", "wmt", 12.5)
+    runs.missing("odd|name_", "ogbg")
+    runs.reaching("plain", "wmt", 20000)
+    return algoperf_scoring.score(runs.root, load_version(), "external")
+
+
+def test_json_shape(board: Leaderboard):
+    content = json.loads(json.dumps(board.to_json(), allow_nan=False))
+    assert (content["version"], content["ruleset"], content["scale"]) == ("v0.6", "external", "full")
+    assert content["scores"] == {"odd|name_": 0.125, "plain": 0.0}
+    assert content["scores_trapezoid"] == pytest.approx({"odd|name_": 0.125, "plain": 0.0})
+    assert content["time_to_target"]["odd|name_"]["wmt"] == 12.5
+    assert content["time_to_target"]["odd|name_"]["ogbg"] is None
+    assert content["studies"]["odd|name_"] == {name: int(name in ("wmt", "ogbg")) for name in content["workloads"]}
+    assert {"submission": "plain", "workload": "ogbg", "studies": 0, "expected": 3} in content["missing"]
+    assert content["problems"] == []
+
+
+def test_markdown_shows_names_as_they_are_and_tells_never_from_no_results(board: Leaderboard):
+    page = algoperf_scoring.markdown(board)
+    assert r"| 1 | odd\|name\_ | 0.1250 | 0.1250 |" in page
+    assert "| never | 12.50 |" in page
+    assert "| - | 20,000.0 |" in page
+    assert "the 8 scored workloads of v0.6" in page
+
+
+def test_reports_are_written_and_do_not_disturb_later_scoring(runs, board: Leaderboard):
+    files = algoperf_scoring.write_reports(board, runs.root / "report")
+    assert sorted(path.name for path in (runs.root / "report").iterdir()) == [
+        "leaderboard.json",
+        "leaderboard.md",
+    ]
+    assert json.loads(files[0].read_text()) == board.to_json()
+    assert algoperf_scoring.score(runs.root, load_version(), "external") == board
+
+
+def test_a_place_that_cannot_be_written_is_a_user_error(runs, board: Leaderboard):
+    (runs.root / "file").write_text("")
+    with pytest.raises(UserError, match="Cannot write"):
+        algoperf_scoring.write_reports(board, runs.root / "file")
+
+
+def test_terminal_shows_markup_in_names_as_text(runs):
+    runs.reaching("[red]name", "digits", 1)
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        algoperf_scoring.print_leaderboard(algoperf_scoring.score(runs.root, load_version(), "self"), console)
+    assert console.export_text().count("[red]name") == 2
+
+
+def test_command_writes_json_and_reports(runs, tmp_path: Path):
+    runs.reaching("a", "digits", 3, status={"ruleset": "external", "scale": "full"})
+    arguments = [str(runs.root), "--json", str(tmp_path / "x.json"), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(score_command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "digits" in result.output
+    assert json.loads((tmp_path / "x.json").read_text())["scores"] == {"a": 1.0}
+    assert (tmp_path / "out" / "leaderboard.md").is_file()
+
+
+def test_command_passes_its_options_on(runs):
+    runs.reaching("a", "wmt", 3)
+    with pytest.raises(UserError, match="Did you mean 'wmt'"):
+        CliRunner().invoke(score_command, [str(runs.root), "--workloads", "ogbg, wmtt"], catch_exceptions=False)
+    with pytest.raises(UserError, match="Unknown ruleset 'extern'"):
+        CliRunner().invoke(score_command, [str(runs.root), "--ruleset", "extern"], catch_exceptions=False)
+
+
+def test_command_explains_a_missing_scoring_package(runs, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="scoring package is not installed"):
+        CliRunner().invoke(score_command, [str(runs.root)], catch_exceptions=False)
+
+
+def test_scoring_imports_no_framework_and_no_pandas():
+    code = "import sys, algoperf_scoring; print([m for m in ('jax', 'torch', 'pandas') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,254 @@
+"""From folders to leaderboards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import algoperf_scoring
+from algoperf.errors import UserError
+from algoperf.versions import load_version
+from algoperf_scoring import Leaderboard
+
+V06 = load_version("v0.6")
+EIGHT = 8
+
+
+def score(runs, ruleset: str | None = "external", **options) -> Leaderboard:
+    return algoperf_scoring.score(runs.root, V06, ruleset, **options)
+
+
+def seconds(board: Leaderboard, submission: str, workload: str) -> float | None:
+    return board.to_json()["time_to_target"][submission][workload]
+
+
+def reasons(findings) -> dict[str, str]:
+    return {finding.path: finding.reason for finding in findings}
+
+
+def test_fastest_trial_then_median_over_studies(runs):
+    for study, times in enumerate([(90, 30), (50, 70), (20, 80)]):
+        for trial, time in enumerate(times, start=1):
+            runs.reaching("a", "wmt", time, study=study, trial=trial)
+    board = score(runs)
+    assert seconds(board, "a", "wmt") == 30
+    assert board.entries[0].cells["wmt"].studies == 3
+
+
+def test_infinite_studies_propagate_through_the_median(runs):
+    runs.reaching("a", "wmt", 10, study=0)
+    runs.missing("a", "wmt", study=1)
+    board = score(runs)
+    assert seconds(board, "a", "wmt") is None
+    assert board.entries[0].score == 0
+
+
+def test_scores_ranks_and_denominator(runs):
+    runs.reaching("fast", "wmt", 100)
+    runs.reaching("slow", "wmt", 250)
+    runs.reaching("slower", "wmt", 401)
+    runs.reaching("slow", "ogbg", 7)
+    board = score(runs)
+    # Of 8 workloads: fast 1; slow (4 - 2.5) / 3 + 1; slower is beyond four times the fastest.
+    assert {entry.submission: entry.score for entry in board.entries} == pytest.approx(
+        {"slow": 1.5 / EIGHT, "fast": 1 / EIGHT, "slower": 0.0}
+    )
+    assert [entry.submission for entry in board.entries] == ["slow", "fast", "slower"]
+    assert board.ranks() == [1, 2, 3]
+    assert board.workloads == V06.scored
+    assert seconds(board, "slower", "wmt") == 401  # what was measured is shown, though without credit
+
+
+def test_equal_times_share_credit_and_rank(runs):
+    for name in ("b", "a"):
+        runs.reaching(name, "wmt", 10)
+    board = score(runs)
+    assert [entry.submission for entry in board.entries] == ["a", "b"]
+    assert board.ranks() == [1, 1]
+
+
+def test_a_workload_nobody_reached_gives_no_credit_but_counts(runs):
+    runs.missing("a", "wmt")
+    runs.reaching("a", "ogbg", 5)
+    assert score(runs, workloads=["wmt", "ogbg"]).entries[0].score == 0.5
+
+
+def test_a_damaged_trial_is_reported_and_spoils_no_other(runs):
+    runs.reaching("a", "wmt", 10, trial=1)
+    runs.trial("a", "wmt", None, trial=2)
+    header = runs.trial("a", "wmt", [], trial=3)
+    column = runs.trial("a", "wmt", [(1, 99)], trial=4)
+    file = column / "eval_measurements.csv"
+    file.write_text(file.read_text().replace("validation/bleu", "validation/loss"))
+    board = score(runs)
+    assert seconds(board, "a", "wmt") == 10
+    below = "a/study_0/wmt_jax"
+    assert set(reasons(board.problems)) == {f"{below}/trial_{k}/eval_measurements.csv" for k in (2, 3, 4)}
+    assert header.name == "trial_3"
+
+
+def test_a_study_without_any_evaluation_does_not_exist_as_published(runs):
+    runs.reaching("a", "wmt", 10, study=0)
+    runs.trial("a", "wmt", None, study=1)
+    board = score(runs)
+    assert seconds(board, "a", "wmt") == 10
+    assert [(m.workload, m.studies, m.expected) for m in board.missing if m.workload == "wmt"] == [("wmt", 1, 3)]
+
+
+def test_a_submission_without_any_evaluation_is_listed_with_score_zero(runs):
+    runs.trial("broken", "wmt", None)
+    runs.reaching("a", "wmt", 10)
+    entry = score(runs).entries[1]
+    assert (entry.submission, entry.score, dict(entry.cells)) == ("broken", 0.0, {})
+
+
+def test_stray_folders_and_files_are_noted_and_ignored(runs):
+    trial = runs.reaching("a", "wmt", 10)
+    study = trial.parents[1]
+    shutil.copytree(trial, study / "trial_1")
+    shutil.copytree(trial, study / "unheard_of_jax" / "trial_1")
+    shutil.copytree(trial, trial.parent / "trial_one")
+    shutil.copytree(runs.root / "a", runs.root / "reports")
+    shutil.copytree(runs.root / "a", runs.root / ".hidden")
+    (runs.root / "report").mkdir()
+    (runs.root / "logs").mkdir()
+    (study / "wmt_jax.log").write_text("text")
+    board = score(runs)
+    assert [entry.submission for entry in board.entries] == ["a"]
+    assert set(reasons(board.notes)) == {
+        "a/study_0/trial_1",
+        "a/study_0/unheard_of_jax",
+        "a/study_0/wmt_jax/trial_one",
+        "logs",
+        "reports",
+    }
+    assert board.problems == ()
+
+
+def test_a_time_stamped_rerun_replaces_the_trial(runs):
+    runs.reaching("a", "wmt", 10)
+    runs.reaching("a", "wmt", 20, stamp="-2025-01-02-03-04-05")
+    board = score(runs)
+    assert seconds(board, "a", "wmt") == 20
+    assert reasons(board.notes) == {
+        "a/study_0/wmt_jax/trial_1": "replaced by the later run wmt_jax-2025-01-02-03-04-05"
+    }
+
+
+def test_both_frameworks_of_a_submission_are_entries_of_their_own(runs):
+    runs.reaching("a", "digits", 10, framework="jax")
+    runs.reaching("a", "digits", 20, framework="pytorch")
+    assert set(score(runs).to_json()["scores"]) == {"a (jax)", "a (pytorch)"}
+
+
+def test_self_tuning_takes_the_one_trial_and_reports_others(runs):
+    runs.reaching("a", "wmt", 30, trial=1)
+    runs.reaching("a", "wmt", 10, trial=2)
+    board = score(runs, "self")
+    assert seconds(board, "a", "wmt") == 30
+    assert "self-tuning" in reasons(board.problems)["a/study_0/wmt_jax/trial_2"]
+
+
+def test_scales_are_never_mixed(runs):
+    runs.reaching("a", "mnist", 10)
+    runs.reaching("b", "mnist", 2, status={"scale": "mini"})
+    with pytest.raises(UserError, match=r"full \(1 trials\), mini \(1 trials\).*--scale"):
+        score(runs)
+    board = score(runs, scale="mini")
+    assert board.scale == "mini"
+    assert [entry.submission for entry in board.entries] == ["b"]
+    assert reasons(board.notes) == {"a/study_0/mnist_jax/trial_1": "left out: its scale is full"}
+
+
+def test_mini_runs_are_judged_by_the_mini_target(runs):
+    mini, full = V06.limits("mnist", "mini"), V06.limits("mnist")
+    assert mini.validation_target < full.validation_target
+    runs.trial("a", "mnist", [(3.0, mini.validation_target)], status={"scale": "mini"})
+    assert seconds(score(runs), "a", "mnist") == 3.0
+
+
+def test_a_trial_with_a_damaged_status_is_left_out_for_its_scale_is_unknown(runs):
+    runs.reaching("a", "digits", 10, trial=1)
+    folder = runs.reaching("a", "digits", 1, trial=2)
+    (folder / "status.json").write_text('{"scale": "mi')
+    board = score(runs)
+    assert seconds(board, "a", "digits") == 10
+    assert "status.json" in reasons(board.problems)["a/study_0/digits_jax/trial_2"]
+
+
+def test_development_workloads_are_scored_only_if_no_scored_one_is_there(runs):
+    runs.reaching("a", "digits", 1)
+    runs.reaching("a", "mnist", 2)
+    board = score(runs)
+    assert board.workloads == ("digits", "mnist")
+    assert "development" in board.basis
+    assert board.entries[0].score == 1
+    assert board.missing == ()
+    runs.reaching("a", "wmt", 3)
+    assert score(runs).workloads == V06.scored
+
+
+def test_workloads_can_be_chosen(runs):
+    runs.reaching("a", "fastmri_tanh", 1)
+    assert score(runs, workloads=["fastmri_tanh"]).workloads == ("fastmri_tanh",)
+    with pytest.raises(UserError, match="--workloads fastmri_tanh"):
+        score(runs)
+    with pytest.raises(UserError, match="Did you mean 'fastmri_tanh'"):
+        score(runs, workloads=["fastmri_tan"])
+
+
+def test_the_ruleset_is_found_in_the_files(runs):
+    runs.reaching("a", "wmt", 1, status={"ruleset": "self"})
+    assert score(runs, None).ruleset == "self"
+    runs.reaching("b", "wmt", 1, status={"ruleset": "external"})
+    with pytest.raises(UserError, match=r"external \(1 trials\), self \(1 trials\)"):
+        score(runs, None)
+    with pytest.raises(UserError, match="'external' was given"):
+        score(runs, "external")
+
+
+def test_hyperparameters_mean_external_tuning(runs):
+    folder = runs.reaching("a", "wmt", 1)
+    with pytest.raises(UserError, match="do not say"):
+        score(runs, None)
+    (folder / "hparams.json").write_text("{}")
+    assert score(runs, None).ruleset == "external"
+
+
+def test_versions_are_never_mixed(runs):
+    runs.reaching("a", "wmt", 1, status={"version": "v1.0"})
+    with pytest.raises(UserError, match=r"--version v1\.0"):
+        score(runs)
+
+
+@pytest.mark.parametrize(
+    ("below", "hint"),
+    [("a", "this is one submission"), ("a/study_0/wmt_jax", "No runs found"), ("none", "no folder")],
+)
+def test_the_wrong_folder_is_explained(runs, below: str, hint: str):
+    runs.reaching("a", "wmt", 1)
+    with pytest.raises(UserError, match=hint):
+        algoperf_scoring.score(runs.root / below, V06, "external")
+
+
+def test_the_folder_above_is_explained(runs):
+    runs.reaching("a", "wmt", 1)
+    with pytest.raises(UserError, match=f"try {runs.root}"):
+        algoperf_scoring.score(runs.root.parent, V06, "external")
+
+
+def test_neither_directory_order_nor_working_directory_matter(runs, tmp_path: Path, monkeypatch):
+    for name in ("c", "a", "b"):
+        for study in (2, 0, 1):
+            for trial in (2, 1):
+                runs.reaching(name, "wmt", 10 * study + trial + 1, study=study, trial=trial)
+    runs.trial("a", "ogbg", None)
+    first = score(runs).to_json()
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path=".": sorted(listed(path), reverse=True))
+    monkeypatch.chdir(tmp_path)
+    relative = algoperf_scoring.score(Path("runs"), V06, "external").to_json()
+    assert relative == first
