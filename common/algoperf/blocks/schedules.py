@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 
 def warmup_cosine(step: int, peak: float, warmup_steps: int, horizon: int) -> float:
@@ -32,3 +34,23 @@ def warmup_linear(
     decay_steps = max(1, int((horizon - warmup_steps) * decay_steps_factor))
     progress = min(1.0, (step - warmup_steps) / decay_steps)
     return peak * (1.0 + (end_factor - 1.0) * progress)
+
+
+LearningRate = Callable[[Mapping[str, Any], int, int], float]
+
+
+def warmup_cosine_rate(settings: Mapping[str, Any], step: int, horizon: int) -> float:
+    """`warmup_cosine` with `learning_rate` and `warmup_factor` (a fraction of the horizon) from settings."""
+    return warmup_cosine(step, settings["learning_rate"], int(settings["warmup_factor"] * horizon), horizon)
+
+
+def warmup_linear_rate(settings: Mapping[str, Any], step: int, horizon: int) -> float:
+    """`warmup_linear` with its arguments from settings; the warm-up as a fraction of the horizon."""
+    return warmup_linear(
+        step,
+        settings["learning_rate"],
+        int(settings["warmup_factor"] * horizon),
+        horizon,
+        settings["decay_steps_factor"],
+        settings["end_factor"],
+    )

@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from algoperf import spec
+from algoperf.blocks.logging import log_metrics
+from algoperf.blocks.schedules import LearningRate
+from algoperf.blocks.self_tuning import settings_of
 from algoperf.pytorch_utils import pytorch_setup
 
 USE_PYTORCH_DDP = pytorch_setup()[0]
+
+
+def make_update_params(self_tuning: Mapping[str, Any], learning_rate: LearningRate) -> spec.UpdateParamsFn:
+    """The `update_params` of a submission whose optimizer state is `{"optimizer": ...}`, with a schedule.
+
+    Settings are those of the trial, or `self_tuning`; they must have `label_smoothing` and `dropout_rate`, and may
+    have `grad_clip`.
+    """
+
+    def update_params(
+        workload: spec.Workload,
+        current_param_container: spec.ParameterContainer,
+        current_params_types: spec.ParameterTypeTree,
+        model_state: spec.ModelAuxiliaryState,
+        hyperparameters: spec.Hyperparameters,
+        batch: dict[str, Any],
+        loss_type: spec.LossType,
+        optimizer_state: spec.OptimizerState,
+        eval_results: list[tuple[int, dict[str, float]]],
+        global_step: int,
+        rng: spec.RandomState,
+    ) -> spec.UpdateReturn:
+        del current_params_types, loss_type, eval_results
+        settings = settings_of(hyperparameters, self_tuning)
+        model_state, metrics = train_step(
+            workload, optimizer_state["optimizer"], current_param_container, model_state, batch, rng,
+            learning_rate(settings, global_step, workload.step_hint),
+            settings["label_smoothing"], settings["dropout_rate"], settings.get("grad_clip"),
+        )  # fmt: skip
+        log_metrics(workload, global_step, **metrics)
+        return optimizer_state, current_param_container, model_state
+
+    return update_params
 
 
 def train_step(

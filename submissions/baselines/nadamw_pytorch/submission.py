@@ -1,26 +1,19 @@
 """NAdamW with linear warm-up and cosine decay, in PyTorch: the benchmark's baseline.
 
 Table 1 of https://arxiv.org/abs/1910.05446, which is not Dozat's momentum schedule: `torch.optim.NAdam` differs.
-External tuning takes the point of `tuning_search_space.json`; self-tuning has constants.
 """
 
 import torch
 
-from algoperf.blocks.batch_sizes import get_batch_size as get_batch_size
-from algoperf.blocks.logging import log_metrics
-from algoperf.blocks.schedules import warmup_cosine
-from algoperf.blocks.torch_step import train_step
+from algoperf.blocks.batch_sizes import get_batch_size
+from algoperf.blocks.data import data_selection
+from algoperf.blocks.schedules import warmup_cosine_rate
+from algoperf.blocks.self_tuning import NADAMW, settings_of
+from algoperf.blocks.torch_step import make_update_params
+
+__all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
 EPSILON = 1e-8
-SELF_TUNING = {
-    "learning_rate": 0.0017486387539278373,
-    "one_minus_beta1": 0.06733926164,
-    "beta2": 0.9955159689799007,
-    "weight_decay": 0.08121616522670176,
-    "warmup_factor": 0.02,
-    "label_smoothing": 0.0,
-    "dropout_rate": 0.1,
-}
 
 
 class NAdamW(torch.optim.Optimizer):
@@ -51,51 +44,17 @@ class NAdamW(torch.optim.Optimizer):
         param.mul_(1.0 - learning_rate * self.weight_decay).addcdiv_(n_hat, denominator, value=-learning_rate)
 
 
-def _settings(hyperparameters):
-    return SELF_TUNING if hyperparameters is None else hyperparameters._asdict()
-
-
 def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
     del workload, model_state, rng
-    h = _settings(hyperparameters)
-    parameters = model_params.parameters()
-    return {"optimizer": NAdamW(parameters, 1.0 - h["one_minus_beta1"], h["beta2"], EPSILON, h["weight_decay"])}
+    settings = settings_of(hyperparameters, NADAMW)
+    optimizer = NAdamW(
+        model_params.parameters(),
+        beta1=1.0 - settings["one_minus_beta1"],
+        beta2=settings["beta2"],
+        epsilon=EPSILON,
+        weight_decay=settings["weight_decay"],
+    )
+    return {"optimizer": optimizer}
 
 
-def update_params(
-    workload,
-    current_param_container,
-    current_params_types,
-    model_state,
-    hyperparameters,
-    batch,
-    loss_type,
-    optimizer_state,
-    eval_results,
-    global_step,
-    rng,
-):
-    del current_params_types, loss_type, eval_results
-    h = _settings(hyperparameters)
-    warmup_steps = int(h["warmup_factor"] * workload.step_hint)
-    learning_rate = warmup_cosine(global_step, h["learning_rate"], warmup_steps, workload.step_hint)
-    model_state, metrics = train_step(
-        workload, optimizer_state["optimizer"], current_param_container, model_state, batch, rng,
-        learning_rate, h["label_smoothing"], h["dropout_rate"], h.get("grad_clip"),
-    )  # fmt: skip
-    log_metrics(workload, global_step, **metrics)
-    return optimizer_state, current_param_container, model_state
-
-
-def data_selection(
-    workload,
-    input_queue,
-    optimizer_state,
-    current_param_container,
-    model_state,
-    hyperparameters,
-    global_step,
-    rng,
-):
-    del workload, optimizer_state, current_param_container, model_state, hyperparameters, global_step, rng
-    return next(input_queue)
+update_params = make_update_params(NADAMW, warmup_cosine_rate)

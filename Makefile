@@ -1,0 +1,95 @@
+# AlgoPerf Cubes. `make help` explains every target and variable; the work is done by `algoperf`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# --- settings: make TARGET NAME=value ------------------------------------------------------------------
+PYTHON ?= python3
+#?        the Python 3.11 that makes the environment
+VENV ?= .venv
+#?        where the environment lies
+ACCELERATOR ?= cpu
+#?        builds of PyTorch and JAX: cpu, cu126 (V100), cu130
+SUBMISSION ?=
+#?        folder of a submission, or its .py file
+FRAMEWORK ?= pytorch
+#?        the submission's framework: jax or pytorch
+WORKLOADS ?= digits
+#?        names or folders of cubes, separated by commas
+RULESET ?= self
+#?        self, or external: hyperparameters from the submission's search space
+STUDIES ?= 3
+#?        studies per workload
+TRIALS ?= 5
+#?        trials per study if RULESET=external (self-tuning has one)
+SEED ?= 0
+#?        all randomness follows from it
+SCALE ?= full
+#?        full, or mini: small models on generated data
+VERSION ?= v0.6
+#?        benchmark version: targets and budgets
+DATA ?= data
+#?        preprocessed data; raw data goes to its folder raw
+RUNS ?= runs
+#?        where runs go: one folder per submission
+AGAINST ?= $(RUNS)
+#?        folder of runs that `make score` compares with
+EXTRA ?=
+#?        more options of `algoperf train`, such as "--max-global-steps 100"
+
+# --- what follows from them ----------------------------------------------------------------------------
+comma := ,
+ALGOPERF := $(VENV)/bin/algoperf
+workloads := $(subst $(comma), ,$(WORKLOADS))
+count = $(shell seq 1 $(1))
+trials := $(if $(filter self,$(RULESET)),1,$(call count,$(TRIALS)))
+jobs := $(foreach w,$(workloads),$(foreach s,$(call count,$(STUDIES)),$(foreach t,$(trials),train/$(s)/$(t)/$(w))))
+demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
+
+.PHONY: help setup demo test train score cubes containers clean
+.DELETE_ON_ERROR:
+
+help: ## Explain targets and variables
+	@echo 'Targets:'; sed -nE 's/^([a-z]+):.*## (.*)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -ts'|'
+	@echo 'Variables (make TARGET NAME=value):'
+	@sed -nE '/^[A-Z]+ \?=/{N;s/ \?= ?/|/;s/\n#\? +/|/;s/^/  /;p}' $(firstword $(MAKEFILE_LIST)) | column -ts'|'
+
+$(VENV)/ready: pyproject.toml constraints.txt ci/install.py
+	$(PYTHON) ci/install.py $(VENV) --accelerator $(ACCELERATOR) && touch $@
+
+setup: $(VENV)/ready ## Make the environment: uv (brought by pip), JAX, PyTorch and what else is needed
+
+demo: setup ## Train three submissions on real data and score them: a first result in two minutes
+	@for entry in $(demo); do $(MAKE) --no-print-directory train SUBMISSION=submissions/baselines/$${entry%:*} \
+	  FRAMEWORK=$${entry#*:} WORKLOADS=digits RULESET=self STUDIES=3 RUNS=demo/runs || exit; done
+	@$(ALGOPERF) score demo/runs --output demo/report
+	@echo "Runs: demo/runs. Report: demo/report/leaderboard.md. Next: submissions/template"
+
+test: setup ## Check style and types, and run the tests
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+	$(VENV)/bin/python ci/make_cube.py --check
+	$(VENV)/bin/python -m pytest
+
+train: $(jobs) ## Train SUBMISSION on WORKLOADS; finished trials are not repeated, broken ones resumed
+
+train/%: setup | $(addprefix data/,$(workloads))
+	$(if $(SUBMISSION),,$(error Which submission? Say: make train SUBMISSION=submissions/template))
+	@IFS=/ read -r study trial workload <<< '$*' && $(ALGOPERF) train --workload "$$workload" \
+	  --study $$study --trial $$trial --framework $(FRAMEWORK) --submission $(SUBMISSION) --ruleset $(RULESET) \
+	  --seed $(SEED) --scale $(SCALE) --version $(VERSION) --data-dir $(DATA) --output-dir $(RUNS) $(EXTRA)
+
+data/%: setup
+	@$(ALGOPERF) download --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw
+	@$(ALGOPERF) preprocess --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw --data-dir $(DATA)
+
+score: setup ## Score the runs of SUBMISSION (or of all) against those in AGAINST
+	@$(ALGOPERF) score $(AGAINST) --version $(VERSION) --ruleset $(RULESET) --scale $(SCALE) \
+	  $(if $(SUBMISSION),--submission $(SUBMISSION)) --output $(AGAINST)/report
+
+cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
+	$(VENV)/bin/python ci/make_cube.py
+
+containers: ## Bring up an engine, build base image and mnist cube, run all tasks in containers
+	bash ci/container_e2e.sh
+
+clean: ## Remove the environment and the demo; data and runs stay
+	rm -rf $(VENV) demo build

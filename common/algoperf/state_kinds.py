@@ -1,0 +1,195 @@
+"""Which objects of a state are data, which are code, and which classes a checkpoint may name."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import itertools
+import os
+import random
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from algoperf import spec
+from algoperf.errors import CheckpointMismatch
+
+SUBMISSION_PACKAGE = "algoperf_submission"  # where `submission.load_submission` puts the submission's modules
+# Objects of these libraries are machinery (loggers, devices, compiled functions), not state.
+_LIBRARIES = {*sys.stdlib_module_names, "algoperf", "jax", "jaxlib", "numpy", "torch"}
+_CODE = (type, types.ModuleType, types.BuiltinFunctionType, spec.Workload, os.PathLike)
+# Values without attributes whose text tells whether they have changed.
+_BY_TEXT = (
+    decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.timedelta,
+    itertools.count, range, slice, bytearray, np.ndarray,
+)  # fmt: skip
+_BIT_GENERATORS = {"PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"}
+_MAPPINGS = {"builtins.dict", "collections.OrderedDict", "flax.core.frozen_dict.FrozenDict"}
+GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+
+
+def type_name(value: Any) -> str:
+    """Full name of a value's class."""
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def is_namedtuple(value: Any) -> bool:
+    """Whether a value is a tuple with named fields."""
+    return isinstance(value, tuple) and hasattr(value, "_fields")
+
+
+def is_stateful(value: Any) -> bool:
+    """Whether a value gives and takes its state itself, as optimizers and modules of torch do."""
+    methods = (getattr(value, "state_dict", None), getattr(value, "load_state_dict", None))
+    return not isinstance(value, type) and all(callable(method) for method in methods)
+
+
+def is_walkable(value: Any) -> bool:
+    """Whether a value's attributes are its state: dataclasses, namespaces, objects of the submission's classes."""
+    if isinstance(value, _CODE) or callable(getattr(value, "__next__", None)):
+        return False
+    if dataclasses.is_dataclass(value) or isinstance(value, types.SimpleNamespace):
+        return True
+    module = type(value).__module__
+    is_library = module.split(".")[0] in _LIBRARIES and not module.startswith("algoperf.blocks")
+    return not is_library and (hasattr(value, "__dict__") or bool(_slots(type(value))))
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """Attributes by name, from `__dict__` and `__slots__`."""
+    slots = {name: getattr(value, name) for name in _slots(type(value)) if hasattr(value, name)}
+    found = {**getattr(value, "__dict__", {}), **slots}
+    return {name: item for name, item in found.items() if not _is_special(name)}
+
+
+def _slots(cls: type) -> list[str]:
+    declared = [vars(base).get("__slots__", ()) for base in cls.__mro__]
+    names = [name for slots in declared for name in ([slots] if isinstance(slots, str) else slots)]
+    return [name for name in names if not _is_special(name)]
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def text_of(value: Any) -> str | None:
+    """The text by which a change of a value without attributes shows; None if there is none."""
+    return repr(value) if isinstance(value, _BY_TEXT) else None
+
+
+def cell_contents(function: types.FunctionType) -> dict[str, Any]:
+    """What a closure holds, by name; cells that are still empty are left out."""
+    contents = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            contents[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return contents
+
+
+def generator_state(generator: Any) -> Any:
+    """The state of one of GENERATORS, as plain data."""
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    return dict(
+        generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state(False)
+    )
+
+
+def restored_generator(kind: str, state: Any, template: Any) -> Any:
+    """A generator in the given state: `template` if it is of that kind."""
+    if kind == "random.Random":
+        python = template if isinstance(template, random.Random) else random.Random()
+        python.setstate(state)
+        return python
+    if state["bit_generator"] not in _BIT_GENERATORS:
+        raise CheckpointMismatch(f"There is no random generator {state['bit_generator']!r}.")
+    if isinstance(template, np.random.RandomState):
+        template.set_state(state)
+        return template
+    same = (
+        isinstance(template, np.random.Generator)
+        and template.bit_generator.state["bit_generator"] == state["bit_generator"]
+    )
+    bits = template.bit_generator if same else getattr(np.random, state["bit_generator"])()
+    bits.state = state
+    if same:
+        return template
+    return (np.random.RandomState if kind.endswith("RandomState") else np.random.Generator)(bits)
+
+
+def restored_mapping(kind: str, items: dict[Any, Any], template: Any, path: str) -> Any:
+    """A mapping of the saved kind; like the template, if that is of the kind."""
+    if kind == "builtins.dict":
+        return items
+    if isinstance(template, collections.abc.Mapping) and type_name(template) == kind:
+        if not isinstance(template, dict):
+            return type(template)(items)  # type: ignore[call-arg]
+        filled = template.copy()  # keeps a defaultdict's factory
+        filled.clear()
+        filled.update(items)
+        return filled
+    if kind not in _MAPPINGS:
+        raise CheckpointMismatch(f"{path} was a {kind}, which can be remade only if init_optimizer_state makes one.")
+    return known_class(kind, path, collections.abc.Mapping)(items)
+
+
+def known_class(name: str, path: str, base: type = object) -> Any:
+    """A class that a checkpoint names and the template does not show, from the modules that are loaded already.
+
+    The file may be anybody's, so only classes that are made without running code, or that the submission brings,
+    are found: subclasses of `base` if that is given; else dataclasses, and plain classes in the submission's folder.
+    """
+    found = _loaded_class(name)
+    if found is not None and issubclass(found, base) and (base is not object or _is_harmless(found)):
+        return found
+    raise CheckpointMismatch(
+        f"{path} was saved as a {name}. That is no class of the submission, and init_optimizer_state does not "
+        "make one there."
+    )
+
+
+def make_empty(cls: Any) -> Any:
+    """An object of a class that `known_class` found, without running the class's code."""
+    return object.__new__(cls)
+
+
+def _loaded_class(name: str) -> type | None:
+    parts = name.split(".")
+    for split_at in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:split_at]))
+        found: Any = module
+        for part in parts[split_at:]:
+            found = vars(found).get(part) if isinstance(found, (type, types.ModuleType)) else None
+        if isinstance(found, type):
+            return found
+    return None
+
+
+def _is_harmless(cls: type) -> bool:
+    if hasattr(cls, "__del__") or issubclass(cls, (type, BaseException)):
+        return False
+    return dataclasses.is_dataclass(cls) or cls is types.SimpleNamespace or _is_of_submission(cls)
+
+
+def _is_of_submission(cls: type) -> bool:
+    package = sys.modules.get(SUBMISSION_PACKAGE)
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return package is not None and file is not None and Path(file).is_relative_to(package.__path__[0])
+
+
+def enum_member(name: str, member: str, template: Any, path: str) -> Any:
+    """The member of an enumeration that the template shows or that is loaded."""
+    cls = type(template) if type_name(template) == name else known_class(name, path, enum.Enum)
+    if member not in cls.__members__:
+        raise CheckpointMismatch(f"{path} was {name}.{member}, which does not exist now.")
+    return cls.__members__[member]

@@ -1,0 +1,97 @@
+"""Leaves of a state: arrays, and how a framework's own become numpy arrays and back."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where the bytes of a mutable array lie: how sharing is recognised.
+
+    Attributes:
+      owner: address of the whole allocation.
+      begin, end: the array's bytes within it; equal if they are not dense.
+      layout: what else two arrays must have in common to be the same array under two names.
+    """
+
+    owner: int
+    begin: int
+    end: int
+    layout: Hashable
+
+    def overlaps(self, other: Memory) -> bool:
+        """Whether the two certainly have bytes of one allocation in common."""
+        return max(self.begin, other.begin) < min(self.end, other.end)
+
+
+class LeafCodec(Protocol):
+    """How a framework's own arrays and generators become numpy arrays, and back."""
+
+    def encode(self, value: Any) -> tuple[np.ndarray, dict[str, Any]] | None:
+        """The value as an array and what else is needed to restore it; None if it is not one of its own."""
+        ...
+
+    def decode(self, array: np.ndarray, info: dict[str, Any], template: Any) -> Any:
+        """The value again; copied into `template` where that is possible."""
+        ...
+
+    def memory(self, value: Any) -> Memory | None:
+        """Where a value of its own lies; None if nobody can write to it, or it is not one of its own."""
+        ...
+
+    def share(self, value: Any, info: dict[str, Any]) -> Any:
+        """Another object on the memory of `value`."""
+        ...
+
+
+class NumpyCodec:
+    """Arrays and scalars of numpy."""
+
+    def encode(self, value: Any) -> tuple[np.ndarray, dict[str, Any]] | None:
+        """See LeafCodec."""
+        if not isinstance(value, (np.ndarray, np.generic)):
+            return None
+        array = np.asarray(value)
+        info: dict[str, Any] = {"codec": "numpy", **({"scalar": True} if isinstance(value, np.generic) else {})}
+        if array.dtype.kind in "biufc":
+            return array, info
+        if array.dtype.hasobject or array.dtype.names:
+            return None
+        # Texts, times, and the small floats of ml_dtypes: their bytes.
+        content = np.frombuffer(array.tobytes(), np.uint8)
+        name = array.dtype.name if array.dtype.kind == "V" else array.dtype.str
+        return content, {**info, "dtype": name, "shape": list(array.shape)}
+
+    def decode(self, array: np.ndarray, info: dict[str, Any], template: Any) -> Any:
+        """See LeafCodec."""
+        if "dtype" in info:
+            array = np.frombuffer(array.tobytes(), np.dtype(info["dtype"])).reshape(info["shape"])
+        if info.get("scalar"):
+            return array[()]
+        alike = isinstance(template, np.ndarray) and (template.shape, template.dtype) == (array.shape, array.dtype)
+        if alike and template.flags.writeable:
+            template[...] = array
+            return template
+        return array.copy()
+
+    def memory(self, value: Any) -> Memory | None:
+        """See LeafCodec."""
+        if not isinstance(value, np.ndarray) or not value.flags.writeable or value.size == 0:
+            return None
+        root = value
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        owner, address = root.__array_interface__["data"][0], value.__array_interface__["data"][0]
+        begin = address - owner
+        end = begin + value.nbytes if value.flags.c_contiguous else begin
+        return Memory(owner, begin, end, (value.shape, value.strides, str(value.dtype)))
+
+    def share(self, value: Any, info: dict[str, Any]) -> Any:
+        """See LeafCodec."""
+        del info
+        return value.view()

@@ -1,0 +1,85 @@
+"""Golden files of the reference implementation: where they are, and the weights that they were computed with.
+
+ALGOPERF_GOLDENS names the folder; the default lies beside the repository. Without that folder the small copies
+in tests/data/goldens serve, which cover mnist, the random numbers and a few search spaces.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_COPIES = _REPOSITORY / "tests" / "data" / "goldens"
+_GIVEN = os.environ.get("ALGOPERF_GOLDENS")
+FOLDER = Path(_GIVEN) if _GIVEN else _REPOSITORY.parent / "shared" / "goldens"
+COMPLETE = FOLDER.is_dir()
+ROOT = FOLDER if COMPLETE else _COPIES
+if _GIVEN and not COMPLETE:
+    raise FileNotFoundError(f"ALGOPERF_GOLDENS is {_GIVEN}, which is not a folder.")
+
+
+def names(pattern: str) -> list[str]:
+    """Files that match, relative to the root and without their suffix, in order; `_` files are overviews."""
+    found = sorted(path for path in ROOT.glob(pattern) if not path.name.startswith("_"))
+    return [path.relative_to(ROOT).as_posix().removesuffix(".json") for path in found]
+
+
+@functools.cache
+def read(name: str) -> dict[str, Any]:
+    """A JSON file, by its name without the suffix."""
+    content: dict[str, Any] = json.loads((ROOT / f"{name}.json").read_text())
+    return content
+
+
+def arrays(name: str) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, by its name without the suffix."""
+    with np.load(ROOT / f"{name}.npz") as file:
+        return dict(file)
+
+
+def thinned(array: np.ndarray, every: int) -> np.ndarray:
+    """Large arrays are stored as every k-th element of the flattened array."""
+    return array if every == 1 else array.reshape(-1)[::every]
+
+
+def _generator(name: str, seed: int) -> np.random.Generator:
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+def weight(name: str, shape: tuple[int, ...], rule: str, seed: int) -> np.ndarray:
+    """The deterministic value of a parameter or running statistic, float32."""
+    x = _generator(name, seed).standard_normal(shape, dtype=np.float32)
+    tenth = np.float32(0.1)
+    if rule == "matrix":
+        return x * np.float32((np.prod(shape) / max(shape)) ** -0.5)
+    if rule in ("bias", "run_mean"):
+        return tenth * x
+    if rule == "scale":
+        return 1 + tenth * x
+    if rule == "run_var":
+        return 1 + tenth * np.abs(x)
+    raise ValueError(f"{name}: no weight rule called {rule!r}")
+
+
+def probe(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """What the gradient of a parameter is multiplied with: the draw after that of its weight, float64."""
+    generator = _generator(name, seed)
+    generator.standard_normal(shape, dtype=np.float32)
+    return generator.standard_normal(shape, dtype=np.float32).astype(np.float64)
+
+
+def weights(entries: list[dict[str, Any]], seed: int) -> dict[str, np.ndarray]:
+    """Values for the `params` or `state` entries of a file; entries without a rule keep their initial value."""
+    return {
+        entry["name"]: weight(entry["name"], tuple(entry["shape"]), entry["rule"], seed)
+        for entry in entries
+        if entry["rule"] is not None
+    }

@@ -1,0 +1,104 @@
+"""What the comparison with golden files asks of either framework; `jax_side` and `torch_side` answer."""
+
+from __future__ import annotations
+
+import abc
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from algoperf.frameworks import load_backend
+from algoperf.spec import ParameterType
+from algoperf.versions import load_version
+from algoperf.workload import Framework, WorkloadDefinition
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """A call of `loss_fn`, as numpy."""
+
+    summed: float
+    n_valid_examples: float
+    per_example: np.ndarray
+
+
+class Side(abc.ABC):
+    """A workload of one framework. Parameters and state go in and out as numpy arrays by golden name."""
+
+    framework: Framework
+
+    def __init__(self, definition: WorkloadDefinition) -> None:
+        limits = load_version("v0.6").limits(definition.name, definition.scale)
+        self.workload = load_backend(self.framework).bind(definition, limits, seed=0)
+
+    @abc.abstractmethod
+    def precision(self, dtype: type[np.floating[Any]]) -> AbstractContextManager[Any]:
+        """Everything inside computes in `dtype`."""
+
+    @abc.abstractmethod
+    def initialise(self) -> None:
+        """Make the initial model, from key or seed 0."""
+
+    @abc.abstractmethod
+    def load(self, values: Arrays, dtype: type[np.floating[Any]]) -> None:
+        """Overwrite parameters and running statistics, cast to `dtype`; those not named stay as they are."""
+
+    @abc.abstractmethod
+    def parameters(self) -> Arrays:
+        """Parameters in tree order."""
+
+    @abc.abstractmethod
+    def state(self) -> Arrays:
+        """Model state or buffers in tree order."""
+
+    @abc.abstractmethod
+    def types(self) -> dict[str, ParameterType]:
+        """`workload.model_params_types` by name, in its order."""
+
+    @abc.abstractmethod
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """`workload.param_shapes` by name, in its order."""
+
+    @abc.abstractmethod
+    def output_candidates(self) -> list[str]:
+        """What `is_output_params` may be asked about."""
+
+    @abc.abstractmethod
+    def batch(self, inputs: Arrays, dtype: type[np.floating[Any]]) -> dict[str, Any]:
+        """A golden input file as the framework's batch; its floating point inputs in `dtype`."""
+
+    @abc.abstractmethod
+    def logits(self, batch: dict[str, Any], *, train: bool) -> Any:
+        """Logits without dropout. In training mode, running statistics are updated."""
+
+    @abc.abstractmethod
+    def losses(self, batch: dict[str, Any], logits: Any, *, targets: str, masked: bool, smoothing: float) -> Losses:
+        """The loss of logits, against the entry `targets` of the batch."""
+
+    @abc.abstractmethod
+    def evaluate(self, batch: dict[str, Any]) -> dict[str, float]:
+        """The workload's own evaluation of one batch."""
+
+    @abc.abstractmethod
+    def gradient(self, batch: dict[str, Any]) -> tuple[float, Arrays]:
+        """Mean training loss over valid examples, and its gradient by parameter name. Updates the state."""
+
+
+def cast(array: np.ndarray, dtype: type[np.floating[Any]]) -> np.ndarray:
+    """Floating point arrays in `dtype`: golden inputs are stored in half precision where that is exact."""
+    return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
+def open_side(framework: str, definition: WorkloadDefinition) -> Side:
+    """The workload in a framework, which is imported by this call."""
+    if framework == "jax":
+        from jax_side import JaxSide
+
+        return JaxSide(definition)
+    from torch_side import TorchSide
+
+    return TorchSide(definition)

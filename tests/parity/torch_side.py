@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from side import Losses, Side, cast
+
+from algoperf.spec import ForwardPassMode, ShapeTuple
+
+
+class TorchSide(Side):
+    framework = "pytorch"
+
+    def precision(self, dtype):
+        return nullcontext()  # the dtype of the model and of its inputs decides
+
+    def initialise(self):
+        self.model, state = self.workload.init_model_fn(np.array([0, 0], np.int32))
+        assert state is None
+
+    def load(self, values, dtype):
+        self.model.to(torch.from_numpy(np.zeros(0, dtype)).dtype)
+        tensors = dict([*self.model.named_parameters(), *self.model.named_buffers()])
+        with torch.no_grad():
+            for name, value in values.items():
+                assert tensors[name].shape == value.shape, name
+                tensors[name].copy_(torch.from_numpy(value))
+
+    def parameters(self):
+        return {name: param.detach().numpy().copy() for name, param in self.model.named_parameters()}
+
+    def state(self):
+        return {name: buffer.detach().numpy().copy() for name, buffer in self.model.named_buffers()}
+
+    def types(self):
+        return self.workload.model_params_types
+
+    def shapes(self):
+        assert all(isinstance(shape, ShapeTuple) for shape in self.workload.param_shapes.values())
+        return {name: tuple(shape.shape_tuple) for name, shape in self.workload.param_shapes.items()}
+
+    def output_candidates(self):
+        return list(self.parameters())
+
+    def batch(self, inputs, dtype):
+        return {
+            name: torch.from_numpy(cast(array, dtype) if array.dtype.kind == "f" else array.astype(np.int64))
+            for name, array in inputs.items()
+        }
+
+    def logits(self, batch, *, train):
+        logits, state = self.workload.model_fn(
+            params=self.model,
+            augmented_and_preprocessed_input_batch=batch,
+            model_state=None,
+            mode=ForwardPassMode.TRAIN if train else ForwardPassMode.EVAL,
+            rng=None,
+            update_batch_norm=train,
+            dropout_rate=0.0,
+        )
+        assert state is None
+        return logits
+
+    def losses(self, batch, logits, *, targets, masked, smoothing):
+        loss = self.workload.loss_fn(
+            label_batch=batch[targets],
+            logits_batch=logits,
+            mask_batch=batch["weights"] if masked else None,
+            label_smoothing=smoothing,
+        )
+        assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
+        return Losses(
+            loss["summed"].item(), loss["n_valid_examples"].item(), loss["per_example"].detach().numpy()
+        )
+
+    def evaluate(self, batch):
+        outputs = self.workload.evaluation_step(self.model, None, None)(batch)
+        return {name: value.item() for name, value in outputs.items()}
+
+    def gradient(self, batch):
+        loss = self.workload.loss_fn(batch["targets"], self.logits(batch, train=True), batch["weights"])
+        mean = loss["summed"] / loss["n_valid_examples"]
+        self.model.zero_grad()
+        mean.backward()
+        return mean.item(), {name: param.grad.numpy().copy() for name, param in self.model.named_parameters()}
