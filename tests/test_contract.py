@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -434,7 +435,7 @@ def test_evaluation_counts_every_example_once(case):
     at_once = case.evaluate(model, case.workload.eval_batch_size, step=5)
     for batch_size in (64, 7):
         assert case.evaluate(model, batch_size, step=5) == pytest.approx(at_once, rel=1e-5)
-    opened = case.workload.definition.dataset.open(case.data_dir)
+    opened = case.workload.definition.dataset.open(Path(case.data_dir))
     for split in ("validation", "test"):
         count = opened.num_examples(split)
         [whole] = opened.evaluation(split, num_examples=count, batch_size=count, shard=Shard(), seed=0)

@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,16 +24,15 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from algoperf import state_tree
-from algoperf.data.files import sync_directory
+from algoperf.data.files import sync_directory, write_file
 from algoperf.data.publish import sync_tree
 from algoperf.errors import AlgoperfError, CheckpointMismatch
 from algoperf.frameworks.backend import Backend
-from algoperf.records import write_json
-from algoperf.state_tree import LeafCodec
+from algoperf.state_tree import Arrays, Decoder, Encoder, LeafCodec, Node
 
 FORMAT = 1
 _PREFIX = "checkpoint_"
+_REMOVED = ".removed_"
 Keep = Literal["last", "all"]
 
 
@@ -60,14 +60,17 @@ def checkpoints(directory: Path) -> list[Path]:
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of one checkpoint."""
-    manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text())
-    if manifest.get("format") != FORMAT:
-        raise CheckpointMismatch(f"{path} has format {manifest.get('format')}, this version reads format {FORMAT}.")
+    with _explaining_damage(path):
+        manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text())
+        found = manifest.get("format")
+    if found != FORMAT:
+        raise CheckpointMismatch(f"{path} has format {found}, this version reads format {FORMAT}.")
     return manifest
 
 
 def check_fingerprint(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Raise CheckpointMismatch naming every setting in which a checkpoint differs from this run."""
+    expected = json.loads(json.dumps(expected))
     keys = sorted(set(found) | set(expected))
     differences = [
         f"  {key}: {path.name} has {found.get(key, 'nothing')!r}, this run has {expected.get(key, 'nothing')!r}"
@@ -87,53 +90,86 @@ def save(
     """Write a checkpoint; all processes call it together. Older ones are removed afterwards if `keep` is "last"."""
     final = directory / f"{_PREFIX}{step}"
     temporary = directory / f".{final.name}"
+    # Encoded in every process: what optimizer state and model share is numbered in the model.
+    encoder = Encoder(backend.codecs)
+    model = encoder.tree({"params": state.params, "model_state": state.model_state})
+    process = encoder.tree(state.process)
     if backend.rank == 0:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove_leftovers(directory)
         temporary.mkdir(parents=True)
-        _write_tree(temporary, "model", {"params": state.params, "model_state": state.model_state}, backend.codecs)
+        _write_tree(temporary, "model", *model)
     backend.agree(True)  # the folder is there
-    _write_tree(temporary, f"process_{backend.rank}", state.process, backend.codecs)
+    _write_tree(temporary, f"process_{backend.rank}", *process)
     backend.gather(None)  # all processes have written
     if backend.rank == 0:
         _link_equal_files(temporary, backend.num_processes)
         manifest = {"format": FORMAT, "global_step": step, "num_processes": backend.num_processes}
-        write_json(temporary / "manifest.json", {**manifest, "fingerprint": fingerprint, "trial": state.trial})
+        content = {**manifest, "fingerprint": fingerprint, "trial": state.trial}
+        # Metrics may be NaN, and must come back as such: plain json, in which NaN is NaN.
+        write_file(temporary / "manifest.json", (json.dumps(content, indent=2) + "\n").encode())
         _publish(temporary, final)
         if keep == "last":
             for older in checkpoints(directory):
                 if older != final:
-                    shutil.rmtree(older)
+                    _remove(older)
+    backend.agree(True)  # nobody ends, and is missed, while the first process still writes
     return final
 
 
 def restore_model(path: Path, params: Any, model_state: Any, codecs: dict[str, LeafCodec]) -> tuple[Any, Any]:
     """Parameters and model state of a checkpoint, put into freshly initialised ones."""
-    restored = _read_tree(path, "model", {"params": params, "model_state": model_state}, codecs)
+    return _restore_model(path, params, model_state, Decoder(codecs))
+
+
+def restore(path: Path, state: State, backend: Backend) -> None:
+    """Put what a checkpoint holds for this process into a freshly made state, but for the trial's own."""
+    decoder = Decoder(backend.codecs)
+    state.params, state.model_state = _restore_model(path, state.params, state.model_state, decoder)
+    state.process = _read_tree(path, f"process_{backend.rank}", state.process, decoder)
+
+
+def _restore_model(path: Path, params: Any, model_state: Any, decoder: Decoder) -> tuple[Any, Any]:
+    restored = _read_tree(path, "model", {"params": params, "model_state": model_state}, decoder)
     return restored["params"], restored["model_state"]
 
 
-def restore_process(path: Path, template: dict[str, Any], backend: Backend) -> dict[str, Any]:
-    """Optimizer state and random state of this process, put into freshly made ones."""
-    restored: dict[str, Any] = _read_tree(path, f"process_{backend.rank}", template, backend.codecs)
-    return restored
+def _write_tree(directory: Path, name: str, node: Node, arrays: Arrays) -> None:
+    storable = {key: _storable(array) for key, array in arrays.items()}
+    safetensors.numpy.save_file(storable, directory / f"{name}.safetensors")
+    (directory / f"{name}.json").write_text(json.dumps({"root": node, "complex128": _complex_names(arrays)}))
 
 
-def _write_tree(directory: Path, name: str, value: Any, codecs: dict[str, LeafCodec]) -> None:
-    node, arrays = state_tree.encode(value, codecs, "")
-    contiguous = {key: np.ascontiguousarray(array).reshape(array.shape) for key, array in arrays.items()}
-    safetensors.numpy.save_file(contiguous, directory / f"{name}.safetensors")
-    (directory / f"{name}.json").write_text(json.dumps(node))
+def _storable(array: np.ndarray) -> np.ndarray:
+    contiguous = np.ascontiguousarray(array).reshape(array.shape)
+    if array.dtype == np.complex128:  # the one native type that the files do not know
+        return contiguous.reshape(*array.shape, 1).view(np.float64)
+    return contiguous
 
 
-def _read_tree(path: Path, name: str, template: Any, codecs: dict[str, LeafCodec]) -> Any:
-    try:
+def _complex_names(arrays: Arrays) -> list[str]:
+    return [name for name, array in arrays.items() if array.dtype == np.complex128]
+
+
+def _read_tree(path: Path, name: str, template: Any, decoder: Decoder) -> Any:
+    with _explaining_damage(path):
         arrays = safetensors.numpy.load_file(path / f"{name}.safetensors")
-        node = json.loads((path / f"{name}.json").read_text())
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        content = json.loads((path / f"{name}.json").read_text())
+        for key in content["complex128"]:
+            arrays[key] = arrays[key].view(np.complex128)[..., 0]
+        return decoder.tree(content["root"], arrays, template)
+
+
+@contextmanager
+def _explaining_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except AlgoperfError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError) as error:
         raise AlgoperfError(
-            f"The checkpoint {path} is damaged: {error}. Remove it to resume from an earlier one or start over."
+            f"The checkpoint {path} is damaged: {type(error).__name__}: {error}. "
+            "Remove it to resume from an earlier one or start over."
         ) from error
-    return state_tree.decode(node, arrays, template, codecs)
 
 
 def _link_equal_files(directory: Path, num_processes: int) -> None:
@@ -159,6 +195,20 @@ def _same_content(one: Path, other: Path, chunk_bytes: int = 1 << 22) -> bool:
 def _publish(temporary: Path, final: Path) -> None:
     sync_tree(temporary)
     if final.exists():  # the same step again, after a resume
-        shutil.rmtree(final)
+        _remove(final)
     temporary.rename(final)
     sync_directory(final.parent)
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint. It stops being one at once, so that no half of it is ever taken for a whole."""
+    condemned = path.with_name(f"{_REMOVED}{path.name}")
+    path.rename(condemned)
+    shutil.rmtree(condemned)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Remove what crashes left: checkpoints half written or half removed."""
+    for pattern in (f".{_PREFIX}*", f"{_REMOVED}*"):
+        for leftover in directory.glob(pattern):
+            shutil.rmtree(leftover)

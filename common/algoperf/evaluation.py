@@ -19,8 +19,15 @@ SPLITS = ("train/", "validation/", "test/")
 
 
 def find_checkpoints(root: Path, workload: str) -> list[Path]:
-    """All complete checkpoints of a workload's runs below `root`. UserError if there are none."""
-    found = sorted(path.parent for path in root.rglob("checkpoint_*/manifest.json"))
+    """All complete checkpoints of a workload's runs below `root`. UserError if there are none.
+
+    Trials that were moved aside are left out: their folders' names begin with a dot.
+    """
+    found = sorted(
+        path.parent
+        for path in root.rglob("checkpoint_*/manifest.json")
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
     matching = [path for path in found if checkpoint.read_manifest(path)["fingerprint"]["workload"] == workload]
     if not matching:
         others = f"{len(found)} of other workloads" if found else "none at all"
@@ -44,6 +51,7 @@ def evaluate_checkpoint(
         path, definition.at(cast(Scale, fingerprint["scale"])), data_root, fingerprint, global_step
     )
     recorded = _recorded(path.parent, global_step)
+    evaluated = any(step == global_step for step, _ in run["trial"]["state"]["eval_results"])
     differences = {name: abs(recomputed[name] - value) for name, value in (recorded or {}).items()}
     mismatches = [
         name
@@ -51,6 +59,8 @@ def evaluate_checkpoint(
         if not math.isclose(value, recomputed[name], rel_tol=tolerance, abs_tol=1e-12)
         and not (math.isnan(value) and math.isnan(recomputed[name]))
     ]
+    if recorded is None and evaluated:
+        mismatches.append(f"{EVAL_FILE} lacks the row of this step")
     return {
         "checkpoint": path.name,
         "global_step": global_step,

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf import seeds, tuning
+from algoperf import process_group, seeds, tuning
+from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
 from algoperf.datasets.base import place
-from algoperf.errors import CheckpointMismatch, DataError, UserError
-from algoperf.records import read_status
+from algoperf.errors import AlgoperfError, CheckpointMismatch, DataError, UserError
+from algoperf.records import Status, read_status
 from algoperf.registry import find_workload
 from algoperf.settings import CompilePolicy, Ruleset, TrialSettings
 from algoperf.submission import SEARCH_SPACE_FILE, submission_file, submission_name
@@ -100,6 +99,8 @@ def train(request: Request, arguments: list[str]) -> int:
     """Run a trial and return its exit code. `arguments` repeat the request for further processes."""
     settings = settle(request)
     rank = int(os.environ.get("RANK", "0"))
+    if process_group.is_member():
+        return _train_as_member(settings, rank, arguments)
     if request.resume and _is_finished(settings):
         return 0
     if rank != 0:
@@ -109,12 +110,13 @@ def train(request: Request, arguments: list[str]) -> int:
     if lock is None:
         raise UserError(f"Another process is working on {settings.directory}. Wait for it, or stop it first.")
     with lock:
-        if not request.resume:
+        # Without a checkpoint the trial begins anew: its rows must not mix with those of an earlier attempt.
+        if not request.resume or not checkpoints(settings.directory):
             _move_aside(settings.directory)
         num_processes = 1 if "LOCAL_RANK" in os.environ else _num_processes(request)
         if num_processes == 1:
             return _train_here(settings, rank, arguments)
-    return _train_in_processes(settings, arguments, num_processes)  # process 0 takes the lock again
+        return _train_in_processes(settings, arguments, num_processes)
 
 
 def _is_finished(settings: TrialSettings) -> bool:
@@ -166,7 +168,10 @@ def _train_here(settings: TrialSettings, rank: int, arguments: list[str]) -> int
     backend = load_backend(settings.framework)
     submission = load_submission(settings.submission_file)
     log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
-    return Trial(settings, submission, backend, log, Progress(settings, make_display(rank))).run().exit_code
+    try:
+        return Trial(settings, submission, backend, log, Progress(settings, make_display(rank))).run().exit_code
+    except KeyboardInterrupt:  # asked to stop twice
+        return Status.INTERRUPTED.exit_code
 
 
 def _num_processes(request: Request) -> int:
@@ -182,17 +187,21 @@ def _num_processes(request: Request) -> int:
 
 
 def _train_in_processes(settings: TrialSettings, arguments: list[str], num_processes: int) -> int:
-    """One process per device under torchrun, which ends them all if one fails."""
-    from algoperf.trial_log import adopt_failure
+    """One process per device. What stopped them is told once, by this process."""
+    from algoperf.trial_log import clear_failures, explain_end
 
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1",
-        f"--nproc-per-node={num_processes}", "-m", "algoperf", *arguments,
-    ]  # fmt: skip
-    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // num_processes)), **os.environ}
-    with subprocess.Popen(command, env=environment) as torchrun:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda received, _: torchrun.send_signal(received))
-        code = torchrun.wait()
-    status = adopt_failure(settings.directory)
-    return status.exit_code if code and status else code
+    clear_failures(settings.directory)
+    exit_codes = process_group.run([sys.executable, "-m", "algoperf", *arguments], num_processes)
+    return explain_end(settings.directory, exit_codes)
+
+
+def _train_as_member(settings: TrialSettings, rank: int, arguments: list[str]) -> int:
+    """The part of one of several processes; the one that started them has settled the rest."""
+    from algoperf.trial_log import note_failure
+
+    process_group.die_with_parent()
+    try:
+        return _train_here(settings, rank, arguments)
+    except AlgoperfError as error:
+        note_failure(settings.directory, rank, None, str(error), error.exit_code)
+        return error.exit_code

@@ -8,6 +8,9 @@ prefix of `split(seed, 4)`.
 
 from __future__ import annotations
 
+import functools
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,15 +27,34 @@ def use_framework(framework: str) -> None:
     _framework = framework
 
 
-def _stream(seed: SeedType) -> np.random.RandomState:
+class _Generator(threading.local):
+    """One generator per thread, seeded anew for every use: making one costs ten times as much."""
+
+    def __init__(self) -> None:
+        self.legacy = np.random.RandomState(0)
+
+
+_generator = _Generator()
+
+
+def _words(seed: SeedType) -> int | tuple[int, ...]:
     # Python integers do not overflow, and a NumPy scalar seeds like the plain integer it stands for.
     if np.ndim(seed) == 0:
-        return np.random.RandomState(int(seed) % MAX_INT32)  # type: ignore[arg-type]
-    return np.random.RandomState([int(word) % MAX_INT32 for word in np.asarray(seed, dtype=object)])
+        return int(seed) % MAX_INT32  # type: ignore[arg-type]
+    return tuple(int(word) % MAX_INT32 for word in np.asarray(seed, dtype=object))
+
+
+def _draw(words: int | tuple[int, ...], size: list[int] | None = None) -> Any:
+    _generator.legacy.seed(words)
+    return _generator.legacy.randint(0, MAX_INT32, dtype=np.int32, size=size)
+
+
+_draw_first_word = functools.lru_cache(_draw)  # asked for at every step, with the same seed
 
 
 def _numpy_split(seed: SeedType, num: int = 2) -> np.ndarray:
-    return _stream(seed).randint(0, MAX_INT32, dtype=np.int32, size=[num, 2])
+    drawn: np.ndarray = _draw(_words(seed), [num, 2])
+    return drawn
 
 
 def PRNGKey(seed: int) -> Any:  # noqa: N802  the published name
@@ -59,4 +81,18 @@ def fold_in(seed: Any, data: int) -> Any:
         import jax
 
         return jax.random.fold_in(seed, data)
-    return [_stream(seed).randint(0, MAX_INT32, dtype=np.int32), data]
+    return [_draw_first_word(_words(seed)), data]
+
+
+def fold_in_and_split(seed: Any, data: int, num: int) -> tuple[Any, ...]:
+    """`split(fold_in(seed, data), num)`, for every step: in JAX as one compiled call."""
+    if _framework == "jax":
+        return _compiled_fold_in_and_split(num)(seed, data)
+    return tuple(split(fold_in(seed, data), num))
+
+
+@functools.cache
+def _compiled_fold_in_and_split(num: int) -> Callable[[Any, int], tuple[Any, ...]]:
+    import jax
+
+    return jax.jit(lambda seed, data: tuple(jax.random.split(jax.random.fold_in(seed, data), num)))

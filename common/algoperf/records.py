@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from algoperf.data.files import write_file
+from algoperf.data.files import full_disk, write_file
 
 EVAL_FILE = "eval_measurements.csv"
 MEASUREMENTS_FILE = "measurements.csv"
@@ -111,8 +111,11 @@ class CsvFile:
         new = sorted(set(row) - set(self._columns))
         if new:
             self._widen(new)
+        text = self._text([row.get(column, "") for column in self._columns])
         with self._path.open("ab", buffering=0) as file:
-            file.write(self._text([row.get(column, "") for column in self._columns]))
+            if file.write(text) != len(text):
+                self._drop_torn_row()
+                raise full_disk(self._path.parent, len(text))
             if durable:
                 os.fsync(file.fileno())
 
@@ -139,10 +142,19 @@ class CsvFile:
         if content and not content.endswith(b"\n"):
             os.truncate(self._path, content.rfind(b"\n") + 1)
 
+    def keep_first(self, num_rows: int, copy: Path) -> None:
+        """Go back to the first rows; what the file held is kept in `copy`."""
+        rows = self.rows()[:num_rows]
+        write_file(copy, self._path.read_bytes())
+        lines = [self._columns, *([row[column] for column in self._columns] for row in rows)]
+        write_file(self._path, b"".join(self._text(line) for line in lines))
+
     @staticmethod
     def _text(values: list[Any]) -> bytes:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(values)
+        # A row is a line: only so can one that was torn be recognised.
+        plain = [" ".join(value.splitlines()) if isinstance(value, str) else value for value in values]
+        csv.writer(line, lineterminator="\n").writerow(plain)
         return line.getvalue().encode()
 
 
@@ -180,18 +192,31 @@ class TrialRecords:
         This is the object that submissions know as `workload.metrics_logger`. Values may be arrays of one
         element of either framework.
         """
-        row = {name: value if isinstance(value, (int, str)) else float(value) for name, value in metrics.items()}
-        row["global_step"] = global_step
-        row["preemption_count"] = self.preemption_count if preemption_count is None else preemption_count
+        count = self.preemption_count if preemption_count is None else preemption_count
+        row = self._row(metrics, global_step, count)
         self._measurements.append(row, durable=is_eval)  # submissions log on the clock
         if is_eval:
             self._evaluations.append(row)
 
-    def append_missing_evaluations(self, rows: list[tuple[int, dict[str, float]]]) -> None:
-        """Append the evaluations that a checkpoint knows of and a crash kept from being written."""
-        written = len(self._evaluations.rows())
-        for global_step, metrics in rows[written:]:
-            self.append_scalar_metrics(metrics, global_step, is_eval=True)
+    @staticmethod
+    def _row(metrics: Mapping[str, Any], global_step: int, preemption_count: int) -> dict[str, Any]:
+        row = {name: value if isinstance(value, (int, str)) else float(value) for name, value in metrics.items()}
+        return {**row, "global_step": global_step, "preemption_count": preemption_count}
+
+    def complete_evaluations(self, known: list[tuple[int, dict[str, float]]]) -> None:
+        """Make the evaluation rows those that a checkpoint knows of.
+
+        A crash may have kept the last one from being written, to one file or to both. There are more if later
+        checkpoints were taken away; those rows are kept in a hidden file.
+        """
+        if len(self._evaluations.rows()) > len(known):
+            copy = self.directory / f".{EVAL_FILE}.replaced-{self.preemption_count}"
+            self._evaluations.keep_first(len(known), copy)
+        for file in (self._measurements, self._evaluations):
+            written = {row["global_step"] for row in file.rows() if row.get("accumulated_eval_time")}
+            for global_step, metrics in known:
+                if str(global_step) not in written:
+                    file.append(self._row(metrics, global_step, self.preemption_count - 1))
 
     def write_status(self, content: Mapping[str, Any]) -> None:
         """Replace `status.json`."""

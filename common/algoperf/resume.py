@@ -78,13 +78,14 @@ def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], back
     checkpoint.check_fingerprint(path, manifest["fingerprint"], fingerprint)
     training, trial = snapshot.training, manifest["trial"]
     bare = backend.bare_model(training.params)
-    params, training.model_state = checkpoint.restore_model(path, bare, training.model_state, backend.codecs)
+    process = {"optimizer_state": training.optimizer_state, "random": _random_state(backend)}
+    state = checkpoint.State(bare, training.model_state, process, {})
+    checkpoint.restore(path, state, backend)
     if bare is training.params:  # a wrapped module was filled in place instead
-        training.params = params
-    template = {"optimizer_state": training.optimizer_state, "random": _random_state(backend)}
-    process = checkpoint.restore_process(path, template, backend)
-    training.optimizer_state = process["optimizer_state"]
-    _set_random_state(process["random"], backend)
+        training.params = state.params
+    training.model_state = state.model_state
+    training.optimizer_state = state.process["optimizer_state"]
+    _set_random_state(state.process["random"], backend)
     snapshot.queue.position = trial["queue_position"]
     vars(snapshot.times).update(trial["times"])
     vars(snapshot.state).update(trial["state"])

@@ -29,7 +29,5 @@ class TrialKeys:
 
     def of_step(self, global_step: int) -> tuple[RandomState, RandomState, RandomState, RandomState]:
         """Keys for data selection, update, preparation for evaluation, and evaluation after `global_step`."""
-        data_select, update, prepare, evaluate = random_utils.split(
-            random_utils.fold_in(self._loop, global_step), 4
-        )
+        data_select, update, prepare, evaluate = random_utils.fold_in_and_split(self._loop, global_step, 4)
         return data_select, update, prepare, evaluate

@@ -33,7 +33,13 @@ _BY_TEXT = (
 )  # fmt: skip
 _BIT_GENERATORS = {"PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"}
 _MAPPINGS = {"builtins.dict", "collections.OrderedDict", "flax.core.frozen_dict.FrozenDict"}
+SEQUENCES = {kind.__name__: kind for kind in (list, tuple, set, frozenset, collections.deque)}
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+
+
+def join(path: str, name: Any) -> str:
+    """The path of a part of what lies at `path`."""
+    return f"{path}/{name}" if path else str(name)
 
 
 def type_name(value: Any) -> str:
@@ -52,9 +58,20 @@ def is_stateful(value: Any) -> bool:
     return not isinstance(value, type) and all(callable(method) for method in methods)
 
 
+def is_module(value: Any) -> bool:
+    """Whether a value is a torch module."""
+    return hasattr(value, "named_parameters")
+
+
+def state_of(value: Any) -> dict[Any, Any]:
+    """The state of an object with `state_dict`; of a module with the parameters themselves, not copies of them."""
+    state: dict[Any, Any] = value.state_dict(keep_vars=True) if is_module(value) else value.state_dict()
+    return state
+
+
 def is_walkable(value: Any) -> bool:
     """Whether a value's attributes are its state: dataclasses, namespaces, objects of the submission's classes."""
-    if isinstance(value, _CODE) or callable(getattr(value, "__next__", None)):
+    if isinstance(value, _CODE):
         return False
     if dataclasses.is_dataclass(value) or isinstance(value, types.SimpleNamespace):
         return True
@@ -67,16 +84,28 @@ def attributes_of(value: Any) -> dict[str, Any]:
     """Attributes by name, from `__dict__` and `__slots__`."""
     slots = {name: getattr(value, name) for name in _slots(type(value)) if hasattr(value, name)}
     found = {**getattr(value, "__dict__", {}), **slots}
-    return {name: item for name, item in found.items() if not _is_special(name)}
+    return {name: item for name, item in found.items() if not is_special(name)}
+
+
+def unchanged(new: Any, old: Any, depth: int = 8) -> bool:
+    """Whether a restored value is certainly what the template had: the same objects in the same places."""
+    if new is old or (isinstance(new, (int, float, str)) and repr(new) == repr(old)):
+        return True
+    if depth == 0 or type(new) is not type(old) or not isinstance(new, (dict, list, tuple)) or len(new) != len(old):
+        return False
+    if isinstance(new, dict):
+        return list(new) == list(old) and all(unchanged(new[key], old[key], depth - 1) for key in new)
+    return all(unchanged(*pair, depth - 1) for pair in zip(new, old, strict=True))
 
 
 def _slots(cls: type) -> list[str]:
     declared = [vars(base).get("__slots__", ()) for base in cls.__mro__]
     names = [name for slots in declared for name in ([slots] if isinstance(slots, str) else slots)]
-    return [name for name in names if not _is_special(name)]
+    return [name for name in names if not is_special(name)]
 
 
-def _is_special(name: str) -> bool:
+def is_special(name: str) -> bool:
+    """Whether a name is one of Python's own."""
     return name.startswith("__") and name.endswith("__")
 
 
@@ -111,20 +140,17 @@ def restored_generator(kind: str, state: Any, template: Any) -> Any:
         python = template if isinstance(template, random.Random) else random.Random()
         python.setstate(state)
         return python
-    if state["bit_generator"] not in _BIT_GENERATORS:
-        raise CheckpointMismatch(f"There is no random generator {state['bit_generator']!r}.")
-    if isinstance(template, np.random.RandomState):
-        template.set_state(state)
-        return template
-    same = (
-        isinstance(template, np.random.Generator)
-        and template.bit_generator.state["bit_generator"] == state["bit_generator"]
-    )
-    bits = template.bit_generator if same else getattr(np.random, state["bit_generator"])()
-    bits.state = state
-    if same:
-        return template
-    return (np.random.RandomState if kind.endswith("RandomState") else np.random.Generator)(bits)
+    if kind == "numpy.random.mtrand.RandomState":
+        old = template if isinstance(template, np.random.RandomState) else np.random.RandomState()
+        old.set_state(state)
+        return old
+    name = state["bit_generator"]
+    if name not in _BIT_GENERATORS:
+        raise CheckpointMismatch(f"There is no random generator {name!r}.")
+    known = isinstance(template, np.random.Generator) and template.bit_generator.state["bit_generator"] == name
+    generator = template if known else np.random.Generator(getattr(np.random, name)())
+    generator.bit_generator.state = state
+    return generator
 
 
 def restored_mapping(kind: str, items: dict[Any, Any], template: Any, path: str) -> Any:
@@ -139,15 +165,17 @@ def restored_mapping(kind: str, items: dict[Any, Any], template: Any, path: str)
         filled.update(items)
         return filled
     if kind not in _MAPPINGS:
-        raise CheckpointMismatch(f"{path} was a {kind}, which can be remade only if init_optimizer_state makes one.")
+        raise CheckpointMismatch(
+            f"{path} was a {kind}, which can be remade only if init_optimizer_state makes one."
+        )
     return known_class(kind, path, collections.abc.Mapping)(items)
 
 
 def known_class(name: str, path: str, base: type = object) -> Any:
     """A class that a checkpoint names and the template does not show, from the modules that are loaded already.
 
-    The file may be anybody's, so only classes that are made without running code, or that the submission brings,
-    are found: subclasses of `base` if that is given; else dataclasses, and plain classes in the submission's folder.
+    The file may be anybody's, so few classes are found, and they are made without running their code: subclasses
+    of `base` if that is given; else dataclasses, and plain classes in the submission's folder.
     """
     found = _loaded_class(name)
     if found is not None and issubclass(found, base) and (base is not object or _is_harmless(found)):
@@ -160,7 +188,7 @@ def known_class(name: str, path: str, base: type = object) -> Any:
 
 def make_empty(cls: Any) -> Any:
     """An object of a class that `known_class` found, without running the class's code."""
-    return object.__new__(cls)
+    return types.SimpleNamespace() if cls is types.SimpleNamespace else object.__new__(cls)
 
 
 def _loaded_class(name: str) -> type | None:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+Arrays = dict[str, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -58,13 +60,13 @@ class NumpyCodec:
             return None
         array = np.asarray(value)
         info: dict[str, Any] = {"codec": "numpy", **({"scalar": True} if isinstance(value, np.generic) else {})}
-        if array.dtype.kind in "biufc":
+        if array.dtype.kind in "biufc" and array.dtype.isbuiltin == 1:
             return array, info
         if array.dtype.hasobject or array.dtype.names:
             return None
         # Texts, times, and the small floats of ml_dtypes: their bytes.
         content = np.frombuffer(array.tobytes(), np.uint8)
-        name = array.dtype.name if array.dtype.kind == "V" else array.dtype.str
+        name = array.dtype.name if array.dtype.isbuiltin == 2 else array.dtype.str
         return content, {**info, "dtype": name, "shape": list(array.shape)}
 
     def decode(self, array: np.ndarray, info: dict[str, Any], template: Any) -> Any:

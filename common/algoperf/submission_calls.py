@@ -133,7 +133,7 @@ class SubmissionCalls:
             return function(*args, **kwargs)
         except AlgoperfError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a submission that exits must not look like a success
             if isinstance(error, spec.TrainingCompleteError) and function is self._submission.update_params:
                 raise
             own_frames = submission_traceback(error, self._submission.file.parent)

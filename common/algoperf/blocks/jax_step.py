@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,9 +11,6 @@ import jax.numpy as jnp
 import optax
 
 from algoperf import spec
-from algoperf.blocks.logging import log_metrics
-from algoperf.blocks.schedules import LearningRate
-from algoperf.blocks.self_tuning import settings_of
 from algoperf.jax_sharding_utils import get_replicate_sharding, replicate
 
 
@@ -21,39 +18,6 @@ def init_state(workload: spec.Workload, transformation: optax.GradientTransforma
     """The pair that JAX submissions use as optimizer state: a replicated pytree, and the update function."""
     zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape_tuple), workload.param_shapes)
     return replicate(transformation.init(zeros)), transformation.update
-
-
-def make_update_params(self_tuning: Mapping[str, Any], learning_rate: LearningRate) -> spec.UpdateParamsFn:
-    """The `update_params` of a submission that trains by `train_step` with a schedule over the step hint.
-
-    Settings are those of the trial, or `self_tuning`; they must have `label_smoothing` and `dropout_rate`, and may
-    have `grad_clip`.
-    """
-
-    def update_params(
-        workload: spec.Workload,
-        current_param_container: spec.ParameterContainer,
-        current_params_types: spec.ParameterTypeTree,
-        model_state: spec.ModelAuxiliaryState,
-        hyperparameters: spec.Hyperparameters,
-        batch: dict[str, Any],
-        loss_type: spec.LossType,
-        optimizer_state: spec.OptimizerState,
-        eval_results: list[tuple[int, dict[str, float]]],
-        global_step: int,
-        rng: spec.RandomState,
-    ) -> spec.UpdateReturn:
-        del current_params_types, loss_type, eval_results
-        settings = settings_of(hyperparameters, self_tuning)
-        updated, metrics = train_step(
-            workload, optimizer_state, current_param_container, model_state, batch, rng,
-            learning_rate(settings, global_step, workload.step_hint),
-            settings["label_smoothing"], settings["dropout_rate"], settings.get("grad_clip"),
-        )  # fmt: skip
-        log_metrics(workload, global_step, **metrics)
-        return updated
-
-    return update_params
 
 
 def train_step(
@@ -110,7 +74,7 @@ def _step(
 
     (summed, (num_valid, model_state)), grads = jax.value_and_grad(summed_loss, has_aux=True)(params)
     grads = jax.tree.map(lambda grad: grad / num_valid, grads)
-    grad_norm = optax.global_norm(grads)
+    grad_norm = optax.tree.norm(grads)
     if grad_clip is not None:
         factor = jnp.minimum(1.0, grad_clip / (grad_norm + 1e-6))
         grads = jax.tree.map(lambda grad: grad * factor, grads)

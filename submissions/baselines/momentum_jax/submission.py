@@ -7,9 +7,10 @@ import optax
 
 from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
-from algoperf.blocks.jax_step import init_state, make_update_params
+from algoperf.blocks.jax_step import init_state, train_step
 from algoperf.blocks.schedules import warmup_linear_rate
 from algoperf.blocks.self_tuning import MOMENTUM, settings_of
+from algoperf.blocks.update import make_update_params
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
@@ -21,4 +22,4 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
     return init_state(workload, optax.chain(optax.add_decayed_weights(settings["weight_decay"]), momentum))
 
 
-update_params = make_update_params(MOMENTUM, warmup_linear_rate)
+update_params = make_update_params(train_step, MOMENTUM, warmup_linear_rate)

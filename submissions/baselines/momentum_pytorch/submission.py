@@ -9,7 +9,8 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_linear_rate
 from algoperf.blocks.self_tuning import MOMENTUM, settings_of
-from algoperf.blocks.torch_step import make_update_params
+from algoperf.blocks.torch_step import train_step
+from algoperf.blocks.update import make_update_params
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
@@ -26,4 +27,4 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
     return {"optimizer": optimizer}
 
 
-update_params = make_update_params(MOMENTUM, warmup_linear_rate)
+update_params = make_update_params(train_step, MOMENTUM, warmup_linear_rate)

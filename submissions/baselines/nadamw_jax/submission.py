@@ -11,9 +11,10 @@ import optax
 
 from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
-from algoperf.blocks.jax_step import init_state, make_update_params
+from algoperf.blocks.jax_step import init_state, train_step
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import NADAMW, settings_of
+from algoperf.blocks.update import make_update_params
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
@@ -48,4 +49,4 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
     return init_state(workload, optax.chain(nadam, optax.add_decayed_weights(settings["weight_decay"])))
 
 
-update_params = make_update_params(NADAMW, warmup_cosine_rate)
+update_params = make_update_params(train_step, NADAMW, warmup_cosine_rate)

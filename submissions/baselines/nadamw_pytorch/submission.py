@@ -9,7 +9,8 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import NADAMW, settings_of
-from algoperf.blocks.torch_step import make_update_params
+from algoperf.blocks.torch_step import train_step
+from algoperf.blocks.update import make_update_params
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
@@ -57,4 +58,4 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
     return {"optimizer": optimizer}
 
 
-update_params = make_update_params(NADAMW, warmup_cosine_rate)
+update_params = make_update_params(train_step, NADAMW, warmup_cosine_rate)

@@ -7,32 +7,74 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from algoperf.frameworks.jax import sharding
+from algoperf.state_leaves import Memory
 
 
 class JaxCodec:
-    """Arrays keep dtype, weak type and, where the template has one, placement."""
+    """Arrays keep dtype, weak type and placement: nothing is compiled anew because of a restored array."""
 
     def encode(self, value: Any) -> tuple[np.ndarray, dict[str, Any]] | None:
-        """See `state_tree.LeafCodec`."""
+        """See `state_leaves.LeafCodec`."""
         if not isinstance(value, jax.Array):
             return None
+        info = {"codec": "jax", "placement": _placement(value)}
         if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
-            data = np.asarray(jax.random.key_data(value))
-            return data, {"codec": "jax", "key": str(jax.random.key_impl(value))}
+            return np.asarray(jax.random.key_data(value)), {**info, "key": str(jax.random.key_impl(value))}
         array = np.asarray(value)
-        info = {"codec": "jax", "dtype": str(value.dtype), "weak": bool(value.aval.weak_type)}
+        info |= {"dtype": str(value.dtype), "weak": bool(value.aval.weak_type)}
         # numpy files know no bfloat16 and float8: keep their bytes
-        native = array.dtype.kind in "biufc"
+        native = array.dtype.isbuiltin == 1
         return (array if native else array.view(f"u{array.dtype.itemsize}")), info
 
     def decode(self, array: np.ndarray, info: dict[str, Any], template: Any) -> Any:
-        """See `state_tree.LeafCodec`."""
+        """See `state_leaves.LeafCodec`."""
         if "key" in info:
-            return jax.random.wrap_key_data(jnp.asarray(array), impl=info["key"])
+            return _placed(jax.random.wrap_key_data(jnp.asarray(array), impl=info["key"]), info, template)
         typed = array if str(array.dtype) == info["dtype"] else array.view(jnp.dtype(info["dtype"]))
-        if info["weak"] and typed.ndim == 0:
-            return jnp.asarray(typed.item())
-        known = isinstance(template, jax.Array) and template.shape == typed.shape
-        return jax.device_put(typed, template.sharding if known else sharding.get_replicate_sharding())
+        if not info["weak"]:
+            return _placed(typed, info, template)
+        # Writing into an array that was made from a Python number keeps its weak type.
+        number = {"i": 0, "f": 0.0, "c": 0j}[typed.dtype.kind]
+        return _placed(jnp.full(typed.shape, number).at[...].set(typed), info, template)
+
+    def memory(self, value: Any) -> Memory | None:
+        """Nobody can write to a JAX array."""
+        del value
+        return None
+
+    def share(self, value: Any, info: dict[str, Any]) -> Any:
+        """See `state_leaves.LeafCodec`."""
+        del info
+        return value
+
+
+def _placement(value: jax.Array) -> Any:
+    """What can be said of an array's placement in JSON: free, on a device, or split over a mesh."""
+    if not value.committed:
+        return None
+    found = value.sharding
+    if not isinstance(found, NamedSharding):
+        return {"devices": sorted(device.id for device in value.devices())}
+    split = [list(axes) if isinstance(axes, tuple) else axes for axes in found.spec]
+    return {"mesh": dict(found.mesh.shape), "split": split}
+
+
+def _placed(value: Any, info: dict[str, Any], template: Any) -> jax.Array:
+    """The array where it was; if the devices are others now, where the template is, or on all of them."""
+    placement = info["placement"]
+    if placement is None:
+        return jnp.asarray(value)
+    known = template.sharding if isinstance(template, jax.Array) and template.shape == value.shape else None
+    everywhere = sharding.get_replicate_sharding()
+    for candidate in (known, everywhere):
+        if isinstance(candidate, NamedSharding) and dict(candidate.mesh.shape) == placement.get("mesh"):
+            split = (tuple(axes) if isinstance(axes, list) else axes for axes in placement["split"])
+            return jax.device_put(value, NamedSharding(candidate.mesh, PartitionSpec(*split)))
+    by_id = {device.id: device for device in jax.devices()}
+    ids = placement.get("devices", [])
+    if len(ids) == 1 and ids[0] in by_id:
+        return jax.device_put(value, by_id[ids[0]])
+    return jax.device_put(value, known or everywhere)

@@ -41,6 +41,8 @@ class JaxWorkload(BoundWorkload):
             model, "model_inputs", lambda batch: (batch["inputs"],)
         )
         self._accepted = set(inspect.signature(type(self._module).__call__).parameters)
+        keywords = self._keywords(train=False, update_batch_norm=False, dropout_rate=None)
+        self._init = jax.jit(functools.partial(self._module.init, **keywords))
         self._loss = LOSSES[definition.loss_type]
         evaluators = {**EVALUATORS, **vars(model)}
         if definition.evaluation.step not in evaluators:
@@ -50,8 +52,7 @@ class JaxWorkload(BoundWorkload):
     def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
         """Parameters, replicated over the devices, and the other variables, or None if there are none."""
         inputs = self._model_inputs(self.definition.example_batch())
-        keywords = self._keywords(train=False, update_batch_norm=False, dropout_rate=None)
-        variables = dict(jax.jit(functools.partial(self._module.init, **keywords))({"params": rng}, *inputs))
+        variables = dict(self._init({"params": rng}, *inputs))
         params = sharding.replicate(variables.pop("params"))
         self._param_shapes = jax.tree.map(lambda leaf: spec.ShapeTuple(leaf.shape), params)
         self._param_types = jax_param_types(params)

@@ -1,0 +1,141 @@
+"""What the benchmarks share: options, tables, data, settings, and processes whose time is taken."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = [str(ROOT / "common"), str(ROOT / "scoring")]
+# This clone is measured, whichever one the environment was installed for.
+sys.path[:0] = CODE
+os.environ["PYTHONPATH"] = os.pathsep.join(CODE)
+
+from algoperf import launcher  # noqa: E402
+from algoperf.settings import TrialSettings  # noqa: E402
+from algoperf.versions import DEFAULT_VERSION  # noqa: E402
+
+DATA = ROOT / "build" / "benchmarks" / "data"
+ALGOPERF = Path(sys.executable).with_name("algoperf")
+FRAMEWORKS = ("jax", "pytorch")
+SCALES = {"digits": "full", "mnist": "mini"}  # data that needs no network
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options of every benchmark."""
+    made = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    made.add_argument("--quick", action="store_true", help="few repetitions: does it work at all?")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    return made
+
+
+def report(title: str, rows: Sequence[dict[str, Any]], file: Path | None) -> None:
+    """Print rows as a Markdown table; write them, and what they were measured on, as JSON."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns), *([_text(row.get(name, "")) for name in columns] for row in rows)]
+    print(f"\n{title}\n")
+    for line in lines:
+        print(f"| {' | '.join(line)} |")
+    if file is not None:
+        file.write_text(json.dumps({"title": title, "machine": machine(), "rows": list(rows)}, indent=2) + "\n")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, float):
+        return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def machine() -> dict[str, Any]:
+    """Number of processors, load, date and commit."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    return {
+        "cpus": os.cpu_count(),
+        "load_average": os.getloadavg()[0],
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip(),
+    }
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """The middle half of the values."""
+    if len(values) < 2:
+        return ""
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended: seconds on the wall and of all its processors, and what it printed."""
+
+    wall: float
+    cpu: float
+    output: str
+
+
+def timed(command: Sequence[str | Path], **options: Any) -> Finished:
+    """Run a command to its end. SystemExit with its output if it fails."""
+    begin, before = time.monotonic(), os.times()
+    done = subprocess.run(
+        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        **{"cwd": ROOT, **options},
+    )  # fmt: skip
+    wall, after = time.monotonic() - begin, os.times()
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\nfailed with exit code {done.returncode}:\n{done.stdout}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Finished(wall, cpu, done.stdout)
+
+
+def prepare(workload: str) -> None:
+    """Make the workload's data in DATA, if it is not there yet."""
+    options = ["--workload", workload, "--scale", SCALES[workload], "--raw-dir", DATA / "raw"]
+    timed([ALGOPERF, "download", *options])
+    timed([ALGOPERF, "preprocess", *options, "--data-dir", DATA])
+
+
+def baseline(framework: str) -> Path:
+    """The submission that is measured with."""
+    return ROOT / "submissions" / "baselines" / f"nadamw_{framework}"
+
+
+def settings(workload: str, framework: str, output_dir: Path, **changes: Any) -> TrialSettings:
+    """A trial of the baseline with a budget that it cannot spend."""
+    settled = launcher.settle(
+        launcher.Request(
+            workload=workload, framework=framework, submission=baseline(framework),  # type: ignore[arg-type]
+            ruleset="self", search_space=None, study=1, trial=1, num_studies=None, num_trials=None, seed=0,
+            scale=SCALES[workload], version_name=DEFAULT_VERSION, data_dir=DATA,  # type: ignore[arg-type]
+            output_dir=output_dir, max_global_steps=None, eval_every_steps=None, skip_evals=True, resume=True,
+            checkpoints="last", compile_policy="auto", num_processes=1,
+        )
+    )  # fmt: skip
+    limits = settled.version.limits(workload, settled.definition.scale)
+    endless = {settled.definition.scale: dataclasses.replace(limits, max_runtime_sec=1e9)}
+    version = dataclasses.replace(settled.version, table={**settled.version.table, workload: endless})
+    return dataclasses.replace(settled, version=version, **changes)
+
+
+def probing_submission(folder: Path, framework: str) -> Path:
+    """The baseline, made to say when its first step begins and when it has ended."""
+    source = (baseline(framework) / "submission.py").read_text()
+    probe = (Path(__file__).parent / "probe.py").read_text()
+    (folder / f"probe_{framework}").mkdir(parents=True, exist_ok=True)
+    (folder / f"probe_{framework}" / "submission.py").write_text(f"{source}\n\n{probe}")
+    return folder / f"probe_{framework}"
+
+
+def probed(output: str, name: str) -> float:
+    """When, in seconds of `time.time()`, a probing submission began its first step or had ended it."""
+    return float(output.split(f"first step {name} ")[1].split()[0])

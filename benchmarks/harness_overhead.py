@@ -1,0 +1,159 @@
+"""Steps a second under the harness over those of a bare loop with the same submission.
+
+A real trial runs, without evaluations. At the end of every chunk of steps it stands still, inside the submission's
+`data_selection`, while as many steps of a bare loop are made: same update function, same workload object, a queue
+of its own with the same batches. So both are measured in turn all the time, and a ratio is that of neighbours.
+
+Goal: at least 0.97 where a step takes at least 1 ms.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import common
+
+CASES = {"digits": (None, 1024), "mnist": (None, 1024)}  # batch sizes; None for the submission's own
+CHUNK = 100  # steps; the baselines log at every hundredth
+WARM_UP = 2  # chunks
+
+
+@dataclasses.dataclass
+class Chunks:
+    """Seconds that each chunk took: on the wall and of the processors."""
+
+    wall: list[float] = dataclasses.field(default_factory=list)
+    cpu: list[float] = dataclasses.field(default_factory=list)
+
+    def begin(self) -> None:
+        """Start the clocks."""
+        self._begin = time.perf_counter(), time.process_time()
+
+    def end(self) -> None:
+        """Note a chunk."""
+        self.wall.append(time.perf_counter() - self._begin[0])
+        self.cpu.append(time.process_time() - self._begin[1])
+
+
+class Interleaved:
+    """A `data_selection` that makes a chunk of bare steps after every chunk of steps of the harness."""
+
+    def __init__(self, submission: Any, backend: Any, data_dir: str) -> None:
+        self.harness, self.bare = Chunks(), Chunks()
+        self._submission, self._backend, self._data_dir = submission, backend, data_dir
+        self._loop: Callable[[int], None] | None = None
+
+    def __call__(self, workload, queue, optimizer_state, params, model_state, hyperparameters, global_step, rng):
+        """Select as the submission does."""
+        if global_step % CHUNK == 0:
+            self._backend.wait(params, model_state, optimizer_state)
+            if global_step > 0:
+                self.harness.end()
+            self._loop = self._loop or self._make_loop(workload, hyperparameters, rng)
+            self.bare.begin()
+            self._loop(global_step)
+            self.bare.end()
+            self.harness.begin()
+        return self._submission.data_selection(
+            workload, queue, optimizer_state, params, model_state, hyperparameters, global_step, rng
+        )
+
+    def _make_loop(self, workload: Any, hyperparameters: Any, rng: Any) -> Callable[[int], None]:
+        submission, backend = self._submission, self._backend
+        params, model_state = workload.init_model_fn(rng)
+        optimizer_state = submission.init_optimizer_state(workload, params, model_state, hyperparameters, rng)
+        batch_size = submission.get_batch_size(workload.definition.name)
+        queue = workload.input_queue(self._data_dir, batch_size)
+        eval_results: list[Any] = []
+
+        def loop(first_step: int) -> None:
+            nonlocal params, model_state, optimizer_state
+            for global_step in range(first_step, first_step + CHUNK):
+                batch = submission.data_selection(
+                    workload, queue, optimizer_state, params, model_state, hyperparameters, global_step, rng
+                )
+                optimizer_state, params, model_state = submission.update_params(
+                    workload=workload, current_param_container=params,
+                    current_params_types=workload.model_params_types, model_state=model_state,
+                    hyperparameters=hyperparameters, batch=batch, loss_type=workload.loss_type,
+                    optimizer_state=optimizer_state, eval_results=eval_results, global_step=global_step, rng=rng,
+                )  # fmt: skip
+            backend.wait(params, model_state, optimizer_state)
+
+        return loop
+
+
+def measure(workload: str, framework: str, batch_size: int | None, chunks: int) -> dict[str, Any]:
+    """Run one trial and compare."""
+    from algoperf.frameworks import load_backend
+    from algoperf.progress import PlainDisplay, Progress
+    from algoperf.submission import load_submission
+    from algoperf.trial import Trial
+    from algoperf.trial_log import TrialLog
+
+    with tempfile.TemporaryDirectory() as folder:
+        steps = (chunks + WARM_UP) * CHUNK + 1  # the last one ends the last chunk
+        settings = common.settings(workload, framework, Path(folder), max_global_steps=steps, keep_checkpoints=None)
+        backend = load_backend(framework)
+        submission = load_submission(settings.submission_file)
+        if batch_size is not None:
+            submission = dataclasses.replace(submission, get_batch_size=lambda name: batch_size)
+        interleaved = Interleaved(submission, backend, str(settings.data_dir))
+        harnessed = dataclasses.replace(submission, data_selection=interleaved)
+        with open(Path(folder, "progress"), "w") as stream:
+            progress = Progress(settings, PlainDisplay(stream))
+            status = Trial(settings, harnessed, backend, TrialLog(settings), progress).run()
+        assert status.finished, status
+    return _compare(interleaved, {"workload": workload, "framework": framework, "batch": batch_size or "own"})
+
+
+def _compare(interleaved: Interleaved, case: dict[str, Any]) -> dict[str, Any]:
+    harness, bare = interleaved.harness, interleaved.bare
+    # The chunk of the harness lies between two of the bare loop.
+    around = [(before + after) / 2 for before, after in zip(bare.wall, bare.wall[1:], strict=False)]
+    ratios = [beside / own for own, beside in zip(harness.wall, around, strict=True)][WARM_UP:]
+    per_step = {
+        name: statistics.median(values[WARM_UP:]) / CHUNK * 1e3
+        for name, values in {
+            "bare ms": bare.wall,
+            "harness ms": harness.wall,
+            "bare CPU ms": bare.cpu,
+            "harness CPU ms": harness.cpu,
+        }.items()
+    }
+    return {**case, **per_step, "ratio": statistics.median(ratios), "middle half": common.spread(ratios)}
+
+
+def main() -> None:
+    """Measure every case in a process of its own."""
+    parser = common.parser(__doc__)
+    parser.add_argument("--chunks", type=int, help=f"pairs of chunks of {CHUNK} steps per case")
+    parser.add_argument("--case", nargs=3, metavar=("WORKLOAD", "FRAMEWORK", "BATCH"), help="only this one; 0: own")
+    options = parser.parse_args()
+    chunks = options.chunks or (8 if options.quick else 60)
+    if options.case:
+        workload, framework, batch_size = options.case
+        print(json.dumps(measure(workload, framework, int(batch_size) or None, chunks)))
+        return
+    rows = []
+    for workload, batch_sizes in CASES.items():
+        common.prepare(workload)
+        for batch_size in batch_sizes:
+            for framework in common.FRAMEWORKS:
+                case = [workload, framework, str(batch_size or 0), "--chunks", str(chunks)]
+                command = [sys.executable, __file__, "--case", *case]
+                rows.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+    common.report("Harness overhead, per step (median)", rows, options.json)
+
+
+if __name__ == "__main__":
+    main()

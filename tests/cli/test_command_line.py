@@ -1,0 +1,109 @@
+"""The command line as users meet it: real processes, what they print, how they exit."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def run(repository, tmp_path):
+    def call(*arguments, **environment):
+        import os
+
+        return subprocess.run(
+            [sys.executable, "-m", "algoperf", *map(str, arguments)],
+            capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **environment}, check=False,
+        )  # fmt: skip
+
+    return call
+
+
+TRAIN = ("train", "--workload", "digits", "--framework", "pytorch")
+
+
+def test_help_lists_the_commands(run):
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("workloads", "download", "preprocess", "train", "evaluate", "score"):
+        assert command in done.stdout
+
+
+def test_workloads_lists_cubes_with_targets(run):
+    done = run("workloads")
+    assert "digits" in done.stdout
+    assert "mnist" in done.stdout
+    assert "accuracy >= 0.97" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["trian"], "Did you mean 'train'"),
+        (["download", "--workload", "mnits"], "Did you mean 'mnist'"),
+        (["workloads", "--version", "v0.7"], "Allowed: v0.5, v0.6, v1.0"),
+        ([*TRAIN, "--submission", "nowhere", "--ruleset", "self"], "nowhere does not exist"),
+        ([*TRAIN, "--submission", ".", "--ruleset", "self"], "has no submission.py"),
+        ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "self", "--trial", "2"], "one trial"),
+        (
+            [*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "self", "--search-space", "x"],
+            "goes with --ruleset external",
+        ),
+        (
+            [*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "external", "--search-space", "x"],
+            "no search space at x",
+        ),
+        (
+            [*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "external", "--trial", "6"],
+            "3 studies x 5 trials",
+        ),
+        ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "self", "--scale", "mini"], "mini"),
+        ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "elf"], "'self'"),
+        (["evaluate", "--workload", "digits"], "no checkpoint of digits"),
+        (["score", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_gets_a_message_and_exit_code_2(run, repository, arguments, complaint):
+    done = run(*[argument.format(repo=repository) for argument in arguments])
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_data_names_the_commands_that_make_it(run, repository):
+    done = run(*TRAIN, "--submission", repository / "submissions/template", "--ruleset", "self")
+    assert done.returncode == 5
+    assert "algoperf download --workload digits" in done.stderr
+    assert "algoperf preprocess --workload digits" in done.stderr
+
+
+def test_a_cube_anywhere_on_disk_runs_through_all_tasks(run, repository, tmp_path):
+    cube = tmp_path / "elsewhere" / "mine"
+    shutil.copytree(repository / "cubes" / "digits", cube)
+    definition = (cube / "workload.py").read_text()
+    (cube / "workload.py").write_text(definition.replace('name="digits"', 'name="mine"'))
+    (cube / "limits.toml").write_text(
+        '[workloads.mine.full]\nmetric = "loss"\ngoal = "min"\nvalidation_target = 1.0\ntest_target = 1.0\n'
+        "max_runtime_sec = 60\neval_period_sec = 1\nstep_hint = 100\n"
+    )
+    (tmp_path / "sub").mkdir()
+    code = (repository / "submissions/template/submission.py").read_text()
+    (tmp_path / "sub" / "submission.py").write_text(code.replace('"digits": 128', '"mine": 64'))
+    for task in ("download", "preprocess"):
+        assert run(task, "--workload", cube).returncode == 0
+    trained = run(
+        "train", "--workload", cube, "--framework", "pytorch", "--submission", "sub", "--ruleset", "self",
+        "--eval-every-steps", 10, OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    assert "target_reached" in trained.stdout
+    assert (tmp_path / "runs/sub/study_1/mine_pytorch/trial_1/eval_measurements.csv").is_file()
+    evaluated = run("evaluate", "--workload", cube)
+    assert evaluated.returncode == 0, evaluated.stderr
+    listed = run("workloads", ALGOPERF_CUBES=str(cube.parent))
+    assert "loss <= 1" in listed.stdout
+    scored = run("score", "runs", ALGOPERF_CUBES=str(cube.parent))
+    assert scored.returncode == 0, scored.stderr

@@ -1,0 +1,110 @@
+"""The Makefile: fan-out over workloads, studies and trials."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+VENV = Path(sys.prefix)
+pytestmark = pytest.mark.skipif(
+    not (VENV / "bin" / "algoperf").exists(), reason="the project is not installed in a virtual environment"
+)
+
+
+@pytest.fixture
+def make(repository, tmp_path):
+    def call(*arguments):
+        # -o: the environment is as it is
+        command = ["make", "-o", f"{VENV}/ready", f"VENV={VENV}", f"DATA={tmp_path}/data", f"RUNS={tmp_path}/runs"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        for inherited in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+            environment.pop(inherited, None)
+        return subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, cwd=repository, env=environment, check=False
+        )
+
+    return call
+
+
+FEW_STEPS = "EXTRA=--max-global-steps 5"
+
+
+def statuses(root):
+    found = sorted(root.glob("runs/*/study_*/*/trial_*/status.json"))
+    return {str(path.parent.relative_to(root / "runs")): json.loads(path.read_text()) for path in found}
+
+
+def test_help_explains_every_target_and_variable(make, repository):
+    text = make("help").stdout
+    makefile = (repository / "Makefile").read_text().splitlines()
+    targets = [line.split(":")[0] for line in makefile if line[:1].isalpha() and "##" in line]
+    variables = [line.split(" ?=")[0] for line in makefile if " ?=" in line]
+    assert len(targets) >= 8
+    assert len(variables) >= 14
+    for name in (*targets, *variables):
+        assert f"  {name} " in text
+
+
+def test_train_fans_out_and_repeats_nothing(make, tmp_path):
+    arguments = ["-j2", "train", "SUBMISSION=submissions/template", "RULESET=external", "STUDIES=2", "TRIALS=1"]
+    done = make(*arguments, FEW_STEPS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first = statuses(tmp_path)
+    assert list(first) == [f"template/study_{study}/digits_pytorch/trial_1" for study in (1, 2)]
+    assert {status["status"] for status in first.values()} == {"max_steps_reached"}
+    points = [json.dumps(status["hyperparameters"]) for status in first.values()]
+    assert len(set(points)) == 2
+    again = make(*arguments, FEW_STEPS)
+    assert again.stdout.count("already finished") == 2
+    assert statuses(tmp_path) == first
+
+
+def test_several_workloads_and_a_score(make, tmp_path):
+    done = make(
+        "train", "SUBMISSION=submissions/template", "WORKLOADS=mnist,mnist", "SCALE=mini", "STUDIES=1", FEW_STEPS
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(statuses(tmp_path)) == ["template/study_1/mnist_pytorch/trial_1"]
+    scored = make("score", "SUBMISSION=submissions/template", "SCALE=mini")
+    assert scored.returncode == 0, scored.stdout + scored.stderr
+    board = json.loads((tmp_path / "runs/report/leaderboard.json").read_text())
+    assert board["time_to_target"]["template"]["mnist"] is None
+    assert make("score", "SUBMISSION=submissions/baselines/nadamw_jax", "SCALE=mini").returncode != 0
+
+
+def test_a_broken_trial_is_resumed_and_does_not_stop_the_others(make, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    code = Path("submissions/template/submission.py").read_text()
+    fails_once = f"""
+import pathlib
+_update = update_params
+def update_params(workload, current_param_container, current_params_types, model_state, hyperparameters, batch,
+                  loss_type, optimizer_state, eval_results, global_step, rng):
+    if global_step == 3 and not pathlib.Path({str(tmp_path / "mended")!r}).exists():
+        raise RuntimeError("broken on purpose")
+    return _update(workload, current_param_container, current_params_types, model_state, hyperparameters, batch,
+                   loss_type, optimizer_state, eval_results, global_step, rng)
+"""
+    (broken / "submission.py").write_text(code + fails_once)
+    arguments = ["-k", "train", f"SUBMISSION={broken}", "STUDIES=2", "EXTRA=--max-global-steps 5 --eval-every-steps 2"]
+    failed = make(*arguments)
+    assert failed.returncode == 2
+    assert "broken on purpose" in failed.stdout
+    assert {status["status"] for status in statuses(tmp_path).values()} == {"submission_error"}
+    (tmp_path / "mended").touch()
+    done = make(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("resumed from checkpoint_2") == 2
+    assert {status["preemption_count"] for status in statuses(tmp_path).values()} == {1}
+
+
+def test_a_missing_submission_is_asked_for(make):
+    done = make("train")
+    assert done.returncode == 2
+    assert "Which submission?" in done.stderr

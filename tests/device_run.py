@@ -1,0 +1,159 @@
+"""Train two steps and evaluate; run by test_devices.py in processes of its own.
+
+    device_run.py FRAMEWORK DATA_ROOT OUT WORKLOAD:SCALE...
+
+Process number r writes `OUT/WORKLOAD.<r>.npz`: what every process knows (losses, parameters, metrics), and hashes of
+the examples that it evaluated.
+"""
+
+import importlib
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from algoperf import random_utils, registry
+from algoperf.blocks.self_tuning import NADAMW
+from algoperf.datasets.base import place
+from algoperf.frameworks import load_backend
+from algoperf.tuning import as_hyperparameters
+from algoperf.versions import load_version
+
+BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class Jax:
+    def __init__(self):
+        import jax
+        import optax
+
+        from algoperf.blocks import jax_step
+        from algoperf.jax_sharding_utils import shard_along_batch_dim
+
+        self.step, self.jax, self.sgd = jax_step, jax, optax.identity()
+        self.shard = shard_along_batch_dim
+
+    def init_sgd(self, workload, params):
+        return self.step.init_state(workload, self.sgd)
+
+    def train(self, workload, optimizer, params, model_state, batch):
+        (optimizer, params, model_state), metrics = self.step.train_step(
+            workload, optimizer, params, model_state, batch, random_utils.PRNGKey(0),
+            LEARNING_RATE, label_smoothing=0.1, dropout_rate=0.0,
+        )  # fmt: skip
+        return optimizer, params, model_state, metrics
+
+    def mask(self, weights):
+        return self.shard(weights)
+
+    def arrays(self, params, model_state):
+        leaves = self.jax.tree_util.tree_leaves_with_path({"params": params, "state": model_state})
+        return {self.jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+class Torch:
+    def __init__(self):
+        import torch
+
+        from algoperf.blocks import torch_step
+
+        self.step, self.torch = torch_step, torch
+
+    def init_sgd(self, workload, params):
+        return {"optimizer": self.torch.optim.SGD(params.parameters(), lr=0.0)}
+
+    def train(self, workload, optimizer, params, model_state, batch):
+        (optimizer, params, model_state), metrics = self.step.train_step(
+            workload, optimizer, params, model_state, batch, random_utils.PRNGKey(0),
+            LEARNING_RATE, label_smoothing=0.1, dropout_rate=0.0,
+        )  # fmt: skip
+        return optimizer, params, model_state, metrics
+
+    def mask(self, weights):
+        return self.torch.from_numpy(weights)
+
+    def arrays(self, params, model_state):
+        del model_state
+        tensors = [*params.named_parameters(), *params.named_buffers()]
+        return {name.removeprefix("module."): tensor.detach().numpy() for name, tensor in tensors}
+
+
+def weights_of(position: int, shard) -> np.ndarray:
+    """A mask over the global batch, of which each process holds a part; the parts have different sums."""
+    mask = np.ones(BATCH_SIZE, np.float32)
+    mask[: 5 + 7 * position] = 0.0
+    size = BATCH_SIZE // shard.count
+    return mask[shard.index * size : (shard.index + 1) * size]
+
+
+def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.ndarray]:
+    definition = registry.find_workload(name).at(scale)
+    data_dir = str(place(data_root, definition.dataset, scale))
+    workload = backend.bind(definition, load_version().limits(name, scale), seed=1)
+    key = random_utils.PRNGKey(0)
+    results = {"num_devices": np.array(backend.num_devices)}
+
+    def batches(first_masked):
+        """Training batches, with a mask from one of them on."""
+        queue = workload.input_queue(data_dir, BATCH_SIZE)
+        for position in range(STEPS):
+            batch = next(queue)
+            if position >= first_masked:
+                batch["weights"] = kit.mask(weights_of(position, backend.shard))
+            yield batch
+
+    # Plain gradient descent: differences of parameters are gradients.
+    params, model_state = workload.init_model_fn(key)
+    optimizer = kit.init_sgd(workload, params)
+    for number, batch in enumerate(batches(first_masked=1)):
+        optimizer, params, model_state, metrics = kit.train(workload, optimizer, params, model_state, batch)
+        results.update({f"sgd{number}/{label}": np.asarray(value) for label, value in metrics.items()})
+        results.update(
+            {f"sgd{number}/{label}": array.copy() for label, array in kit.arrays(params, model_state).items()}
+        )
+
+    evaluated = []
+    true_place = workload.place
+
+    def watching(batch):
+        rows = np.asarray(batch["inputs"])[batch["weights"] > 0]
+        evaluated.extend(zlib.crc32(row.tobytes()) for row in rows)
+        return true_place(batch)
+
+    workload.place = watching
+    for label, batch_size in (("eval_default", definition.eval_batch_size), ("eval_7", 7)):
+        evaluated.clear()
+        found = workload.eval_model(batch_size, params, model_state, key, data_dir, None, 3)
+        results.update({f"{label}/{metric}": np.array(value) for metric, value in found.items()})
+        results[f"{label}_rows"] = np.array(evaluated, np.uint32)
+    workload.place = true_place
+
+    # The baseline itself, with its own optimizer.
+    sys.path.insert(0, str(REPOSITORY / "submissions" / "baselines" / f"nadamw_{backend.name}"))
+    baseline = importlib.import_module("submission")
+    hyperparameters = as_hyperparameters({**NADAMW, "dropout_rate": 0.0, "warmup_factor": 0.0})
+    params, model_state = workload.init_model_fn(key)
+    optimizer = baseline.init_optimizer_state(workload, params, model_state, hyperparameters, key)
+    for number, batch in enumerate(batches(first_masked=0)):
+        optimizer, params, model_state = baseline.update_params(
+            workload=workload, current_param_container=params, current_params_types=None, model_state=model_state,
+            hyperparameters=hyperparameters, batch=batch, loss_type=workload.loss_type, optimizer_state=optimizer,
+            eval_results=[], global_step=number, rng=key,
+        )  # fmt: skip
+    results.update({f"nadamw/{label}": array for label, array in kit.arrays(params, model_state).items()})
+    return results
+
+
+def main(framework: str, data_root: str, out: str, *workloads: str) -> None:
+    backend = load_backend(framework)
+    kit = {"jax": Jax, "pytorch": Torch}[framework]()
+    for workload in workloads:
+        name, scale = workload.split(":")
+        results = run(backend, kit, name, scale, Path(data_root))
+        np.savez(Path(out, f"{name}.{backend.rank}.npz"), **results)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,134 @@
+"""One device or two: the same training steps and the same metrics, from processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from algoperf.datasets.base import Shard, place
+from algoperf.registry import find_workload
+
+SCRIPT = Path(__file__).with_name("device_run.py")
+# Batch statistics are global in JAX; in PyTorch they are each process's own, as published.
+WORKLOADS = {"jax": ["digits:full", "mnist:mini"], "pytorch": ["mnist:mini"]}
+CASES = [(framework, workload) for framework, workloads in WORKLOADS.items() for workload in workloads]
+TWO_PROCESSES = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+EVALUATIONS = ["eval_default", "eval_7"]  # by batch size
+Results = dict[str, np.ndarray]
+
+
+def run(framework: str, num_devices: int, data_root: Path, out: Path) -> None:
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}",
+        "OMP_NUM_THREADS": "1",
+    }
+    launcher = TWO_PROCESSES if framework == "pytorch" and num_devices == 2 else ["-W", "error"]
+    command = [sys.executable, *launcher, str(SCRIPT), framework, str(data_root), str(out), *WORKLOADS[framework]]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+
+
+def run_both(framework: str, data_root: Path, tmp_path_factory) -> dict[int, Path]:
+    """By number of devices, the folder of results; the two run at the same time."""
+    outs = {num_devices: tmp_path_factory.mktemp(f"{framework}{num_devices}") for num_devices in (1, 2)}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda item: run(framework, item[0], data_root, item[1]), outs.items()))
+    return outs
+
+
+@pytest.fixture(scope="module")
+def jax_runs(data_root, tmp_path_factory):
+    return run_both("jax", data_root, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def pytorch_runs(data_root, tmp_path_factory):
+    return run_both("pytorch", data_root, tmp_path_factory)
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def case(request) -> tuple[str, str]:
+    """A framework and a workload."""
+    return request.param
+
+
+@pytest.fixture
+def results(request, case) -> tuple[Results, list[Results]]:
+    """What one device found, and what each of the processes that drive two found."""
+    framework, workload = case
+    found: dict[int, list[Results]] = {1: [], 2: []}
+    for num_devices, out in request.getfixturevalue(f"{framework}_runs").items():
+        for file in sorted(out.glob(f"{workload.split(':')[0]}.*.npz")):
+            with np.load(file) as arrays:
+                found[num_devices].append(dict(arrays))
+    [alone], together = found[1], found[2]
+    assert len(together) == (2 if framework == "pytorch" else 1)
+    return alone, together
+
+
+def assert_same(alone: Results, together: Results, prefix: str) -> None:
+    names = {name for name in alone if name.startswith(prefix)}
+    assert names
+    assert names == {name for name in together if name.startswith(prefix)}
+    for name in names:
+        difference = np.linalg.norm(together[name] - alone[name])
+        assert difference <= 1e-5 * np.linalg.norm(alone[name]), name
+
+
+def test_the_devices_are_there(results):
+    alone, together = results
+    assert alone["num_devices"] == 1
+    assert all(process["num_devices"] == 2 for process in together)
+
+
+@pytest.mark.parametrize("prefix", ["sgd0/", "sgd1/", "nadamw/"])
+def test_training_steps(results, prefix):
+    """Loss, gradient norm, updated parameters and batch statistics, with and without mask."""
+    alone, together = results
+    for process in together:
+        assert_same(alone, process, prefix)
+
+
+def test_steps_change_the_parameters(results):
+    """Else the comparison above would be empty."""
+    alone, _ = results
+    first, second = ({n.split("/", 1)[1]: a for n, a in alone.items() if n.startswith(p)} for p in ("sgd0/", "sgd1/"))
+    assert all(not np.array_equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("evaluation", EVALUATIONS)
+def test_evaluation(results, evaluation):
+    """All processes report the metrics that one device finds, whatever the batch size."""
+    alone, together = results
+    for process in together:
+        assert_same(alone, process, f"{evaluation}/")
+    [first, second] = ({n.split("/", 1)[1]: a for n, a in alone.items() if n.startswith(f"{p}/")} for p in EVALUATIONS)
+    assert first.keys() == second.keys()
+    assert all(second[name] == pytest.approx(value, rel=1e-5) for name, value in first.items())
+
+
+@pytest.mark.parametrize("evaluation", EVALUATIONS)
+def test_every_example_is_evaluated_once(case, results, data_root, evaluation):
+    """The rows that all processes fed together are those of the splits, and a sample of the training split."""
+    alone, together = results
+    rows = np.sort(np.concatenate([process[f"{evaluation}_rows"] for process in together]))
+    np.testing.assert_array_equal(rows, np.sort(alone[f"{evaluation}_rows"]))
+    name, scale = case[1].split(":")
+    definition = find_workload(name).at(scale)
+    opened = definition.dataset.open(place(data_root, definition.dataset, scale))
+    sampled = Counter(rows.tolist())
+    for split in ("validation", "test"):
+        count = opened.num_examples(split)
+        [whole] = opened.evaluation(split, num_examples=count, batch_size=count, shard=Shard(), seed=0)
+        sampled.subtract(zlib.crc32(row.tobytes()) for row in whole["inputs"])
+    assert min(sampled.values()) >= 0
+    assert sampled.total() == definition.num_eval_train_examples

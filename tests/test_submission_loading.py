@@ -1,0 +1,115 @@
+"""Every module layout that published submissions use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from algoperf.errors import UserError
+from algoperf.submission import load_submission, submission_file, submission_hashes, submission_name
+
+FUNCTIONS = """
+def get_batch_size(workload_name): return 8
+def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng): return {}
+def data_selection(workload, input_queue, optimizer_state, params, model_state, hyperparameters, step, rng):
+    return next(input_queue)
+"""
+UPDATE = "def update_params(workload, **rest): return rest\n"
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path = path.with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def load_in_new_process(path, expression):
+    """Loading changes the import path, so every layout gets a process of its own."""
+    code = (
+        "import pathlib, sys; from algoperf.submission import load_submission; "
+        f"s = load_submission(pathlib.Path(sys.argv[1])); m = sys.modules['algoperf_submission.' + s.file.stem]; "
+        f"print(({expression}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("helper", "statement"),
+    [
+        ("helper", "from .helper import VALUE"),
+        ("helper", "from helper import VALUE"),
+        ("optimizers__shampoo__inner", "from optimizers.shampoo.inner import VALUE"),
+        ("helper", "from mine.helper import VALUE"),
+        ("helper", "from submissions.self_tuning.mine.helper import VALUE"),
+    ],
+)
+def test_helpers_are_found_however_they_are_imported(tmp_path, helper, statement):
+    folder = tmp_path / "submissions" / "self_tuning" / "mine"
+    write(folder, submission=f"{statement}\n{FUNCTIONS}{UPDATE}", **{helper: "VALUE = 42\n"})
+    assert load_in_new_process(folder, "s.name, m.VALUE") == "('mine', 42)"
+
+
+def test_a_folder_named_like_a_library_does_not_hide_it(tmp_path):
+    folder = tmp_path / "nadamw" / "json"
+    write(folder, submission=f"import json\nVALUE = json.dumps(1)\n{FUNCTIONS}{UPDATE}", __init__="")
+    assert load_in_new_process(folder, "m.VALUE") == "1"
+
+
+def test_the_older_package_name_is_an_alias(tmp_path):
+    code = (
+        "from algorithmic_efficiency import spec\n"
+        "from algorithmic_efficiency.pytorch_utils import pytorch_setup\n"
+        "import algoperf.spec\nSAME = spec.Workload is algoperf.spec.Workload, pytorch_setup()[:2]\n"
+    )
+    write(tmp_path / "old", submission=code + FUNCTIONS + UPDATE)
+    assert load_in_new_process(tmp_path / "old", "m.SAME") == "(True, (False, 0))"
+
+
+def test_a_single_file_is_named_after_itself(tmp_path):
+    write(tmp_path, my_idea=FUNCTIONS + UPDATE)
+    assert submission_name(submission_file(tmp_path / "my_idea.py")) == "my_idea"
+
+
+def test_optional_parts_are_noticed(tmp_path):
+    write(tmp_path / "plain", submission=FUNCTIONS + UPDATE)
+    plain = load_submission(tmp_path / "plain")
+    assert (plain.prepare_for_eval, plain.wants_train_state) == (None, False)
+    more = "def update_params(workload, train_state, **rest): return rest\ndef prepare_for_eval(**rest): return rest\n"
+    write(tmp_path / "more", submission=FUNCTIONS + more)
+    full = load_submission(tmp_path / "more")
+    assert full.wants_train_state
+    assert full.prepare_for_eval is not None
+
+
+def test_missing_functions_are_named(tmp_path):
+    write(tmp_path / "half", submission=FUNCTIONS)
+    with pytest.raises(UserError, match=r"does not define update_params. It defines: data_selection, get_batch_size"):
+        load_submission(tmp_path / "half")
+
+
+def test_an_import_error_shows_the_submissions_own_lines(tmp_path):
+    write(tmp_path / "bad", submission="import helper_of_bad\n", helper_of_bad="def f(:\n")
+    with pytest.raises(UserError, match=r"cannot be imported") as caught:
+        load_submission(tmp_path / "bad")
+    assert "import helper_of_bad" in str(caught.value)
+    assert "SyntaxError" in str(caught.value)
+    assert "importlib" not in str(caught.value)
+
+
+def test_hashes_cover_every_file_but_caches(tmp_path):
+    folder = tmp_path / "hashed"
+    write(folder, submission=FUNCTIONS, deep__helper="x = 1\n", **{"__pycache____x": ""})
+    (folder / "__pycache__").mkdir(exist_ok=True)
+    (folder / "__pycache__" / "x.pyc").touch()
+    first = submission_hashes(folder / "submission.py")
+    assert set(first) == {"submission.py", "deep/helper.py"}
+    (folder / "deep" / "helper.py").write_text("x = 2\n")
+    second = submission_hashes(folder / "submission.py")
+    assert first["submission.py"] == second["submission.py"]
+    assert first["deep/helper.py"] != second["deep/helper.py"]

@@ -1,0 +1,93 @@
+"""Search spaces, and which trial gets which point. The points themselves are compared in tests/parity."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from algoperf import seeds, tuning
+from algoperf.errors import UserError
+
+SPACE = {"rate": {"min": 1e-3, "max": 1e-1, "scaling": "log"}, "size": {"feasible_points": [1, 2, 3]}}
+
+
+def points(space=SPACE, first_study=1, seed=7, **counts):
+    counts = {"num_studies": 3, "num_trials": 5, **counts}
+    studies = range(first_study, first_study + counts["num_studies"])
+    return [
+        [tuning.trial_point(space, study=s, trial=t, seed=seed, **counts) for t in range(1, counts["num_trials"] + 1)]
+        for s in studies
+    ]
+
+
+def flat(studies):
+    return sorted(json.dumps(point) for study in studies for point in study)
+
+
+def test_all_studies_together_use_every_point_once():
+    assert flat(points()) == sorted(json.dumps(point) for point in tuning.quasi_random_points(SPACE, 15))
+
+
+def test_counting_studies_from_0_or_1_uses_the_same_points():
+    assert flat(points(first_study=0)) == flat(points(first_study=1))
+
+
+def test_the_seed_deals_the_points_out():
+    assert points(seed=7) == points(seed=7)
+    assert points(seed=7) != points(seed=8)
+    assert flat(points(seed=7)) == flat(points(seed=8))
+
+
+def test_a_list_gives_all_its_points_in_order_to_every_study():
+    listed = [{"rate": float(n)} for n in range(5)]
+    assert points(listed) == [listed] * 3
+
+
+@pytest.mark.parametrize(("study", "trial"), [(4, 1), (1, 6)])
+def test_places_outside_of_the_plan_are_refused(study, trial):
+    with pytest.raises(UserError, match="3 studies x 5 trials"):
+        tuning.trial_point(SPACE, study=study, trial=trial, num_studies=3, num_trials=5, seed=0)
+
+
+def test_a_list_that_is_too_short_is_refused():
+    with pytest.raises(UserError, match="lists 1 points"):
+        tuning.trial_point([{"x": 1}], study=1, trial=2, num_studies=3, num_trials=5, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("{", "not valid JSON"),
+        ("{}", "non-empty"),
+        ("[]", "at least one"),
+        ("3", "object of dimensions"),
+        ('[{"a": 1}, {"b": 1}]', "point 2 and point 1.*a, b"),
+        ('{"a": {"min": 0, "max": 1, "scaling": "log"}}', "min > 0"),
+        ('{"a": {"min": 2, "max": 1, "scaling": "linear"}}', "min <= max"),
+        ('{"a": {"min": 0, "max": 1, "scaling": "cubic"}}', "linear, log"),
+        ('{"a": {"min": 0, "max": 1}}', "Allowed"),
+        ('{"a": {"feasible_points": 0.3}}', "non-empty list"),
+        ('{"not a name": {"feasible_points": [1]}}', "identifier"),
+        ('{"a": 1}', "Allowed"),
+    ],
+)
+def test_bad_search_spaces_are_explained(tmp_path, content, complaint):
+    file = tmp_path / "space.json"
+    file.write_text(content)
+    with pytest.raises(UserError, match=complaint):
+        tuning.load_search_space(file)
+
+
+def test_points_become_namedtuples():
+    h = tuning.as_hyperparameters({"rate": 0.1, "size": 2})
+    assert (h.rate, h.size, h._asdict()) == (0.1, 2, {"rate": 0.1, "size": 2})
+    assert not hasattr(h, "dropout_rate")
+
+
+def test_seeds_depend_on_every_part():
+    base = ("v0.6", "nadamw", "digits", 1, 1, 0)
+    varied = {seeds.derive(*base[:i], "changed", *base[i + 1 :]) for i in range(len(base))}
+    assert len(varied | {seeds.derive(*base)}) == len(base) + 1
+    assert all(0 <= seed < 2**31 for seed in varied)
+    assert seeds.derive("ab", "c") != seeds.derive("a", "bc")
