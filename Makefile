@@ -36,6 +36,9 @@ AGAINST ?= $(RUNS)
 EXTRA ?=
 #?        more options of `algoperf train`, such as "--max-global-steps 100"
 
+# Small models gain nothing from more threads, and threads that spin for work starve other trials.
+export OMP_NUM_THREADS ?= 1
+
 # --- what follows from them ----------------------------------------------------------------------------
 comma := ,
 ALGOPERF := $(VENV)/bin/algoperf
@@ -53,10 +56,10 @@ help: ## Explain targets and variables
 	@echo 'Variables (make TARGET NAME=value):'
 	@sed -nE '/^[A-Z]+ \?=/{N;s/ \?= ?/|/;s/\n#\? +/|/;s/^/  /;p}' $(firstword $(MAKEFILE_LIST)) | column -ts'|'
 
-$(VENV)/ready: pyproject.toml constraints.txt ci/install.py
+$(VENV)/ready-$(ACCELERATOR): pyproject.toml constraints.txt ci/install.py
 	$(PYTHON) ci/install.py $(VENV) --accelerator $(ACCELERATOR) && touch $@
 
-setup: $(VENV)/ready ## Make the environment: uv (brought by pip), JAX, PyTorch and what else is needed
+setup: $(VENV)/ready-$(ACCELERATOR) ## Make the environment: uv (brought by pip), JAX, PyTorch and what else is needed
 
 demo: setup ## Train three submissions on real data and score them: a first result in two minutes
 	@for entry in $(demo); do $(MAKE) --no-print-directory train SUBMISSION=submissions/baselines/$${entry%:*} \

@@ -25,7 +25,7 @@ class Times:
     update: float = 0.0
     prepare_for_eval: float = 0.0
     first_step: float = 0.0  # the first step of every process: compilation and cold caches
-    compile: float = 0.0
+    compile: float = 0.0  # as far as it happened on the clock
     total: float = 0.0  # wall time on the clock; what passed between two processes is left out
 
     def as_dict(self) -> dict[str, float]:

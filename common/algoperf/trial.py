@@ -57,6 +57,7 @@ class Trial:
         self.state = TrialState()
         self._signal: int | None = None
         self._first_step = True
+        self._compile_mark = 0.0
         self._last_eval_end = 0.0
 
     def run(self) -> Status:
@@ -77,10 +78,15 @@ class Trial:
             self.log.running(self.state, self.clock.times)
             self._wait()
             self._last_eval_end = self.clock.start()
+            if self.state.eval_results:  # earlier processes' moments mean nothing on this process's clock
+                self.calls.train_state["last_eval_time"] = self._last_eval_end
+            self._show_times(self._last_eval_end)
+            self._compile_mark = self.backend.compile_seconds()
             while True:
                 self._end_if_done()
                 self._step()
         except TrialEnd as end:
+            self._note_compilation()
             return end
         except BaseException as error:
             message = f"{type(error).__name__}: {error}"
@@ -149,7 +155,7 @@ class Trial:
         now = clock.charge_submission()
         if self._first_step:
             self._first_step = False
-            clock.times.first_step += clock.times.data_wait + clock.times.update
+            clock.times.first_step += now - self._last_eval_end  # still the time at which the clock started
         self._show_times(now)
         due, spent, interrupted = self.backend.agree(
             self._evaluation_is_due(now), self._budget_is_spent(), self._signal is not None
@@ -213,6 +219,7 @@ class Trial:
         self.calls.prepare_for_eval(self.training, prepare_key)
         self._wait()
         clock.charge_submission()
+        self._note_compilation()
         self._end_if_spent(*self.backend.agree(self._budget_is_spent()))
         with clock.off("evaluation"):
             metrics = self._evaluate_model(eval_key)
@@ -232,7 +239,13 @@ class Trial:
             self.log.evaluation(state, clock.times)
             self.progress.evaluation(state.global_step, metrics, clock.times)
         self._show_times(clock.now())
+        self._compile_mark = self.backend.compile_seconds()  # evaluations compile too, off the clock
         self._end_if_nan(metrics)
+
+    def _note_compilation(self) -> None:
+        compiled = self.backend.compile_seconds()
+        self.clock.times.compile += compiled - self._compile_mark
+        self._compile_mark = compiled
 
     def _wait(self) -> None:
         self.backend.wait(self.training.params, self.training.model_state, self.training.optimizer_state)

@@ -131,8 +131,6 @@ class TrialLog:
     def _write(self, status: Status, message: str, state: TrialState, times: Times) -> None:
         if self._records is None:
             return
-        if self._backend is not None:
-            times.compile = self._backend.compile_seconds()
         last_step, last = state.eval_results[-1] if state.eval_results else (None, None)
         self._records.write_status(
             {

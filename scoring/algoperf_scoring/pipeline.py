@@ -48,11 +48,12 @@ def score(
     found = find_trials(root, version.workloads, findings)
     if not found:
         raise selection.no_trials(root)
+    if scale is not None:
+        found = _of_scale(found, selection.choose_scale(found, scale), findings)
     chosen, basis = selection.choose_workloads(found, version, workloads)
     trials = [trial for trial in found if trial.workload in chosen]
     selection.check_version(trials, version)
     scale = selection.choose_scale(trials, scale)
-    trials = _of_scale(trials, scale, findings)
     ruleset = selection.choose_ruleset(trials, ruleset)
     if ruleset == "self":
         trials = _first_trials(trials, findings)
@@ -76,7 +77,7 @@ def _of_scale(trials: Sequence[Trial], scale: str, findings: Findings) -> list[T
             findings.note(trial.folder, f"left out: its scale is {trial.facts.scale}")
     kept = [trial for trial in trials if trial.facts.scale == scale]
     if not kept:
-        raise UserError(f"No runs of the chosen workloads at scale {scale!r} in {findings.root}.")
+        raise UserError(f"No runs at scale {scale!r} in {findings.root}.")
     return kept
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 def make(repository, tmp_path):
     def call(*arguments):
         # -o: the environment is as it is
-        command = ["make", "-o", f"{VENV}/ready", f"VENV={VENV}", f"DATA={tmp_path}/data", f"RUNS={tmp_path}/runs"]
+        command = ["make", "-o", f"{VENV}/ready-cpu", f"VENV={VENV}", f"DATA={tmp_path}/data", f"RUNS={tmp_path}/runs"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         for inherited in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
             environment.pop(inherited, None)

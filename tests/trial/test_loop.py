@@ -170,13 +170,13 @@ def test_train_state_shows_the_end_of_the_previous_step_and_cannot_be_written(tm
         return unchanged(kwargs)
 
     run_scripted(tmp_path, [VALIDATION_ONLY], update=update, max_global_steps=12)
-    assert [state.get("accumulated_submission_time") for state in seen[1:12]] == list(range(1, 12))
+    assert [state["accumulated_submission_time"] for state in seen] == list(range(12))
     assert seen[9]["validation_goal_reached"] is False
     assert seen[9]["last_eval_time"] == 0
     assert seen[10]["validation_goal_reached"] is True
     assert seen[10]["last_eval_time"] > 0
     assert seen[10]["accumulated_eval_time"] == 5.0
-    assert set(seen[1]) == {
+    assert set(seen[0]) == {
         "validation_goal_reached", "test_goal_reached", "is_time_remaining", "last_eval_time", "training_complete",
         "accumulated_submission_time", "accumulated_eval_time", "accumulated_logging_time", "last_step_end_time",
     }  # fmt: skip
@@ -197,6 +197,20 @@ def test_submissions_see_copies_of_evaluations_without_the_test_split(tmp_path):
     assert seen[9:11] == [[], [10]]
     assert run.column("validation/accuracy") == [0.0, 0.0]
     assert run.status is Status.MAX_STEPS_REACHED
+
+
+def test_parts_of_submission_time_are_told_apart(tmp_path):
+    def prepare(time, **kwargs):
+        time.pass_(2.0)
+        return unchanged(kwargs)
+
+    steps = itertools.chain([7.0], itertools.repeat(1.0))
+    times = run_scripted(tmp_path, [NEVER], step_sec=steps, prepare=prepare, max_global_steps=10).trial.clock.times
+    assert (times.first_step, times.update, times.data_wait) == (7.0, 16.0, 0.0)
+    assert times.prepare_for_eval == 4.0
+    assert times.submission == times.update + times.data_wait + times.prepare_for_eval
+    assert times.evaluation == 10.0
+    assert times.total == 30.0
 
 
 def test_the_devices_are_waited_for_at_evaluations_only(tmp_path):

@@ -35,7 +35,7 @@ IMAGE_SHAPE = (28, 28)
 NUM_CLASSES = 10
 # Mean and deviation of pixels from 0 to 1, applied to pixels from 0 to 255: the reference does so, and the
 # published settings were found with it.
-MEAN, STDDEV = np.float32(0.1307), np.float32(0.3081)
+MEAN, STDDEV = 0.1307, 0.3081
 
 
 class Mnist:

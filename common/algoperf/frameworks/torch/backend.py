@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import platform
+import shutil
 from importlib.metadata import version
 from typing import Any
 
@@ -15,12 +16,16 @@ import torch.distributed as dist
 from algoperf import spec
 from algoperf.binding import BoundWorkload
 from algoperf.datasets.base import Shard
+from algoperf.errors import UserError
 from algoperf.frameworks.torch.codec import TorchCodec
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.frameworks.torch.workload import TorchWorkload, bare_model, gather
 from algoperf.state_tree import LeafCodec, NumpyCodec
 from algoperf.versions import Limits
 from algoperf.workload import WorkloadDefinition
+
+
+_COMPILERS = ("g++", "clang++")
 
 
 def start() -> TorchBackend:
@@ -72,6 +77,11 @@ class TorchBackend:
         if policy == "off" or (policy == "auto" and self._device.type != "cuda"):
             self._why_not = "eager: switched off" if policy == "off" else "eager: no CUDA device"
             return params
+        if self._device.type == "cpu" and not any(map(shutil.which, _COMPILERS)):
+            raise UserError(
+                f"--torch-compile on needs a C++ compiler on CPU ({' or '.join(_COMPILERS)}), and there is none here. "
+                "Install one, or leave it at auto."
+            )
         if policy == "auto":
             torch._dynamo.config.suppress_errors = True
         self._compiled = set(wanted)

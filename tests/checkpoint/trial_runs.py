@@ -1,0 +1,148 @@
+"""Runs `algoperf train` in processes of its own, and reads what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import load_file
+
+from algoperf.records import CsvFile
+
+TIMES = [
+    "score",
+    "total_duration",
+    "accumulated_submission_time",
+    "accumulated_eval_time",
+    "accumulated_logging_time",
+]
+DYING = Path(__file__).with_name("dying.py")
+
+
+@dataclass
+class Run:
+    """One trial of a submission on digits. `options` replace the command line's defaults."""
+
+    submission: Path
+    framework: str
+    data_root: Path
+    output: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def trial(self) -> Path:
+        study = self.options.get("study", 1)
+        return self.output / self.submission.name / f"study_{study}" / f"digits_{self.framework}" / "trial_1"
+
+    def arguments(self, **options: Any) -> list[str]:
+        given = {
+            "workload": "digits",
+            "framework": self.framework,
+            "submission": self.submission,
+            "ruleset": "self",
+            "data_dir": self.data_root,
+            "output_dir": self.output,
+            "max_global_steps": 100,
+            "eval_every_steps": 20,
+            "num_processes": 1,
+            **self.options,
+            **options,
+        }
+        words = ["train"]
+        for name, value in given.items():
+            option = "--" + name.replace("_", "-")
+            if value is True:
+                words.append(option)
+            elif value not in (None, False):
+                words += [option, str(value)]
+        return words
+
+    def start(self, program: tuple[str, ...] = ("-m", "algoperf"), **options: Any) -> subprocess.Popen[str]:
+        """Its output goes to a file, so that no pipe holds it up; it leads a process group, as in a shell."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, *program, *self.arguments(**options)]
+        environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+        with self.log.open("a") as log:
+            return subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment, text=True, start_new_session=True
+            )
+
+    @property
+    def log(self) -> Path:
+        return self.output / "log.txt"
+
+    def finish(self, **options: Any) -> tuple[int, str]:
+        """Exit code and output of this one call."""
+        before = len(self.log.read_text()) if self.log.exists() else 0
+        code = self.start(**options).wait(timeout=120)
+        return code, self.log.read_text()[before:]
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        return CsvFile.read(self.trial / "eval_measurements.csv")
+
+    @property
+    def status(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.trial / "status.json").read_text())
+        return content
+
+    @property
+    def checkpoint(self) -> Path:
+        (found,) = self.trial.glob("checkpoint_*")
+        return found
+
+
+def metrics(row: dict[str, str]) -> dict[str, str]:
+    """All of an evaluation that must not depend on interruptions."""
+    return {name: value for name, value in row.items() if name not in (*TIMES, "preemption_count")}
+
+
+def content(checkpoint: Path) -> dict[str, Any]:
+    """Everything in a checkpoint but the clocks: all arrays bit for bit, all plain values, what shares what."""
+    found: dict[str, Any] = {}
+    for file in checkpoint.glob("*.safetensors"):
+        for name, array in load_file(file).items():
+            found[f"{file.name}: {name}"] = (str(array.dtype), array.shape, array.tobytes())
+    for file in checkpoint.glob("*.json"):
+        tree = json.loads(file.read_text())
+        if file.name == "manifest.json":
+            state = tree["trial"]["state"]
+            evaluations = [
+                (step, {key: value for key, value in values.items() if key not in TIMES})
+                for step, values in state["eval_results"]
+            ]
+            target = state["target_reached_at"]
+            tree = {
+                "fingerprint": tree["fingerprint"],
+                "position": tree["trial"]["queue_position"],
+                "target": target and target["global_step"],
+                "evaluations": evaluations,
+                "global_step": tree["global_step"],
+            }
+        found[file.name] = tree
+    return found
+
+
+def assert_same_outcome(run: Run, reference: Run) -> None:
+    """Whatever happened to `run` on its way, it must have come to the same end."""
+    assert [metrics(row) for row in run.rows] == [metrics(row) for row in reference.rows]
+    found, expected = content(run.checkpoint), content(reference.checkpoint)
+    assert list(found) == list(expected)
+    differing = [name for name in expected if found[name] != expected[name]]
+    assert not differing
+    assert run.status["status"] == reference.status["status"]
+    assert run.status["global_step"] == reference.status["global_step"]
+    for column in TIMES:
+        times = [float(row[column]) for row in run.rows]
+        assert times == sorted(times), f"{column} goes back"
+    counts = [int(row["preemption_count"]) for row in run.rows]
+    assert counts == sorted(counts)
+    logged = CsvFile.read(run.trial / "measurements.csv")
+    evaluations = [row["global_step"] for row in logged if row["accumulated_eval_time"]]
+    assert evaluations == [row["global_step"] for row in run.rows]
+    assert [row["score"] for row in logged if not row["accumulated_eval_time"]] == [logged[-1]["score"]]
