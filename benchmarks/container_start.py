@@ -1,6 +1,7 @@
 """From the call of `docker run` to the first step of mnist, beside the same call without a container.
 
-Needs a running engine and the image of the cube (docs/containers.md, "Build"); says so where they are missing.
+Needs a running engine and an image of the cube, newly built (docs/containers.md, "Build"); says so where they are
+missing. An image older than the submissions of this clone may not be able to run them.
 """
 
 from __future__ import annotations
@@ -16,24 +17,23 @@ from typing import Any
 import common
 import startup
 
-IMAGE = "algoperf-mnist:cpu"
 ENGINE_STATE = os.environ.get("ALGOPERF_ENGINE_STATE", "/var/lib/algoperf-engine")  # as in ci/engine.sh
 
 
-def find_engine() -> str | None:
+def find_engine(image: str) -> str | None:
     """Point DOCKER_HOST to an engine that answers. What is missing, if there is none."""
     for host in (os.environ.get("DOCKER_HOST"), None, f"unix://{ENGINE_STATE}/docker.sock"):
         environment = {**os.environ, **({"DOCKER_HOST": host} if host else {})}
         try:
             asked = subprocess.run(
-                ["docker", "image", "inspect", IMAGE], env=environment, capture_output=True, check=False
+                ["docker", "image", "inspect", image], env=environment, capture_output=True, check=False
             )
             answers = subprocess.run(["docker", "info"], env=environment, capture_output=True, check=False)
         except FileNotFoundError:
             break
         if answers.returncode == 0:
             os.environ.update(environment)
-            return None if asked.returncode == 0 else f"no image {IMAGE}: run `ci/images.sh mnist`"
+            return None if asked.returncode == 0 else f"no image {image}: run `ci/images.sh mnist`"
     return 'no container engine answers: run `eval "$(ci/engine.sh)"`'
 
 
@@ -49,7 +49,7 @@ def run_options(folder: Path) -> list[str]:
     return [*walls.split(), *volumes, f"--volume={folder / 'output'}:/output"]
 
 
-def contained(folder: Path, framework: str, repetition: int) -> list[str]:
+def contained(image: str, folder: Path, framework: str, repetition: int) -> list[str]:
     """The command that trains for two steps in a container."""
     settings = {
         "submission": f"probe_{framework}", "framework": framework, "ruleset": "self", "trial": 1,
@@ -58,7 +58,7 @@ def contained(folder: Path, framework: str, repetition: int) -> list[str]:
     text = "".join(f"{name}: {value}\n" for name, value in settings.items())
     (folder / "parameters" / "train.yaml").write_text(text)
     paths = "--data_in=/data --submission_dir=/submissions --parameters_file=/parameters/train.yaml"
-    return ["docker", "run", *run_options(folder), IMAGE, "train", *paths.split(), "--output_dir=/output"]
+    return ["docker", "run", *run_options(folder), image, "train", *paths.split(), "--output_dir=/output"]
 
 
 def first_step(command: list[Any]) -> float:
@@ -69,8 +69,11 @@ def first_step(command: list[Any]) -> float:
 
 def main() -> None:
     """Measure, in turn, with and without a container."""
-    options = common.parser(__doc__).parse_args()
-    if missing := find_engine():
+    parser = common.parser(__doc__)
+    parser.add_argument("--image", default="algoperf-mnist:cpu", help="of the cube mnist  [algoperf-mnist:cpu]")
+    options = parser.parse_args()
+    image = options.image
+    if missing := find_engine(image):
         print(f"skipped: {missing}")
         return
     common.prepare("mnist")
@@ -80,14 +83,14 @@ def main() -> None:
         folder = Path(name)
         for needed in ("parameters", "output"):
             (folder / needed).mkdir()
-        nothing = ["docker", "run", *run_options(folder), "--entrypoint=true", IMAGE]
+        nothing = ["docker", "run", *run_options(folder), "--entrypoint=true", image]
         empty = [common.timed(nothing).wall for _ in range(repetitions + 1)][1:]
         rows.append({"what": "a container that does nothing, start to end", "wall s": statistics.median(empty)})
         for framework in common.FRAMEWORKS:
             submission = common.probing_submission(folder, framework)
             inside, outside = [], []
             for repetition in range(repetitions + 1):
-                inside.append(first_step(contained(folder, framework, repetition)))
+                inside.append(first_step(contained(image, folder, framework, repetition)))
                 outside.append(first_step(startup.train(submission, framework, folder / f"runs_{repetition}")))
             for what, values in {"`docker run`": inside, "`algoperf train`, no container": outside}.items():
                 median = statistics.median(values[1:])

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from algoperf import random_utils
 from algoperf.datasets.base import place
 from algoperf.datasets.digits import DIGITS
 from algoperf.datasets.mnist import MNIST
@@ -22,3 +23,11 @@ def data_root(tmp_path_factory) -> Path:
     MNIST.miniature(place(raw_root, MNIST, "mini"))
     MNIST.preprocess(place(raw_root, MNIST, "mini"), place(root, MNIST, "mini"))
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _keys_of_the_default_framework():
+    """Undo what `load_backend` sets for a whole process."""
+    before = random_utils._framework
+    yield
+    random_utils.use_framework(before)

@@ -2,8 +2,8 @@
 
     device_run.py FRAMEWORK DATA_ROOT OUT WORKLOAD:SCALE...
 
-Process number r writes `OUT/WORKLOAD.<r>.npz`: what every process knows (losses, parameters, metrics), and hashes of
-the examples that it evaluated.
+Process number r writes `OUT/WORKLOAD.<r>.npz`: what every process knows (losses, parameters, metrics), and
+hashes of the examples that it evaluated.
 """
 
 import importlib
@@ -38,13 +38,6 @@ class Jax:
     def init_sgd(self, workload, params):
         return self.step.init_state(workload, self.sgd)
 
-    def train(self, workload, optimizer, params, model_state, batch):
-        (optimizer, params, model_state), metrics = self.step.train_step(
-            workload, optimizer, params, model_state, batch, random_utils.PRNGKey(0),
-            LEARNING_RATE, label_smoothing=0.1, dropout_rate=0.0,
-        )  # fmt: skip
-        return optimizer, params, model_state, metrics
-
     def mask(self, weights):
         return self.shard(weights)
 
@@ -63,13 +56,6 @@ class Torch:
 
     def init_sgd(self, workload, params):
         return {"optimizer": self.torch.optim.SGD(params.parameters(), lr=0.0)}
-
-    def train(self, workload, optimizer, params, model_state, batch):
-        (optimizer, params, model_state), metrics = self.step.train_step(
-            workload, optimizer, params, model_state, batch, random_utils.PRNGKey(0),
-            LEARNING_RATE, label_smoothing=0.1, dropout_rate=0.0,
-        )  # fmt: skip
-        return optimizer, params, model_state, metrics
 
     def mask(self, weights):
         return self.torch.from_numpy(weights)
@@ -108,7 +94,17 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
     params, model_state = workload.init_model_fn(key)
     optimizer = kit.init_sgd(workload, params)
     for number, batch in enumerate(batches(first_masked=1)):
-        optimizer, params, model_state, metrics = kit.train(workload, optimizer, params, model_state, batch)
+        (optimizer, params, model_state), metrics = kit.step.train_step(
+            workload,
+            optimizer,
+            params,
+            model_state,
+            batch,
+            key,
+            LEARNING_RATE,
+            label_smoothing=0.1,
+            dropout_rate=0.0,
+        )
         results.update({f"sgd{number}/{label}": np.asarray(value) for label, value in metrics.items()})
         results.update(
             {f"sgd{number}/{label}": array.copy() for label, array in kit.arrays(params, model_state).items()}

@@ -132,7 +132,7 @@ def bind(name, scale, framework, seed=0):
 @pytest.fixture(
     scope="module",
     params=[(*row, framework) for row in ROWS for framework in FRAMEWORKS],
-    ids=lambda param: "-".join(param),
+    ids="-".join,
 )
 def case(request, data_root) -> Case:
     name, scale, framework = request.param
@@ -304,9 +304,9 @@ def test_changing_the_dropout_rate_does_not_recompile(case):
     def step(workload, params, batch, rate):
         traces.append(rate)
         key = case.kit.key(0)
-        return workload.model_fn(
-            params, batch, model_state, TRAIN, key, update_batch_norm=True, dropout_rate=rate
-        )[0]
+        return workload.model_fn(params, batch, model_state, TRAIN, key, update_batch_norm=True, dropout_rate=rate)[
+            0
+        ]
 
     compiled = case.kit.jax.jit(step, static_argnums=0)
     outputs = [np.asarray(compiled(case.workload, params, batch, rate)) for rate in (0.0, 0.1, 0.5)]
@@ -351,9 +351,7 @@ def test_not_updating_batch_norm(case):
     params, model_state = case.init()
     batch = case.train_batch()
     before = case.kit.statistics(params, model_state)
-    kept, kept_state = case.forward(
-        (params, model_state), batch, TRAIN, update_batch_norm=False, dropout_rate=0.0
-    )
+    kept, kept_state = case.forward((params, model_state), batch, TRAIN, update_batch_norm=False, dropout_rate=0.0)
     after = case.kit.statistics(params, kept_state)
     assert all(np.array_equal(before[name], after[name]) for name in before)
     with_running, _ = case.forward((params, model_state), batch, EVAL)
@@ -379,7 +377,9 @@ def cross_entropy(logits, labels, smoothing):
     return -(smoothed * log_probabilities).sum(axis=1)
 
 
-@pytest.mark.parametrize("mask", [None, np.array([1, 0, 1, 1, 0], np.float32), np.array([True, False] * 2 + [True])])
+@pytest.mark.parametrize(
+    "mask", [None, np.array([1, 0, 1, 1, 0], np.float32), np.array([True, False] * 2 + [True])]
+)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_loss_fn(case, mask, smoothing):
     """Masks are numbers, or booleans as in published PyTorch batches."""

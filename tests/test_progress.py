@@ -8,7 +8,6 @@ import pty
 import sys
 
 import pytest
-from trial.scripted import limits
 
 from algoperf.clock import Times
 from algoperf.progress import PlainDisplay, Progress
@@ -16,6 +15,7 @@ from algoperf.records import Status
 from algoperf.registry import find_workload
 from algoperf.settings import TrialSettings
 from algoperf.versions import load_version
+from trial.scripted import limits
 
 
 @pytest.fixture
@@ -47,7 +47,14 @@ def test_plain_lines_say_how_it_stands(settings):
 
 def test_plain_lines_are_rare(settings):
     progress = Progress(settings, PlainDisplay(io.StringIO()))
-    assert [progress.due(now) for now in (0.0, 0.1, 9.9, 10.0, 10.1, 25.0)] == [True, False, False, True, False, True]
+    assert [progress.due(now) for now in (0.0, 0.1, 9.9, 10.0, 10.1, 25.0)] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_a_minimised_metric_is_compared_the_other_way(settings, monkeypatch):

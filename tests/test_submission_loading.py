@@ -80,7 +80,9 @@ def test_optional_parts_are_noticed(tmp_path):
     write(tmp_path / "plain", submission=FUNCTIONS + UPDATE)
     plain = load_submission(tmp_path / "plain")
     assert (plain.prepare_for_eval, plain.wants_train_state) == (None, False)
-    more = "def update_params(workload, train_state, **rest): return rest\ndef prepare_for_eval(**rest): return rest\n"
+    more = (
+        "def update_params(workload, train_state, **rest): return rest\ndef prepare_for_eval(**rest): return rest\n"
+    )
     write(tmp_path / "more", submission=FUNCTIONS + more)
     full = load_submission(tmp_path / "more")
     assert full.wants_train_state
@@ -89,7 +91,9 @@ def test_optional_parts_are_noticed(tmp_path):
 
 def test_missing_functions_are_named(tmp_path):
     write(tmp_path / "half", submission=FUNCTIONS)
-    with pytest.raises(UserError, match=r"does not define update_params. It defines: data_selection, get_batch_size"):
+    with pytest.raises(
+        UserError, match=r"does not define update_params. It defines: data_selection, get_batch_size"
+    ):
         load_submission(tmp_path / "half")
 
 
@@ -104,7 +108,7 @@ def test_an_import_error_shows_the_submissions_own_lines(tmp_path):
 
 def test_hashes_cover_every_file_but_caches(tmp_path):
     folder = tmp_path / "hashed"
-    write(folder, submission=FUNCTIONS, deep__helper="x = 1\n", **{"__pycache____x": ""})
+    write(folder, submission=FUNCTIONS, deep__helper="x = 1\n", __pycache____x="")
     (folder / "__pycache__").mkdir(exist_ok=True)
     (folder / "__pycache__" / "x.pyc").touch()
     first = submission_hashes(folder / "submission.py")

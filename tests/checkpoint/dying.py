@@ -1,8 +1,11 @@
-"""`algoperf`, but it is killed without warning at a place of which the test tells. Run by test_kill_and_resume.
+"""`algoperf`, but each process is killed without warning at a place that the test names. See test_kill_and_resume.
 
-The first argument is one of the names in POINTS; the rest is the command line.
+The arguments are the command line. Every line that comes in names one of POINTS; a new process goes on with the
+trial until it dies there, and a line with its exit code goes out. (All are forks of this one, which has imported
+what they need.)
 """
 
+import importlib
 import os
 import shutil
 import signal
@@ -60,25 +63,39 @@ POINTS = {
     "before the status": (TrialRecords, "write_status", die),
 }
 
-if __name__ == "__main__":
-    owner, name, deadly = POINTS[sys.argv[1]]
-    calls = 0
-    original = getattr(owner, name)
 
-    def later(*args: object, **kwargs: object) -> object:
-        """Let the first evaluation of this process pass."""
-        global calls
-        calls += 1
-        return deadly(*args, **kwargs) if evaluations else original(*args, **kwargs)
-
+def main_until(point: str) -> None:
+    """The command line, deadly from the second evaluation of this process on."""
+    owner, name, deadly = POINTS[point]
+    original, complete = getattr(owner, name), TrialRecords.append_scalar_metrics
     evaluations: list[int] = []
-    complete = TrialRecords.append_scalar_metrics
+
+    def perhaps(*args: object, **kwargs: object) -> object:
+        return deadly(*args, **kwargs) if evaluations else original(*args, **kwargs)
 
     def counted(self: TrialRecords, *args: object, **kwargs: object) -> None:
         complete(self, *args, **kwargs)
         if kwargs.get("is_eval"):
             evaluations.append(1)
 
-    TrialRecords.append_scalar_metrics = counted
-    setattr(owner, name, later)
-    main(sys.argv[2:])
+    TrialRecords.append_scalar_metrics = counted  # type: ignore[method-assign]
+    setattr(owner, name, perhaps)
+    main(sys.argv[1:])
+
+
+def forked(point: str) -> int:
+    """Exit code of a process that dies there."""
+    child = os.fork()
+    if child == 0:
+        try:
+            main_until(point)
+        finally:
+            os._exit(99)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+if __name__ == "__main__":
+    importlib.import_module("algoperf.frameworks.jax.backend")  # starts no devices and no threads
+    importlib.import_module("optax")
+    for line in sys.stdin:
+        os.write(3, f"{forked(line.strip())}\n".encode())

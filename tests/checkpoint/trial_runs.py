@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,6 @@ TIMES = [
     "accumulated_eval_time",
     "accumulated_logging_time",
 ]
-DYING = Path(__file__).with_name("dying.py")
 
 
 @dataclass
@@ -47,8 +48,8 @@ class Run:
             "ruleset": "self",
             "data_dir": self.data_root,
             "output_dir": self.output,
-            "max_global_steps": 100,
-            "eval_every_steps": 20,
+            "max_global_steps": 200,
+            "eval_every_steps": 10,
             "num_processes": 1,
             **self.options,
             **options,
@@ -62,15 +63,36 @@ class Run:
                 words += [option, str(value)]
         return words
 
-    def start(self, program: tuple[str, ...] = ("-m", "algoperf"), **options: Any) -> subprocess.Popen[str]:
+    def start(self, **options: Any) -> subprocess.Popen[str]:
         """Its output goes to a file, so that no pipe holds it up; it leads a process group, as in a shell."""
+        return self._start([sys.executable, "-m", "algoperf", *self.arguments(**options)])
+
+    def _start(self, command: list[str], **pipes: Any) -> subprocess.Popen[str]:
         self.output.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, *program, *self.arguments(**options)]
         environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
         with self.log.open("a") as log:
             return subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment, text=True, start_new_session=True
+                command, stdout=log, stderr=log, env=environment, text=True, start_new_session=True, **pipes
             )
+
+    @contextmanager
+    def dying(self) -> Iterator[Callable[[str], int]]:
+        """A function that goes on with the trial in a process that dies at the given point; see dying.py."""
+        reading, writing = os.pipe()
+        script = str(Path(__file__).with_name("dying.py"))
+        # The script answers on descriptor 3, whatever its output says.
+        command = ["sh", "-c", f'exec "$@" 3>&{writing}', "sh", sys.executable, script, *self.arguments()]
+        process = self._start(command, stdin=subprocess.PIPE, pass_fds=[writing])
+        os.close(writing)
+        assert process.stdin is not None
+
+        def die_at(point: str) -> int:
+            print(point, file=process.stdin, flush=True)
+            return int(answers.readline())
+
+        with open(reading) as answers, process.stdin:
+            yield die_at
+        process.wait(timeout=60)
 
     @property
     def log(self) -> Path:

@@ -70,9 +70,7 @@ def test_evaluation_sums(side, workload):
     logits, targets, weights = arrays_of(side, workload)
 
     def loss_fn(labels, logits, mask):
-        return side.losses.summarise(
-            side.losses.LOSSES[LossType.SOFTMAX_CROSS_ENTROPY](labels, logits, 0.0), mask
-        )
+        return side.losses.summarise(side.losses.LOSSES[LossType.SOFTMAX_CROSS_ENTROPY](labels, logits, 0.0), mask)
 
     stub = SimpleNamespace(model_fn=lambda *args, **kwargs: (logits, None), loss_fn=loss_fn)
     batch = {"targets": targets, "weights": weights}

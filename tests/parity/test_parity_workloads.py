@@ -84,9 +84,7 @@ def initial(request) -> Initial:
 def test_parameter_names_shapes_dtypes(initial):
     """In tree order, which is the order of optimizer states and of `model.parameters()`."""
     found = [(name, array.shape, array.dtype.name) for name, array in initial.side.parameters().items()]
-    assert found == [
-        (entry["name"], tuple(entry["shape"]), entry["dtype"]) for entry in initial.golden["params"]
-    ]
+    assert found == [(entry["name"], tuple(entry["shape"]), entry["dtype"]) for entry in initial.golden["params"]]
     assert sum(np.prod(shape) for _, shape, _ in found) == initial.golden["num_params"]
 
 
@@ -137,9 +135,7 @@ def test_initialisation(initial):
     info = initial.golden
     expected = {entry["name"]: entry["init"] for entry in info["params"]}
     if info["framework"] == "pytorch" and info["base"] in INITIALISED_AS_IN_JAX:
-        in_jax = {
-            entry["name"]: entry["init"] for entry in golden.read(f"params/{info['workload']}.jax")["params"]
-        }
+        in_jax = {entry["name"]: entry["init"] for entry in golden.read(f"params/{info['workload']}.jax")["params"]}
         name_map = golden.read(f"crosscheck/{info['workload']}")["name_map"]
         expected = {row["torch"]: in_jax[row["jax"]] for row in name_map}
     parameters = initial.side.parameters()
@@ -328,8 +324,7 @@ def test_models_of_both_frameworks_agree(name):
     published = golden.read(f"params/{info['workload']}.pytorch")
     torch_weights = golden.weights(published["params"] + published["state"], seed=0)
     weights = {
-        row["jax"]: in_jax_layout(torch_weights[row["torch"]], tuple(row["jax_shape"]))
-        for row in info["name_map"]
+        row["jax"]: in_jax_layout(torch_weights[row["torch"]], tuple(row["jax_shape"])) for row in info["name_map"]
     }
     side = open_side("jax", definition)
     side.initialise()

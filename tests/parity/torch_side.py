@@ -70,9 +70,7 @@ class TorchSide(Side):
             label_smoothing=smoothing,
         )
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
-        return Losses(
-            loss["summed"].item(), loss["n_valid_examples"].item(), loss["per_example"].detach().numpy()
-        )
+        return Losses(loss["summed"].item(), loss["n_valid_examples"].item(), loss["per_example"].detach().numpy())
 
     def evaluate(self, batch):
         outputs = self.workload.evaluation_step(self.model, None, None)(batch)

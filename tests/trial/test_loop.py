@@ -6,11 +6,11 @@ import itertools
 import json
 
 import pytest
-from trial.scripted import BOTH, NEVER, TEST_ONLY, VALIDATION_ONLY, run_scripted
 
 from algoperf import spec
 from algoperf.errors import UserError
 from algoperf.records import Status
+from trial.scripted import BOTH, NEVER, TEST_ONLY, VALIDATION_ONLY, run_scripted
 
 
 def unchanged(kwargs):

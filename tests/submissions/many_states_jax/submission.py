@@ -80,7 +80,7 @@ def update_params(
     rng,
 ):
     del current_params_types, hyperparameters, loss_type
-    time.sleep(0.01)
+    time.sleep(0.015)
     state, update, extra = optimizer_state
     factor = 1.0 if extra["stage"] is Stage.EARLY else 0.5
     drawn = random.random() + np.random.random() + extra["noise"].random()

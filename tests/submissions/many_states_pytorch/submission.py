@@ -21,7 +21,7 @@ def get_batch_size(workload_name):
 
 def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
     del workload, model_state, hyperparameters, rng
-    optimizer = torch.optim.SGD(model_params.parameters(), 0.05, momentum=0.9, nesterov=True)
+    optimizer = torch.optim.SGD(model_params.parameters(), 0.002, momentum=0.9, nesterov=True)
     warmup = LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 10))
     optimizer.slow = list(model_params.parameters())  # the model's own until there are others
     return {
@@ -47,7 +47,7 @@ def update_params(
     rng,
 ):
     del current_params_types, hyperparameters, loss_type
-    time.sleep(0.01)
+    time.sleep(0.015)
     optimizer = optimizer_state["optimizer"]
     optimizer.zero_grad()
     logits, _ = workload.model_fn(

@@ -24,7 +24,6 @@ from algoperf.state_tree import LeafCodec, NumpyCodec
 from algoperf.versions import Limits
 from algoperf.workload import WorkloadDefinition
 
-
 _COMPILERS = ("g++", "clang++")
 
 
