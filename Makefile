@@ -52,9 +52,11 @@ demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
 .DELETE_ON_ERROR:
 
 help: ## Explain targets and variables
-	@echo 'Targets:'; sed -nE 's/^([a-z]+):.*## (.*)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -ts'|'
-	@echo 'Variables (make TARGET NAME=value):'
-	@sed -nE '/^[A-Z]+ \?=/{N;s/ \?= ?/|/;s/\n#\? +/|/;s/^/  /;p}' $(firstword $(MAKEFILE_LIST)) | column -ts'|'
+	@awk 'BEGIN { FS = ":.*## "; print "Targets:" } \
+	  /^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 } \
+	  /^[A-Z]+ \?=/ { split($$0, setting, " *[?]= *"); name = setting[1]; value = setting[2] } \
+	  /^#\?/ { sub(/^#\? +/, ""); variables = variables sprintf("  %-12s %-10s %s\n", name, value, $$0) } \
+	  END { printf "Variables (make TARGET NAME=value), with their defaults:\n%s", variables }' $(firstword $(MAKEFILE_LIST))
 
 $(VENV)/ready-$(ACCELERATOR): pyproject.toml constraints.txt ci/install.py
 	$(PYTHON) ci/install.py $(VENV) --accelerator $(ACCELERATOR) && touch $@

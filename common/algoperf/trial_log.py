@@ -205,4 +205,5 @@ def explain_end(directory: Path, exit_codes: list[int]) -> int:
     if ended is None:
         return Status.from_label(content["status"]).exit_code
     write_json(directory / STATUS_FILE, {**content, "status": ended[0].label, "message": ended[1]})
+    print(f"{ended[0].label}: {ended[1]}", flush=True)
     return ended[0].exit_code

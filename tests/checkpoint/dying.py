@@ -1,8 +1,8 @@
 """`algoperf`, but each process is killed without warning at a place that the test names. See test_kill_and_resume.
 
-The arguments are the command line. Every line that comes in names one of POINTS; a new process goes on with the
-trial until it dies there, and a line with its exit code goes out. (All are forks of this one, which has imported
-what they need.)
+The arguments are a descriptor for answers and the command line. Every line that comes in names one of POINTS; a new
+process goes on with the trial until it dies there, and a line with its exit code goes out. (All are forks of this
+one, which has imported what they need.)
 """
 
 import importlib
@@ -80,7 +80,7 @@ def main_until(point: str) -> None:
 
     TrialRecords.append_scalar_metrics = counted  # type: ignore[method-assign]
     setattr(owner, name, perhaps)
-    main(sys.argv[1:])
+    main(sys.argv[2:])
 
 
 def forked(point: str) -> int:
@@ -98,4 +98,4 @@ if __name__ == "__main__":
     importlib.import_module("algoperf.frameworks.jax.backend")  # starts no devices and no threads
     importlib.import_module("optax")
     for line in sys.stdin:
-        os.write(3, f"{forked(line.strip())}\n".encode())
+        os.write(int(sys.argv[1]), f"{forked(line.strip())}\n".encode())

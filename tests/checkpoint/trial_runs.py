@@ -76,12 +76,11 @@ class Run:
             )
 
     @contextmanager
-    def dying(self) -> Iterator[Callable[[str], int]]:
+    def dying(self, **options: Any) -> Iterator[Callable[[str], int]]:
         """A function that goes on with the trial in a process that dies at the given point; see dying.py."""
         reading, writing = os.pipe()
         script = str(Path(__file__).with_name("dying.py"))
-        # The script answers on descriptor 3, whatever its output says.
-        command = ["sh", "-c", f'exec "$@" 3>&{writing}', "sh", sys.executable, script, *self.arguments()]
+        command = [sys.executable, script, str(writing), *self.arguments(**options)]
         process = self._start(command, stdin=subprocess.PIPE, pass_fds=[writing])
         os.close(writing)
         assert process.stdin is not None

@@ -60,7 +60,7 @@ def test_workloads_lists_cubes_with_targets(run):
             [*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "external", "--trial", "6"],
             "3 studies x 5 trials",
         ),
-        ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "self", "--scale", "mini"], "mini"),
+        ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "self", "--scale", "tiny"], "'mini'"),
         ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "elf"], "'self'"),
         (["evaluate", "--workload", "digits"], "no checkpoint of digits"),
         (["score", "nowhere"], "nowhere"),
