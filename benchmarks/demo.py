@@ -55,6 +55,7 @@ def main() -> None:
         clone = fresh_clone(Path(name))
         if options.install:
             environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+            environment["UV_CACHE_DIR"] = str(Path(name) / "cache")  # as on a machine that never installed it
             installation = common.timed(["make", "setup"], cwd=clone, env=environment)
             rows.append({"what": "`make setup`", "wall s": installation.wall, "CPU s": installation.cpu})
         else:

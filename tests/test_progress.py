@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pty
+import subprocess
 import sys
 
 import pytest
@@ -65,21 +67,25 @@ def test_a_minimised_metric_is_compared_the_other_way(settings, monkeypatch):
 
 
 def test_on_a_terminal_the_state_is_redrawn_in_place(repository, data_root, tmp_path):
-    output = []
-
-    def read(descriptor):
-        data = os.read(descriptor, 1024)
-        output.append(data)
-        return data
-
     command = [
         sys.executable, "-m", "algoperf", "train", "--workload", "digits", "--framework", "pytorch", "--ruleset",
-        "self", "--submission", str(repository / "submissions/template"), "--data-dir", str(data_root),
-        "--output-dir", str(tmp_path), "--max-global-steps", "40",
+        "self", "--submission", repository / "submissions/template", "--data-dir", data_root,
+        "--output-dir", tmp_path, "--max-global-steps", "40",
     ]  # fmt: skip
-    status = pty.spawn(command, read, lambda descriptor: b"")
-    text = b"".join(output).decode()
-    assert os.waitstatus_to_exitcode(status) == 0, text
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs) as process:
+        os.close(theirs)
+        text = read_all(ours)
+    assert process.returncode == 0, text
     assert "\x1b[2K" in text
     assert "max_steps_reached: Stopped after 40 steps, as asked for." in text
     assert text.index("steps/s") < text.index("max_steps_reached")
+
+
+def read_all(descriptor):
+    parts = []
+    with contextlib.suppress(OSError):  # raised when the other side is gone
+        while part := os.read(descriptor, 4096):
+            parts.append(part)
+    os.close(descriptor)
+    return b"".join(parts).decode()

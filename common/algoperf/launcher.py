@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf import process_group, seeds, tuning
+from algoperf import failures, process_group, seeds, tuning
 from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
 from algoperf.datasets.base import place
@@ -113,6 +113,7 @@ def train(request: Request, arguments: list[str]) -> int:
         # Without a checkpoint the trial begins anew: its rows must not mix with those of an earlier attempt.
         if not request.resume or not checkpoints(settings.directory):
             _move_aside(settings.directory)
+        failures.clear(settings.directory)
         num_processes = 1 if "LOCAL_RANK" in os.environ else _num_processes(request)
         if num_processes == 1:
             return _train_here(settings, rank, arguments)
@@ -188,20 +189,15 @@ def _num_processes(request: Request) -> int:
 
 def _train_in_processes(settings: TrialSettings, arguments: list[str], num_processes: int) -> int:
     """One process per device. What stopped them is told once, by this process."""
-    from algoperf.trial_log import clear_failures, explain_end
-
-    clear_failures(settings.directory)
     exit_codes = process_group.run([sys.executable, "-m", "algoperf", *arguments], num_processes)
-    return explain_end(settings.directory, exit_codes)
+    return failures.explain_end(settings.directory, exit_codes)
 
 
 def _train_as_member(settings: TrialSettings, rank: int, arguments: list[str]) -> int:
     """The part of one of several processes; the one that started them has settled the rest."""
-    from algoperf.trial_log import note_failure
-
     process_group.die_with_parent()
     try:
         return _train_here(settings, rank, arguments)
-    except AlgoperfError as error:
-        note_failure(settings.directory, rank, None, str(error), error.exit_code)
-        return error.exit_code
+    except Exception as error:
+        failures.note_error(settings.directory, rank, error)
+        return AlgoperfError.exit_code

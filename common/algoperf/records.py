@@ -82,7 +82,7 @@ def read_status(directory: Path) -> dict[str, Any] | None:
     """The content of a trial's `status.json`; None if there is none that can be read."""
     try:
         content = json.loads((directory / STATUS_FILE).read_text())
-    except (OSError, json.JSONDecodeError):
+    except (OSError, ValueError):  # not json, or not even text
         return None
     return content if isinstance(content, dict) else None
 

@@ -15,6 +15,11 @@ def derive(*parts: str | int) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
+# Keys are made for so many steps at a time: between two steps, out of cold caches, each would take 100 us and more.
+_AHEAD = 64
+StepKeys = tuple[RandomState, RandomState, RandomState, RandomState]
+
+
 class TrialKeys:
     """The framework's keys of one trial, in the order of the v0.6 rules.
 
@@ -26,8 +31,14 @@ class TrialKeys:
     def __init__(self, seed: int) -> None:
         trial_key = random_utils.split(random_utils.PRNGKey(seed))[0]
         self.data, self.optimizer_init, self.model_init, self._loop = random_utils.split(trial_key, 4)
+        self._steps: dict[int, StepKeys] = {}
 
-    def of_step(self, global_step: int) -> tuple[RandomState, RandomState, RandomState, RandomState]:
+    def of_step(self, global_step: int) -> StepKeys:
         """Keys for data selection, update, preparation for evaluation, and evaluation after `global_step`."""
-        data_select, update, prepare, evaluate = random_utils.fold_in_and_split(self._loop, global_step, 4)
+        if global_step not in self._steps:
+            self._steps = {step: self._make(step) for step in range(global_step, global_step + _AHEAD)}
+        return self._steps[global_step]
+
+    def _make(self, step: int) -> StepKeys:
+        data_select, update, prepare, evaluate = random_utils.fold_in_and_split(self._loop, step, 4)
         return data_select, update, prepare, evaluate

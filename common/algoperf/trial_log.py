@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from algoperf import environment
+from algoperf import environment, failures
 from algoperf.binding import BoundWorkload
 from algoperf.clock import Times
-from algoperf.errors import AlgoperfError
 from algoperf.records import STATUS_FILE, Status, TrialRecords, read_status, write_json
 from algoperf.settings import TrialSettings
 from algoperf.submission import combined_hash, submission_hashes
@@ -110,22 +106,20 @@ class TrialLog:
         """Write down how the trial ended."""
         if self._rank != 0:
             if not status.finished:
-                note_failure(self._settings.directory, self._rank, status, message, status.exit_code)
+                failures.note(self._settings.directory, self._rank, status, message)
             return
         if not self._running and self._end_before_start(status, message):
             return
         if status.finished and self._records is not None:
             self._records.append_scalar_metrics({"score": times.submission}, state.global_step)
-        first = None if status.finished else other_failure(self._settings.directory)
+        first = None if status.finished else failures.of_another_process(self._settings.directory)
         self._write(*(first or (status, message)), state, times)
 
     def _end_before_start(self, status: Status, message: str) -> bool:
         """Leave what is known of the trial, if there is something: a refusal is no news of it."""
         known = read_status(self._settings.directory)
         if known is not None and status is not Status.INTERRUPTED:
-            write_json(
-                self._settings.directory / STATUS_FILE, {**known, "status": status.label, "message": message}
-            )
+            write_json(self._settings.directory / STATUS_FILE, {**known, "status": status.label, "message": message})
         return known is not None
 
     def _write(self, status: Status, message: str, state: TrialState, times: Times) -> None:
@@ -150,60 +144,3 @@ class TrialLog:
                 "identity": self._identity,
             }
         )
-
-
-def _failure_file(rank: int | str) -> str:
-    return f".failure_of_process_{rank}.json"
-
-
-def clear_failures(directory: Path) -> None:
-    """Forget how processes failed earlier."""
-    for failure in directory.glob(_failure_file("*")):
-        failure.unlink()
-
-
-def note_failure(directory: Path, rank: int, status: Status | None, message: str, exit_code: int) -> None:
-    """Write down how one of several processes failed; `status` is None for what is no way for a trial to end."""
-    label = None if status is None else status.label
-    content = {"rank": rank, "status": label, "message": message, "exit_code": exit_code}
-    write_json(directory / _failure_file(rank), content)
-
-
-def _failures(directory: Path) -> list[dict[str, Any]]:
-    found = [json.loads(path.read_text()) for path in directory.glob(_failure_file("*"))]
-    return sorted(found, key=lambda failure: failure["rank"])
-
-
-def other_failure(directory: Path) -> tuple[Status, str] | None:
-    """The failure of a process other than the first, which explains why the first one lost its connections."""
-    for failure in _failures(directory):
-        if failure["status"] is not None:
-            return Status.from_label(failure["status"]), f"In process {failure['rank']}: {failure['message']}"
-    return None
-
-
-def explain_end(directory: Path, exit_codes: list[int]) -> int:
-    """After all processes have gone: the exit code of the trial, whose status is completed.
-
-    Raises AlgoperfError if that is what stopped a process.
-    """
-    for failure in _failures(directory):
-        if failure["status"] is None:
-            error = AlgoperfError(failure["message"])
-            error.exit_code = failure["exit_code"]
-            raise error
-    content = read_status(directory)
-    if content is None:
-        return next((abs(code) for code in exit_codes if code), 0)
-    killed = [(rank, signal.Signals(-code).name) for rank, code in enumerate(exit_codes) if code < 0]
-    ended: tuple[Status, str] | None = None
-    if killed:  # whatever the others say, they say it because of this
-        rank, name = killed[0]
-        ended = Status.INTERRUPTED, f"Process {rank} was killed ({name}); the next call goes on from here."
-    elif content["status"] == Status.RUNNING.label:
-        ended = other_failure(directory)
-    if ended is None:
-        return Status.from_label(content["status"]).exit_code
-    write_json(directory / STATUS_FILE, {**content, "status": ended[0].label, "message": ended[1]})
-    print(f"{ended[0].label}: {ended[1]}", flush=True)
-    return ended[0].exit_code

@@ -86,9 +86,7 @@ def update_params(
     drawn = random.random() + np.random.random() + extra["noise"].random()
     rate = factor * (0.02 + 0.01 * drawn) / (1 + 0.01 * extra["count"]() + 0.1 * len(eval_results))
     state.hyperparams["learning_rate"] = jnp.asarray(rate, jnp.float32)
-    state, params, model_state = compiled()(
-        workload, update, state, current_param_container, model_state, batch, rng
-    )
+    state, params, model_state = compiled()(workload, update, state, current_param_container, model_state, batch, rng)
     if global_step % 7 == 6:
         extra["slow"] = jax.device_get(params)
         extra["stage"] = Stage.LATE

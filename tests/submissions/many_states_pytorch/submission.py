@@ -81,9 +81,7 @@ def prepare_for_eval(
     """Halfway back to the slow weights: what is evaluated is what is trained on."""
     del workload, current_params_types, hyperparameters, loss_type, eval_results, global_step, rng
     with torch.no_grad():
-        for param, slow in zip(
-            current_param_container.parameters(), optimizer_state["optimizer"].slow, strict=True
-        ):
+        for param, slow in zip(current_param_container.parameters(), optimizer_state["optimizer"].slow, strict=True):
             param.lerp_(slow, 0.5)
     return optimizer_state, current_param_container, model_state
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
+from algoperf.cli import main
 from algoperf.records import CsvFile
 
 TIMES = [
@@ -79,7 +80,7 @@ class Run:
     def dying(self, **options: Any) -> Iterator[Callable[[str], int]]:
         """A function that goes on with the trial in a process that dies at the given point; see dying.py."""
         reading, writing = os.pipe()
-        script = str(Path(__file__).with_name("dying.py"))
+        script = str(Path(__file__).parent / "checkpoint" / "dying.py")
         command = [sys.executable, script, str(writing), *self.arguments(**options)]
         process = self._start(command, stdin=subprocess.PIPE, pass_fds=[writing])
         os.close(writing)
@@ -102,6 +103,23 @@ class Run:
         before = len(self.log.read_text()) if self.log.exists() else 0
         code = self.start(**options).wait(timeout=120)
         return code, self.log.read_text()[before:]
+
+    def here(self, **options: Any) -> int:
+        """Exit code of the command in this very process, where it takes no time to start."""
+        try:
+            main(self.arguments(**options))
+        except SystemExit as end:
+            return int(end.code or 0)
+        raise AssertionError("the command did not exit")
+
+    def evaluate_here(self, *arguments: str) -> int:
+        """The same for `algoperf evaluate` on this run's folder."""
+        paths = ["--data-dir", str(self.data_root), "--output-dir", str(self.output)]
+        try:
+            main(["evaluate", "--workload", "digits", *paths, *arguments])
+        except SystemExit as end:
+            return int(end.code or 0)
+        raise AssertionError("the command did not exit")
 
     @property
     def rows(self) -> list[dict[str, str]]:

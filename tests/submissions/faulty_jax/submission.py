@@ -1,0 +1,114 @@
+"""Plain gradient descent that goes wrong as the environment variable FAULT says: "<function> <step> <what>".
+
+With FAULT_RANK set, only that process fails.
+"""
+
+import os
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+
+from algoperf import spec
+
+
+def fault(function, step=0):
+    """What to return instead of the right thing; None if all is well."""
+    where, at, what = os.environ.get("FAULT", "nowhere 0 -").split(maxsplit=2)
+    rank = os.environ.get("RANK", "0")
+    if function != where or step != int(at) or rank != os.environ.get("FAULT_RANK", rank):
+        return None
+    if what == "raise":
+        raise ValueError(f"wrong in {function} of process {rank}")
+    if what == "exit":
+        sys.exit(0)
+    if what == "memory":
+        raise MemoryError("no room")
+    if what == "device memory":
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
+    if what == "complete":
+        raise spec.TrainingCompleteError("done")
+    if what == "hang":
+        time.sleep(1000)
+    return what
+
+
+def get_batch_size(workload_name):
+    del workload_name
+    fault("get_batch_size")
+    return int(os.environ.get("BATCH_SIZE", "64"))
+
+
+def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
+    del workload, hyperparameters, rng, model_params, model_state
+    fault("init_optimizer_state")
+    return {"steps": 0}
+
+
+def descend(workload, params, model_state, batch, rate, rng):
+    def loss(params):
+        logits, new_state = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.TRAIN, rng, True)
+        summed = workload.loss_fn(batch["targets"], logits, batch.get("weights"))["summed"]
+        return summed / logits.shape[0], new_state
+
+    grads, model_state = jax.grad(loss, has_aux=True)(params)
+    return jax.tree.map(lambda param, grad: param - jnp.float32(rate) * grad, params, grads), model_state
+
+
+def update_params(
+    workload,
+    current_param_container,
+    current_params_types,
+    model_state,
+    hyperparameters,
+    batch,
+    loss_type,
+    optimizer_state,
+    eval_results,
+    global_step,
+    rng,
+):
+    del current_params_types, loss_type, eval_results
+    wrong = fault("update_params", global_step)
+    if wrong == "none":
+        return None
+    rate = 0.1 if hyperparameters is None else hyperparameters.learning_rate
+    rate = float("nan") if wrong == "nan" else rate
+    optimizer_state["steps"] += 1
+    params, model_state = descend(workload, current_param_container, model_state, batch, rate, rng)
+    return optimizer_state, params, model_state
+
+
+def prepare_for_eval(
+    workload,
+    current_param_container,
+    current_params_types,
+    model_state,
+    hyperparameters,
+    loss_type,
+    optimizer_state,
+    eval_results,
+    global_step,
+    rng,
+):
+    del workload, current_params_types, hyperparameters, loss_type, eval_results, rng
+    if fault("prepare_for_eval", global_step) == "none":
+        return None
+    return optimizer_state, current_param_container, model_state
+
+
+def data_selection(
+    workload,
+    input_queue,
+    optimizer_state,
+    current_param_container,
+    model_state,
+    hyperparameters,
+    global_step,
+    rng,
+):
+    del workload, optimizer_state, current_param_container, model_state, hyperparameters, rng
+    if fault("data_selection", global_step) == "none":
+        return None
+    return next(input_queue)

@@ -1,0 +1,280 @@
+"""Every way to fail: its status, its exit code, and a message that shows the submission's code and no more."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from trial_runs import Run
+
+FRAMEWORKS = ["jax", "pytorch"]
+
+
+@pytest.fixture
+def trial(tmp_path, repository, data_root):
+    def make(framework: str, **options) -> Run:
+        folder = repository / "tests" / "submissions" / f"faulty_{framework}"
+        return Run(folder, framework, data_root, tmp_path / framework, {"max_global_steps": 12, **options})
+
+    return make
+
+
+def assert_shows_only_the_submission(output: str, function: str) -> None:
+    assert "Traceback (submission's frames only)" in output
+    assert "Traceback (most recent call last)" not in output
+    assert f"in {function}" in output
+    frames = [line for line in output.splitlines() if line.strip().startswith("File ")]
+    assert frames
+    assert all("faulty_" in frame for frame in frames), frames
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(
+    ("fault", "step"),
+    [
+        ("init_optimizer_state 0 raise", 0),
+        ("data_selection 3 raise", 3),
+        ("update_params 0 raise", 0),
+        ("update_params 5 raise", 5),
+        ("prepare_for_eval 9 raise", 9),
+    ],
+)
+def test_a_submission_that_raises(trial, monkeypatch, capsys, framework, fault, step):
+    run, function = trial(framework), fault.split()[0]
+    monkeypatch.setenv("FAULT", fault)
+    assert run.here() == 3
+    output = capsys.readouterr()
+    assert f"submission_error: {function} failed at step {step}." in output.out
+    assert output.err == ""
+    assert_shows_only_the_submission(output.out, function)
+    status = run.status
+    assert (status["status"], status["finished"], status["global_step"]) == (
+        "submission_error", False, step + (function == "prepare_for_eval")
+    )  # fmt: skip
+    assert f"ValueError: wrong in {function} of process 0" in status["message"]
+
+
+def test_a_batch_size_that_cannot_be_had(trial, monkeypatch, capsys):
+    run = trial("jax")
+    monkeypatch.setenv("BATCH_SIZE", "0")
+    assert run.here() == 2
+    assert "error: get_batch_size('digits') returned 0. Allowed: a positive integer." in capsys.readouterr().err
+    monkeypatch.setenv("FAULT", "get_batch_size 0 raise")
+    assert run.here() == 2
+    assert "no batch size for digits: wrong in get_batch_size" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ("update_params 2 none", "update_params returned a NoneType. It must return a triple"),
+        ("prepare_for_eval 9 none", "prepare_for_eval returned a NoneType. It must return a triple"),
+        ("data_selection 2 none", "update_params failed at step 2"),
+    ],
+)
+def test_a_submission_that_returns_nothing(trial, monkeypatch, framework, fault, complaint):
+    run = trial(framework)
+    monkeypatch.setenv("FAULT", fault)
+    assert run.here() == 3
+    assert run.status["status"] == "submission_error"
+    assert complaint in run.status["message"]
+
+
+@pytest.mark.parametrize(("framework", "what"), [("jax", "memory"), ("pytorch", "memory"), ("jax", "device memory")])
+def test_running_out_of_memory(trial, monkeypatch, framework, what):
+    run = trial(framework)
+    monkeypatch.setenv("FAULT", f"update_params 3 {what}")
+    assert run.here() == 4
+    assert run.status["status"] == "out_of_memory"
+    assert "update_params failed at step 3" in run.status["message"]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_nan_ends_a_trial_by_the_rules(trial, monkeypatch, framework):
+    run = trial(framework)
+    monkeypatch.setenv("FAULT", "update_params 3 nan")
+    assert run.here() == 0
+    status = run.status
+    assert (status["status"], status["finished"], status["global_step"]) == ("nan", True, 10)
+    assert status["message"] == "validation/loss is NaN at step 10."
+    assert status["last_evaluation"]["metrics"]["validation/loss"] is None
+    assert run.rows[-1]["validation/loss"] == "nan"
+    assert run.evaluate_here("--tolerance", "0") == 0, "NaN is what was recorded"
+
+
+def test_an_evaluation_with_nan_comes_back_as_it_was(trial, monkeypatch):
+    """Only the training split is NaN: the trial goes on, is interrupted, and is resumed."""
+    from algoperf.frameworks.jax.workload import JaxWorkload
+
+    run, seen = trial("jax", max_global_steps=30), []
+    original = JaxWorkload.eval_model
+
+    def with_nan(self, *args, **kwargs):
+        return {**original(self, *args, **kwargs), "train/loss": float("nan")}
+
+    monkeypatch.setattr(JaxWorkload, "eval_model", with_nan)
+    monkeypatch.setenv("FAULT", "update_params 15 raise")
+    assert run.here() == 3
+    monkeypatch.delenv("FAULT")
+    (run.trial / "eval_measurements.csv").write_text("")  # as if the crash had come before the row
+    monkeypatch.setattr("algoperf.submission_calls.SubmissionCalls.show_evaluation", lambda *args: seen.append(args))
+    assert run.here() == 0
+    assert run.rows[0]["train/loss"] == "nan"
+    assert np.isnan(seen[0][2]["train/loss"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code", "steps"),
+    [
+        ("update_params 0 complete", "training_complete", 0, 1),
+        ("update_params 4 complete", "training_complete", 0, 5),
+        ("data_selection 4 complete", "submission_error", 3, 4),
+        ("prepare_for_eval 9 complete", "submission_error", 3, 10),
+        ("init_optimizer_state 0 complete", "submission_error", 3, 0),
+    ],
+)
+def test_training_complete_in_the_right_and_the_wrong_place(trial, monkeypatch, fault, status, code, steps):
+    run = trial("jax")
+    monkeypatch.setenv("FAULT", fault)
+    assert run.here() == code
+    assert (run.status["status"], run.status["global_step"]) == (status, steps)
+    if code == 0:
+        assert [row["global_step"] for row in run.rows] == [str(steps)]
+
+
+@pytest.mark.parametrize("fault", ["init_optimizer_state 0 exit", "update_params 3 exit", "data_selection 3 exit"])
+def test_a_submission_that_exits_has_not_succeeded(trial, monkeypatch, capsys, fault):
+    run = trial("jax")
+    monkeypatch.setenv("FAULT", fault)
+    assert run.here() == 3
+    assert run.status["status"] == "submission_error"
+    assert "SystemExit: 0" in run.status["message"]
+    assert_shows_only_the_submission(capsys.readouterr().out, fault.split()[0])
+
+
+def test_a_submission_that_cannot_be_imported(trial, tmp_path, capsys):
+    run = trial("jax")
+    run.submission = tmp_path / "faulty_import"
+    shutil.copytree(trial("jax").submission, run.submission)
+    (run.submission / "submission.py").write_text("import no_such_module_anywhere\n")
+    assert run.here() == 2
+    error = capsys.readouterr().err
+    assert f"The submission {run.submission / 'submission.py'} cannot be imported." in error
+    assert_shows_only_the_submission(error, "<module>")
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "status"),
+    [
+        ("update_params 5 raise", 3, "submission_error"),
+        ("init_optimizer_state 0 raise", 3, "submission_error"),
+        ("update_params 5 memory", 4, "out_of_memory"),
+    ],
+)
+def test_when_only_the_second_process_fails_its_message_is_told(trial, monkeypatch, fault, code, status):
+    """The first one only sees that the other is gone. Nobody hangs."""
+    run, function = trial("pytorch", num_processes=2), fault.split()[0]
+    monkeypatch.setenv("FAULT", fault)
+    monkeypatch.setenv("FAULT_RANK", "1")
+    found, output = run.finish()
+    assert found == code, output
+    assert run.status["status"] == status
+    assert run.status["message"].startswith(f"In process 1: {function} failed at step {fault.split()[1]}.")
+    assert "most recent call last" not in output
+    assert not list(run.trial.glob(".failure*"))
+
+
+def test_when_the_first_process_fails_the_second_does_not_hang(trial, monkeypatch):
+    run = trial("pytorch", num_processes=2)
+    monkeypatch.setenv("FAULT", "update_params 5 raise")
+    monkeypatch.setenv("FAULT_RANK", "0")
+    code, output = run.finish()
+    assert code == 3, output
+    assert run.status["message"].startswith("update_params failed at step 5.")
+    assert "wrong in update_params of process 0" in output
+
+
+# --- evaluate ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def trained(request, tmp_path_factory, repository, data_root):
+    """A trained trial whose submission is gone."""
+    root = tmp_path_factory.mktemp(f"trained_{request.param}")
+    folder = root / "submissions" / "own_name"
+    shutil.copytree(repository / "submissions" / "baselines" / f"nadamw_{request.param}", folder)
+    options = {"max_global_steps": 40, "eval_every_steps": 20, "checkpoints": "all"}
+    run = Run(folder, request.param, data_root, root / "runs", options)
+    assert run.here() == 0
+    shutil.rmtree(folder)
+    for name in [name for name in sys.modules if name.startswith("algoperf_submission")]:
+        del sys.modules[name]
+    return run
+
+
+@pytest.fixture
+def evaluated(trained, tmp_path):
+    shutil.copytree(trained.output, tmp_path / "runs")
+    return Run(trained.submission, trained.framework, trained.data_root, tmp_path / "runs", trained.options)
+
+
+def results(run: Run) -> list[dict]:
+    content = json.loads((run.trial / "evaluation.json").read_text())
+    return sorted(content["checkpoints"], key=lambda result: result["global_step"])
+
+
+def test_evaluation_is_repeated_exactly_without_the_submission(evaluated):
+    assert evaluated.evaluate_here("--tolerance", "0") == 0
+    found = results(evaluated)
+    assert [result["global_step"] for result in found] == [20, 40]
+    for result, row in zip(found, evaluated.rows, strict=True):
+        assert len(result["recomputed"]) == 8
+        assert result["recomputed"] == {name: float(row[name]) for name in result["recomputed"]}
+        assert set(result["differences"].values()) == {0}
+        assert result["mismatches"] == []
+    assert not [name for name in sys.modules if name.startswith("algoperf_submission")]
+
+
+def test_a_changed_row_is_found(evaluated, capsys):
+    file = evaluated.trial / "eval_measurements.csv"
+    row = evaluated.rows[1]
+    file.write_text(file.read_text().replace(row["validation/loss"], str(float(row["validation/loss"]) * 1.01)))
+    assert evaluated.evaluate_here() == 6
+    error = capsys.readouterr().err
+    assert "Recomputed and recorded metrics differ:\n" in error
+    assert "checkpoint_40: validation/loss" in error
+    assert error.count("checkpoint_") == 1
+    assert [result["mismatches"] for result in results(evaluated)] == [[], ["validation/loss"]]
+    assert evaluated.evaluate_here("--tolerance", "0.1") == 0
+
+
+def test_a_changed_checkpoint_is_found(evaluated, capsys):
+    file = evaluated.trial / "checkpoint_20" / "model.safetensors"
+    arrays = load_file(file)
+    name = max(arrays, key=lambda name: arrays[name].size)
+    arrays[name] = arrays[name] + np.float32(0.5)
+    save_file(arrays, file)
+    assert evaluated.evaluate_here() == 6
+    error = capsys.readouterr().err
+    for split in ("train", "validation", "test"):
+        assert f"checkpoint_20: {split}/loss" in error
+    assert "checkpoint_40" not in error
+
+
+def test_a_removed_row_is_found(evaluated, capsys):
+    file = evaluated.trial / "eval_measurements.csv"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    assert evaluated.evaluate_here() == 6
+    assert "checkpoint_40: eval_measurements.csv lacks the row of this step" in capsys.readouterr().err
+
+
+def test_trials_that_were_moved_aside_are_not_evaluated(evaluated):
+    aside = evaluated.trial.with_name(".trial_1.replaced-x")
+    shutil.copytree(evaluated.trial, aside)
+    (aside / "checkpoint_40" / "model.json").write_text("{}")
+    assert evaluated.evaluate_here() == 0
+    assert not (aside / "evaluation.json").exists()
