@@ -317,7 +317,9 @@ HOSTILE = {
     "eval": {"object": "builtins.eval", "attributes": {"x": data("1")}, "number": 9},
     "type": {"object": "builtins.type", "attributes": {}, "number": 9},
     "closes files": {"object": "tempfile._TemporaryFileCloser", "attributes": {"name": data("x")}, "number": 9},
-    "harness": {"object": "algoperf.records.CsvFile", "attributes": {}, "number": 9},
+    "harness": {"object": "algoperf.state_tree.Encoder", "attributes": {}, "number": 9},
+    "library": {"object": "logging.Filter", "attributes": {"name": data("x")}, "number": 9},
+    "tuple": {"namedtuple": "builtins.tuple", "items": {}, "number": 9},
     "mapping": {"dict": [], "kind": "os._Environ", "number": 9},
     "enum": {"enum": "subprocess.Popen", "member": "x"},
     "generator": {"generator": "numpy.random.Generator", "state": {"dict": [[data("bit_generator"), data("seed")]],
@@ -335,9 +337,11 @@ HOSTILE = {
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize("node", HOSTILE.values(), ids=HOSTILE)
 def test_no_code_runs_however_the_file_is_made(files, node, monkeypatch):
-    import tempfile  # the attacker's classes are there
+    import logging
+    import tempfile
 
     assert tempfile._TemporaryFileCloser
+    assert logging.Filter, "the attacker's classes are there"
     for name in ("Popen.__init__", "Popen.__del__"):
         monkeypatch.setattr(f"subprocess.{name}", lambda *_, **__: pytest.fail("code ran"), raising=False)
     modules = set(sys.modules)
