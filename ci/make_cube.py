@@ -29,9 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
     check = parser.parse_args().check
-    cubes = sorted(
-        folder for folder in (ROOT / "cubes").iterdir() if folder.is_dir() and folder.name[0] not in "._"
-    )
+    cubes = sorted(folder for folder in (ROOT / "cubes").iterdir() if folder.is_dir() and folder.name[0] not in "._")
     wanted = {cube / template: render(template, cube.name) for cube in cubes for template in TEMPLATES}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     for path in stale:

@@ -304,9 +304,7 @@ def test_changing_the_dropout_rate_does_not_recompile(case):
     def step(workload, params, batch, rate):
         traces.append(rate)
         key = case.kit.key(0)
-        return workload.model_fn(params, batch, model_state, TRAIN, key, update_batch_norm=True, dropout_rate=rate)[
-            0
-        ]
+        return workload.model_fn(params, batch, model_state, TRAIN, key, update_batch_norm=True, dropout_rate=rate)[0]
 
     compiled = case.kit.jax.jit(step, static_argnums=0)
     outputs = [np.asarray(compiled(case.workload, params, batch, rate)) for rate in (0.0, 0.1, 0.5)]
@@ -356,9 +354,7 @@ def test_not_updating_batch_norm(case):
     assert all(np.array_equal(before[name], after[name]) for name in before)
     with_running, _ = case.forward((params, model_state), batch, EVAL)
     # Updating after not updating works again: the momentum was put back.
-    with_batch, new_state = case.forward(
-        (params, model_state), batch, TRAIN, update_batch_norm=True, dropout_rate=0.0
-    )
+    with_batch, new_state = case.forward((params, model_state), batch, TRAIN, update_batch_norm=True, dropout_rate=0.0)
     moved = case.kit.statistics(params, new_state)
     assert all(not np.array_equal(before[name], moved[name]) for name in before)
     assert not np.allclose(with_running, with_batch, atol=1e-3)
@@ -377,9 +373,7 @@ def cross_entropy(logits, labels, smoothing):
     return -(smoothed * log_probabilities).sum(axis=1)
 
 
-@pytest.mark.parametrize(
-    "mask", [None, np.array([1, 0, 1, 1, 0], np.float32), np.array([True, False] * 2 + [True])]
-)
+@pytest.mark.parametrize("mask", [None, np.array([1, 0, 1, 1, 0], np.float32), np.array([True, False] * 2 + [True])])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_loss_fn(case, mask, smoothing):
     """Masks are numbers, or booleans as in published PyTorch batches."""

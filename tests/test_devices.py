@@ -101,9 +101,7 @@ def test_training_steps(results, prefix):
 def test_steps_change_the_parameters(results):
     """Else the comparison above would be empty."""
     alone, _ = results
-    first, second = (
-        {n.split("/", 1)[1]: a for n, a in alone.items() if n.startswith(p)} for p in ("sgd0/", "sgd1/")
-    )
+    first, second = ({n.split("/", 1)[1]: a for n, a in alone.items() if n.startswith(p)} for p in ("sgd0/", "sgd1/"))
     assert all(not np.array_equal(first[name], second[name]) for name in first)
 
 
@@ -113,9 +111,7 @@ def test_evaluation(results, evaluation):
     alone, together = results
     for process in together:
         assert_same(alone, process, f"{evaluation}/")
-    [first, second] = (
-        {n.split("/", 1)[1]: a for n, a in alone.items() if n.startswith(f"{p}/")} for p in EVALUATIONS
-    )
+    [first, second] = ({n.split("/", 1)[1]: a for n, a in alone.items() if n.startswith(f"{p}/")} for p in EVALUATIONS)
     assert first.keys() == second.keys()
     assert all(second[name] == pytest.approx(value, rel=1e-5) for name, value in first.items())
 

@@ -159,9 +159,7 @@ def test_files_in_the_table_of_differences_exist():
     rows = [line for line in text.split("\n") if line.startswith("| ") and not line.startswith("| what")]
     files = [span for row in rows for span in re.findall(r"`([^`]+)`", row.rsplit(" | ", 1)[1])]
     assert len(files) > 50
-    missing = {
-        file for file in files if not any((base / file).exists() for base in (ROOT, ROOT / "common/algoperf"))
-    }
+    missing = {file for file in files if not any((base / file).exists() for base in (ROOT, ROOT / "common/algoperf"))}
     assert not missing
 
 

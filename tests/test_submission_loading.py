@@ -80,9 +80,7 @@ def test_optional_parts_are_noticed(tmp_path):
     write(tmp_path / "plain", submission=FUNCTIONS + UPDATE)
     plain = load_submission(tmp_path / "plain")
     assert (plain.prepare_for_eval, plain.wants_train_state) == (None, False)
-    more = (
-        "def update_params(workload, train_state, **rest): return rest\ndef prepare_for_eval(**rest): return rest\n"
-    )
+    more = "def update_params(workload, train_state, **rest): return rest\ndef prepare_for_eval(**rest): return rest\n"
     write(tmp_path / "more", submission=FUNCTIONS + more)
     full = load_submission(tmp_path / "more")
     assert full.wants_train_state
@@ -91,9 +89,7 @@ def test_optional_parts_are_noticed(tmp_path):
 
 def test_missing_functions_are_named(tmp_path):
     write(tmp_path / "half", submission=FUNCTIONS)
-    with pytest.raises(
-        UserError, match=r"does not define update_params. It defines: data_selection, get_batch_size"
-    ):
+    with pytest.raises(UserError, match=r"does not define update_params. It defines: data_selection, get_batch_size"):
         load_submission(tmp_path / "half")
 
 

@@ -47,9 +47,7 @@ def stepper(request) -> Stepper:
         from algoperf.blocks import jax_step
 
         def read(params):
-            return {
-                jax.tree_util.keystr(p): np.array(leaf) for p, leaf in jax.tree_util.tree_leaves_with_path(params)
-            }
+            return {jax.tree_util.keystr(p): np.array(leaf) for p, leaf in jax.tree_util.tree_leaves_with_path(params)}
 
         return Stepper(workload, jax_step, lambda _: jax_step.init_state(workload, optax.identity()), read)
     import torch

@@ -16,10 +16,7 @@ def points(space=SPACE, first_study=1, seed=7, **counts):
     counts = {"num_studies": 3, "num_trials": 5, **counts}
     studies = range(first_study, first_study + counts["num_studies"])
     return [
-        [
-            tuning.trial_point(space, study=s, trial=t, seed=seed, **counts)
-            for t in range(1, counts["num_trials"] + 1)
-        ]
+        [tuning.trial_point(space, study=s, trial=t, seed=seed, **counts) for t in range(1, counts["num_trials"] + 1)]
         for s in studies
     ]
 

@@ -70,9 +70,7 @@ def _read_parameters(path: str) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise UserError(
-            f"The parameters file must hold `name: value` lines, but it holds a {type(content).__name__}."
-        )
+        raise UserError(f"The parameters file must hold `name: value` lines, but it holds a {type(content).__name__}.")
     return {str(name).replace("-", "_"): value for name, value in content.items()}
 
 

@@ -31,9 +31,7 @@ def find_checkpoints(root: Path, workload: str) -> list[Path]:
     matching = [path for path in found if checkpoint.read_manifest(path)["fingerprint"]["workload"] == workload]
     if not matching:
         others = f"{len(found)} of other workloads" if found else "none at all"
-        raise UserError(
-            f"There is no checkpoint of {workload} below {root} ({others}). Train first, with checkpoints."
-        )
+        raise UserError(f"There is no checkpoint of {workload} below {root} ({others}). Train first, with checkpoints.")
     return matching
 
 
@@ -47,9 +45,7 @@ def evaluate_checkpoint(
     """
     run = checkpoint.read_manifest(path)
     fingerprint, global_step = run["fingerprint"], run["global_step"]
-    recomputed = _recompute(
-        path, definition.at(cast(Scale, fingerprint["scale"])), data_root, fingerprint, global_step
-    )
+    recomputed = _recompute(path, definition.at(cast(Scale, fingerprint["scale"])), data_root, fingerprint, global_step)
     recorded = _recorded(path.parent, global_step)
     evaluated = any(step == global_step for step, _ in run["trial"]["state"]["eval_results"])
     differences = {name: abs(recomputed[name] - value) for name, value in (recorded or {}).items()}

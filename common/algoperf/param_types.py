@@ -77,9 +77,7 @@ def _jax_param_type(parent: str, leaf: str) -> ParameterType:
     for parts, kind in ((("batchnorm", "bn"), "BATCH_NORM"), (("layernorm", "ln"), "LAYER_NORM")):
         if any(part in parent for part in parts):
             if leaf not in ("scale", "bias"):
-                raise ValueError(
-                    f"No parameter type for {parent}/{leaf}: a normalisation parameter of unknown role."
-                )
+                raise ValueError(f"No parameter type for {parent}/{leaf}: a normalisation parameter of unknown role.")
             return ParameterType[f"{kind}_{leaf.upper()}"]
     if "conv" in parent:
         return ParameterType.BIAS if "bias" in leaf else ParameterType.CONV_WEIGHT

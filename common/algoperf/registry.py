@@ -49,9 +49,7 @@ def find_workload(name_or_folder: str) -> WorkloadDefinition:
         if name_or_folder in definition.variants:
             return definition.variant(name_or_folder)
     names = [name for definition in definitions for name in (definition.name, *definition.variants)]
-    raise unknown(
-        "workload", name_or_folder, names, "A cube's folder may be given instead: --workload path/to/cube"
-    )
+    raise unknown("workload", name_or_folder, names, "A cube's folder may be given instead: --workload path/to/cube")
 
 
 def base_workload_name(name: str, bases: Iterator[str] | tuple[str, ...]) -> str:

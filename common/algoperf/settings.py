@@ -63,16 +63,12 @@ class TrialSettings:
     @property
     def directory(self) -> Path:
         """The folder of the trial's records."""
-        return trial_dir(
-            self.output_dir, self.submission, self.study, self.definition.name, self.framework, self.trial
-        )
+        return trial_dir(self.output_dir, self.submission, self.study, self.definition.name, self.framework, self.trial)
 
     @property
     def trial_seed(self) -> int:
         """The seed from which all randomness of the trial follows."""
-        return seeds.derive(
-            self.version.name, self.submission, self.definition.name, self.study, self.trial, self.seed
-        )
+        return seeds.derive(self.version.name, self.submission, self.definition.name, self.study, self.trial, self.seed)
 
     @property
     def budget_sec(self) -> float:
@@ -100,7 +96,5 @@ class TrialSettings:
 
     def identity(self) -> dict[str, Any]:
         """Settings, submission and cube: what must be equal for a trial to count as done or to be resumed."""
-        files = {
-            f"submission file {name}": digest for name, digest in submission_hashes(self.submission_file).items()
-        }
+        files = {f"submission file {name}": digest for name, digest in submission_hashes(self.submission_file).items()}
         return {**self.describe(), **files, "cube code": python_hash(self.definition.folder)}

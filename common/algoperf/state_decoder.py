@@ -168,8 +168,7 @@ class Decoder:
 
     def _attributes(self, nodes: dict[str, Node], known: dict[str, Any], path: str) -> dict[str, Any]:
         return {
-            name: self._decode(item, known.get(name, _MISSING), kinds.join(path, name))
-            for name, item in nodes.items()
+            name: self._decode(item, known.get(name, _MISSING), kinds.join(path, name)) for name, item in nodes.items()
         }
 
     def _function(self, node: Node, template: Any, path: str) -> Any:
@@ -214,9 +213,7 @@ class Decoder:
     def _own_attributes(self, node: Node, known: dict[str, Any], path: str) -> dict[str, Any]:
         """An object's attributes, but for code that is made only later: it will be made again."""
         nodes = {
-            name: item
-            for name, item in node["attributes"].items()
-            if not (_is_code(item) and known.get(name) is None)
+            name: item for name, item in node["attributes"].items() if not (_is_code(item) and known.get(name) is None)
         }
         if any(kinds.is_special(name) for name in nodes):
             raise CheckpointMismatch(f"{path} has attributes that are not data: {', '.join(nodes)}.")

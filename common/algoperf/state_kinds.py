@@ -165,9 +165,7 @@ def restored_mapping(kind: str, items: dict[Any, Any], template: Any, path: str)
         filled.update(items)
         return filled
     if kind not in _MAPPINGS:
-        raise CheckpointMismatch(
-            f"{path} was a {kind}, which can be remade only if init_optimizer_state makes one."
-        )
+        raise CheckpointMismatch(f"{path} was a {kind}, which can be remade only if init_optimizer_state makes one.")
     return known_class(kind, path, collections.abc.Mapping)(items)
 
 

@@ -59,9 +59,7 @@ def submission_hashes(file: Path) -> dict[str, str]:
 
 def combined_hash(hashes: Mapping[str, str]) -> str:
     """One SHA-256 for a set of files."""
-    return hashlib.sha256(
-        "".join(f"{name}:{value}\n" for name, value in sorted(hashes.items())).encode()
-    ).hexdigest()
+    return hashlib.sha256("".join(f"{name}:{value}\n" for name, value in sorted(hashes.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -128,9 +126,7 @@ def _extend_import_path(folder: Path) -> None:
 
 def _import(file: Path) -> Any:
     _extend_import_path(file.parent)
-    package = importlib.util.module_from_spec(
-        importlib.machinery.ModuleSpec(_PACKAGE, loader=None, is_package=True)
-    )
+    package = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(_PACKAGE, loader=None, is_package=True))
     package.__path__ = [str(file.parent)]
     sys.modules[_PACKAGE] = package
     name = f"{_PACKAGE}.{file.stem}"

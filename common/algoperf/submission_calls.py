@@ -116,9 +116,7 @@ class SubmissionCalls:
             "rng": key,
         }
 
-    def _update(
-        self, part: str, function: Callable[..., Any], training: Training, arguments: dict[str, Any]
-    ) -> None:
+    def _update(self, part: str, function: Callable[..., Any], training: Training, arguments: dict[str, Any]) -> None:
         result = self._clock.timed(part, self._guarded, function, **arguments)
         if not isinstance(result, (tuple, list)) or len(result) != 3:
             raise TrialEnd(

@@ -107,9 +107,7 @@ def _check_dimension(name: str, dimension: Any, path: Path) -> None:
         raise UserError(f"{where} is {dimension!r}. {allowed}")
     if set(dimension) == {"feasible_points"}:
         if not isinstance(dimension["feasible_points"], list) or not dimension["feasible_points"]:
-            raise UserError(
-                f"{where}: feasible_points must be a non-empty list, is {dimension['feasible_points']!r}."
-            )
+            raise UserError(f"{where}: feasible_points must be a non-empty list, is {dimension['feasible_points']!r}.")
         return
     if set(dimension) != {"min", "max", "scaling"}:
         raise UserError(f"{where} has the keys {sorted(dimension)}. {allowed}")

@@ -119,8 +119,7 @@ def _entry_names(trials: Iterable[Trial]) -> dict[tuple[str, str], str]:
     pairs = sorted({(trial.submission, trial.framework) for trial in trials})
     submissions = [submission for submission, _ in pairs]
     return {
-        (name, framework): f"{name} ({framework})" if submissions.count(name) > 1 else name
-        for name, framework in pairs
+        (name, framework): f"{name} ({framework})" if submissions.count(name) > 1 else name for name, framework in pairs
     }
 
 

@@ -55,9 +55,7 @@ class Cube:
         self.folder = caller.folder
         self._runs = 0
 
-    def __call__(
-        self, task: str, settings: dict | None = None, *options: str, **paths
-    ) -> subprocess.CompletedProcess:
+    def __call__(self, task: str, settings: dict | None = None, *options: str, **paths) -> subprocess.CompletedProcess:
         if settings is not None:
             self._runs += 1
             file = self.folder / f"parameters_{self._runs}" / "run.yaml"

@@ -76,9 +76,7 @@ class JaxSide(Side):
 
     def logits(self, batch, *, train):
         mode = ForwardPassMode.TRAIN if train else ForwardPassMode.EVAL
-        logits, self.model_state = jax.jit(lambda params, batch: self._forward(params, batch, mode))(
-            self.params, batch
-        )
+        logits, self.model_state = jax.jit(lambda params, batch: self._forward(params, batch, mode))(self.params, batch)
         return logits
 
     def losses(self, batch, logits, *, targets, masked, smoothing):

@@ -190,9 +190,7 @@ def run_scripted(
         output_dir=directory,
     )  # fmt: skip
     trial_settings = TrialSettings(**{**given, **settings})
-    workload = ScriptedWorkload(
-        trial_settings.definition, version.limits("digits"), time, list(script), eval_sec
-    )
+    workload = ScriptedWorkload(trial_settings.definition, version.limits("digits"), time, list(script), eval_sec)
     backend = ScriptedBackend(workload)
     log = TrialLog(trial_settings)
     trial = Trial(trial_settings, submission, backend, log, Progress(trial_settings, SilentDisplay()), Clock(time))

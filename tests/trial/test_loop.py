@@ -50,9 +50,7 @@ def test_reaching_the_budget_exactly_spends_it(tmp_path):
 
 
 def test_self_tuning_has_one_and_a_half_times_the_budget(tmp_path):
-    run = run_scripted(
-        tmp_path, [NEVER], limit_changes={"max_runtime_sec": 20.0}, ruleset="self", hyperparameters=None
-    )
+    run = run_scripted(tmp_path, [NEVER], limit_changes={"max_runtime_sec": 20.0}, ruleset="self", hyperparameters=None)
     assert run.trial.state.global_step == 30
 
 

@@ -43,9 +43,7 @@ def evaluate(workload: str, data_dir: Path, output_dir: Path, scores_dir: Path |
         results = [evaluate_checkpoint(path, definition, data_dir, tolerance) for path in paths]
         target = (scores_dir or output_dir) / trial.relative_to(output_dir)
         target.mkdir(parents=True, exist_ok=True)
-        write_json(
-            target / "evaluation.json", {"trial": str(trial.relative_to(output_dir)), "checkpoints": results}
-        )
+        write_json(target / "evaluation.json", {"trial": str(trial.relative_to(output_dir)), "checkpoints": results})
         for result in results:
             recorded = result["recorded"] or {}
             click.echo(f"{trial.relative_to(output_dir)}, {result['checkpoint']}:")

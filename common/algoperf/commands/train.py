@@ -13,9 +13,7 @@ from algoperf.commands import options
 
 @click.command()
 @options.workload
-@click.option(
-    "--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="The submission's framework."
-)
+@click.option("--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="The submission's framework.")
 @click.option(
     "--submission",
     type=click.Path(path_type=Path),

@@ -44,8 +44,7 @@ def extract(archive: Path, directory: Path) -> None:
         except _CORRUPT as error:
             reason = str(error).partition("\n")[0].rstrip(":")  # tarfile lists every format it tried
             raise DataError(
-                f"{archive} cannot be unpacked, it is truncated or corrupt: {reason}. Delete it and download "
-                "it again."
+                f"{archive} cannot be unpacked, it is truncated or corrupt: {reason}. Delete it and download it again."
             ) from error
 
 

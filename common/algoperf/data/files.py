@@ -91,9 +91,7 @@ def explaining_refusal(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
-        raise UserError(
-            f"Cannot write {path}: {error.strerror}. Choose a directory where you may write."
-        ) from error
+        raise UserError(f"Cannot write {path}: {error.strerror}. Choose a directory where you may write.") from error
 
 
 def full_disk(directory: Path, required_bytes: int | None) -> DataError:

@@ -44,7 +44,5 @@ class TrainingOrder:
 def sample(num_examples: int, count: int, seed: int) -> np.ndarray:
     """`count` different indices below `num_examples`, sorted: int64 (count,)."""
     if not 0 <= count <= num_examples:
-        raise UserError(
-            f"Cannot draw {count} different examples from {num_examples}. Ask for {num_examples} at most."
-        )
+        raise UserError(f"Cannot draw {count} different examples from {num_examples}. Ask for {num_examples} at most.")
     return np.sort(keyed_generator("sample", seed).choice(num_examples, count, replace=False, shuffle=False))

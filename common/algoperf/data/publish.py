@@ -45,8 +45,7 @@ def _check_replaceable(directory: Path) -> None:
         raise UserError(f"{directory} is a file, but a directory is to be written. Remove it or choose another.")
     if directory.is_mount():
         raise UserError(
-            f"{directory} is a mount point, which cannot be put into place in one step. Choose a directory "
-            "inside it."
+            f"{directory} is a mount point, which cannot be put into place in one step. Choose a directory inside it."
         )
 
 

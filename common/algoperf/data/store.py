@@ -135,9 +135,7 @@ class Store:
         self.dataset = str(manifest["dataset"])
         self.hash = str(manifest["hash"])
         self._num_examples = {split: int(entry["num_examples"]) for split, entry in manifest["splits"].items()}
-        self._fields = {
-            split: [str(field) for field in entry["fields"]] for split, entry in manifest["splits"].items()
-        }
+        self._fields = {split: [str(field) for field in entry["fields"]] for split, entry in manifest["splits"].items()}
         self._files = {
             name: StoredFile(entry["sha256"], entry["num_bytes"], entry["dtype"], tuple(entry["shape"]))
             for name, entry in manifest["files"].items()
@@ -217,9 +215,7 @@ class Store:
             if not path.is_file():
                 raise _damaged(self.directory, f"{name} is missing")
             if path.stat().st_size != expected.num_bytes:
-                raise _damaged(
-                    self.directory, f"{name} has {path.stat().st_size} bytes, expected {expected.num_bytes}"
-                )
+                raise _damaged(self.directory, f"{name} has {path.stat().st_size} bytes, expected {expected.num_bytes}")
 
 
 def _content_hash(files: Mapping[str, StoredFile]) -> str:
@@ -230,9 +226,7 @@ def _content_hash(files: Mapping[str, StoredFile]) -> str:
 def _read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / _MANIFEST
     if not path.is_file():
-        raise DataError(
-            f"No dataset store at {directory}: {_MANIFEST} is not there. Make it with `{MAKE_COMMAND}`."
-        )
+        raise DataError(f"No dataset store at {directory}: {_MANIFEST} is not there. Make it with `{MAKE_COMMAND}`.")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["format_version"]

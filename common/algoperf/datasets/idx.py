@@ -45,9 +45,7 @@ def read_idx(path: Path, row_shape: tuple[int, ...]) -> np.ndarray:
         raise _corrupt(path, f"only {len(content)} bytes, its header alone has {header_bytes}")
     zero, kind, found_dimensions, *shape = struct.unpack_from(f">HBB{num_dimensions}I", content)
     if (zero, kind, found_dimensions) != (0, _UNSIGNED_BYTE, num_dimensions):
-        raise _corrupt(
-            path, f"magic number {content[:4].hex()}, expected 0000{_UNSIGNED_BYTE:02x}{num_dimensions:02x}"
-        )
+        raise _corrupt(path, f"magic number {content[:4].hex()}, expected 0000{_UNSIGNED_BYTE:02x}{num_dimensions:02x}")
     if tuple(shape[1:]) != row_shape:
         raise _corrupt(path, f"rows of shape {tuple(shape[1:])}, expected {row_shape}")
     if len(content) - header_bytes != math.prod(shape):

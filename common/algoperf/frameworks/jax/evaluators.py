@@ -16,9 +16,7 @@ def classification(
     workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: jax.Array
 ) -> dict[str, jax.Array]:
     """Number of correct predictions and summed loss over the rows with weight 1."""
-    logits, _ = workload.model_fn(
-        params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False
-    )
+    logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
     correct = (jnp.argmax(logits, axis=-1) == batch["targets"]) * batch["weights"]
     loss = workload.loss_fn(batch["targets"], logits, batch["weights"])
     return {"accuracy": correct.sum(), "loss": loss["summed"]}

@@ -15,9 +15,7 @@ def classification(
     workload: spec.Workload, params: torch.nn.Module, model_state: Any, batch: Batch, rng: Any
 ) -> dict[str, torch.Tensor]:
     """Number of correct predictions and summed loss over the rows with weight 1."""
-    logits, _ = workload.model_fn(
-        params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False
-    )
+    logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
     correct = (logits.argmax(dim=-1) == batch["targets"]) * batch["weights"]
     loss = workload.loss_fn(batch["targets"], logits, batch["weights"])
     return {"accuracy": correct.sum(), "loss": loss["summed"]}
