@@ -10,6 +10,7 @@ import time
 import psutil
 import pytest
 from dying import POINTS
+
 from trial_runs import Run, assert_same_outcome, content
 
 SEED = 2025
