@@ -6,11 +6,11 @@ import atexit
 import gc
 import platform
 import shutil
+import sys
 from importlib.metadata import version
 from typing import Any
 
 import torch
-import torch._dynamo.utils
 import torch.distributed as dist
 
 from algoperf import spec
@@ -96,14 +96,16 @@ class TorchBackend:
         """What was compiled and how many frames of it fell back to eager mode."""
         if not self._compiled:
             return self._why_not
-        frames = torch._dynamo.utils.counters["frames"]
+        from torch._dynamo.utils import counters
+
+        frames = counters["frames"]
         fallbacks = frames["total"] - frames["ok"]
         return f"compiled: {', '.join(sorted(self._compiled))}; {fallbacks} of {frames['total']} frames fell back"
 
     def compile_seconds(self) -> float:
         """Seconds that dynamo and its backends took so far."""
-        spent: dict[str, float] = torch._dynamo.utils.calculate_time_spent()
-        return float(spent.get("total_wall_time", 0.0))
+        dynamo = sys.modules.get("torch._dynamo.utils")  # importing it takes seconds; nothing compiles without it
+        return float(dynamo.calculate_time_spent().get("total_wall_time", 0.0)) if dynamo else 0.0
 
     def wait(self, *trees: Any) -> None:
         """Wait for this process's device, then for the other processes."""
