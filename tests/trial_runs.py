@@ -1,4 +1,8 @@
-"""Runs `algoperf train` in processes of its own, and reads what they leave behind."""
+"""Runs `algoperf train` in processes of its own, or in this one, and reads what they leave behind.
+
+Most of such a run is compiling: JAX keeps what it has compiled for the next one. (It reads the environment when it is
+imported, so this module comes first.)
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +22,12 @@ from safetensors.numpy import load_file
 from algoperf.cli import main
 from algoperf.records import CsvFile
 
+_COMPILED = tempfile.TemporaryDirectory(prefix="jax_cache_")
+os.environ.update(
+    JAX_COMPILATION_CACHE_DIR=_COMPILED.name,
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+    JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
+)
 TIMES = [
     "score",
     "total_duration",
@@ -70,7 +81,7 @@ class Run:
 
     def _start(self, command: list[str], **pipes: Any) -> subprocess.Popen[str]:
         self.output.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}  # equal bits are for CPUs
         with self.log.open("a") as log:
             return subprocess.Popen(
                 command, stdout=log, stderr=log, env=environment, text=True, start_new_session=True, **pipes

@@ -86,7 +86,7 @@ def train(ctx: click.Context, **given: Any) -> None:
 
 
 def _arguments(ctx: click.Context) -> list[str]:
-    """The command line again, for the processes that torchrun starts."""
+    """The command line again, for further processes."""
     arguments = ["train"]
     for option in ctx.command.params:
         value = ctx.params.get(option.name or "")
