@@ -16,7 +16,7 @@ FRAMEWORKS = ["jax", "pytorch"]
 @pytest.fixture
 def trial(tmp_path, repository, data_root):
     def make(framework: str, **options) -> Run:
-        folder = repository / "tests" / "submissions" / f"faulty_{framework}"
+        folder = repository / "tests" / "submissions" / "faulty"
         return Run(folder, framework, data_root, tmp_path / framework, {"max_global_steps": 12, **options})
 
     return make
@@ -28,7 +28,7 @@ def assert_shows_only_the_submission(output: str, function: str) -> None:
     assert f"in {function}" in output
     frames = [line for line in output.splitlines() if line.strip().startswith("File ")]
     assert frames
-    assert all("faulty_" in frame for frame in frames), frames
+    assert all("faulty" in frame for frame in frames), frames
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

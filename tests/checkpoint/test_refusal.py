@@ -17,8 +17,8 @@ from trial_runs import Run
 def broken(tmp_path_factory, repository, data_root):
     """A trial that failed at step 25, with a checkpoint of step 20. Tests work on copies of it."""
     root = tmp_path_factory.mktemp("broken")
-    folder = root / "submissions" / "faulty_jax"
-    shutil.copytree(repository / "tests" / "submissions" / "faulty_jax", folder)
+    folder = root / "submissions" / "faulty"
+    shutil.copytree(repository / "tests" / "submissions" / "faulty", folder)
     options = {"ruleset": "external", "max_global_steps": 40, "eval_every_steps": 20, "num_trials": 1}
     run = Run(folder, "jax", data_root, root / "runs", options)
     with pytest.MonkeyPatch.context() as patch:
@@ -33,7 +33,7 @@ def found(broken, tmp_path):
     """A copy of that trial and of its submission."""
     root = tmp_path / "copy"
     shutil.copytree(broken.output.parent, root)
-    return Run(root / "submissions" / "faulty_jax", "jax", broken.data_root, root / "runs", broken.options)
+    return Run(root / "submissions" / "faulty", "jax", broken.data_root, root / "runs", broken.options)
 
 
 def everything(run: Run) -> dict[str, bytes]:
@@ -115,7 +115,7 @@ def test_a_checkpoint_of_other_data_is_refused(found, monkeypatch, capsys):
 
 def test_another_number_of_processes_is_refused(tmp_path, repository, data_root):
     """The message comes once, from the process that was asked, and not from each that found out."""
-    folder = repository / "tests" / "submissions" / "faulty_pytorch"
+    folder = repository / "tests" / "submissions" / "faulty"
     run = Run(folder, "pytorch", data_root, tmp_path, {"max_global_steps": 40, "eval_every_steps": 20})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAULT", "update_params 25 raise")
@@ -201,7 +201,7 @@ def test_no_resume_starts_over_and_keeps_the_earlier_trial_aside(found, capsys, 
 
 
 def test_a_trial_in_progress_is_left_alone(tmp_path, repository, data_root, capsys):
-    folder = repository / "tests" / "submissions" / "faulty_jax"
+    folder = repository / "tests" / "submissions" / "faulty"
     run = Run(folder, "jax", data_root, tmp_path, {"max_global_steps": 40})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAULT", "update_params 1 hang")

@@ -1,4 +1,4 @@
-"""Plain gradient descent that goes wrong as the environment variable FAULT says: "<function> <step> <what>".
+"""Plain gradient descent in either framework. Goes wrong as the environment variable FAULT says, "<function> <step> <what>".
 
 With FAULT_RANK set, only that process fails.
 """
@@ -6,9 +6,6 @@ With FAULT_RANK set, only that process fails.
 import os
 import sys
 import time
-
-import jax
-import jax.numpy as jnp
 
 from algoperf import spec
 
@@ -46,16 +43,6 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
     return {"steps": 0}
 
 
-def descend(workload, params, model_state, batch, rate, rng):
-    def loss(params):
-        logits, new_state = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.TRAIN, rng, True)
-        summed = workload.loss_fn(batch["targets"], logits, batch.get("weights"))["summed"]
-        return summed / logits.shape[0], new_state
-
-    grads, model_state = jax.grad(loss, has_aux=True)(params)
-    return jax.tree.map(lambda param, grad: param - jnp.float32(rate) * grad, params, grads), model_state
-
-
 def update_params(
     workload,
     current_param_container,
@@ -76,6 +63,10 @@ def update_params(
     rate = 0.1 if hyperparameters is None else hyperparameters.learning_rate
     rate = float("nan") if wrong == "nan" else rate
     optimizer_state["steps"] += 1
+    if isinstance(current_param_container, dict):
+        from .descent_jax import descend
+    else:
+        from .descent_pytorch import descend
     params, model_state = descend(workload, current_param_container, model_state, batch, rate, rng)
     return optimizer_state, params, model_state
 
