@@ -1,4 +1,4 @@
-"""Plain gradient descent in either framework. Goes wrong as the environment variable FAULT says, "<function> <step> <what>".
+"""Gradient descent in either framework that fails as the variable FAULT says: "<function> <step> <what>".
 
 With FAULT_RANK set, only that process fails.
 """
