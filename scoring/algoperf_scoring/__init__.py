@@ -1,22 +1,31 @@
-"""From folders of runs to times to target, performance profiles, a score and a leaderboard.
+"""From folders of runs to times to target, performance profiles, scores, their uncertainty, and a leaderboard.
 
 Reads files and `algoperf.versions`, nothing else: no framework, and nothing of the submissions.
 """
 
 from __future__ import annotations
 
-from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Missing
-from algoperf_scoring.output import markdown, print_leaderboard, write_json, write_reports
-from algoperf_scoring.pipeline import score
+from algoperf_scoring.json_output import to_json
+from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
+from algoperf_scoring.pipeline import rank, score
+from algoperf_scoring.reading import Comparison, Missing, read_comparison
+from algoperf_scoring.rules import AS_PUBLISHED, DOCUMENTED, Rule
+from algoperf_scoring.sources import Source, sources
 
 __all__ = [
+    "AS_PUBLISHED",
+    "DOCUMENTED",
     "Cell",
+    "Comparison",
     "Entry",
     "Leaderboard",
     "Missing",
-    "markdown",
-    "print_leaderboard",
+    "Neighbours",
+    "Rule",
+    "Source",
+    "rank",
+    "read_comparison",
     "score",
-    "write_json",
-    "write_reports",
+    "sources",
+    "to_json",
 ]

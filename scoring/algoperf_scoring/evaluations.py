@@ -5,20 +5,36 @@ from __future__ import annotations
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 EVALUATIONS_FILE = "eval_measurements.csv"
 TIME_COLUMN = "score"
+STEP_COLUMN = "global_step"
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """One row: submission time in seconds at the evaluation, and the metric's value (NaN if it has none)."""
+@dataclass(frozen=True, slots=True)
+class EvaluationTable:
+    """The rows of a file that have a time, in the order of the file.
 
-    seconds: float
-    value: float
+    Attributes:
+      columns: values by column, all of one length; NaN where a field is empty or no number.
+      lines: the line of each row in the file, from 1.
+      flaws: what was wrong with the file, one sentence per kind.
+    """
+
+    columns: dict[str, list[float]]
+    lines: list[int]
+    flaws: tuple[str, ...]
+
+    @property
+    def num_rows(self) -> int:
+        """How many evaluations there are."""
+        return len(self.lines)
 
 
 @dataclass
@@ -27,11 +43,11 @@ class _Flaws:
 
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, reason: str, line: int) -> None:
+    def add(self, reason: str, line: int = 0) -> None:
         self.lines[reason].append(line)
 
-    def reasons(self) -> list[str]:
-        return [_where(lines) + reason for reason, lines in self.lines.items()]
+    def reasons(self) -> tuple[str, ...]:
+        return tuple(_where(lines) + reason for reason, lines in self.lines.items())
 
 
 def _where(lines: list[int]) -> str:
@@ -41,57 +57,104 @@ def _where(lines: list[int]) -> str:
     return f"line {lines[0]}{others}: "
 
 
-def read_evaluations(file: Path, metric: str) -> tuple[list[Evaluation], list[str]]:
-    """The evaluations in `file` in order, with the values of column `metric`, and what was wrong.
+def read_evaluations(
+    file: Path, required: Sequence[str] = (), optional: Collection[str] | None = ()
+) -> EvaluationTable:
+    """The evaluations in `file`, with the time of each in column `score`.
 
     Never raises: a file that is missing, empty, torn or without the columns gives fewer evaluations.
+
+    Args:
+      file: `eval_measurements.csv` of a trial.
+      required: columns without which the file has no evaluation that counts; a field without a number is a flaw.
+      optional: further columns to read where they are there; None for all.
     """
-    evaluations: list[Evaluation] = []
     flaws = _Flaws()
-    try:
-        with file.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
-            rows = csv.reader(_complete_lines(handle, flaws), strict=True)
-            for evaluation in _evaluations(rows, metric, flaws):
-                evaluations.append(evaluation)  # one by one, so that they stay if a later row raises
-            if not evaluations and not flaws.lines:
-                flaws.add("has no evaluation, only a header", 0)
-    except FileNotFoundError:
-        flaws.add("is missing: the run ended before its first evaluation", 0)
-    except (OSError, csv.Error) as error:
-        flaws.add(f"cannot be read: {error}", 0)
-    return evaluations, flaws.reasons()
-
-
-def _complete_lines(handle: Iterable[str], flaws: _Flaws) -> Iterator[str]:
-    """All lines but one without a line end: its last number may be cut, and would still be a number."""
-    for number, line in enumerate(handle, start=1):
-        if line.endswith("\n"):
-            yield line
-        else:
-            flaws.add("row ignored: it is torn, the file ends within it", number)
-
-
-def _evaluations(rows: Iterator[list[str]], metric: str, flaws: _Flaws) -> Iterator[Evaluation]:
-    header = next(rows, None)
-    if header is None:
-        flaws.add("is empty", 0)
-        return
-    missing = [column for column in (TIME_COLUMN, metric) if column not in header]
+    rows = _read_rows(file, flaws)
+    if not rows:
+        return EvaluationTable({}, [], flaws.reasons())
+    header = rows[0]
+    needed = (TIME_COLUMN, *required)
+    missing = [column for column in needed if column not in header]
     if missing:
-        flaws.add(f"has no column {' and no column '.join(missing)}", 0)
-        return
-    time_index, metric_index = header.index(TIME_COLUMN), header.index(metric)
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            flaws.add(f"row ignored: {len(row)} fields instead of {len(header)}", line)
-            continue
-        seconds, value = _number(row[time_index]), _number(row[metric_index])
-        if not 0 <= seconds < math.inf:
-            flaws.add(f"row ignored: no time in column {TIME_COLUMN}", line)
-            continue
-        if math.isnan(value):
-            flaws.add(f"no number in column {metric}", line)
-        yield Evaluation(seconds, value)
+        flaws.add(f"has no column {' and no column '.join(missing)}")
+        return EvaluationTable({}, [], flaws.reasons())
+    lines, rows = _whole_rows(rows, flaws)
+    if not lines and not flaws.lines:
+        flaws.add("has no evaluation, only a header")
+    others = [name for name in header if optional is None or name in optional]
+    columns = {}
+    for name in dict.fromkeys((*needed, *others)):
+        index = header.index(name)
+        columns[name] = _numbers([row[index] for row in rows])
+    return _timed(columns, lines, required, flaws)
+
+
+def _read_rows(file: Path, flaws: _Flaws) -> list[list[str]]:
+    """All complete lines as fields, the header first."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig", errors="replace")
+    except FileNotFoundError:
+        flaws.add("is missing: the run ended before its first evaluation")
+        return []
+    except OSError as error:
+        flaws.add(f"cannot be read: {error.strerror}")
+        return []
+    if not text:
+        flaws.add("is empty")
+        return []
+    *lines, rest = text.split("\n")
+    if rest:  # its last number may be cut, and would still be a number
+        flaws.add("row ignored: it is torn, the file ends within it", len(lines) + 1)
+    rows: list[list[str]] = []
+    try:
+        rows.extend(csv.reader(lines, strict=True))  # rows before one that raises stay
+    except csv.Error as error:
+        flaws.add(f"cannot be read: {error}", len(rows) + 1)
+    return rows
+
+
+def _whole_rows(rows: list[list[str]], flaws: _Flaws) -> tuple[list[int], list[list[str]]]:
+    """The rows below the header that have as many fields, and the lines they stand on."""
+    lines, below, length = list(range(2, len(rows) + 1)), rows[1:], len(rows[0])
+    whole = [len(row) == length for row in below]
+    if all(whole):
+        return lines, below
+    for line, row, good in zip(lines, below, whole, strict=True):
+        if not good:
+            flaws.add(f"row ignored: {len(row)} fields instead of {length}", line)
+    return _kept(lines, whole), _kept(below, whole)
+
+
+def _timed(
+    columns: dict[str, list[float]], lines: list[int], required: Sequence[str], flaws: _Flaws
+) -> EvaluationTable:
+    """The rows that have a time; notes which do not, and where required numbers are missing or time goes back."""
+    timed = [0 <= seconds < math.inf for seconds in columns[TIME_COLUMN]]
+    if not all(timed):
+        for line, good in zip(lines, timed, strict=True):
+            if not good:
+                flaws.add(f"row ignored: no time in column {TIME_COLUMN}", line)
+        columns = {name: _kept(values, timed) for name, values in columns.items()}
+        lines = _kept(lines, timed)
+    for name in required:
+        if any(map(math.isnan, columns[name])):
+            for line, value in zip(lines, columns[name], strict=True):
+                if math.isnan(value):
+                    flaws.add(f"no number in column {name}", line)
+    seconds = columns[TIME_COLUMN]
+    if seconds != sorted(seconds):
+        for line, before, after in zip(lines[1:], seconds, seconds[1:], strict=False):
+            if after < before:
+                flaws.add(f"time in column {TIME_COLUMN} is before that of the row above", line)
+    return EvaluationTable(columns, lines, flaws.reasons())
+
+
+def _numbers(fields: list[str]) -> list[float]:
+    try:
+        return list(map(float, fields))
+    except ValueError:
+        return list(map(_number, fields))
 
 
 def _number(text: str) -> float:
@@ -99,3 +162,7 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
+
+
+def _kept(values: list[_T], which: list[bool]) -> list[_T]:
+    return [value for value, keep in zip(values, which, strict=True) if keep]

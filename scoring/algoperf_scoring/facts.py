@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,21 @@ class Facts:
       ruleset: as status.json says, None if it does not.
       version: name of the benchmark version as status.json says, None if it does not.
       has_hparams: whether there are hyperparameters; published logs have them under external tuning only.
+      status: how the run stands or ended, as status.json says.
+      finished: whether it ended by the rules, as status.json says.
+      training_sec, evaluation_sec: seconds on the clock up to the end, as status.json says.
+      hardware: devices and processor in words, as status.json says; "" if it does not.
     """
 
     scale: str = "full"
     ruleset: str | None = None
     version: str | None = None
     has_hparams: bool = False
+    status: str | None = None
+    finished: bool | None = None
+    training_sec: float | None = None
+    evaluation_sec: float | None = None
+    hardware: str = ""
 
 
 def read_facts(folder: Path) -> Facts:
@@ -46,7 +56,34 @@ def read_facts(folder: Path) -> Facts:
         ruleset=_one_of(status, "ruleset", RULESETS),
         version=status["version"] if status.get("version") in version_names() else None,
         has_hparams=has_hparams,
+        status=_text(status.get("status")),
+        finished=status["finished"] if isinstance(status.get("finished"), bool) else None,
+        training_sec=_seconds(status, "submission"),
+        evaluation_sec=_seconds(status, "evaluation"),
+        hardware=_hardware(status.get("hardware")),
     )
+
+
+def _hardware(found: Any) -> str:
+    """Such as "8x Tesla V100-SXM2-16GB"; on a host without accelerator "2 cores of Intel(R) Xeon(R) Processor"."""
+    if not isinstance(found, dict):
+        return ""
+    devices = Counter(str(device) for device in found.get("devices") or () if isinstance(found["devices"], list))
+    accelerators = [f"{n}x {name.partition(':')[2]}" for name, n in devices.items() if not name.startswith("cpu")]
+    if accelerators:
+        return ", ".join(accelerators)
+    cores, model = found.get("cpus_usable"), found.get("cpu_model_name")
+    return f"{cores} cores of {model}" if isinstance(cores, int) and isinstance(model, str) else ""
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _seconds(status: Mapping[str, Any], name: str) -> float | None:
+    seconds = status.get("seconds")
+    value = seconds.get(name) if isinstance(seconds, dict) else None
+    return float(value) if isinstance(value, (int, float)) and value >= 0 else None
 
 
 def _read_status(file: Path) -> Mapping[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What is odd about a folder of runs. Scoring goes on; the leaderboard shows all of it."""
+"""What is odd about folders of runs. Scoring goes on; the leaderboard shows all of it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ class Finding:
 
 @dataclass
 class Findings:
-    """Collects oddities below `root`.
+    """Collects oddities below one folder or several.
 
     Attributes:
+      roots: the folders; of several, the second and later ones are named in paths.
       problems: may have changed a number, such as a damaged file.
       notes: what was left out on purpose, such as a folder that is no run.
     """
 
-    root: Path
+    roots: tuple[Path, ...]
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
 
     def problem(self, path: Path, reason: str) -> None:
         """Record something that may have changed a number."""
-        self.problems.append(self._finding(path, reason))
+        self.problems.append(Finding(self._relative(path), reason))
 
     def note(self, path: Path, reason: str) -> None:
         """Record something that was left out on purpose."""
-        self.notes.append(self._finding(path, reason))
+        self.notes.append(Finding(self._relative(path), reason))
 
-    def _finding(self, path: Path, reason: str) -> Finding:
-        return Finding(path.relative_to(self.root).as_posix(), reason)
+    def _relative(self, path: Path) -> str:
+        root = next(root for root in self.roots if path.is_relative_to(root))
+        base = root if root == self.roots[0] else root.parent
+        return path.relative_to(base).as_posix()

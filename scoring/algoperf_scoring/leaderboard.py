@@ -1,51 +1,110 @@
-"""The result of scoring as a record, and as JSON."""
+"""The result of scoring: who was compared, what they reached, how they rank and how sure that is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-from algoperf_scoring.findings import Finding
+from algoperf_scoring.cost import Cost
+from algoperf_scoring.reading import Comparison
+from algoperf_scoring.rules import Rule
+from algoperf_scoring.sensitivity import Sensitivity
+from algoperf_scoring.submission_info import SubmissionInfo
+from algoperf_scoring.uncertainty import SAME_SCORE
+
+Outcome = Literal["reached", "missing", "not reached", "cut", "held-out failed"]
+"""Why a cell gives credit or none.
+
+reached: it gives credit. missing: there is no evaluation at all. not reached: the median over studies is infinite.
+cut: the time is above the largest ratio to the fastest. held-out failed: the time would count, but on the held-out
+variant of the workload the submission has no time that counts.
+"""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A submission on a workload: seconds to target (infinity: not reached) over how many studies."""
+    """A submission on a workload or held-out variant.
+
+    Attributes:
+      seconds: median time to target over studies; infinity if it was not reached or there are no results.
+      steps: median global step at that time; NaN if the files do not say.
+      studies: time of each study by its number.
+      ratio: to the fastest time that counts; infinity if the cell gives no credit. NaN for held-out variants.
+      outcome: why it gives credit or none; for held-out variants, whether it was reached.
+    """
 
     seconds: float
-    studies: int
+    steps: float
+    studies: Mapping[int, float]
+    ratio: float
+    outcome: Outcome
+
+    @property
+    def num_studies(self) -> int:
+        """Studies of which at least one trial has an evaluation."""
+        return len(self.studies)
+
+    @property
+    def num_reached(self) -> int:
+        """Studies that reached the target."""
+        return sum(map(math.isfinite, self.studies.values()))
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission's scores within 0..1 and its results by workload; workloads without results are absent."""
+    """A submission on the leaderboard.
+
+    Attributes:
+      submission: its name.
+      info: what its author says about it; None if there is no submission_info.yml.
+      score: under the rule, within 0..1.
+      score_exact, score_trapezoid: by either integral.
+      interval: of the score; None if uncertainty was refused.
+      rank_probabilities: of rank 1, 2, ...; None if uncertainty was refused.
+      speedup: geometric mean over workloads against the reference; None without a reference.
+      cells: by workload and held-out variant.
+      cost: what its runs cost.
+    """
 
     submission: str
+    info: SubmissionInfo | None
     score: float
+    score_exact: float
     score_trapezoid: float
+    interval: tuple[float, float] | None
+    rank_probabilities: tuple[float, ...] | None
+    speedup: float | None
     cells: Mapping[str, Cell]
+    cost: Cost
 
-    @property
-    def num_reached(self) -> int:
-        """On how many workloads the target was reached."""
-        return sum(math.isfinite(cell.seconds) for cell in self.cells.values())
+    def num_reached(self, workloads: Iterable[str]) -> int:
+        """On how many of `workloads` the entry has credit."""
+        return sum(self.cells[name].outcome == "reached" for name in workloads)
 
-    def seconds(self, workload: str) -> float | None:
-        """Seconds to target; None if it was not reached or there are no results."""
-        cell = self.cells.get(workload)
-        return cell.seconds if cell is not None and math.isfinite(cell.seconds) else None
+    def num_studies(self, workloads: Iterable[str]) -> tuple[int, int]:
+        """The smallest and the largest number of studies on `workloads`."""
+        numbers = [self.cells[name].num_studies for name in workloads]
+        return min(numbers), max(numbers)
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A submission has results from fewer studies of a workload than the version asks for."""
+class Neighbours:
+    """Two entries next to each other on the leaderboard, and whether their order is beyond chance.
 
-    submission: str
-    workload: str
-    studies: int
-    expected: int
+    Attributes:
+      first, second: names; the first has the better score.
+      probability: share of bootstrap replicates in which the first is ahead.
+      is_separated: whether that is beyond chance.
+      more_studies: how many more studies would be expected to separate them; None if they have the same score.
+    """
+
+    first: str
+    second: str
+    probability: float
+    is_separated: bool
+    more_studies: int | None
 
 
 @dataclass(frozen=True)
@@ -53,50 +112,43 @@ class Leaderboard:
     """Submissions compared with each other, best first.
 
     Attributes:
-      workloads: those the score is over; their number is its denominator.
-      basis: in words, which workloads these are and why.
-      entries: by falling exact score, then by name.
-      missing: results that the version asks for and that are not there.
-      problems: what was wrong with files, and may have changed a number.
-      notes: what was left out on purpose.
+      comparison: what was compared.
+      rule: how times became scores.
+      entries: by falling score, then by name.
+      neighbours: pairs of entries next to each other; empty if uncertainty was refused.
+      unseparated: all pairs of entries whose order may be chance, better score first.
+      refusal: why no uncertainty is given; "" if it is.
+      reference: the entry that speedups are against; None if there is none.
+      sensitivity: how scores depend on targets, workloads and the largest ratio.
+      date: of scoring, as YYYY-MM-DD.
     """
 
-    version: str
-    ruleset: str
-    scale: str
-    workloads: tuple[str, ...]
-    basis: str
+    comparison: Comparison
+    rule: Rule
     entries: tuple[Entry, ...]
-    missing: tuple[Missing, ...] = ()
-    problems: tuple[Finding, ...] = ()
-    notes: tuple[Finding, ...] = ()
+    neighbours: tuple[Neighbours, ...]
+    unseparated: tuple[tuple[str, str], ...]
+    refusal: str
+    reference: str | None
+    sensitivity: Sensitivity
+    date: str
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """Those the score is over; their number is its denominator."""
+        return self.comparison.results.workloads
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The held-out variants, in the order of their workloads."""
+        return self.comparison.results.columns[len(self.workloads) :]
+
+    @property
+    def hardware(self) -> tuple[str, ...]:
+        """What the runs were made on, as far as their files say; several must not be compared."""
+        return tuple(sorted({trial.facts.hardware for trial in self.comparison.trials if trial.facts.hardware}))
 
     def ranks(self) -> list[int]:
         """The rank of each entry, from 1; equal scores share a rank."""
         scores = [entry.score for entry in self.entries]
-        return [1 + sum(other > score for other in scores) for score in scores]
-
-    def to_json(self) -> dict[str, Any]:
-        """The leaderboard as JSON values; a time is null where the target was not reached."""
-        return {
-            "version": self.version,
-            "ruleset": self.ruleset,
-            "scale": self.scale,
-            "workloads": list(self.workloads),
-            "basis": self.basis,
-            "ranks": {entry.submission: rank for entry, rank in zip(self.entries, self.ranks(), strict=True)},
-            "scores": {entry.submission: entry.score for entry in self.entries},
-            "scores_trapezoid": {entry.submission: entry.score_trapezoid for entry in self.entries},
-            "time_to_target": {
-                entry.submission: {name: entry.seconds(name) for name in self.workloads} for entry in self.entries
-            },
-            "studies": {
-                entry.submission: {
-                    name: entry.cells[name].studies if name in entry.cells else 0 for name in self.workloads
-                }
-                for entry in self.entries
-            },
-            "missing": [asdict(missing) for missing in self.missing],
-            "problems": [asdict(problem) for problem in self.problems],
-            "notes": [asdict(note) for note in self.notes],
-        }
+        return [1 + sum(other > score + SAME_SCORE for other in scores) for score in scores]

@@ -1,144 +1,189 @@
-"""From a folder of runs to a leaderboard."""
+"""From folders of runs to a leaderboard."""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
+import dataclasses
+import datetime
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
-from algoperf.errors import UserError
-from algoperf.versions import Limits, Version
-from algoperf_scoring import profiles, selection, times
-from algoperf_scoring.evaluations import EVALUATIONS_FILE, read_evaluations
-from algoperf_scoring.findings import Findings
-from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Missing
-from algoperf_scoring.runs import Trial, find_trials
+from algoperf.errors import unknown
+from algoperf.versions import Version
+from algoperf_scoring import profiles
+from algoperf_scoring.cost import submission_cost
+from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours, Outcome
+from algoperf_scoring.profiles import Array, Credit
+from algoperf_scoring.reading import Comparison, read_comparison
+from algoperf_scoring.results import Results, StudyTimes, medians, study_hits, study_times
+from algoperf_scoring.rules import DOCUMENTED, Rule
+from algoperf_scoring.sensitivity import sensitivity
+from algoperf_scoring.sources import Source
+from algoperf_scoring.speedup import speedups
+from algoperf_scoring.strict import require_complete
+from algoperf_scoring.submission_info import SubmissionInfo, read_infos
+from algoperf_scoring.uncertainty import Uncertainty, bootstrap
 
-Results = Mapping[str, Mapping[str, Cell]]
-"""Results by submission, then by workload."""
+REFERENCES = ("baseline", "nadamw_pytorch", "nadamw_jax")
+"""Which submission speedups are against, unless another is named: the first of these that is there."""
 
 
 def score(
-    path: str | Path,
+    sources: Path | Sequence[Source],
     version: Version,
-    ruleset: str | None,
+    ruleset: str | None = None,
     scale: str | None = None,
     workloads: Iterable[str] | None = None,
+    *,
+    rule: Rule = DOCUMENTED,
+    strict: bool = False,
+    reference: str | None = None,
+    info_folders: Sequence[Path] = (),
 ) -> Leaderboard:
-    """Score all submissions below a folder against each other.
+    """Score all submissions in folders of runs against each other.
 
     Args:
-      path: folder with one folder per submission in the published layout.
-      version: the benchmark version that sets targets and workloads.
-      ruleset: "external", "self", or None to find it in the runs' files.
-      scale: "full" or "mini"; None if all runs are of one scale.
-      workloads: those to score over; None for those of the version (see `selection.choose_workloads`).
+      sources: a folder with one folder per submission in the published layout, or several such folders.
+      version, ruleset, scale, workloads: what is compared; see `reading.read_comparison`.
+      rule: how times become scores.
+      strict: raise UserError unless exactly what the version asks for is there.
+      reference: the entry that speedups are against; None for the first of `REFERENCES` that is there.
+      info_folders: where to look for what authors say, besides the folders of the runs.
 
     Raises:
-      UserError: there are no runs, or runs that cannot be compared. Damaged files raise nothing: they are
-        listed in the leaderboard.
+      UserError: there are no runs, runs that cannot be compared, or `strict` finds something.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise UserError(f"{root} is no folder. Give the folder that holds one folder of runs per submission.")
-    findings = Findings(root)
-    found = find_trials(root, version.workloads, findings)
-    if not found:
-        raise selection.no_trials(root)
-    if scale is not None:
-        found = _of_scale(found, selection.choose_scale(found, scale), findings)
-    chosen, basis = selection.choose_workloads(found, version, workloads)
-    trials = [trial for trial in found if trial.workload in chosen]
-    selection.check_version(trials, version)
-    scale = selection.choose_scale(trials, scale)
-    ruleset = selection.choose_ruleset(trials, ruleset)
-    if ruleset == "self":
-        trials = _first_trials(trials, findings)
-    results = _results(trials, _limits(trials, version, scale), findings)
+    chosen = (Source(sources),) if isinstance(sources, Path) else tuple(sources)
+    comparison = read_comparison(chosen, version, ruleset, scale, workloads)
+    if strict:
+        require_complete(comparison)
+    names = sorted({trial.submission for trial in comparison.trials})
+    infos, damaged = read_infos(names, chosen, info_folders)
+    comparison = dataclasses.replace(comparison, notes=(*comparison.notes, *damaged))
+    return rank(comparison, rule, reference, infos)
+
+
+def rank(
+    comparison: Comparison,
+    rule: Rule = DOCUMENTED,
+    reference: str | None = None,
+    infos: Mapping[str, SubmissionInfo] = MappingProxyType({}),
+) -> Leaderboard:
+    """Score what was read. `infos`: what authors say, by submission; the other arguments as for `score`."""
+    results = comparison.results
+    found = study_times(results, rule)
+    times = medians(found.seconds)
+    credit = profiles.credit(times, results.variant_column, rule)
+    refusal = _refusal(comparison, found)
+    uncertainty = None
+    if not refusal:
+        shared = comparison.ruleset == "external"
+        uncertainty = bootstrap(found.seconds, results.variant_column, rule, share_studies=shared)
+    reference = _reference(results.submissions, reference)
+    entries = _entries(comparison, rule, found, credit, uncertainty, reference, infos)
     return Leaderboard(
-        version=version.name,
-        ruleset=ruleset,
-        scale=scale,
-        workloads=chosen,
-        basis=basis,
-        entries=_entries(results, chosen),
-        missing=_missing(results, chosen, version),
-        problems=tuple(sorted(findings.problems)),
-        notes=tuple(sorted(findings.notes)),
+        comparison=comparison,
+        rule=rule,
+        entries=tuple(sorted(entries, key=lambda entry: (-entry.score, entry.submission))),
+        neighbours=_neighbours(results.submissions, uncertainty),
+        unseparated=_unseparated(entries, uncertainty),
+        refusal=refusal,
+        reference=reference,
+        sensitivity=sensitivity(results, times, rule),
+        date=datetime.date.today().isoformat(),
     )
 
 
-def _of_scale(trials: Sequence[Trial], scale: str, findings: Findings) -> list[Trial]:
-    for trial in trials:
-        if trial.facts.scale != scale:
-            findings.note(trial.folder, f"left out: its scale is {trial.facts.scale}")
-    kept = [trial for trial in trials if trial.facts.scale == scale]
-    if not kept:
-        raise UserError(f"No runs at scale {scale!r} in {findings.root}.")
-    return kept
+def _refusal(comparison: Comparison, found: StudyTimes) -> str:
+    """Why no uncertainty can be given; "" if it can."""
+    pruned = sum(trial.facts.status == "pruned" for trial in comparison.trials)
+    if pruned:
+        return f"{pruned} runs were pruned: what they would have reached is not known"
+    if found.seconds.shape[-1] < 2:
+        return "there is one study only: nothing to resample"
+    return ""
 
 
-def _first_trials(trials: Sequence[Trial], findings: Findings) -> list[Trial]:
-    """The one trial of each study under self-tuning. The best of several would be tuning by hand."""
-    first: dict[tuple[str, str, str, int], Trial] = {}
-    for trial in trials:
-        if first.setdefault(trial.place[:4], trial) is not trial:
-            findings.problem(trial.folder, "trial ignored: under self-tuning a study has one trial")
-    return list(first.values())
+def _reference(submissions: Sequence[str], asked: str | None) -> str | None:
+    if asked is not None and asked not in submissions:
+        raise unknown("reference submission", asked, submissions)
+    return asked or next((name for name in REFERENCES if name in submissions), None)
 
 
-def _limits(trials: Iterable[Trial], version: Version, scale: str) -> dict[str, Limits]:
-    return {name: version.limits(name, scale) for name in {trial.workload for trial in trials}}
+def _entries(
+    comparison: Comparison,
+    rule: Rule,
+    found: StudyTimes,
+    credit: Credit,
+    uncertainty: Uncertainty | None,
+    reference: str | None,
+    infos: Mapping[str, SubmissionInfo],
+) -> list[Entry]:
+    results = comparison.results
+    exact = profiles.score(credit.ratios, rule, "exact")
+    trapezoid = profiles.score(credit.ratios, rule, "trapezoid")
+    speedup = _speedups(comparison, medians(found.seconds), reference)
+    return [
+        Entry(
+            submission=name,
+            info=infos.get(name.partition(" (")[0]),
+            score=float(exact[i] if rule.integral == "exact" else trapezoid[i]),
+            score_exact=float(exact[i]),
+            score_trapezoid=float(trapezoid[i]),
+            interval=(float(uncertainty.low[i]), float(uncertainty.high[i])) if uncertainty else None,
+            rank_probabilities=tuple(map(float, uncertainty.rank_probabilities[i])) if uncertainty else None,
+            speedup=None if speedup is None else float(speedup[i]),
+            cells=_cells(results, i, rule, found, credit),
+            cost=submission_cost(results, name),
+        )
+        for i, name in enumerate(results.submissions)
+    ]
 
 
-def _results(trials: Sequence[Trial], limits: Mapping[str, Limits], findings: Findings) -> Results:
-    """Results by entry and workload. An entry without any readable evaluation is there, with no results."""
-    names = _entry_names(trials)
-    studies: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for trial in trials:
-        file = trial.folder / EVALUATIONS_FILE
-        rows, reasons = read_evaluations(file, f"validation/{limits[trial.workload].metric}")
-        for reason in reasons:
-            findings.problem(file, reason)
-        # As published: a trial without any evaluation is no trial, and a study without trials no study.
-        if rows:
-            seconds = times.trial_time(rows, limits[trial.workload])
-            studies[names[trial.submission, trial.framework], trial.workload][trial.study].append(seconds)
-    results: dict[str, dict[str, Cell]] = {name: {} for name in names.values()}
-    for (name, workload), by_study in studies.items():
-        seconds = times.workload_time(map(times.study_time, by_study.values()))
-        results[name][workload] = Cell(seconds, len(by_study))
-    return results
+def _speedups(comparison: Comparison, times: Array, reference: str | None) -> Array | None:
+    if reference is None:
+        return None
+    results, version = comparison.results, comparison.version
+    budgets = [version.max_runtime_sec(name, comparison.ruleset, comparison.scale) for name in results.workloads]
+    return speedups(times[:, : len(budgets)], budgets, results.submissions.index(reference))
 
 
-def _entry_names(trials: Iterable[Trial]) -> dict[tuple[str, str], str]:
-    """A submission's name; with its framework if there are runs in both, for these must not be mixed."""
-    pairs = sorted({(trial.submission, trial.framework) for trial in trials})
-    submissions = [submission for submission, _ in pairs]
-    return {
-        (name, framework): f"{name} ({framework})" if submissions.count(name) > 1 else name for name, framework in pairs
-    }
+def _cells(results: Results, i: int, rule: Rule, found: StudyTimes, credit: Credit) -> dict[str, Cell]:
+    seconds, steps = medians(found.seconds[i]), medians(found.steps[i])
+    cells = {}
+    for j, workload in enumerate(results.columns):
+        hits = study_hits(results, results.submissions[i], workload, rule)
+        has_ratio = j < len(results.workloads)
+        missing, infinite = bool(np.isnan(seconds[j])), bool(np.isinf(seconds[j]))
+        outcome: Outcome = "missing" if missing else "not reached" if infinite else "reached"
+        if has_ratio and credit.is_cut[i, j]:
+            outcome = "cut"
+        elif has_ratio and credit.is_void[i, j]:
+            outcome = "held-out failed"
+        cells[workload] = Cell(
+            seconds=float("inf") if missing else float(seconds[j]),
+            steps=float(steps[j]),
+            studies={number: float("inf") if hit is None else hit.seconds for number, hit in hits.items()},
+            ratio=float(credit.ratios[i, j]) if has_ratio else float("nan"),
+            outcome=outcome,
+        )
+    return cells
 
 
-def _entries(results: Results, workloads: Sequence[str]) -> tuple[Entry, ...]:
-    never = Cell(math.inf, 0)
-    table = np.array([[cells.get(name, never).seconds for name in workloads] for cells in results.values()])
-    cut = profiles.ratios(table)
-    scores = zip(results, profiles.exact_score(cut), profiles.trapezoid_score(cut), strict=True)
-    entries = [Entry(name, float(exact), float(grid), results[name]) for name, exact, grid in scores]
-    return tuple(sorted(entries, key=lambda entry: (-entry.score, entry.submission)))
+def _neighbours(names: Sequence[str], uncertainty: Uncertainty | None) -> tuple[Neighbours, ...]:
+    pairs = uncertainty.neighbours if uncertainty else ()
+    return tuple(
+        Neighbours(names[pair.first], names[pair.second], pair.probability, pair.is_separated, pair.more_studies)
+        for pair in pairs
+    )
 
 
-def _missing(results: Results, workloads: Sequence[str], version: Version) -> tuple[Missing, ...]:
-    """What an official result would need; development workloads need one study."""
-    found = []
-    for submission, cells in sorted(results.items()):
-        for name in workloads:
-            studies = cells[name].studies if name in cells else 0
-            expected = 1 if name in version.development else version.num_studies
-            if studies < expected:
-                found.append(Missing(submission, name, studies, expected))
-    return tuple(found)
+def _unseparated(entries: Sequence[Entry], uncertainty: Uncertainty | None) -> tuple[tuple[str, str], ...]:
+    if uncertainty is None:
+        return ()
+    order = sorted(range(len(entries)), key=lambda i: (-entries[i].score, entries[i].submission))
+    pairs = itertools.combinations(order, 2)
+    return tuple((entries[a].submission, entries[b].submission) for a, b in pairs if not uncertainty.is_separated(a, b))

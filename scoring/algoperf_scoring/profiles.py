@@ -1,46 +1,101 @@
-"""Performance profiles and the score (Dolan and More, 2002; AlgoPerf rules, section "Scoring").
+"""From times to ratios, performance profiles and the score (Dolan and More, 2002; AlgoPerf rules, "Scoring").
 
-Arrays of times and ratios have the shape [submissions, workloads]; infinity means not reached or not run.
-Scores depend on which submissions are compared, since every workload's fastest one sets the scale.
+Scores depend on which submissions are compared, since every workload's fastest one sets the scale. Arrays may have
+leading axes, written `...`: bootstrap replicates are scored all at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_RATIO = 4.0
-"""A submission gets no credit on a workload where it takes more than this times as long as the fastest."""
+from algoperf_scoring.rules import MAX_RATIO, Integral, Rule
 
-GRID = np.linspace(1.0, MAX_RATIO, 100)
-"""The points at which published profiles are taken."""
+NUM_POINTS = 100
+"""Points at which published profiles are taken, equally spaced on [1, max_ratio]."""
 
 Array = NDArray[np.float64]
 
 
-def ratios(times: Array) -> Array:
-    """Times over the fastest time on the same workload, infinite where above `MAX_RATIO`.
+class Credit(NamedTuple):
+    """What the comparison makes of times: [..., submissions, workloads].
 
-    All infinite on a workload that nobody reached: it gives credit to nobody, but stays in the denominator.
+    Attributes:
+      ratios: time over the fastest time that counts; infinity: no credit.
+      is_cut: the time, of the workload itself, was above `max_ratio` times the fastest.
+      is_void: the time counted, but that on the held-out variant did not.
     """
-    best = times.min(axis=0)
-    counts = np.isfinite(times) & (times <= MAX_RATIO * best)
+
+    ratios: Array
+    is_cut: NDArray[np.bool_]
+    is_void: NDArray[np.bool_]
+
+
+def credit(times: Array, variant_column: Sequence[int], rule: Rule) -> Credit:
+    """Apply cut and held-out rule to median times.
+
+    Args:
+      times: seconds [..., submissions, columns], workloads first, then held-out variants. Infinity: not reached,
+        NaN: no results, which counts like infinity.
+      variant_column: for each workload the column of its variant or -1.
+      rule: `max_ratio` and `held_out` are used.
+    """
+    times = np.where(np.isnan(times), np.inf, times)
+    num_workloads = len(variant_column)
+    base, variants = times[..., :num_workloads], times[..., num_workloads:]
+    has_variant = [i for i, column in enumerate(variant_column) if column >= 0]
+    order = [variant_column[i] - num_workloads for i in has_variant]
+    # A variant whose workload was not reached sets no scale for others.
+    variants = np.where(np.isinf(base[..., has_variant]), np.inf, variants[..., order])
+    base_counts, variant_counts = _within(base, rule.max_ratio), _within(variants, rule.max_ratio)
+    counts = base_counts.copy()
+    if rule.held_out:
+        counts[..., has_variant] &= variant_counts
+    return Credit(
+        ratios=_ratios(np.where(counts, base, np.inf)),
+        is_cut=np.isfinite(base) & ~base_counts,
+        is_void=base_counts & ~counts,
+    )
+
+
+def _within(times: Array, max_ratio: float) -> NDArray[np.bool_]:
+    """Whether a time is finite and at most `max_ratio` times the fastest of all submissions."""
+    best = times.min(axis=-2, keepdims=True)
+    return np.isfinite(times) & (times <= max_ratio * best)
+
+
+def _ratios(times: Array) -> Array:
+    """All infinite where nobody has credit: the workload stays in the denominator."""
+    best = times.min(axis=-2, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         # Ties share a ratio of exactly 1, also in the odd case that the fastest time is 0.
         relative = np.where(times == best, 1.0, times / best)
-    return np.where(counts, relative, np.inf)
+    return np.where(np.isfinite(times), relative, np.inf)
 
 
-def profile(cut: Array, taus: Array = GRID) -> Array:
-    """For each submission the share of workloads whose ratio is at most tau: [submissions, taus]."""
-    return (cut[:, :, None] <= taus).mean(axis=1)
+def grid(max_ratio: float = MAX_RATIO) -> Array:
+    """The points of published profiles: [NUM_POINTS]."""
+    return np.linspace(1.0, max_ratio, NUM_POINTS)
 
 
-def exact_score(cut: Array) -> Array:
-    """The normalised area under the profile on [1, 4], integrated exactly: [submissions], within 0..1."""
-    return (np.maximum(0.0, MAX_RATIO - cut) / (MAX_RATIO - 1.0)).mean(axis=1)
+def profile(ratios: Array, taus: Array) -> Array:
+    """For each submission the share of workloads whose ratio is at most tau: [..., taus]."""
+    return (ratios[..., None] <= taus).mean(axis=-2)
 
 
-def trapezoid_score(cut: Array) -> Array:
-    """The same area by the trapezoid rule on `GRID`, as published; differs by up to 1/198: [submissions]."""
-    return np.asarray(np.trapezoid(profile(cut), GRID, axis=1)) / (MAX_RATIO - 1.0)
+def score(ratios: Array, rule: Rule, integral: Integral | None = None) -> Array:
+    """The normalised area under the profile on [1, max_ratio]: [..., submissions], within 0..1.
+
+    The exact area is the mean over workloads of max(0, max_ratio - ratio) / (max_ratio - 1). The trapezoid rule on
+    `grid` differs from it by up to half a step of the grid, 1/198.
+    """
+    if (integral or rule.integral) == "exact":
+        return (np.maximum(0.0, rule.max_ratio - ratios) / (rule.max_ratio - 1.0)).mean(axis=-1)
+    # A workload adds 1 to the profile from the first point at or above its ratio on: from there all intervals of the
+    # trapezoid count in full, the one before by half.
+    first = np.searchsorted(grid(rule.max_ratio), ratios)
+    intervals = np.where(first == 0, NUM_POINTS - 1.0, NUM_POINTS - 1 - first + 0.5)
+    return (np.where(first == NUM_POINTS, 0.0, intervals) / (NUM_POINTS - 1)).mean(axis=-1)

@@ -7,12 +7,13 @@ trials. The result does not depend on the order in which the file system lists f
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from algoperf_scoring.facts import Facts, read_facts
 from algoperf_scoring.findings import Findings
+from algoperf_scoring.sources import Source
 
 _STUDY = re.compile(r"study_(0|[1-9]\d*)")
 _TRIAL = re.compile(r"trial_(0|[1-9]\d*)")
@@ -42,21 +43,22 @@ class Trial:
         return (self.submission, self.workload, self.framework, self.study, self.number)
 
 
-def find_trials(root: Path, workloads: Collection[str], findings: Findings) -> list[Trial]:
-    """All trials of the given workloads below `root`, in the order of their places.
+def find_trials(sources: Iterable[Source], workloads: Collection[str], findings: Findings) -> list[Trial]:
+    """All trials of the given workloads in `sources`, in the order of their places.
 
     A trial that was run anew under a later time stamp replaces the earlier one.
     """
     latest: dict[tuple[str, str, str, int, int], Trial] = {}
-    for trial in sorted(_walk(root, workloads, findings), key=lambda trial: (trial.place, trial.stamp)):
+    found = [trial for source in sources for trial in _walk(source, workloads, findings)]
+    for trial in sorted(found, key=lambda trial: (trial.place, trial.stamp)):
         if trial.place in latest:
             findings.note(latest[trial.place].folder, f"replaced by the later run {trial.folder.parent.name}")
         latest[trial.place] = trial
     return list(latest.values())
 
 
-def _walk(root: Path, workloads: Collection[str], findings: Findings) -> Iterator[Trial]:
-    for submission in _submissions(root, findings):
+def _walk(source: Source, workloads: Collection[str], findings: Findings) -> Iterator[Trial]:
+    for submission in _submissions(source, findings):
         for study, study_folder in _numbered(submission, _STUDY, findings):
             for match, workload_folder in _workload_folders(study_folder, workloads, findings):
                 for number, folder in _numbered(workload_folder, _TRIAL, findings):
@@ -75,8 +77,10 @@ def _walk(root: Path, workloads: Collection[str], findings: Findings) -> Iterato
                         )
 
 
-def _submissions(root: Path, findings: Findings) -> Iterator[Path]:
-    for folder in _folders(root, findings):
+def _submissions(source: Source, findings: Findings) -> Iterator[Path]:
+    for folder in _folders(source.root, findings):
+        if not source.takes(folder.name):
+            continue
         has_studies = any(_STUDY.fullmatch(path.name) for path in _folders(folder, findings))
         is_report = folder.name.startswith("report")
         if has_studies and not is_report:

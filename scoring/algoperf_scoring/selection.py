@@ -32,7 +32,7 @@ def choose_workloads(
     if present & set(version.scored):
         return (
             version.scored,
-            f"the {len(version.scored)} scored workloads of {version.name}{_held_out(version)}",
+            f"the {len(version.scored)} scored workloads of {version.name}",
         )
     development = tuple(name for name in version.development if name in present)
     if development:
@@ -43,11 +43,6 @@ def choose_workloads(
         f"The only runs are of {', '.join(sorted(present))}, which version {version.name} does not score. "
         f"Name the workloads to score over: --workloads {','.join(sorted(present))}."
     )
-
-
-def _held_out(version: Version) -> str:
-    """Says that a rule of the version is not applied: success on held-out variants as a condition."""
-    return " (without the rule on held-out workloads)" if version.held_out else ""
 
 
 def _counted(names: Sequence[str]) -> str:

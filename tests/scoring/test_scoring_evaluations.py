@@ -13,8 +13,9 @@ HEADER = "global_step,score,validation/ssim\n"
 def read(tmp_path: Path, content: str | bytes):
     file = tmp_path / "eval_measurements.csv"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    evaluations, reasons = read_evaluations(file, "validation/ssim")
-    return [(row.seconds, row.value) for row in evaluations], reasons
+    table = read_evaluations(file, ["validation/ssim"])
+    pairs = zip(table.columns.get("score", ()), table.columns.get("validation/ssim", ()), strict=True)
+    return list(pairs), list(table.flaws)
 
 
 def test_columns_are_found_by_name(tmp_path: Path):
@@ -49,9 +50,9 @@ def test_damaged_files_give_a_reason_and_no_hit(tmp_path: Path, content: str | b
 
 
 def test_a_missing_file_gives_a_reason(tmp_path: Path):
-    evaluations, reasons = read_evaluations(tmp_path / "none.csv", "validation/ssim")
-    assert evaluations == []
-    assert reasons == ["is missing: the run ended before its first evaluation"]
+    table = read_evaluations(tmp_path / "none.csv", ["validation/ssim"])
+    assert table.num_rows == 0
+    assert table.flaws == ("is missing: the run ended before its first evaluation",)
 
 
 def test_a_torn_last_row_is_dropped_even_where_its_cut_number_is_a_number(tmp_path: Path):
@@ -67,3 +68,36 @@ def test_a_row_without_a_metric_is_kept_as_nan_and_counted(tmp_path: Path):
     assert math.isnan(evaluations[0][1])
     assert math.isnan(evaluations[1][1])
     assert reasons == ["line 2 and 1 more: no number in column validation/ssim"]
+
+
+def test_rows_before_one_that_cannot_be_read_are_kept(tmp_path: Path):
+    evaluations, reasons = read(tmp_path, HEADER + '1,10,0.1\n2,20,0.2\n3,30,"0.9\n4,40,0.9\n')
+    assert evaluations == [(10.0, 0.1), (20.0, 0.2)]
+    assert reasons == ["line 4: cannot be read: unexpected end of data"]
+
+
+def test_a_row_of_another_length_leaves_its_neighbours_alone(tmp_path: Path):
+    evaluations, reasons = read(tmp_path, HEADER + "1,10,0.1\n2,20\n3,30,0.3,9\n4,40,0.4\n")
+    assert evaluations == [(10.0, 0.1), (40.0, 0.4)]
+    assert reasons == [
+        "line 3: row ignored: 2 fields instead of 3",
+        "line 4: row ignored: 4 fields instead of 3",
+    ]
+
+
+def test_time_that_goes_back_is_told_and_rows_stay_in_the_order_of_the_file(tmp_path: Path):
+    evaluations, reasons = read(tmp_path, HEADER + "1,10,0.1\n2,9,0.2\n3,30,0.3\n")
+    assert [seconds for seconds, _ in evaluations] == [10.0, 9.0, 30.0]
+    assert reasons == ["line 3: time in column score is before that of the row above"]
+
+
+def test_other_columns_are_read_on_demand(tmp_path: Path):
+    file = tmp_path / "eval_measurements.csv"
+    file.write_text("train/loss,score,global_step,note\n0.5,10,1,x\n,20,2,y\n")
+    assert set(read_evaluations(file).columns) == {"score"}
+    table = read_evaluations(file, ["global_step"], ("train/loss", "absent"))
+    assert set(table.columns) == {"score", "global_step", "train/loss"}
+    assert math.isnan(table.columns["train/loss"][1])
+    assert table.flaws == ()  # a column that is not required may have gaps
+    assert set(read_evaluations(file, optional=None).columns) == {"train/loss", "score", "global_step", "note"}
+    assert table.lines == [2, 3]

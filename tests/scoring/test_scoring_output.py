@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ import algoperf_scoring
 from algoperf.commands.score import score as score_command
 from algoperf.errors import UserError
 from algoperf.versions import load_version
-from algoperf_scoring import Leaderboard
+from algoperf_scoring import Leaderboard, to_json
+from algoperf_scoring.files import write_leaderboard
+from algoperf_scoring.html import html
+from algoperf_scoring.markdown import markdown
+from algoperf_scoring.terminal import print_leaderboard
+
+EVIL = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
@@ -25,7 +32,7 @@ def board(runs) -> Leaderboard:
 
 
 def test_json_shape(board: Leaderboard):
-    content = json.loads(json.dumps(board.to_json(), allow_nan=False))
+    content = json.loads(json.dumps(to_json(board), allow_nan=False))
     assert (content["version"], content["ruleset"], content["scale"]) == ("v0.6", "external", "full")
     assert content["scores"] == {"odd|name_": 0.125, "plain": 0.0}
     assert content["scores_trapezoid"] == pytest.approx({"odd|name_": 0.125, "plain": 0.0})
@@ -37,34 +44,35 @@ def test_json_shape(board: Leaderboard):
 
 
 def test_markdown_shows_names_as_they_are_and_tells_never_from_no_results(board: Leaderboard):
-    page = algoperf_scoring.markdown(board)
-    assert r"| 1 | odd\|name\_ | 0.1250 | 0.1250 |" in page
-    assert "| never | 12.50 |" in page
-    assert "| - | 20,000.0 |" in page
+    page = markdown(board)
+    assert r"| 1 | odd\|name\_ | 0.1250 | - | 0-1 | - | 1/8 | 0.1250 |" in page
+    assert "| never 0/1 | 12.50 |" in page
+    assert "| - | 20,000.0 cut |" in page
     assert "the 8 scored workloads of v0.6" in page
 
 
 def test_reports_are_written_and_do_not_disturb_later_scoring(runs, board: Leaderboard):
-    files = algoperf_scoring.write_reports(board, runs.root / "report")
+    files = write_leaderboard(board, runs.root / "report")
     assert sorted(path.name for path in (runs.root / "report").iterdir()) == [
+        "leaderboard.html",
         "leaderboard.json",
         "leaderboard.md",
     ]
-    assert json.loads(files[0].read_text()) == board.to_json()
-    assert algoperf_scoring.score(runs.root, load_version(), "external") == board
+    assert json.loads(files[0].read_text()) == to_json(board)
+    assert to_json(algoperf_scoring.score(runs.root, load_version(), "external")) == to_json(board)
 
 
 def test_a_place_that_cannot_be_written_is_a_user_error(runs, board: Leaderboard):
     (runs.root / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write"):
-        algoperf_scoring.write_reports(board, runs.root / "file")
+        write_leaderboard(board, runs.root / "file")
 
 
 def test_terminal_shows_markup_in_names_as_text(runs):
     runs.reaching("[red]name", "digits", 1)
     console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     with console.file:
-        algoperf_scoring.print_leaderboard(algoperf_scoring.score(runs.root, load_version(), "self"), console)
+        print_leaderboard(algoperf_scoring.score(runs.root, load_version(), "self"), console)
     assert console.export_text().count("[red]name") == 2
 
 
@@ -76,6 +84,7 @@ def test_command_writes_json_and_reports(runs, tmp_path: Path):
     assert "digits" in result.output
     assert json.loads((tmp_path / "x.json").read_text())["scores"] == {"a": 1.0}
     assert (tmp_path / "out" / "leaderboard.md").is_file()
+    assert (tmp_path / "out" / "leaderboard.html").is_file()
 
 
 def test_command_passes_its_options_on(runs):

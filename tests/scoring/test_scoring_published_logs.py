@@ -1,51 +1,163 @@
-"""The logs of a past competition; skipped where they are not at hand."""
+"""The logs of the v0.5 competition against its golden tables.
+
+A small extract is always tested; the whole logs where they are at hand.
+"""
 
 from __future__ import annotations
 
 import csv
 import math
 import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import algoperf_scoring
 from algoperf.versions import load_version
+from algoperf_scoring import AS_PUBLISHED, DOCUMENTED, Comparison, Rule, profiles
+from algoperf_scoring.results import medians, study_hits, study_times
 
-LOGS = Path(__file__).parents[3] / "shared" / "logs"
-ARCHIVE = LOGS / "v05_self.tar.xz"
-GOLDEN = LOGS / "v05_self" / "time_to_targets.min_time.csv"
-
-# Published scores (4 decimals, trapezoid) of submissions whose score the held-out rule leaves alone.
-PUBLISHED = {
-    "schedule_free_adamw": 0.8542,
-    "baseline": 0.8194,
-    "sinv6_75": 0.1420,
-    "sinv6": 0.0903,
-    "adamg": 0.0,
-}
+DATA = Path(__file__).parents[1] / "data" / "logs"
+SHARED = Path(__file__).parents[3] / "shared" / "logs"
+V05 = load_version("v0.5")
+RULES = {"min_time": DOCUMENTED, "first_eval_index": AS_PUBLISHED}
+TIMES = {"rel_tol": 1e-12, "abs_tol": 0.0}
+SCORES = {"rel_tol": 0.0, "abs_tol": 1e-12}
 
 
-@pytest.mark.skipif(not ARCHIVE.is_file() or not GOLDEN.is_file(), reason="competition logs are not at hand")
-def test_self_tuning_logs_of_v05_give_the_published_times_and_scores(tmp_path: Path):
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
-    board = algoperf_scoring.score(tmp_path, load_version("v0.5"), "self")
-    entries = {entry.submission: entry for entry in board.entries}
-    with GOLDEN.open(newline="") as file:
-        golden = {row["submission"]: row for row in csv.DictReader(file)}
-    assert set(entries) == set(golden)
-    for name, entry in entries.items():
-        for workload in board.workloads:
-            _check(entry.cells.get(workload), golden[name][workload])
-    for name, published in PUBLISHED.items():
-        assert entries[name].score_trapezoid == pytest.approx(published, abs=6e-5)
+@dataclass(frozen=True)
+class Golden:
+    """A set of logs, read, and the folder of its golden tables."""
+
+    tables: Path
+    comparison: Comparison
+
+    def rows(self, name: str) -> dict[str, dict[str, str]]:
+        with (self.tables / f"{name}.csv").open(newline="") as file:
+            return {row.pop("submission"): row for row in csv.DictReader(file)}
 
 
-def _check(cell: algoperf_scoring.Cell | None, golden: str) -> None:
-    """An empty field means that there is no evaluation at all, `inf` that the target was not reached."""
-    if not golden:
-        assert cell is None
-    else:
-        assert cell is not None
-        assert cell.seconds == float(golden) or math.isclose(cell.seconds, float(golden), abs_tol=1e-9, rel_tol=0)
+def unpacked(archive: Path, folder: Path) -> Path:
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((DATA, "v05_self", "self"), id="extract-self"),
+        pytest.param((SHARED, "v05_self", "self"), id="whole-self"),
+        pytest.param((SHARED, "v05_external", "external"), id="whole-external"),
+    ],
+)
+def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Golden]:
+    folder, name, ruleset = request.param
+    if not (folder / f"{name}.tar.xz").is_file():
+        pytest.skip("the whole competition logs are not at hand")
+    logs = unpacked(folder / f"{name}.tar.xz", tmp_path_factory.mktemp(name))
+    return Golden(folder / name, algoperf_scoring.read_comparison(algoperf_scoring.sources(logs), V05, ruleset))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_times_and_ratios_are_golden(golden: Golden, name: str):
+    board = algoperf_scoring.to_json(algoperf_scoring.rank(golden.comparison, RULES[name]))
+    assert set(board["scores"]) == set(golden.rows(f"time_to_targets.{name}"))
+    for table, key in (("time_to_targets", "time_to_target"), ("ratios", "ratios")):
+        for submission, row in golden.rows(f"{table}.{name}").items():
+            assert set(row) == set(board[key][submission])
+            for workload, text in row.items():
+                check(board[key][submission][workload], text)
+    # An empty field means that there is no evaluation at all, `inf` that the target was not reached.
+    for submission, row in golden.rows(f"time_to_targets.{name}").items():
+        missing = {workload for workload, text in row.items() if not text}
+        outcomes = board["outcomes"][submission]
+        assert missing == {workload for workload, outcome in outcomes.items() if outcome == "missing"}
+
+
+def check(value: float | None, text: str) -> None:
+    expected = float(text or "inf")
+    assert (value is None) == math.isinf(expected)
+    assert value is None or math.isclose(value, expected, **TIMES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_profiles_are_golden(golden: Golden, name: str):
+    results = golden.comparison.results
+    times = medians(study_times(results, RULES[name]).seconds)
+    ratios = profiles.credit(times, results.variant_column, RULES[name]).ratios
+    profile = profiles.profile(ratios, profiles.grid())
+    for submission, row in golden.rows(f"performance_profile.{name}").items():
+        np.testing.assert_allclose(list(map(float, row)), profiles.grid(), rtol=1e-15)
+        expected = list(map(float, row.values()))
+        np.testing.assert_array_equal(profile[results.submissions.index(submission)], expected)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_scores_are_golden_and_those_that_were_published(golden: Golden, name: str):
+    board = algoperf_scoring.rank(golden.comparison, RULES[name])
+    rows = golden.rows("scores")
+    assert len(board.entries) == len(rows)
+    for entry in board.entries:
+        row = rows[entry.submission]
+        assert math.isclose(entry.score_exact, float(row[f"{name}_exact_integral"]), **SCORES)
+        assert math.isclose(entry.score_trapezoid, float(row[f"{name}_trapezoid100"]), **SCORES)
+        if name == "first_eval_index":
+            assert entry.score == entry.score_trapezoid
+            assert round(entry.score, 4) == float(row["published"])
+        else:
+            assert entry.score == entry.score_exact
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_speedups_are_golden(golden: Golden, name: str):
+    """The tables have the inverse, and nothing where a submission has no results on some workload."""
+    board = algoperf_scoring.rank(golden.comparison, RULES[name])
+    assert board.reference == "baseline"
+    rows = golden.rows("speedups")
+    for entry in board.entries:
+        row: dict[str, Any] = rows.get(entry.submission, {})
+        column = f"geomean_ratio_to_baseline_{name}"
+        expected = row.get(column) if row.get(column) not in (None, "nan") else row.get("ratio_missing_as_budget")
+        if entry.submission == "baseline":
+            assert entry.speedup == 1.0
+        else:
+            assert math.isclose(1 / entry.speedup, float(expected), **TIMES)
+
+
+def test_every_score_lies_within_reach_of_its_replicates(golden: Golden):
+    for entry in algoperf_scoring.rank(golden.comparison).entries:
+        low, high = entry.interval
+        assert 0 <= low <= high <= 1
+        assert sum(entry.rank_probabilities) == pytest.approx(1)
+
+
+def test_studies_in_which_the_rules_differ_are_golden(tmp_path: Path):
+    logs = unpacked(DATA / "v05_index_rule.tar.xz", tmp_path)
+    comparison = algoperf_scoring.read_comparison(algoperf_scoring.sources(logs), V05, "external")
+    with (DATA / "v05_index_rule.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = {"min_time": DOCUMENTED, "first_eval_index_then_time": AS_PUBLISHED}
+    for row in rows:
+        for column, rule in columns.items():
+            hits = study_hits(comparison.results, row["submission"], row["workload"], rule)
+            hit = hits[int(row["study"].removeprefix("study_"))]
+            check(hit.seconds if hit else None, row[column])
+    assert sum(row["min_time"] != row["first_eval_index_then_time"] for row in rows) == 2
+    assert sum(row["first_eval_index_then_time"] != row["first_eval_index_then_trial_name"] for row in rows) >= 4
+
+
+def test_variants_that_are_not_held_out_do_not_matter(tmp_path: Path):
+    """Extra variants of the baseline once served as held-out workloads where the list of these was lost."""
+    logs = unpacked(DATA / "v05_self.tar.xz", tmp_path)
+    before = algoperf_scoring.score(logs, V05, "self")
+    some = next(iter(sorted((logs / "baseline").glob("study_*/ogbg_*"))))
+    (some.parent / some.name.replace("ogbg", "ogbg_gelu")).mkdir()
+    some.rename(some.parent / some.name.replace("ogbg_", "ogbg_gelu_"))
+    after = algoperf_scoring.score(logs, V05, "self", rule=Rule())
+    assert [entry.submission for entry in before.entries] == [entry.submission for entry in after.entries]
+    assert set(before.entries[0].cells) == set(after.entries[0].cells)

@@ -1,0 +1,118 @@
+"""What the commands that read folders of runs have in common."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from algoperf.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from algoperf.versions import Version
+    from algoperf_scoring import Leaderboard
+
+_FOLDER = click.Path(path_type=Path)
+
+_OPTIONS = (
+    click.option("--version", "version_name", default="v0.6", show_default=True, help="Benchmark version."),
+    click.option("--ruleset", help="external or self; by default as the runs' files say."),
+    click.option("--scale", help="full or mini; needed if there are runs of both."),
+    click.option("--workloads", help="Score over these, separated by commas, instead of the version's."),
+    click.option("--as-published", is_flag=True, help="Score as past tables were made: see docs/scoring.md."),
+    click.option("--strict", is_flag=True, help="Refuse unless exactly what the version asks for is there."),
+    click.option("--reference", help="Submission that speedups are against.  [default: baseline]"),
+    click.option("--submission", help="Name or path of a submission that must be among those scored."),
+    click.option("--against", type=_FOLDER, help="Compare --submission with the other submissions in this folder."),
+    click.option(
+        "--submissions",
+        "info_folders",
+        type=_FOLDER,
+        multiple=True,
+        help="Folder with submission_info.yml files of the authors; may be given several times.",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringOptions:
+    """The values of the shared options."""
+
+    version_name: str
+    ruleset: str | None
+    scale: str | None
+    workloads: str | None
+    as_published: bool
+    strict: bool
+    reference: str | None
+    submission: str | None
+    against: Path | None
+    info_folders: Sequence[Path]
+
+
+def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorate a command that takes `**options` with the shared ones; they make `ScoringOptions(**options)`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
+    """Score the runs in `path` as the options say. Raises UserError if these do not fit the runs."""
+    require_scoring()
+    import algoperf_scoring
+
+    name = None if options.submission is None else _submission_name(options.submission)
+    names = None if options.workloads is None else [part.strip() for part in options.workloads.split(",")]
+    board = algoperf_scoring.score(
+        algoperf_scoring.sources(path, name if options.against else None, options.against),
+        load_version_with_cubes(options.version_name),
+        options.ruleset,
+        options.scale,
+        names if names is None else [part for part in names if part],
+        rule=algoperf_scoring.AS_PUBLISHED if options.as_published else algoperf_scoring.DOCUMENTED,
+        strict=options.strict,
+        reference=options.reference,
+        info_folders=options.info_folders,
+    )
+    if name is not None:
+        _require_submission(name, [entry.submission for entry in board.entries], path)
+    return board
+
+
+def load_version_with_cubes(name: str) -> Version:
+    """A version, with the limits that cubes bring themselves."""
+    from algoperf.registry import cube_folders
+    from algoperf.versions import load_version
+    from algoperf.versions.cubes import with_cube_limits
+
+    version = load_version(name)
+    for cube in cube_folders().values():
+        version = with_cube_limits(version, cube)
+    return version
+
+
+def require_scoring() -> None:
+    """Raise UserError if the scoring package is not installed, as in the image of a cube."""
+    if importlib.util.find_spec("algoperf_scoring") is None:
+        raise UserError(
+            "The scoring package is not installed here: algoperf_scoring cannot be imported. "
+            "Install the whole project: pip install -e . in the repository."
+        )
+
+
+def _submission_name(given: str) -> str:
+    """The name of a submission that is given by name or by path."""
+    from algoperf.submission import submission_file, submission_name
+
+    return submission_name(submission_file(Path(given))) if Path(given).exists() else given
+
+
+def _require_submission(name: str, scored: list[str], path: Path) -> None:
+    """Raise UserError if a submission has no runs in `path`."""
+    if not any(entry == name or entry.startswith(f"{name} (") for entry in scored):
+        raise unknown(f"submission in {path}:", name, scored, "Train it first: make train SUBMISSION=...")

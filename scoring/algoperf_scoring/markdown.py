@@ -1,0 +1,48 @@
+"""A leaderboard as a Markdown page, fit to be included in a README."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from algoperf_scoring import wording
+from algoperf_scoring.leaderboard import Entry, Leaderboard
+
+
+def markdown(board: Leaderboard) -> str:
+    """The leaderboard as a Markdown page."""
+    header = list(wording.ranking_header(board))
+    rows = [[*map(escaped, row)] for row in wording.ranking(board)]
+    if any(entry.info for entry in board.entries):
+        header[2:2] = ["authors", "framework"]
+        for row, entry in zip(rows, board.entries, strict=True):
+            row[1:2] = _who(entry)
+    times = [[entry.submission, *row] for entry, row in zip(board.entries, wording.times(board), strict=True)]
+    names = ["submission", *board.workloads, *board.held_out]
+    lines = ["# Leaderboard", "", escaped(wording.caption(board)), "", *_table(header, rows)]
+    lines += ["", escaped(f"{wording.rule_in_words(board.rule)} {wording.legend(board)}")]
+    lines += ["", "## Seconds to target", "", *_table(names, [[*map(escaped, row)] for row in times])]
+    for title, remarks in wording.remarks(board):
+        lines += ["", f"## {title}", "", *(f"- {escaped(remark)}" for remark in remarks)]
+    return "\n".join(lines) + "\n"
+
+
+def _who(entry: Entry) -> list[str]:
+    """Name with its link, authors with affiliations, framework."""
+    info = entry.info
+    if info is None:
+        return [escaped(entry.submission), "", ""]
+    name = escaped(info.name or entry.submission)
+    link = re.sub(r"[\s()<>|]", lambda match: f"%{ord(match[0]):02X}", info.link)
+    affiliations = f" ({info.affiliations})" if info.affiliations else ""
+    return [f"[{name}]({link})" if link else name, escaped(info.authors + affiliations), escaped(info.framework)]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in (header, ["---"] * len(header), *rows):
+        yield f"| {' | '.join(row)} |"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is; names and paths come from submitters."""
+    return re.sub(r"[\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", " ".join(text.split()))

@@ -1,0 +1,193 @@
+"""From folders of runs to results: which runs are compared, and what their files say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from algoperf.errors import UserError
+from algoperf.versions import Limits, Version
+from algoperf_scoring import selection
+from algoperf_scoring.approach import approach
+from algoperf_scoring.cost import final_training_sec
+from algoperf_scoring.evaluations import EVALUATIONS_FILE, STEP_COLUMN, TIME_COLUMN, read_evaluations
+from algoperf_scoring.findings import Finding, Findings
+from algoperf_scoring.results import Results, TrialResult
+from algoperf_scoring.runs import Trial, find_trials
+from algoperf_scoring.sources import Source
+
+EVALUATION_TIME_COLUMN = "accumulated_eval_time"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A submission has results from fewer studies of a workload than the version asks for."""
+
+    submission: str
+    workload: str
+    studies: int
+    expected: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs that are compared with each other, read.
+
+    Attributes:
+      version: the rules they are compared under.
+      ruleset: "external" or "self".
+      scale: "full" or "mini".
+      basis: in words, which workloads the score is over and why.
+      results: what was measured.
+      trials: all trials of these workloads, also those without an evaluation.
+      missing: results that the version asks for and that are not there.
+      problems: what was wrong with files, and may have changed a number.
+      notes: what was left out on purpose.
+    """
+
+    version: Version
+    ruleset: str
+    scale: str
+    basis: str
+    results: Results
+    trials: tuple[Trial, ...]
+    missing: tuple[Missing, ...]
+    problems: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
+
+
+def read_comparison(
+    sources: Sequence[Source],
+    version: Version,
+    ruleset: str | None = None,
+    scale: str | None = None,
+    workloads: Iterable[str] | None = None,
+) -> Comparison:
+    """Read all runs that are to be compared.
+
+    Args:
+      sources: folders with one folder per submission in the published layout.
+      version: the benchmark version that sets targets and workloads.
+      ruleset: "external", "self", or None to find it in the runs' files.
+      scale: "full" or "mini"; None if all runs are of one scale.
+      workloads: those to score over; None for those of the version (see `selection.choose_workloads`).
+
+    Raises:
+      UserError: there are no runs, or runs that cannot be compared. Damaged files raise nothing: they are
+        listed among the problems.
+    """
+    for source in sources:
+        source.check()
+    findings = Findings(tuple(source.root for source in sources))
+    found = find_trials(sources, version.workloads, findings)
+    if not found:
+        raise selection.no_trials(sources[0].root)
+    if scale is not None:
+        found = _of_scale(found, selection.choose_scale(found, scale), findings)
+    chosen, basis = selection.choose_workloads(found, version, workloads)
+    held_out = {name: version.held_out[name] for name in chosen if name in version.held_out}
+    trials = [trial for trial in found if trial.workload in (*chosen, *held_out.values())]
+    selection.check_version(trials, version)
+    scale = selection.choose_scale(trials, scale)
+    if scale != "full":
+        held_out = {}  # held-out variants exist to judge official results
+        trials = [trial for trial in trials if trial.workload in chosen]
+    ruleset = selection.choose_ruleset(trials, ruleset)
+    if ruleset == "self":
+        trials = _first_trials(trials, findings)
+    limits = {name: version.limits(name, scale) for name in (*chosen, *held_out.values())}
+    results = _results(trials, chosen, held_out, limits, findings)
+    return Comparison(
+        version=version,
+        ruleset=ruleset,
+        scale=scale,
+        basis=basis,
+        results=results,
+        trials=tuple(trials),
+        missing=tuple(_missing(results, version)),
+        problems=tuple(sorted(findings.problems)),
+        notes=tuple(sorted(findings.notes)),
+    )
+
+
+def _of_scale(trials: Sequence[Trial], scale: str, findings: Findings) -> list[Trial]:
+    for trial in trials:
+        if trial.facts.scale != scale:
+            findings.note(trial.folder, f"left out: its scale is {trial.facts.scale}")
+    kept = [trial for trial in trials if trial.facts.scale == scale]
+    if not kept:
+        raise UserError(f"No runs at scale {scale!r} in {', '.join(map(str, findings.roots))}.")
+    return kept
+
+
+def _first_trials(trials: Sequence[Trial], findings: Findings) -> list[Trial]:
+    """The one trial of each study under self-tuning. The best of several would be tuning by hand."""
+    first: dict[tuple[str, str, str, int], Trial] = {}
+    for trial in trials:
+        if first.setdefault(trial.place[:4], trial) is not trial:
+            findings.problem(trial.folder, "trial ignored: under self-tuning a study has one trial")
+    return list(first.values())
+
+
+def _results(
+    trials: Sequence[Trial],
+    workloads: tuple[str, ...],
+    held_out: Mapping[str, str],
+    limits: Mapping[str, Limits],
+    findings: Findings,
+) -> Results:
+    names = _entry_names(trials)
+    studies: dict[tuple[str, str], dict[int, tuple[TrialResult, ...]]] = defaultdict(dict)
+    for trial in trials:
+        result = _trial_result(trial, limits[trial.workload], findings)
+        # As published: a trial without any evaluation is no trial, and a study without trials no study.
+        if result is not None:
+            cell = studies[names[trial.submission, trial.framework], trial.workload]
+            cell[trial.study] = (*cell.get(trial.study, ()), result)
+    return Results(
+        submissions=tuple(sorted(set(names.values()))),
+        workloads=workloads,
+        held_out=held_out,
+        limits=limits,
+        studies=dict(studies),
+    )
+
+
+def _trial_result(trial: Trial, limits: Limits, findings: Findings) -> TrialResult | None:
+    file, metric = trial.folder / EVALUATIONS_FILE, f"validation/{limits.metric}"
+    table = read_evaluations(file, [metric], (STEP_COLUMN, EVALUATION_TIME_COLUMN))
+    for reason in table.flaws:
+        findings.problem(file, reason)
+    if not table.num_rows:
+        return None
+    columns, unknown = table.columns, [float("nan")] * table.num_rows
+    seconds = columns[TIME_COLUMN]
+    evaluation_sec = columns.get(EVALUATION_TIME_COLUMN, unknown)[-1]
+    training_sec, facts = final_training_sec(trial.folder), trial.facts
+    return TrialResult(
+        trial,
+        approach(columns[metric], seconds, columns.get(STEP_COLUMN, unknown), limits.goal),
+        table.num_rows,
+        facts.training_sec if facts.training_sec is not None else training_sec or seconds[-1],
+        facts.evaluation_sec if facts.evaluation_sec is not None else evaluation_sec,
+    )
+
+
+def _entry_names(trials: Iterable[Trial]) -> dict[tuple[str, str], str]:
+    """A submission's name; with its framework if there are runs in both, for these must not be mixed."""
+    pairs = sorted({(trial.submission, trial.framework) for trial in trials})
+    submissions = [submission for submission, _ in pairs]
+    return {
+        (name, framework): f"{name} ({framework})" if submissions.count(name) > 1 else name for name, framework in pairs
+    }
+
+
+def _missing(results: Results, version: Version) -> Iterable[Missing]:
+    """What an official result would need; development workloads need one study."""
+    for submission in results.submissions:
+        for name in results.columns:
+            studies = len(results.studies.get((submission, name), ()))
+            expected = 1 if name in version.development else version.num_studies
+            if studies < expected:
+                yield Missing(submission, name, studies, expected)

@@ -1,0 +1,74 @@
+"""What an official result needs: exactly the workloads, studies, trials and evidence that the version asks for."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from algoperf.errors import UserError
+from algoperf_scoring.facts import HPARAMS_FILE
+from algoperf_scoring.reading import Comparison
+from algoperf_scoring.runs import Trial
+
+_SHOWN = 40
+
+_Cells = Mapping[tuple[str, str, str], Mapping[int, list[Trial]]]
+"""Trials by submission, framework and workload, then by study."""
+
+
+def require_complete(comparison: Comparison) -> None:
+    """Raise UserError with everything that is missing, superfluous or damaged, if anything is."""
+    found = list(violations(comparison))
+    if found:
+        hidden = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+        listed = "\n  ".join(found[:_SHOWN] + hidden)
+        raise UserError(
+            f"Not a complete result of {comparison.version.name}, {comparison.ruleset} ruleset:\n  {listed}\n"
+            "Complete it, or score what is there without --strict."
+        )
+
+
+def violations(comparison: Comparison) -> Iterator[str]:
+    """Everything that differs from what the version asks for."""
+    version = comparison.version
+    if comparison.scale != "full":
+        yield f"scale {comparison.scale} is never official"
+    if comparison.results.workloads != version.scored:
+        yield f"the score is over {comparison.basis} instead of the {len(version.scored)} scored workloads"
+    cells: dict[tuple[str, str, str], dict[int, list[Trial]]] = defaultdict(lambda: defaultdict(list))
+    for trial in comparison.trials:
+        cells[trial.submission, trial.framework, trial.workload][trial.study].append(trial)
+    yield from _incomplete(comparison, cells)
+    for trial in comparison.trials:
+        yield from _lacking_evidence(trial, comparison.ruleset)
+    for problem in comparison.problems:
+        yield f"{problem.path}: {problem.reason}"
+
+
+def _incomplete(comparison: Comparison, cells: _Cells) -> Iterator[str]:
+    version = comparison.version
+    num_trials = version.num_trials if comparison.ruleset == "external" else 1
+    entries = sorted({key[:2] for key in cells})
+    for (submission, framework), workload in itertools.product(entries, comparison.results.columns):
+        studies = cells.get((submission, framework, workload), {})
+        where = f"{submission}: {workload}_{framework}"
+        if len(studies) != version.num_studies:
+            yield f"{where} has {len(studies)} studies instead of {version.num_studies}"
+        for study, trials in sorted(studies.items()):
+            if len(trials) != num_trials:
+                yield f"{where} has {len(trials)} trials in study {study} instead of {num_trials}"
+
+
+def _lacking_evidence(trial: Trial, ruleset: str) -> Iterator[str]:
+    where = f"{trial.submission}/study_{trial.study}/{trial.folder.parent.name}/trial_{trial.number}"
+    for file in _required_files(ruleset):
+        if not (trial.folder / file).is_file():
+            yield f"{where} has no {file}"
+    if trial.facts.finished is False:
+        yield f"{where} did not end by the rules: its status is {trial.facts.status}"
+
+
+def _required_files(ruleset: str) -> Iterable[str]:
+    files = ("measurements.csv", "meta_data_0.json", "flags_0.json")
+    return (*files, HPARAMS_FILE) if ruleset == "external" else files

@@ -1,0 +1,88 @@
+"""What authors say about their submissions: `submission_info.yml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf_scoring.findings import Finding
+from algoperf_scoring.sources import Source
+
+SUBMISSION_INFO_FILE = "submission_info.yml"
+
+
+@dataclass(frozen=True)
+class SubmissionInfo:
+    """The fields of submission_info.yml that a leaderboard shows, as plain text; "" where there is none.
+
+    Attributes:
+      name: the submission's title, which need not be its folder's name.
+      authors, affiliations: as they are to be shown.
+      framework: "JAX" or "PyTorch".
+      description: what the algorithm is.
+      link: web address of code or paper; only http and https are kept.
+    """
+
+    name: str = ""
+    authors: str = ""
+    affiliations: str = ""
+    framework: str = ""
+    description: str = ""
+    link: str = ""
+
+
+def read_submission_info(file: Path) -> SubmissionInfo:
+    """The content of a submission_info.yml. Raises ValueError with the reason if it is damaged."""
+    import yaml  # takes as long as reading hundreds of runs
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ValueError("is no table of fields")
+    link = _text(content, "link")
+    return SubmissionInfo(
+        name=_text(content, "submission_name"),
+        authors=_text(content, "authors"),
+        affiliations=_text(content, "affiliations"),
+        framework=_text(content, "framework"),
+        description=_text(content, "description"),
+        link=link if link.startswith(("https://", "http://")) else "",
+    )
+
+
+def _text(content: Mapping[str, Any], key: str) -> str:
+    value = content.get(key)
+    if isinstance(value, list):
+        return ", ".join(str(item).strip() for item in value)
+    return " ".join(str(value).split()) if isinstance(value, (str, int, float)) else ""
+
+
+def read_infos(
+    submissions: Iterable[str], sources: Sequence[Source], folders: Sequence[Path]
+) -> tuple[dict[str, SubmissionInfo], list[Finding]]:
+    """What authors say about `submissions`, by name, and which files are damaged.
+
+    The file lies with the submission's runs, else in a folder of its name below one of `folders`: of several the
+    first in the order of their paths.
+    """
+    known = {file.parent.name: file for file in reversed([*_below(folders)])}
+    infos, findings = {}, []
+    for name in submissions:
+        beside = (source.root / name / SUBMISSION_INFO_FILE for source in sources if source.takes(name))
+        file = next((file for file in beside if file.is_file()), known.get(name))
+        if file is None:
+            continue
+        try:
+            infos[name] = read_submission_info(file)
+        except ValueError as error:
+            findings.append(Finding(file.as_posix(), str(error)))
+    return infos, findings
+
+
+def _below(folders: Iterable[Path]) -> Iterable[Path]:
+    for folder in folders:
+        yield from sorted(folder.rglob(SUBMISSION_INFO_FILE))

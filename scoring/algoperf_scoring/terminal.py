@@ -1,0 +1,58 @@
+"""Shows a leaderboard on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Column, Table
+from rich.text import Text
+
+from algoperf_scoring import wording
+from algoperf_scoring.leaderboard import Leaderboard
+
+_ABREAST = 4
+"""So many submissions fit beside each other into 80 columns."""
+
+_SHOWN = 20
+"""Of each kind of remark, so many; files have them all."""
+
+_LOOK: dict[str, Any] = {"box": box.SIMPLE, "padding": (0, 1, 0, 0), "pad_edge": False}
+
+
+def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
+    """Print the leaderboard to the terminal."""
+    (console or Console()).print(terminal(board), crop=False)  # long paths are whole, wherever they break
+
+
+def terminal(board: Leaderboard) -> RenderableType:
+    """The leaderboard for `rich.console.Console.print`: ranking, times, remarks."""
+    ranking = Table(**_LOOK)
+    for name in wording.ranking_header(board):
+        ranking.add_column(name, overflow="fold", no_wrap=name != "submission")
+    for row in wording.ranking(board):
+        ranking.add_row(*map(Text, row))
+    words = Text(f"{wording.rule_in_words(board.rule)} {wording.legend(board)}")
+    parts: list[RenderableType] = [Text(wording.caption(board)), ranking, *_times(board), words]
+    for title, remarks in wording.remarks(board):
+        hidden = [f"... and {len(remarks) - _SHOWN} more"] if len(remarks) > _SHOWN else []
+        listed = "\n".join([f"\n{title}:", *(f"  {line}" for line in remarks[:_SHOWN] + hidden)])
+        parts.append(Text(listed, no_wrap=True, overflow="ignore"))
+    return Group(*parts)
+
+
+def _times(board: Leaderboard) -> Iterator[Table]:
+    """Times with a column per submission, in as many tables as fit into a usual terminal."""
+    columns = list(zip(board.entries, wording.times(board), strict=True))
+    for start in range(0, len(columns), _ABREAST):
+        shown = columns[start : start + _ABREAST]
+        table = Table(Column("seconds to target", no_wrap=True), **_LOOK)
+        for entry, _ in shown:
+            table.add_column(escape(entry.submission), overflow="fold", justify="right")
+        names = (*board.workloads, *board.held_out)
+        for name, *row in zip(names, *(times for _, times in shown), strict=True):
+            table.add_row(*map(Text, [name, *row]), end_section=name == board.workloads[-1])
+        yield table
