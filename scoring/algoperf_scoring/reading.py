@@ -88,6 +88,7 @@ def read_comparison(
     chosen, basis = selection.choose_workloads(found, version, workloads)
     held_out = {name: version.held_out[name] for name in chosen if name in version.held_out}
     trials = [trial for trial in found if trial.workload in (*chosen, *held_out.values())]
+    _note_left_out(found, trials, findings)
     selection.check_version(trials, version)
     scale = selection.choose_scale(trials, scale)
     if scale != "full":
@@ -109,6 +110,15 @@ def read_comparison(
         problems=tuple(sorted(findings.problems)),
         notes=tuple(sorted(findings.notes)),
     )
+
+
+def _note_left_out(found: Sequence[Trial], kept: Sequence[Trial], findings: Findings) -> None:
+    """Say which submissions have runs, but none that counts."""
+    names = {trial.submission for trial in kept}
+    others = {trial.submission: trial.folder.parents[2] for trial in found if trial.submission not in names}
+    for name, folder in others.items():
+        workloads = sorted({trial.workload for trial in found if trial.submission == name})
+        findings.note(folder, f"left out: its runs are of {', '.join(workloads)} only")
 
 
 def _of_scale(trials: Sequence[Trial], scale: str, findings: Findings) -> list[Trial]:

@@ -11,10 +11,11 @@ from algoperf.versions import load_version
 
 
 class Runs:
-    """A folder of runs to be filled; `trial` returns the trial's folder."""
+    """A folder of runs to be filled, with targets of `version`; `trial` returns the trial's folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.version = load_version()
 
     def trial(
         self,
@@ -33,7 +34,7 @@ class Runs:
         folder = self.root / where
         folder.mkdir(parents=True)
         if rows is not None:
-            metric = load_version().limits(workload).metric
+            metric = self.version.limits(workload).metric
             lines = [f"global_step,score,test/{metric},validation/{metric}"]
             lines += [f"{step},{seconds},0.5,{value}" for step, (seconds, value) in enumerate(rows)]
             (folder / "eval_measurements.csv").write_text("\n".join(lines) + "\n")
@@ -43,13 +44,13 @@ class Runs:
 
     def reaching(self, submission: str, workload: str, seconds: float, **place) -> Path:
         """A trial that misses its target once, then reaches it exactly, after `seconds`."""
-        limits = load_version().limits(workload)
+        limits = self.version.limits(workload)
         miss = limits.validation_target + (1 if limits.goal == "min" else -1)
         return self.trial(submission, workload, [(seconds / 2, miss), (seconds, limits.validation_target)], **place)
 
     def missing(self, submission: str, workload: str, **place) -> Path:
         """A trial that never reaches its target."""
-        limits = load_version().limits(workload)
+        limits = self.version.limits(workload)
         miss = limits.validation_target + (1 if limits.goal == "min" else -1)
         return self.trial(submission, workload, [(5, miss), (10, miss)], **place)
 

@@ -105,3 +105,62 @@ def test_scoring_imports_no_framework_and_no_pandas():
     code = "import sys, algoperf_scoring; print([m for m in ('jax', 'torch', 'pandas') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+class _Tags(HTMLParser):
+    """Collects what a page would load or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_page_loads_nothing_runs_nothing_and_shows_names_as_text(runs):
+    runs.reaching("plain", "wmt", 10)
+    (runs.root / "plain" / "submission_info.yml").write_text(f"submission_name: '{EVIL}'\nauthors: '{EVIL}'\n")
+    page = _Tags()
+    text = html(algoperf_scoring.score(runs.root, load_version(), "external"))
+    page.feed(text)
+    assert not [
+        tag for tag, attributes in page.tags if tag in ("script", "img", "link", "iframe") or "src" in attributes
+    ]
+    assert text.count("&lt;img src=x") == 2
+
+
+def test_equal_reasons_are_one_line_for_people_and_single_entries_in_json(runs):
+    for study in range(3):
+        runs.trial("a", "wmt", None, study=study)
+    runs.reaching("b", "wmt", 1)
+    board = algoperf_scoring.score(runs.root, load_version(), "external")
+    assert len(to_json(board)["problems"]) == 3
+    assert "- a/study_0/wmt_jax/trial_1/eval_measurements.csv and 2 more: is missing" in markdown(board)
+
+
+def test_hardware_is_shown_and_a_difference_is_told(runs):
+    def status(name: str) -> dict:
+        return {"hardware": {"devices": [f"cuda:{name}"] * 8}}
+
+    runs.reaching("a", "wmt", 1, status=status("V100"))
+    board = algoperf_scoring.score(runs.root, load_version(), "external")
+    assert board.hardware == ("8x V100",)
+    assert "Hardware differs" not in markdown(board)
+    runs.reaching("b", "wmt", 1, status=status("A100"))
+    page = markdown(algoperf_scoring.score(runs.root, load_version(), "external"))
+    assert "these times cannot be compared with each other: 8x A100; 8x V100" in page
+
+
+def test_intervals_and_undecided_neighbours_are_shown_with_scores(runs):
+    for name, times in {"a": (10, 11, 30), "b": (12, 13, 14)}.items():
+        for study, seconds in enumerate(times):
+            runs.reaching(name, "wmt", seconds, study=study)
+    board = algoperf_scoring.score(runs.root, load_version(), "external", workloads=["wmt"])
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        print_leaderboard(board, console)
+    for page in (markdown(board), html(board), console.export_text()):
+        assert "95 % interval" in page
+        assert "a is ahead of b with probability" in page
+        assert "more stud" in page

@@ -103,7 +103,9 @@ def test_a_study_without_any_evaluation_does_not_exist_as_published(runs):
     runs.trial("a", "wmt", None, study=1)
     board = score(runs)
     assert seconds(board, "a", "wmt") == 10
-    assert [(m.workload, m.studies, m.expected) for m in board.comparison.missing if m.workload == "wmt"] == [("wmt", 1, 3)]
+    assert [(m.workload, m.studies, m.expected) for m in board.comparison.missing if m.workload == "wmt"] == [
+        ("wmt", 1, 3)
+    ]
 
 
 def test_a_submission_without_any_evaluation_is_listed_with_score_zero(runs):
@@ -196,8 +198,11 @@ def test_development_workloads_are_scored_only_if_no_scored_one_is_there(runs):
     assert "development" in board.comparison.basis
     assert board.entries[0].score == 1
     assert board.comparison.missing == ()
-    runs.reaching("a", "wmt", 3)
-    assert score(runs).workloads == V06.scored
+    runs.reaching("b", "wmt", 3)
+    board = score(runs)
+    assert board.workloads == V06.scored
+    assert [entry.submission for entry in board.entries] == ["b"]
+    assert reasons(board.comparison.notes) == {"a": "left out: its runs are of digits, mnist only"}
 
 
 def test_workloads_can_be_chosen(runs):
@@ -329,7 +334,14 @@ def test_a_bad_file_never_changes_another_trials_value(runs):
     victim = runs.root / "a/study_1/wmt_jax/trial_2/eval_measurements.csv"
     whole = victim.read_bytes()
     before = to_json(score(runs))["study_times"]
-    for damage in (b"", whole[:30], whole[:-7], b"global_step\n1\n", whole.replace(b"validation", b"test"), b"\xff\x00,\n"):
+    for damage in (
+        b"",
+        whole[:30],
+        whole[:-7],
+        b"global_step\n1\n",
+        whole.replace(b"validation", b"test"),
+        b"\xff\x00,\n",
+    ):
         victim.write_bytes(damage)
         assert to_json(score(runs))["study_times"] == before  # trial 1 of the study is faster
     shutil.rmtree(victim.parent)

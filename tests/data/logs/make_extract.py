@@ -2,10 +2,10 @@
 
     python make_extract.py LOGS        # LOGS holds v05_external/ and v05_self/, and the tables of their results
 
-`v05_self.tar.xz`: every trial of the self-tuning ruleset, with the columns that scores depend on and the rows that decide:
-the first, those around the first that reached the target, the last. `v05_index_rule.tar.xz`: studies of the external
-ruleset in which the fastest trial is not the one with the fewest evaluations, or several have the fewest, with all rows
-up to the hit; and the rows of the table of studies on them.
+`v05_self.tar.xz`: every trial of the self-tuning ruleset, with the columns that scores depend on and the rows that
+decide: the first, those around the first that reached the target, the last. `v05_index_rule.tar.xz`: studies of the
+external ruleset in which the fastest trial is not the one with the fewest evaluations, or several have the fewest, with
+all rows up to the hit; and the rows of the table of studies on them.
 """
 
 from __future__ import annotations
