@@ -13,7 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ("mlcube.yaml", "Dockerfile")
 DEFAULT_LIMITS = {"MEMORY": "8g", "TMP": "2g"}
-LIMITS: dict[str, dict[str, str]] = {}  # workload -> what differs from DEFAULT_LIMITS
+# workload -> what differs from DEFAULT_LIMITS. Workers hold batches of 224x224 images, 0.6 MB each, and evaluations
+# up to 2048 of them; /tmp is memory too.
+LIMITS: dict[str, dict[str, str]] = {
+    "imagenet_resnet": {"MEMORY": "64g", "TMP": "8g"},
+    "imagenet_vit": {"MEMORY": "64g", "TMP": "8g"},
+}
 
 
 def render(template: str, workload: str) -> str:

@@ -1,9 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from algoperf import random_utils
-from algoperf.datasets.base import place
+from algoperf.datasets.base import Dataset, place
 from algoperf.datasets.digits import DIGITS
 from algoperf.datasets.mnist import MNIST
 
@@ -15,14 +16,25 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def data_root(tmp_path_factory) -> Path:
-    """Root of preprocessed data: digits at scale full, mnist at scale mini. To be read only."""
+def prepare(tmp_path_factory) -> Callable[[Dataset, str], Path]:
+    """Root of preprocessed data, after making sure that a dataset at a scale is there. To be read only."""
     raw_root, root = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("data")
-    DIGITS.download(place(raw_root, DIGITS, "full"))
-    DIGITS.preprocess(place(raw_root, DIGITS, "full"), place(root, DIGITS, "full"))
-    MNIST.miniature(place(raw_root, MNIST, "mini"))
-    MNIST.preprocess(place(raw_root, MNIST, "mini"), place(root, MNIST, "mini"))
-    return root
+
+    def prepared(dataset: Dataset, scale: str) -> Path:
+        raw, data = place(raw_root, dataset, scale), place(root, dataset, scale)
+        if not data.exists():
+            dataset.miniature(raw) if scale == "mini" else dataset.download(raw)
+            dataset.preprocess(raw, data)
+        return root
+
+    return prepared
+
+
+@pytest.fixture(scope="session")
+def data_root(prepare) -> Path:
+    """Root of preprocessed data: digits at scale full, mnist at scale mini, and what others prepare there."""
+    prepare(DIGITS, "full")
+    return prepare(MNIST, "mini")
 
 
 @pytest.fixture(scope="module", autouse=True)

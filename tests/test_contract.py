@@ -20,10 +20,18 @@ from algoperf.versions import load_version
 ROWS = [
     ("digits", "full"),
     ("mnist", "mini"),
+    ("cifar", "mini"),
+    ("imagenet_resnet", "mini"),
+    ("imagenet_vit", "mini"),
 ]
+SOFT_TARGETS = {"imagenet_vit"}  # in training: mixup
 FRAMEWORKS = ("jax", "pytorch")
 TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
 BATCH_SIZE = 16
+
+
+def noise(shape):
+    return np.random.default_rng(0).normal(size=shape, scale=0.1).astype(np.float32)
 
 
 class Jax:
@@ -49,6 +57,10 @@ class Jax:
 
     def statistics(self, params, model_state):
         return self.parameters(model_state)
+
+    def stir(self, params, chosen):
+        for name in filter(chosen, params):
+            params[name] = self.jax.tree.map(lambda leaf: leaf + noise(leaf.shape), params[name])
 
     def output_candidates(self, params):
         return list(params)
@@ -78,6 +90,12 @@ class Torch:
     def statistics(self, params, model_state):
         return {name: b.numpy().copy() for name, b in params.named_buffers() if "running" in name}
 
+    def stir(self, params, chosen):
+        with self.torch.no_grad():
+            for name, param in params.named_parameters():
+                if chosen(name):
+                    param.add_(self.torch.from_numpy(noise(param.shape)))
+
     def output_candidates(self, params):
         return [name for name, _ in params.named_parameters()]
 
@@ -99,6 +117,12 @@ class Case:
 
     def eval_batch(self):
         return next(self.workload._build_input_queue(self.kit.key(0), "validation", self.data_dir, BATCH_SIZE))
+
+    def stirred(self, seed=0):
+        """A model whose output layer is not zero, as that of some is at first: logits tell inputs apart."""
+        params, model_state = self.init(seed)
+        self.kit.stir(params, self.workload.is_output_params)
+        return params, model_state
 
     def forward(self, model, batch, mode, *, seed=0, update_batch_norm=True, **dropout):
         """Logits as numpy, and the new model state."""
@@ -134,9 +158,10 @@ def bind(name, scale, framework, seed=0):
     params=[(*row, framework) for row in ROWS for framework in FRAMEWORKS],
     ids="-".join,
 )
-def case(request, data_root) -> Case:
+def case(request, prepare) -> Case:
     name, scale, framework = request.param
     workload = bind(name, scale, framework)
+    data_root = prepare(workload.definition.dataset, scale)
     data_dir = str(place(data_root, workload.definition.dataset, scale))
     return Case(workload, framework, {"jax": Jax, "pytorch": Torch}[framework](), data_dir)
 
@@ -215,7 +240,12 @@ def test_training_batches(case):
     if case.framework == "pytorch" and definition.channels_last:
         shape = (shape[0], shape[3], *shape[1:3])
     assert (inputs.shape, inputs.dtype) == (shape, example["inputs"].dtype)
-    assert (targets.shape, targets.dtype) == ((BATCH_SIZE,), case.kit.integer)
+    if definition.name in SOFT_TARGETS:
+        assert (targets.shape, targets.dtype) == ((BATCH_SIZE, 10), np.float32)
+        np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-6)
+    else:
+        assert (targets.shape, targets.dtype) == ((BATCH_SIZE,), case.kit.integer)
+    assert np.asarray(case.eval_batch()["targets"]).dtype == case.kit.integer
     if case.framework == "pytorch" and definition.torch_train_weights:
         assert np.asarray(batch["weights"]).tolist() == [True] * BATCH_SIZE
     else:
@@ -263,9 +293,9 @@ def test_model_fn(case, mode):
 
 def test_evaluation_has_no_gradient_and_no_side_effects(case):
     """Evaluating twice gives the same, and leaves the next training step as it would have been."""
-    model, batch = case.init(), case.train_batch()
+    model, batch = case.stirred(), case.train_batch()
     expected, _ = case.forward(model, batch, TRAIN)
-    model = case.init()
+    model = case.stirred()
     first, _ = case.forward(model, batch, EVAL, seed=1)
     second, _ = case.forward(model, batch, EVAL, seed=2)
     np.testing.assert_array_equal(first, second)
@@ -276,11 +306,11 @@ def test_evaluation_has_no_gradient_and_no_side_effects(case):
 
 
 def test_dropout_rate_is_an_argument_of_the_call(case):
-    model, batch = case.init(), case.train_batch()
+    model, batch = case.stirred(), case.train_batch()
     default = case.workload.definition.dropout
 
     def logits(mode, seed=0, **dropout):
-        return case.forward(case.init(), batch, mode, seed=seed, **dropout)[0]
+        return case.forward(case.stirred(), batch, mode, seed=seed, **dropout)[0]
 
     none, half = logits(TRAIN, dropout_rate=0.0), logits(TRAIN, dropout_rate=0.5)
     evaluated = case.forward(model, batch, EVAL, dropout_rate=0.5)[0]
@@ -298,7 +328,7 @@ def test_dropout_rate_is_an_argument_of_the_call(case):
 def test_changing_the_dropout_rate_does_not_recompile(case):
     if case.framework != "jax":
         pytest.skip("JAX only")
-    params, model_state = case.init()
+    params, model_state = case.stirred()
     batch, traces = case.train_batch(), []
 
     def step(workload, params, batch, rate):
@@ -331,7 +361,7 @@ def test_dropout_layer_of_jax():
 def test_updating_batch_norm(case):
     """A training pass moves the running statistics, which evaluation then uses."""
     case.needs(ParameterType.BATCH_NORM_SCALE)
-    params, model_state = case.init()
+    params, model_state = case.stirred()
     batch = case.train_batch()
     before = case.kit.statistics(params, model_state)
     evaluated, _ = case.forward((params, model_state), batch, EVAL)
@@ -346,7 +376,7 @@ def test_updating_batch_norm(case):
 def test_not_updating_batch_norm(case):
     """Published: JAX then normalises with running statistics, PyTorch with those of the batch. Neither moves."""
     case.needs(ParameterType.BATCH_NORM_SCALE)
-    params, model_state = case.init()
+    params, model_state = case.stirred()
     batch = case.train_batch()
     before = case.kit.statistics(params, model_state)
     kept, kept_state = case.forward((params, model_state), batch, TRAIN, update_batch_norm=False, dropout_rate=0.0)
@@ -396,6 +426,27 @@ def test_loss_fn(case, mask, smoothing):
     assert float(loss["n_valid_examples"]) == (5 if mask is None else mask.sum())
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_of_soft_targets(case, smoothing):
+    """Mixed targets are smoothed like any others."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(5, 10)).astype(np.float32)
+    soft = rng.dirichlet(np.ones(10), size=5).astype(np.float32)
+    loss = case.workload.loss_fn(case.kit.tensor(soft), case.kit.tensor(logits), label_smoothing=smoothing)
+    log_probabilities = logits - np.log(np.exp(logits.astype(np.float64)).sum(axis=1, keepdims=True))
+    expected = -(((1 - smoothing) * soft + smoothing / 10) * log_probabilities).sum(axis=1)
+    np.testing.assert_allclose(np.asarray(loss["per_example"]), expected, rtol=1e-5)
+    assert float(loss["n_valid_examples"]) == 5
+
+
+def test_loss_of_as_many_labels_as_classes(case):
+    """Number of axes, not length, tells labels from soft targets."""
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(10, 10)).astype(np.float32), rng.permutation(10)
+    loss = case.workload.loss_fn(case.kit.tensor(labels.astype(case.kit.integer)), case.kit.tensor(logits))
+    np.testing.assert_allclose(np.asarray(loss["per_example"]), cross_entropy(logits, labels, 0.0), rtol=1e-5)
+
+
 def test_label_smoothing_is_optional(case):
     logits, labels = np.zeros((2, 10), np.float32), np.zeros(2, case.kit.integer)
     loss = case.workload.loss_fn(case.kit.tensor(labels), case.kit.tensor(logits))
@@ -425,7 +476,7 @@ def test_evaluation_results(case):
 
 def test_evaluation_counts_every_example_once(case):
     """Whatever the batch size: the same sums as one pass over the whole split, written out here."""
-    model = case.init(seed=3)
+    model = case.stirred(seed=3)
     at_once = case.evaluate(model, case.workload.eval_batch_size, step=5)
     for batch_size in (64, 7):
         assert case.evaluate(model, batch_size, step=5) == pytest.approx(at_once, rel=1e-5)
@@ -441,7 +492,7 @@ def test_evaluation_counts_every_example_once(case):
 
 
 def test_training_examples_of_an_evaluation_depend_on_the_step(case):
-    model = case.init()
+    model = case.stirred()
     first, again, other = (case.evaluate(model, 300, step)["train/loss"] for step in (1, 1, 2))
     assert first == again
     assert first != other

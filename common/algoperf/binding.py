@@ -30,6 +30,7 @@ class BoundWorkload(spec.Workload):
         self._seed = seed
         self._shard = shard
         self._datasets: dict[str, OpenDataset] = {}
+        vars(self).update(definition.properties)
 
     # --- what the framework adds ------------------------------------------------------------------------
 

@@ -11,14 +11,16 @@ COMMANDS = {
     "workloads": "List the workloads and their targets.",
     "download": "Fetch the raw data of a workload.",
     "preprocess": "Turn raw data into a store that training reads.",
+    "contact-sheet": "Draw the pictures that a model sees.",
     "train": "Train a submission on a workload, under the clock.",
+    "smoke": "Train a submission on every workload at scale mini.",
     "evaluate": "Evaluate checkpoints again, without the submission.",
     "score": "Compare the runs of submissions.",
 }
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are the functions of the same name in `algoperf.commands.<name>`."""
+    """A group whose commands are the functions of the same name, with `_` for `-`, in `algoperf.commands.<name>`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -28,7 +30,8 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"algoperf.commands.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"algoperf.commands.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

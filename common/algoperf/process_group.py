@@ -27,10 +27,15 @@ def is_member() -> bool:
 
 
 def die_with_parent() -> None:
-    """Let the kernel kill this process when the one that started it is gone, however it went."""
+    """Let the kernel kill this process when the one that started it by `run` is gone, however it went."""
+    follow(int(os.environ[_PARENT]))
+
+
+def follow(parent: int) -> None:
+    """Let the kernel kill this process when its parent, process `parent`, is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ[_PARENT]):
+    if os.getppid() != parent:
         sys.exit("The process that started this one is gone.")
 
 

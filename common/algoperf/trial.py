@@ -7,6 +7,7 @@ evaluation and never between; no evaluation after the very first step; the budge
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 from types import FrameType
@@ -55,6 +56,7 @@ class Trial:
         self.progress = progress
         self.clock = clock or Clock()
         self.state = TrialState()
+        self._resources = contextlib.ExitStack()
         self._signal: int | None = None
         self._first_step = True
         self._compile_mark = 0.0
@@ -68,6 +70,7 @@ class Trial:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+            self._resources.close()
         self.log.end(end.status, end.message, self.state, self.clock.times)
         self.progress.end(end.status, end.message)
         return end.status
@@ -111,9 +114,11 @@ class Trial:
         params = backend.compile(self.workload, params, settings.compile_policy)
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
         self.queue = self.workload.input_queue(str(settings.data_dir), batch_size)
+        self._resources.callback(self.queue.close)
         dataset.warm()
         self.log.start(self.workload, backend, dataset.hash, batch_size)
         self._resume()
+        self.queue.fill()
 
     def _resume(self) -> None:
         found = checkpoint.checkpoints(self.settings.directory)
@@ -215,12 +220,20 @@ class Trial:
     # --- evaluation --------------------------------------------------------------------------------------------
 
     def _evaluate(self, prepare_key: spec.RandomState, eval_key: spec.RandomState) -> None:
-        clock, state = self.clock, self.state
+        clock = self.clock
         self.calls.prepare_for_eval(self.training, prepare_key)
         self._wait()
         clock.charge_submission()
         self._note_compilation()
         self._end_if_spent(*self.backend.agree(self._budget_is_spent()))
+        with self.queue.paused():
+            metrics = self._evaluate_off_the_clock(eval_key)
+        self._show_times(clock.now())
+        self._compile_mark = self.backend.compile_seconds()  # evaluations compile too, off the clock
+        self._end_if_nan(metrics)
+
+    def _evaluate_off_the_clock(self, eval_key: spec.RandomState) -> dict[str, float]:
+        clock, state = self.clock, self.state
         with clock.off("evaluation"):
             metrics = self._evaluate_model(eval_key)
         metrics |= {
@@ -238,9 +251,7 @@ class Trial:
             self._save_checkpoint()  # before the row: what is in the records can always be gone on from
             self.log.evaluation(state, clock.times)
             self.progress.evaluation(state.global_step, metrics, clock.times)
-        self._show_times(clock.now())
-        self._compile_mark = self.backend.compile_seconds()  # evaluations compile too, off the clock
-        self._end_if_nan(metrics)
+        return metrics
 
     def _note_compilation(self) -> None:
         compiled = self.backend.compile_seconds()

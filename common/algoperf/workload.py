@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
+
 from algoperf.datasets.base import Batch, Dataset
 from algoperf.errors import unknown
 from algoperf.metrics.base import Evaluation
@@ -21,6 +23,7 @@ from algoperf.versions import Scale
 
 Framework = Literal["jax", "pytorch"]
 FRAMEWORKS: tuple[Framework, ...] = ("jax", "pytorch")
+_MERGED = {"model", "properties"}
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -44,7 +47,9 @@ class WorkloadDefinition:
       channels_last: whether `inputs` are NHWC images, which the PyTorch binding turns into NCHW.
       torch_train_weights: whether PyTorch training batches carry an all-true `weights` mask (as published).
       torch_compile: what `torch.compile` is applied to on GPUs, as published: of {"model", "loss"}.
-      variants: name -> fields that differ. A mapping given for `model` is merged, anything else replaced.
+      properties: further attributes of the bound workload; published submissions and meta data know them.
+      variants: name -> fields that differ. Mappings given for `model` and `properties` are merged, anything else is
+        replaced.
       mini: fields that differ at scale `mini`, in the same form.
       folder: the cube's folder; filled in by the registry.
     """
@@ -66,16 +71,17 @@ class WorkloadDefinition:
     channels_last: bool = False
     torch_train_weights: bool = False
     torch_compile: frozenset[str] = frozenset()
+    properties: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
     mini: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     scale: Scale = "full"
     folder: Path = Path()
 
     def with_fields(self, changes: Mapping[str, Any]) -> WorkloadDefinition:
-        """The same workload with fields replaced; `model` settings are merged."""
+        """The same workload with fields replaced; `model` settings and `properties` are merged."""
         merged = dict(changes)
-        if "model" in changes:
-            merged["model"] = MappingProxyType({**self.model, **changes["model"]})
+        for name in changes.keys() & _MERGED:
+            merged[name] = MappingProxyType({**getattr(self, name), **changes[name]})
         return dataclasses.replace(self, **merged)
 
     def variant(self, name: str) -> WorkloadDefinition:
@@ -98,3 +104,11 @@ class WorkloadDefinition:
             "validation": self.num_validation_examples,
             "test": self.num_test_examples,
         }[split]
+
+
+def example_image(side: int, num_channels: int = 3) -> Callable[[], Batch]:
+    """An `example_batch` of one square image and its label."""
+    return lambda: {
+        "inputs": np.ones((1, side, side, num_channels), np.float32),
+        "targets": np.zeros((1,), np.int32),
+    }

@@ -12,9 +12,8 @@ class _Model(nn.Module):
     num_classes: int
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool, update_batch_norm: bool, dropout_rate: float) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool, use_running_average: bool, dropout_rate: float) -> jax.Array:
         """Images (B, 8, 8, 1) to logits (B, 10)."""
-        use_running_average = not (train and update_batch_norm)
         for channels in self.num_channels:
             x = nn.Conv(channels, (3, 3), strides=2, padding=1, use_bias=False)(x)
             x = nn.BatchNorm(use_running_average, momentum=0.9)(x)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from side import Losses, Side, cast
+from side import Losses, Side, TrainingPass, cast
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
 
@@ -37,6 +37,11 @@ class JaxSide(Side):
         self.params, self.model_state = self.workload.init_model_fn(jax.random.PRNGKey(0))
 
     def load(self, values, dtype):
+        shapes = jax.eval_shape(self.workload.init_model_fn, jax.random.PRNGKey(0))
+        if {*_names(shapes[0]), *_names(shapes[1])} <= values.keys():
+            self.params, self.model_state = shapes  # most of an initialisation is compiling
+        else:
+            self.initialise()
         self.params = _filled(self.params, values, dtype)
         self.model_state = _filled(self.model_state, values, dtype)
 
@@ -89,11 +94,12 @@ class JaxSide(Side):
         step = self.workload.evaluation_step(self.params, self.model_state, jax.random.PRNGKey(0))
         return {name: float(value) for name, value in step(batch).items()}
 
-    def gradient(self, batch):
+    def training_pass(self, batch):
         def mean_loss(params):
-            logits, _ = self._forward(params, batch, ForwardPassMode.TRAIN)
+            logits, state = self._forward(params, batch, ForwardPassMode.TRAIN)
             loss = self.workload.loss_fn(batch["targets"], logits, batch["weights"])
-            return loss["summed"] / loss["n_valid_examples"]
+            return loss["summed"] / loss["n_valid_examples"], (logits, state)
 
-        value, gradient = jax.jit(jax.value_and_grad(mean_loss))(self.params)
-        return float(value), {name: np.asarray(leaf) for name, leaf in _names(gradient).items()}
+        compute = jax.jit(jax.value_and_grad(mean_loss, has_aux=True))
+        (value, (logits, self.model_state)), gradient = compute(self.params)
+        return TrainingPass(logits, float(value), {name: np.asarray(leaf) for name, leaf in _names(gradient).items()})

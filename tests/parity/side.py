@@ -26,6 +26,15 @@ class Losses:
     per_example: np.ndarray
 
 
+@dataclass(frozen=True)
+class TrainingPass:
+    """A forward and backward pass: logits, mean loss over valid examples, and its gradient by parameter name."""
+
+    logits: Any
+    loss: float
+    gradient: Arrays
+
+
 class Side(abc.ABC):
     """A workload of one framework. Parameters and state go in and out as numpy arrays by golden name."""
 
@@ -45,7 +54,7 @@ class Side(abc.ABC):
 
     @abc.abstractmethod
     def load(self, values: Arrays, dtype: type[np.floating[Any]]) -> None:
-        """Overwrite parameters and running statistics, cast to `dtype`; those not named stay as they are."""
+        """Make a model with these parameters and running statistics, cast to `dtype`; the others are initial."""
 
     @abc.abstractmethod
     def parameters(self) -> Arrays:
@@ -84,8 +93,8 @@ class Side(abc.ABC):
         """The workload's own evaluation of one batch."""
 
     @abc.abstractmethod
-    def gradient(self, batch: dict[str, Any]) -> tuple[float, Arrays]:
-        """Mean training loss over valid examples, and its gradient by parameter name. Updates the state."""
+    def training_pass(self, batch: dict[str, Any]) -> TrainingPass:
+        """With mask, without dropout. Updates the state, once."""
 
 
 def cast(array: np.ndarray, dtype: type[np.floating[Any]]) -> np.ndarray:

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-from side import Losses, Side, cast
+from side import Losses, Side, TrainingPass, cast
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
 
@@ -20,6 +20,7 @@ class TorchSide(Side):
         assert state is None
 
     def load(self, values, dtype):
+        self.initialise()
         self.model.to(torch.from_numpy(np.zeros(0, dtype)).dtype)
         tensors = dict([*self.model.named_parameters(), *self.model.named_buffers()])
         with torch.no_grad():
@@ -76,9 +77,11 @@ class TorchSide(Side):
         outputs = self.workload.evaluation_step(self.model, None, None)(batch)
         return {name: value.item() for name, value in outputs.items()}
 
-    def gradient(self, batch):
-        loss = self.workload.loss_fn(batch["targets"], self.logits(batch, train=True), batch["weights"])
+    def training_pass(self, batch):
+        logits = self.logits(batch, train=True)
+        loss = self.workload.loss_fn(batch["targets"], logits, batch["weights"])
         mean = loss["summed"] / loss["n_valid_examples"]
         self.model.zero_grad()
         mean.backward()
-        return mean.item(), {name: param.grad.numpy().copy() for name, param in self.model.named_parameters()}
+        gradient = {name: param.grad.numpy().copy() for name, param in self.model.named_parameters()}
+        return TrainingPass(logits.detach(), mean.item(), gradient)

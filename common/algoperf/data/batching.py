@@ -92,7 +92,7 @@ class StoredArrays:
 
     def num_examples(self, split: Split) -> int:
         """How many examples the split holds; `eval_train` is the training split."""
-        return self._store.num_examples(_stored_split(split))
+        return self._store.num_examples(stored_split(split))
 
     def warm(self) -> None:
         """Read everything once."""
@@ -108,14 +108,19 @@ class StoredArrays:
     ) -> ArrayEvaluationBatches:
         """The first `num_examples` of the split, or a sample of the training split for `eval_train`."""
         available = self.num_examples(split)
-        if not 1 <= num_examples <= available:
-            raise UserError(
-                f"Cannot evaluate {num_examples} examples of the split {split!r}. Allowed: 1 to {available}. "
-                "If that is too few, the data directory holds another scale of this dataset."
-            )
+        check_num_examples(split, num_examples, available)
         rows = sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
-        fields = self._store.split(_stored_split(split))
+        fields = self._store.split(stored_split(split))
         return ArrayEvaluationBatches(fields, self._finish, rows, batch_size=batch_size, shard=shard)
+
+
+def check_num_examples(split: Split, num_examples: int, available: int) -> None:
+    """UserError if that many examples cannot be evaluated."""
+    if not 1 <= num_examples <= available:
+        raise UserError(
+            f"Cannot evaluate {num_examples} examples of the split {split!r}. Allowed: 1 to {available}. "
+            "If that is too few, the data directory holds another scale of this dataset."
+        )
 
 
 def shard_slice(batch_size: int, shard: Shard) -> slice:
@@ -131,7 +136,8 @@ def shard_slice(batch_size: int, shard: Shard) -> slice:
     return slice(shard.index * size, (shard.index + 1) * size)
 
 
-def _stored_split(split: Split) -> str:
+def stored_split(split: Split) -> str:
+    """The split of the store that a split's examples come from."""
     return "train" if split == "eval_train" else split
 
 

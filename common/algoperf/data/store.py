@@ -87,19 +87,26 @@ class StoreWriter:
             if num_examples == 0:
                 raise ValueError(f"split {split!r} has no examples")
             splits[split] = {"num_examples": num_examples, "fields": sorted(fields)}
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "dataset": self._dataset,
-            "hash": _content_hash(files),
-            "splits": splits,
-            "files": {name: asdict(file) for name, file in sorted(files.items())},
-        }
-        (self._directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        write_manifest(self._directory, self._dataset, splits, files)
 
     def _close(self) -> None:
         for fields in self._splits.values():
             for array in fields.values():
                 array.close()
+
+
+def write_manifest(
+    directory: Path, dataset: str, splits: Mapping[str, Mapping[str, Any]], files: Mapping[str, StoredFile]
+) -> None:
+    """Write the manifest that makes a directory a store."""
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "dataset": dataset,
+        "hash": _content_hash(files),
+        "splits": splits,
+        "files": {name: asdict(file) for name, file in sorted(files.items())},
+    }
+    (directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -159,6 +166,11 @@ class Store:
             )
         store._check_sizes()
         return store
+
+    @property
+    def files(self) -> Mapping[str, StoredFile]:
+        """What the manifest says about every file, by its path below `directory`."""
+        return self._files
 
     @property
     def splits(self) -> tuple[str, ...]:

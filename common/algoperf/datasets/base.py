@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Batch = dict[str, Any]
 Split = Literal["train", "eval_train", "validation", "test"]
@@ -32,6 +32,39 @@ class TrainingBatches(Protocol):
 
     def batch(self, position: int) -> Batch:
         """This process's part of global batch number `position` (from 0); always full."""
+        ...
+
+
+class PendingBatch(Protocol):
+    """A batch that is being made."""
+
+    def wait(self) -> None:
+        """Wait until it is there, or until it is clear that it will be made on demand."""
+        ...
+
+    def result(self) -> Batch:
+        """Wait for the batch. To be called once."""
+        ...
+
+    def discard(self) -> None:
+        """Say that nobody will ask for it."""
+        ...
+
+
+@runtime_checkable
+class PrefetchedBatches(TrainingBatches, Protocol):
+    """Training batches that are made ahead of their use, by others than this thread."""
+
+    def begin(self, position: int) -> PendingBatch:
+        """Start making a batch."""
+        ...
+
+    def pause(self) -> None:
+        """From now on nothing makes progress."""
+        ...
+
+    def resume(self) -> None:
+        """Go on."""
         ...
 
 

@@ -13,9 +13,13 @@ PerExampleLoss = Callable[[jax.Array, jax.Array, float], jax.Array]
 
 
 def softmax_cross_entropy(labels: jax.Array, logits: jax.Array, label_smoothing: float) -> jax.Array:
-    """Cross-entropy of integer labels (B,) under logits (B, K), against (1 - a) * onehot + a / K."""
+    """Cross-entropy under logits (B, K), against (1 - a) * y + a / K.
+
+    Labels are integers (B,), of which y is the one-hot vector, or y itself (B, K), as mixup makes it.
+    """
     num_classes = logits.shape[-1]
-    smoothed = jax.nn.one_hot(labels, num_classes) * (1.0 - label_smoothing) + label_smoothing / num_classes
+    targets = labels if labels.ndim == logits.ndim else jax.nn.one_hot(labels, num_classes)
+    smoothed = targets * (1.0 - label_smoothing) + label_smoothing / num_classes
     return -jnp.sum(smoothed * jax.nn.log_softmax(logits), axis=-1)
 
 

@@ -26,8 +26,8 @@ class JaxWorkload(BoundWorkload):
     """A workload whose model is the flax module that the cube's `model_jax.build(definition)` returns.
 
     The module is called with the model inputs of a batch (`batch["inputs"]`, or what the cube's
-    `model_inputs(batch)` returns) and with those of the keywords `train`, `update_batch_norm` and
-    `dropout_rate` that it accepts. Variables outside `params` are the model state.
+    `model_inputs(batch)` returns) and with those of the keywords `train`, `update_batch_norm`,
+    `use_running_average` and `dropout_rate` that it accepts. Variables outside `params` are the model state.
     """
 
     framework: Framework = "jax"
@@ -41,7 +41,7 @@ class JaxWorkload(BoundWorkload):
             model, "model_inputs", lambda batch: (batch["inputs"],)
         )
         self._accepted = set(inspect.signature(type(self._module).__call__).parameters)
-        keywords = self._keywords(train=False, update_batch_norm=False, dropout_rate=None)
+        keywords = self._keywords(train=False, update_batch_norm=False, use_running_average=True, dropout_rate=None)
         self._init = jax.jit(functools.partial(self._module.init, **keywords))
         self._loss = LOSSES[definition.loss_type]
         evaluators = {**EVALUATORS, **vars(model)}
@@ -67,24 +67,35 @@ class JaxWorkload(BoundWorkload):
         rng: spec.RandomState,
         update_batch_norm: bool,
         dropout_rate: float | None = None,
+        use_running_average_bn: bool | None = None,
     ) -> tuple[spec.Tensor, spec.ModelAuxiliaryState]:
-        """Logits and model state. In training mode without `update_batch_norm`, running statistics are used."""
+        """Logits and model state. In training mode without `update_batch_norm`, running statistics are used.
+
+        `use_running_average_bn` says otherwise which statistics normalise; it never makes them move.
+        """
         train = mode is spec.ForwardPassMode.TRAIN
+        given = use_running_average_bn is not None
+        use_running_average = use_running_average_bn if given else not (train and update_batch_norm)
         apply = functools.partial(
             self._module.apply,
             {"params": params, **(model_state or {})},
             *self._model_inputs(augmented_and_preprocessed_input_batch),
             rngs=None if rng is None else {"dropout": rng},
-            **self._keywords(train, update_batch_norm, dropout_rate),
+            **self._keywords(
+                train=train,
+                update_batch_norm=update_batch_norm,
+                use_running_average=use_running_average,
+                dropout_rate=dropout_rate,
+            ),
         )
-        if train and model_state:
-            logits, new_state = apply(mutable=list(model_state))
-            return logits, dict(new_state)
-        return apply(), model_state
+        if not model_state or (use_running_average and not train):
+            return apply(), model_state
+        logits, new_state = apply(mutable=list(model_state))  # flax cannot take batch statistics without moving them
+        moves = train and (update_batch_norm or not given)
+        return logits, dict(new_state) if moves else model_state
 
-    def _keywords(self, train: bool, update_batch_norm: bool, dropout_rate: float | None) -> dict[str, Any]:
-        rate = self.definition.dropout if dropout_rate is None else dropout_rate
-        given = {"train": train, "update_batch_norm": update_batch_norm, "dropout_rate": rate}
+    def _keywords(self, dropout_rate: float | None, **given: Any) -> dict[str, Any]:
+        given["dropout_rate"] = self.definition.dropout if dropout_rate is None else dropout_rate
         return {name: value for name, value in given.items() if name in self._accepted}
 
     def loss_fn(

@@ -13,7 +13,10 @@ PerExampleLoss = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 
 
 def softmax_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, label_smoothing: float) -> torch.Tensor:
-    """Cross-entropy of integer labels (B,) under logits (B, K), against (1 - a) * onehot + a / K."""
+    """Cross-entropy under logits (B, K), against (1 - a) * y + a / K.
+
+    Labels are integers (B,), of which y is the one-hot vector, or y itself (B, K), as mixup makes it.
+    """
     return F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
 
 

@@ -1,0 +1,62 @@
+"""`algoperf smoke`: a submission on all workloads at scale mini, in minutes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from algoperf.commands import options
+
+
+@click.command()
+@click.option("--submission", type=click.Path(path_type=Path), required=True, help="A folder, or a .py file.")
+@click.option("--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="The submission's framework.")
+@click.option(
+    "--ruleset",
+    type=click.Choice(["external", "self"]),
+    default="self",
+    show_default=True,
+    help="external: the first point of the search space.",
+)
+@click.option("--workloads", help="These only, separated by commas.  [default: all that have a scale mini]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="All randomness follows from it."
+)
+@options.version
+@options.raw_dir
+@options.data_dir
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="build/smoke",
+    show_default=True,
+    help="Root of the run folders; earlier smoke runs of the submission there are removed.",
+)
+def smoke(workloads: str | None, version_name: str, **given: object) -> None:
+    """Train a submission on every workload at scale mini: small models, generated data, own targets.
+
+    Prints a line per workload, with the time to target or the reason why there is none. Exit code 0 if all
+    targets were reached, 1 if not.
+    """
+    from rich.console import Console
+
+    from algoperf import smoke as runs
+    from algoperf.versions import load_version
+
+    version = load_version(version_name)
+    names = None if workloads is None else [part.strip() for part in workloads.split(",") if part.strip()]
+    settings = runs.SmokeSettings(version=version, **given)  # type: ignore[arg-type]
+    chosen = runs.choose(names, version)
+    console, results = Console(), []
+    width = max(len(definition.name) for definition in chosen)
+    for definition in chosen:
+        with console.status(f"{definition.name}: preparing data and training"):
+            runs.prepare(definition, settings)
+            results.append(runs.run(definition, settings))
+        result = results[-1]
+        click.echo(f"{definition.name:{width}}  {result.verdict}{'' if result.reached else f'; see {result.log}'}")
+    missed = sum(not result.reached for result in results)
+    click.echo(f"{len(results) - missed} of {len(results)} targets reached.")
+    sys.exit(1 if missed else 0)

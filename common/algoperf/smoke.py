@@ -1,0 +1,161 @@
+"""A submission on every kind of workload at scale mini: does the idea work at all?"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf.datasets.base import place
+from algoperf.errors import UserError, unknown
+from algoperf.records import STATUS_FILE, Status, trial_dir
+from algoperf.registry import cube_folders, load_cube
+from algoperf.submission import submission_file, submission_name
+from algoperf.versions import Scale, Version
+from algoperf.workload import Framework, WorkloadDefinition
+
+SCALE: Scale = "mini"
+LOG_FILE = "log.txt"
+_SHOWN_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class SmokeRun:
+    """How a submission did on one workload.
+
+    Attributes:
+      workload: its name.
+      reached: whether the validation target was reached.
+      verdict: time to target, or why there is none, in one line.
+      log: what the run printed.
+    """
+
+    workload: str
+    reached: bool
+    verdict: str
+    log: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokeSettings:
+    """What to run, and where.
+
+    Attributes:
+      submission: the submission's folder or file.
+      framework: its framework.
+      ruleset: "self" or "external"; external tuning runs the first trial of the first study.
+      version: the benchmark version.
+      seed: all randomness follows from it.
+      raw_dir, data_dir: raw and preprocessed data of all datasets.
+      output_dir: where runs go; earlier smoke runs of the submission there are removed.
+    """
+
+    submission: Path
+    framework: Framework
+    ruleset: str
+    version: Version
+    seed: int
+    raw_dir: Path
+    data_dir: Path
+    output_dir: Path
+
+
+def mini_workloads(version: Version) -> dict[str, WorkloadDefinition]:
+    """All cubes that have limits at scale mini, by name."""
+    definitions = [load_cube(folder) for folder in cube_folders().values()]
+    return {each.name: each.at(SCALE) for each in definitions if SCALE in version.table.get(each.name, {})}
+
+
+def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:
+    """Make the workload's miniature data, if it is not there yet."""
+    dataset = definition.dataset
+    raw, data = place(settings.raw_dir, dataset, SCALE), place(settings.data_dir, dataset, SCALE)
+    dataset.miniature(raw)
+    dataset.preprocess(raw, data)
+
+
+def run(definition: WorkloadDefinition, settings: SmokeSettings) -> SmokeRun:
+    """Train in a process of its own, so that one crash ends one run."""
+    name = submission_name(submission_file(settings.submission))
+    folder = trial_dir(settings.output_dir, name, 1, definition.name, settings.framework, 1)
+    log = folder.parent / LOG_FILE
+    if folder.parent.is_dir():
+        shutil.rmtree(folder.parent)
+    log.parent.mkdir(parents=True)
+    with log.open("w", encoding="utf-8") as output:
+        code = subprocess.run(
+            _command(definition, settings), stdout=output, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    return _judge(definition, settings, folder, log, code)
+
+
+def _command(definition: WorkloadDefinition, settings: SmokeSettings) -> Sequence[str]:
+    options = {
+        "workload": definition.folder,
+        "scale": SCALE,
+        "framework": settings.framework,
+        "submission": settings.submission,
+        "ruleset": settings.ruleset,
+        "version": settings.version.name,
+        "seed": settings.seed,
+        "data-dir": settings.data_dir,
+        "output-dir": settings.output_dir,
+        "checkpoints": "none",
+    }
+    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "algoperf", "train", *given]
+
+
+def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path, log: Path, code: int) -> SmokeRun:
+    status = _read(folder / STATUS_FILE)
+    reached = status.get("target_reached_at")
+    if reached and code == 0:
+        verdict = f"reached in {reached['submission_sec']:.2f} s, {reached['global_step']:,} steps"
+        return SmokeRun(definition.name, True, verdict, log)
+    limits = settings.version.limits(definition.name, SCALE)
+    sign = ">=" if limits.goal == "max" else "<="
+    metrics = (status.get("last_evaluation") or {}).get("metrics") or {}
+    last = metrics.get(f"validation/{limits.metric}")
+    target = f"validation/{limits.metric} {_number(last)}, target {sign} {limits.validation_target:g}"
+    if code == 0:
+        ended = Status.from_label(status["status"])
+        steps = f"{status['global_step']:,} steps in {status['seconds']['submission']:.1f} s"
+        return SmokeRun(definition.name, False, f"not reached ({ended.label}): {target}; {steps}", log)
+    message = status.get("message") or _last_line(log)
+    label = status.get("status", f"exit code {code}")
+    return SmokeRun(definition.name, False, f"failed ({label}): {message[:_SHOWN_CHARACTERS]}", log)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, (int, float)) else "unknown"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it printed nothing"
+
+
+def choose(names: Sequence[str] | None, version: Version) -> list[WorkloadDefinition]:
+    """The mini workloads of these names; all for None. Raises UserError for a name that is none of them."""
+    available = mini_workloads(version)
+    if names is None:
+        return list(available.values())
+    for name in names:
+        if name not in available:
+            raise unknown("workload at scale mini:", name, available)
+    if not names:
+        raise UserError("No workloads given. Name at least one, or leave --workloads out for all.")
+    return [available[name] for name in names]

@@ -1,0 +1,11 @@
+"""ResNet-18 for small images: basic blocks, and a stem that keeps the size."""
+
+import flax.linen as nn
+
+from algoperf.frameworks.jax.resnet import ResNet, ResNetBlock
+from algoperf.workload import WorkloadDefinition
+
+
+def build(definition: WorkloadDefinition) -> nn.Module:
+    """The model of the definition."""
+    return ResNet(block=ResNetBlock, strided_stem=False, **definition.model)

@@ -1,0 +1,11 @@
+"""ResNet-18 for small images: basic blocks, and a stem that keeps the size."""
+
+from torch import nn
+
+from algoperf.frameworks.torch.resnet import BasicBlock, ResNet
+from algoperf.workload import WorkloadDefinition
+
+
+def build(definition: WorkloadDefinition) -> nn.Module:
+    """The model of the definition."""
+    return ResNet(block=BasicBlock, strided_stem=False, **definition.model)

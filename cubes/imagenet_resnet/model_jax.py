@@ -1,0 +1,11 @@
+"""ResNet-50: bottleneck blocks."""
+
+import flax.linen as nn
+
+from algoperf.frameworks.jax.resnet import BottleneckResNetBlock, ResNet
+from algoperf.workload import WorkloadDefinition
+
+
+def build(definition: WorkloadDefinition) -> nn.Module:
+    """The model of the definition."""
+    return ResNet(block=BottleneckResNetBlock, strided_stem=True, **definition.model)

@@ -1,0 +1,11 @@
+"""ResNet-50: bottleneck blocks."""
+
+from torch import nn
+
+from algoperf.frameworks.torch.resnet import Bottleneck, ResNet
+from algoperf.workload import WorkloadDefinition
+
+
+def build(definition: WorkloadDefinition) -> nn.Module:
+    """The model of the definition."""
+    return ResNet(block=Bottleneck, strided_stem=True, **definition.model)

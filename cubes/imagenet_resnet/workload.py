@@ -1,0 +1,55 @@
+"""imagenet_resnet: ResNet-50 on a million photographs of a thousand kinds of things. Scored."""
+
+from algoperf.datasets.imagenet import MEAN, STDDEV, ImageNet
+from algoperf.metrics.means import CLASSIFICATION
+from algoperf.spec import LossType
+from algoperf.workload import WorkloadDefinition, example_image
+
+WORKLOAD = WorkloadDefinition(
+    name="imagenet_resnet",
+    dataset=ImageNet(),
+    loss_type=LossType.SOFTMAX_CROSS_ENTROPY,
+    evaluation=CLASSIFICATION,
+    num_train_examples=1_281_167,
+    num_eval_train_examples=50_176,
+    num_validation_examples=50_000,
+    num_test_examples=10_000,
+    eval_batch_size=1024,
+    example_batch=example_image(224),
+    input_stats=(MEAN, STDDEV),
+    model={
+        "stage_sizes": (3, 4, 6, 3),
+        "num_filters": 64,
+        "num_classes": 1000,
+        "activation": "relu",
+        "bn_init_scale": 0.0,
+    },
+    output_params={"jax": frozenset({"Dense_0"}), "pytorch": frozenset({"fc.weight", "fc.bias"})},
+    channels_last=True,
+    torch_compile=frozenset({"model"}),
+    properties={
+        "resize_size": 256,
+        "center_crop_size": 224,
+        "scale_ratio_range": (0.08, 1.0),
+        "aspect_ratio_range": (0.75, 4 / 3),
+        "use_silu": False,
+        "use_gelu": False,
+        "bn_init_scale": 0.0,
+    },
+    variants={
+        "imagenet_resnet_silu": {"model": {"activation": "silu"}, "properties": {"use_silu": True}},
+        "imagenet_resnet_gelu": {"model": {"activation": "gelu"}, "properties": {"use_gelu": True}},
+        "imagenet_resnet_large_bn_init": {"model": {"bn_init_scale": 8.0}, "properties": {"bn_init_scale": 8.0}},
+    },
+    mini={
+        "dataset": ImageNet(image_size=32, num_classes=10),
+        "num_train_examples": 2_000,
+        "num_eval_train_examples": 500,
+        "num_validation_examples": 500,
+        "num_test_examples": 500,
+        "eval_batch_size": 500,
+        "example_batch": example_image(32),
+        "model": {"stage_sizes": (1, 1, 1, 1), "num_filters": 8, "num_classes": 10},
+        "properties": {"resize_size": 37, "center_crop_size": 32},
+    },
+)

@@ -1,0 +1,59 @@
+"""imagenet_vit: ViT-S/16 on a million photographs of a thousand kinds of things. Scored."""
+
+from algoperf.datasets.imagenet import MEAN, STDDEV, ImageNet
+from algoperf.metrics.means import CLASSIFICATION
+from algoperf.spec import LossType
+from algoperf.workload import WorkloadDefinition, example_image
+
+WORKLOAD = WorkloadDefinition(
+    name="imagenet_vit",
+    dataset=ImageNet(augment=True),
+    loss_type=LossType.SOFTMAX_CROSS_ENTROPY,
+    evaluation=CLASSIFICATION,
+    num_train_examples=1_281_167,
+    num_eval_train_examples=51_200,
+    num_validation_examples=50_000,
+    num_test_examples=10_000,
+    eval_batch_size=2048,
+    example_batch=example_image(224),
+    input_stats=(MEAN, STDDEV),
+    model={
+        "patch_size": 16,
+        "width": 384,
+        "depth": 12,
+        "mlp_dim": 1536,
+        "num_heads": 6,
+        "num_classes": 1000,
+        "use_glu": False,
+        "use_post_layer_norm": False,
+        "use_map": False,
+    },
+    output_params={"jax": frozenset({"head"}), "pytorch": frozenset({"head.weight", "head.bias"})},
+    dropout=0.0,
+    channels_last=True,
+    properties={
+        "resize_size": 256,
+        "center_crop_size": 224,
+        "scale_ratio_range": (0.08, 1.0),
+        "aspect_ratio_range": (0.75, 4 / 3),
+        "use_glu": False,
+        "use_post_layer_norm": False,
+        "use_map": False,
+    },
+    variants={
+        "imagenet_vit_glu": {"model": {"use_glu": True}, "properties": {"use_glu": True}},
+        "imagenet_vit_post_ln": {"model": {"use_post_layer_norm": True}, "properties": {"use_post_layer_norm": True}},
+        "imagenet_vit_map": {"model": {"use_map": True}, "properties": {"use_map": True}},
+    },
+    mini={
+        "dataset": ImageNet(augment=True, image_size=32, num_classes=10),
+        "num_train_examples": 2_000,
+        "num_eval_train_examples": 500,
+        "num_validation_examples": 500,
+        "num_test_examples": 500,
+        "eval_batch_size": 500,
+        "example_batch": example_image(32),
+        "model": {"patch_size": 8, "width": 64, "depth": 3, "mlp_dim": 256, "num_heads": 4, "num_classes": 10},
+        "properties": {"resize_size": 37, "center_crop_size": 32},
+    },
+)

@@ -1,0 +1,77 @@
+"""`algoperf smoke`: a submission on everything in small, and what it says about those that fail."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BASELINES = Path(__file__).parents[2] / "submissions" / "baselines"
+BROKEN = """
+_update = update_params
+def update_params(*arguments, **keywords):
+    {code}
+"""
+
+
+@pytest.fixture
+def smoke(tmp_path: Path, repository: Path):
+    def call(submission: Path, *arguments: str, workloads: str = "digits") -> subprocess.CompletedProcess:
+        folders = [word for name in ("raw", "data", "output") for word in (f"--{name}-dir", str(tmp_path / name))]
+        command = [sys.executable, "-m", "algoperf", "smoke", "--submission", str(submission), "--framework", "pytorch"]
+        return subprocess.run(
+            [*command, "--workloads", workloads, *folders, *arguments],
+            capture_output=True, text=True, cwd=repository, check=False,
+        )  # fmt: skip
+
+    return call
+
+
+def broken(tmp_path: Path, code: str) -> Path:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    source = (BASELINES / "nadamw_pytorch" / "submission.py").read_text()
+    (folder / "submission.py").write_text(source + BROKEN.format(code=code))
+    return folder
+
+
+def test_a_line_per_workload_with_time_to_target(smoke, tmp_path: Path):
+    done = smoke(BASELINES / "nadamw_pytorch", workloads="digits,mnist")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[:2] for line in lines[-3:-1]] == [["digits", "reached"], ["mnist", "reached"]]
+    assert lines[-1] == "2 of 2 targets reached."
+    again = smoke(BASELINES / "nadamw_pytorch")
+    assert again.returncode == 0  # not refused because of the earlier run
+    assert list((tmp_path / "output").iterdir()) == [tmp_path / "output" / "nadamw_pytorch"]
+
+
+def test_an_error_is_named_and_does_not_stop_the_others(smoke, tmp_path: Path):
+    done = smoke(broken(tmp_path, "raise ValueError('no such thing')"), workloads="digits,mnist")
+    assert done.returncode == 1
+    assert done.stdout.count("failed (submission_error)") == 2
+    assert "no such thing" in done.stdout
+    assert "0 of 2 targets reached." in done.stdout
+    log = Path(done.stdout.partition("; see ")[2].splitlines()[0])
+    assert "no such thing" in log.read_text()
+
+
+def test_a_target_that_is_not_reached_says_how_far_it_came(smoke, tmp_path: Path):
+    done = smoke(broken(tmp_path, COMPLETE))
+    assert done.returncode == 1
+    assert re.search(r"not reached \(training_complete\): validation/accuracy 0\.\d+, target >= 0.96; 4 steps", done.stdout)
+
+
+COMPLETE = """from algoperf.spec import TrainingCompleteError
+    if keywords["global_step"] == 3:
+        raise TrainingCompleteError
+    return _update(*arguments, **keywords)"""
+
+
+def test_unknown_workloads_are_named(smoke):
+    done = smoke(BASELINES / "nadamw_pytorch", workloads="digts")
+    assert done.returncode == 2
+    assert "Did you mean 'digits'" in done.stderr

@@ -1,0 +1,115 @@
+"""The input queue over batches that are made ahead."""
+
+import pytest
+
+from algoperf.data.queue import AHEAD, InputQueue
+from algoperf.errors import DataError
+
+
+class Recorded:
+    """Batches that note what is asked of them; `fails_at` is damaged."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.events: list[str] = []
+        self._fails_at = fails_at
+
+    def begin(self, position: int) -> "Recorded._Pending":
+        self.events.append(f"begin {position}")
+        return Recorded._Pending(self, position)
+
+    def batch(self, position: int) -> dict:
+        raise AssertionError("batches are made ahead")
+
+    def pause(self) -> None:
+        self.events.append("pause")
+
+    def resume(self) -> None:
+        self.events.append("resume")
+
+    def take(self) -> list[str]:
+        events, self.events = self.events, []
+        return events
+
+    class _Pending:
+        def __init__(self, owner: "Recorded", position: int) -> None:
+            self._owner, self._position = owner, position
+
+        def wait(self) -> None:
+            self._owner.events.append(f"wait {self._position}")
+
+        def result(self) -> dict:
+            if self._position == self._owner._fails_at:
+                raise DataError("damaged")
+            return {"position": self._position}
+
+        def discard(self) -> None:
+            self._owner.events.append(f"discard {self._position}")
+
+
+def queue(batches: Recorded, position: int = 0) -> InputQueue:
+    return InputQueue(batches, lambda batch: {**batch, "placed": True}, position)
+
+
+def test_a_bounded_number_of_batches_is_made_ahead():
+    assert AHEAD == 2
+    batches = Recorded()
+    made = queue(batches)
+    assert batches.take() == []
+    assert next(made) == {"position": 0, "placed": True}
+    assert batches.take() == ["begin 0", "begin 1", "begin 2"]
+    assert next(made)["position"] == 1
+    assert batches.take() == ["begin 3"]
+    assert made.position == 2
+
+
+def test_filling_waits_for_the_first_batches():
+    batches = Recorded()
+    made = queue(batches, position=7)
+    made.fill()
+    assert batches.take() == ["begin 7", "begin 8", "wait 7", "wait 8"]
+    assert next(made)["position"] == 7
+
+
+def test_a_new_position_forgets_what_was_made():
+    batches = Recorded()
+    made = queue(batches)
+    next(made)
+    batches.take()
+    made.position = 40
+    assert batches.take() == ["discard 1", "discard 2"]
+    assert next(made)["position"] == 40
+    assert made.position == 41
+
+
+def test_workers_are_paused_and_resumed_even_after_an_error():
+    batches = Recorded()
+    made = queue(batches)
+    with pytest.raises(ZeroDivisionError), made.paused():
+        batches.events.append(str(1 // 0))
+    assert batches.take() == ["pause", "resume"]
+
+
+def test_errors_of_workers_come_with_their_batch():
+    made = queue(Recorded(fails_at=1))
+    assert next(made)["position"] == 0
+    with pytest.raises(DataError, match="damaged"):
+        next(made)
+
+
+def test_datasets_without_workers_make_batches_when_they_are_asked_for():
+    class Plain:
+        made = 0
+
+        def batch(self, position: int) -> dict:
+            self.made += 1
+            return {"position": position}
+
+    plain = Plain()
+    made = InputQueue(plain, lambda batch: batch)
+    made.fill()
+    assert plain.made == 0
+    assert [next(made)["position"] for _ in range(3)] == [0, 1, 2]
+    assert plain.made == 3
+    with made.paused():
+        pass
+    made.close()
