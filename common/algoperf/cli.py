@@ -14,11 +14,12 @@ COMMANDS = {
     "train": "Train a submission on a workload, under the clock.",
     "evaluate": "Evaluate checkpoints again, without the submission.",
     "score": "Compare the runs of submissions.",
+    "check-runs": "Check the records of runs against the rules and against each other.",
 }
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are the functions of the same name in `algoperf.commands.<name>`."""
+    """A group whose commands are the functions of the same name, with `_` for `-`, in `algoperf.commands.<name>`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -28,7 +29,8 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"algoperf.commands.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"algoperf.commands.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
