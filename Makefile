@@ -112,8 +112,8 @@ leaderboard: setup ## Leaderboard and report of all submissions in LOGS, written
 check-runs: setup ## Health checks of all runs in RUNS: clocks, cadence, seeds, points, counts, hardware
 	@$(ALGOPERF) check-runs $(RUNS) --version $(VERSION) --submissions submissions
 
-baselines: setup ## Record the baselines that `make score` compares with, on this machine
-	bash ci/record_baselines.sh $(ALGOPERF) $(VERSION)
+baselines: setup ## Record the baselines under RULESET for `make score`; let nothing else run meanwhile
+	bash ci/record_baselines.sh $(ALGOPERF) $(VERSION) $(RULESET)
 
 cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
 	$(VENV)/bin/python ci/make_cube.py

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Trains the baselines on the development workload that needs no download and keeps what scoring reads of the runs.
-# usage: record_baselines.sh ALGOPERF VERSION
+# Nothing else should run beside it: times are what is recorded. External tuning takes twenty minutes, self-tuning one.
+# usage: record_baselines.sh ALGOPERF VERSION RULESET...
 set -euo pipefail
 algoperf=$1 version=$2
+shift 2
 kept='eval_measurements.csv hparams.json status.json'
 work=build/baselines
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
-for ruleset in self external; do
+for ruleset in "$@"; do
   target=scoring/baselines/$version/$ruleset/full
   for folder in submissions/baselines/*/; do
     name=$(basename "$folder")

@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "Train a submission on a workload, under the clock.",
     "evaluate": "Evaluate checkpoints again, without the submission.",
     "score": "Compare the runs of submissions.",
+    "report": "Write a comparison as one HTML page to explore.",
     "check-runs": "Check the records of runs against the rules and against each other.",
 }
 
