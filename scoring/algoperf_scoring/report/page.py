@@ -33,7 +33,7 @@ SCRIPTS = (
 """The page's own scripts in the order in which they need each other; each defines one name."""
 
 SHOWN_FINDINGS = 40
-"""Of each kind of finding the page shows so many; a command prints them all."""
+"""Of each kind of finding the page shows so many; their CSV files have all."""
 
 
 def write_report(board: Leaderboard, file: Path, health: Health | Mapping[str, Any] | None = None) -> None:

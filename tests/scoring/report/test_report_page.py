@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from algoperf.commands.report import report as report_command
 from algoperf.errors import UserError
 from algoperf.versions import load_version
-from algoperf_scoring import DOCUMENTED, Leaderboard, rank
+from algoperf_scoring import DOCUMENTED, Leaderboard, rank, read_comparison, sources
 from algoperf_scoring.approach import Improvement, first_reaching, relaxed_target
 from algoperf_scoring.report import page, payload, render, write_report
 from algoperf_scoring.report.curves import thinned
@@ -183,3 +183,14 @@ def test_thinning_keeps_both_ends_and_the_crossing():
     assert (rows[0], rows[-1]) == (1, 500)
     assert {98, 99, 100, 101} & set(rows)
     assert thinned(values[:10], 0.5, 40) == list(range(1, 10))
+
+
+def test_long_lists_are_cut_for_the_eye_but_whole_for_their_csv_file(runs):
+    runs.reaching("a", "wmt", 10)
+    for number in range(2, page.SHOWN_FINDINGS + 7):
+        runs.trial("a", "wmt", None, trial=number)
+    text = render(rank(read_comparison(sources(runs.root), load_version(), "external")))
+    rows = re.findall(r'<tr( hidden)?><th scope="row" class="path">', text)
+    assert len(rows) == page.SHOWN_FINDINGS + 5
+    assert rows.count(" hidden") == 5
+    assert f"The first 40 of {len(rows)} are shown" in text
