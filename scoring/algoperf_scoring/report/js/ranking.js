@@ -178,7 +178,16 @@ const ranking = (() => {
       `Score: area under the performance profile up to ${upTo}, ${integral}.`,
       "Ranks: one box per rank from 1 on, the darker the more likely. Credit: workloads whose time counts.",
       ranked.speedups ? `Speedup: geometric mean over workloads against ${view.reference}.` : "",
+      ...loneStudies(data, view, ranked),
     ].join(" ");
+  }
+
+  /** Where an interval says nothing about a submission's own spread. */
+  function loneStudies(data, view, ranked) {
+    if (ranked.refusal) return [];
+    const most = (cells) => Math.max(...cells.slice(0, ranked.shape.numWorkloads).map((cell) => cell.studies.length));
+    const alone = view.submissions.filter((_, i) => most(ranked.cells[i]) === 1);
+    return alone.map((i) => `${data.submissions[i].name} has one study: its interval shows the spread of the others only.`);
   }
 
   function certainty(context) {
