@@ -187,7 +187,8 @@ const ranking = (() => {
     if (ranked.refusal) return [];
     const most = (cells) => Math.max(...cells.slice(0, ranked.shape.numWorkloads).map((cell) => cell.studies.length));
     const alone = view.submissions.filter((_, i) => most(ranked.cells[i]) === 1);
-    return alone.map((i) => `${data.submissions[i].name} has one study: its interval shows the spread of the others only.`);
+    const name = (i) => data.submissions[i].name;
+    return alone.map((i) => `${name(i)} has one study: its interval shows the spread of the others only.`);
   }
 
   function certainty(context) {
