@@ -31,13 +31,19 @@ DATA ?= data
 #?        preprocessed data; raw data goes to its folder raw
 RUNS ?= runs
 #?        where runs go: one folder per submission
-AGAINST ?= $(RUNS)
-#?        folder of runs that `make score` compares with
+AGAINST ?= $(recorded)
+#?        runs that `make score SUBMISSION=...` compares with: by default the recorded baselines
+LOGS ?=
+#?        folder of runs for `make leaderboard`
+BOARD ?= build/leaderboard
+#?        folder that `make leaderboard` writes
 EXTRA ?=
 #?        more options of `algoperf train`, such as "--max-global-steps 100"
 
 # Small models gain nothing from more threads, and threads that spin for work starve other trials.
 export OMP_NUM_THREADS ?= 1
+
+recorded = $(wildcard scoring/baselines/$(VERSION)/$(RULESET)/$(SCALE))
 
 # --- what follows from them ----------------------------------------------------------------------------
 comma := ,
@@ -48,12 +54,12 @@ trials := $(if $(filter self,$(RULESET)),1,$(call count,$(TRIALS)))
 jobs := $(foreach w,$(workloads),$(foreach s,$(call count,$(STUDIES)),$(foreach t,$(trials),train/$(s)/$(t)/$(w))))
 demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
 
-.PHONY: help setup demo test train score cubes containers clean
+.PHONY: help setup demo test train score leaderboard check-runs baselines cubes containers clean
 .DELETE_ON_ERROR:
 
 help: ## Explain targets and variables
 	@awk 'BEGIN { FS = ":.*## "; print "Targets:" } \
-	  /^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 } \
+	  /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 } \
 	  /^[A-Z]+ \?=/ { split($$0, setting, " *[?]= *"); name = setting[1]; value = setting[2] } \
 	  /^#\?/ { sub(/^#\? +/, ""); variables = variables sprintf("  %-12s %-10s %s\n", name, value, $$0) } \
 	  END { printf "Variables (make TARGET NAME=value), with their defaults:\n%s", variables }' $(firstword $(MAKEFILE_LIST))
@@ -66,8 +72,9 @@ setup: $(VENV)/ready-$(ACCELERATOR) ## Make the environment: uv (brought by pip)
 demo: setup ## Train three submissions on real data and score them: a first result in two minutes
 	@for entry in $(demo); do $(MAKE) --no-print-directory train SUBMISSION=submissions/baselines/$${entry%:*} \
 	  FRAMEWORK=$${entry#*:} WORKLOADS=digits RULESET=self STUDIES=3 RUNS=demo/runs || exit; done
-	@$(ALGOPERF) score demo/runs --output demo/report
-	@echo "Runs: demo/runs. Report: demo/report/leaderboard.md. Next: submissions/template"
+	@$(ALGOPERF) score demo/runs --output demo/report --submissions submissions
+	@$(ALGOPERF) report demo/runs --output demo/report/report.html --submissions submissions
+	@echo "Runs: demo/runs. Look at demo/report/report.html in a browser. Next: submissions/template"
 
 test: setup ## Check style and types, and run the tests
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
@@ -86,9 +93,27 @@ data/%: setup
 	@$(ALGOPERF) download --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw
 	@$(ALGOPERF) preprocess --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw --data-dir $(DATA)
 
-score: setup ## Score the runs of SUBMISSION (or of all) against those in AGAINST
-	@$(ALGOPERF) score $(AGAINST) --version $(VERSION) --ruleset $(RULESET) --scale $(SCALE) \
-	  $(if $(SUBMISSION),--submission $(SUBMISSION)) --output $(AGAINST)/report
+# The ruleset matters to logs that do not state it: those say `make leaderboard RULESET=...` on the command line.
+said = $(if $(filter command line environment,$(origin $(1))),$(2))
+compared = --version $(VERSION) --submissions submissions
+
+score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION all of RUNS
+	@chosen=($(compared) --ruleset $(RULESET) --scale $(SCALE) \
+	  $(if $(SUBMISSION),--submission $(SUBMISSION) $(if $(AGAINST),--against $(AGAINST)))) && \
+	$(ALGOPERF) score $(RUNS) "$${chosen[@]}" --output $(RUNS)/report && \
+	$(ALGOPERF) report $(RUNS) "$${chosen[@]}" --output $(RUNS)/report/report.html
+
+leaderboard: setup ## Leaderboard and report of all submissions in LOGS, written into BOARD
+	$(if $(LOGS),,$(error Which runs? Say: make leaderboard LOGS=folder))
+	@chosen=($(compared) $(call said,RULESET,--ruleset $(RULESET)) $(call said,SCALE,--scale $(SCALE))) && \
+	$(ALGOPERF) score $(LOGS) "$${chosen[@]}" --output $(BOARD) && \
+	$(ALGOPERF) report $(LOGS) "$${chosen[@]}" --output $(BOARD)/report.html
+
+check-runs: setup ## Health checks of all runs in RUNS: clocks, cadence, seeds, points, counts, hardware
+	@$(ALGOPERF) check-runs $(RUNS) --version $(VERSION) --submissions submissions
+
+baselines: setup ## Record the baselines under RULESET for `make score`; let nothing else run meanwhile
+	bash ci/record_baselines.sh $(ALGOPERF) $(VERSION) $(RULESET)
 
 cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
 	$(VENV)/bin/python ci/make_cube.py

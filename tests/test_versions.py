@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from algoperf.errors import UserError
+from algoperf.registry import cube_folders, find_workload
 from algoperf.versions import Limits, load_version, version_names
 from algoperf.versions.version import read_version
 
@@ -133,6 +134,55 @@ def test_variants_have_targets_of_their_own_and_the_budget_of_their_base(version
     assert (limits.max_runtime_sec, limits.step_hint) == (base.max_runtime_sec, base.step_hint)
 
 
+# Examples of the validation and the test split, the same in all versions.
+EXAMPLES = {
+    "criteo1tb": (83_274_637, 95_000_000),
+    "fastmri": (3554, 3581),
+    "imagenet_resnet": (50_000, 10_000),
+    "imagenet_vit": (50_000, 10_000),
+    "librispeech_conformer": (5348, 2472),
+    "librispeech_deepspeech": (5348, 2472),
+    "ogbg": (43_793, 43_793),
+    "wmt": (3000, 3003),
+}
+
+
+@pytest.mark.parametrize("name", version_names())
+def test_numbers_of_evaluated_examples(name: str):
+    version = load_version(name)
+    for workload in version.workloads:
+        limits = version.limits(workload, "full")
+        found = (limits.num_validation_examples, limits.num_test_examples)
+        if workload == "finewebedu_lm":
+            assert found == (100_000, None)
+        elif workload not in version.development:
+            assert found == EXAMPLES[next(base for base in EXAMPLES if workload.startswith(base))]
+
+
+@pytest.mark.parametrize("folder", sorted(cube_folders()))
+def test_cubes_have_the_numbers_of_examples_of_the_versions(folder: str):
+    definition = find_workload(folder)
+    for scale, limits in load_version().table[definition.name].items():
+        at_scale = definition.at(scale)
+        assert at_scale.num_validation_examples == limits.num_validation_examples, scale
+        assert at_scale.num_test_examples == limits.num_test_examples, scale
+
+
+def test_numbers_of_examples_are_optional_taken_over_and_need_not_be_repeated(extra: Path):
+    limits = load_version().with_extra(extra).limits("mine")
+    assert (limits.num_validation_examples, limits.num_test_examples) == (None, None)
+    counts = "num_validation_examples = 30\nnum_test_examples = 20\n"
+    like = '[workloads.other.full]\nlike = "mine"\nnum_test_examples = 10\n'
+    extra.write_text(EXTRA + counts + like)
+    version = load_version().with_extra(extra)
+    assert (version.limits("other").num_validation_examples, version.limits("other").num_test_examples) == (30, 10)
+    extra.write_text(EXTRA)
+    assert version.with_extra(extra) == version
+    extra.write_text(EXTRA + counts.replace("30", "31"))
+    with pytest.raises(UserError, match="differs from the limits mine already has"):
+        version.with_extra(extra)
+
+
 def test_self_tuning_has_a_multiple_of_the_budget():
     assert load_version("v0.6").max_runtime_sec("criteo1tb", "external") == 7703
     assert load_version("v0.6").max_runtime_sec("criteo1tb", "self") == 7703 * 1.5
@@ -180,6 +230,7 @@ def test_extra_limits_may_be_like_others(extra: Path):
         ("= 0.5", "= nan", "validation_target must be a finite number"),
         ("= 0.5", "= true", "validation_target must be a finite number"),
         ("= 100", "= 100.5", "step_hint must be a whole number"),
+        ("= 100", "= 100\nnum_test_examples = 0", "num_test_examples must be above 0"),
         ('"none"', '"nothing"', "test_target must be a finite number"),
         ('"min"', '"minimum"', "Did you mean 'min'"),
         ("mine.full", "mine.ful", "Did you mean 'full'"),

@@ -4,7 +4,8 @@
     ├── UserError                2  bad input: says what was given, what is allowed, how to mend it
     │   └── CheckpointMismatch   2  a checkpoint of other code or settings
     ├── DataError                5  raw or preprocessed data is missing, truncated or corrupt
-    └── EvaluationMismatch       6  re-evaluated metrics differ from the recorded ones
+    ├── EvaluationMismatch       6  re-evaluated metrics differ from the recorded ones
+    └── ChecksFailed             8  runs are not what they have to be
 
 How a run ended has exit codes of its own: `records.Status`.
 """
@@ -41,6 +42,12 @@ class EvaluationMismatch(AlgoperfError):
     """Metrics computed from a checkpoint differ from the recorded ones."""
 
     exit_code = 6
+
+
+class ChecksFailed(AlgoperfError):
+    """A check of runs failed."""
+
+    exit_code = 8
 
 
 def unknown(what: str, given: str, allowed: Iterable[str], remedy: str = "") -> UserError:

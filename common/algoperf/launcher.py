@@ -18,7 +18,7 @@ from algoperf.records import Status, read_status
 from algoperf.registry import find_workload
 from algoperf.settings import CompilePolicy, Ruleset, TrialSettings
 from algoperf.submission import SEARCH_SPACE_FILE, submission_file, submission_name
-from algoperf.versions import Scale, load_version
+from algoperf.versions import Scale, Version, load_version
 from algoperf.versions.cubes import with_cube_limits
 from algoperf.workload import Framework
 
@@ -57,6 +57,7 @@ def settle(request: Request) -> TrialSettings:
     version.limits(definition.name, request.scale)
     definition = definition.at(request.scale)
     file = submission_file(request.submission)
+    space = _search_space(request, file)
     return TrialSettings(
         definition=definition,
         version=version,
@@ -66,7 +67,8 @@ def settle(request: Request) -> TrialSettings:
         study=request.study,
         trial=request.trial,
         seed=request.seed,
-        hyperparameters=_hyperparameters(request, file, version.num_studies, version.num_trials),
+        hyperparameters=None if space is None else _hyperparameters(request, file, space, version),
+        search_space=space,
         data_dir=place(request.data_dir, definition.dataset, request.scale),
         output_dir=request.output_dir,
         max_global_steps=request.max_global_steps,
@@ -77,20 +79,23 @@ def settle(request: Request) -> TrialSettings:
     )
 
 
-def _hyperparameters(request: Request, file: Path, num_studies: int, num_trials: int) -> dict[str, Any] | None:
+def _search_space(request: Request, file: Path) -> tuning.SearchSpace | None:
     if request.ruleset == "self":
         if request.search_space is not None:
             raise UserError("--search-space goes with --ruleset external; self-tuning has no search space.")
         if request.trial != 1:
             raise UserError(f"Self-tuning has one trial per study; trial {request.trial} was asked for.")
         return None
-    space = tuning.load_search_space(request.search_space or file.parent / SEARCH_SPACE_FILE)
+    return tuning.load_search_space(request.search_space or file.parent / SEARCH_SPACE_FILE)
+
+
+def _hyperparameters(request: Request, file: Path, space: tuning.SearchSpace, version: Version) -> dict[str, Any]:
     return tuning.trial_point(
         space,
         study=request.study,
         trial=request.trial,
-        num_studies=request.num_studies or num_studies,
-        num_trials=request.num_trials or num_trials,
+        num_studies=request.num_studies or version.num_studies,
+        num_trials=request.num_trials or version.num_trials,
         seed=seeds.derive(request.version_name, submission_name(file), "points", request.seed),
     )
 

@@ -12,6 +12,7 @@ from algoperf.checkpoint import Keep
 from algoperf.environment import python_hash
 from algoperf.records import trial_dir
 from algoperf.submission import submission_hashes, submission_name
+from algoperf.tuning import SearchSpace
 from algoperf.versions import Version
 from algoperf.workload import Framework, WorkloadDefinition
 
@@ -30,6 +31,7 @@ class TrialSettings:
       submission_file: the submission's Python file.
       study, trial: the trial's place in the tuning ruleset; `seed` is the user's.
       hyperparameters: the point of an external tuning trial; None under self-tuning.
+      search_space: what the point was taken from, for the records; it is no part of what identifies the trial.
       data_dir: the workload's preprocessed data; output_dir: root of all run folders.
       max_global_steps: stop after so many steps; None for no such limit.
       eval_every_steps: evaluate by steps instead of by time; such runs are not official.
@@ -47,6 +49,7 @@ class TrialSettings:
     trial: int
     seed: int
     hyperparameters: Mapping[str, Any] | None
+    search_space: SearchSpace | None = None
     data_dir: Path
     output_dir: Path
     max_global_steps: int | None = None

@@ -58,6 +58,7 @@ class Trial:
         self.state = TrialState()
         self._resources = contextlib.ExitStack()
         self._signal: int | None = None
+        self._stops_at_once = False
         self._first_step = True
         self._compile_mark = 0.0
         self._last_eval_end = 0.0
@@ -67,11 +68,12 @@ class Trial:
         handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             end = self._run_to_end()
+            self._stops_at_once = True  # how it ended is written down, whatever comes now
+            self.log.end(end.status, end.message, self.state, self.clock.times)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             self._resources.close()
-        self.log.end(end.status, end.message, self.state, self.clock.times)
         self.progress.end(end.status, end.message)
         return end.status
 
@@ -213,9 +215,11 @@ class Trial:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._signal is not None:  # asked twice: at once, without a checkpoint
+        if self._signal is None:
+            self._signal = number
+        elif not self._stops_at_once:  # asked twice: at once, without a checkpoint; asked again, it is at it
+            self._stops_at_once = True
             raise KeyboardInterrupt
-        self._signal = number
 
     # --- evaluation --------------------------------------------------------------------------------------------
 

@@ -90,9 +90,9 @@ class TrialLog:
         """Note what is known when the clock is about to start."""
         self._running = True
         if self._records is not None:
-            self._records.write_start(
-                self._settings.hyperparameters, self._meta_data, {**self._settings.describe(), **self._flags}
-            )
+            settings = self._settings
+            flags = {**settings.describe(), "search_space": settings.search_space, **self._flags}
+            self._records.write_start(settings.hyperparameters, self._meta_data, flags)
         self._write(Status.RUNNING, "", state, times)
 
     def evaluation(self, state: TrialState, times: Times) -> None:

@@ -21,6 +21,9 @@ from algoperf.errors import UserError
 _SKIPPED_POINTS = 100
 _SCALINGS = ("linear", "log")
 
+SearchSpace = dict[str, Any] | list[dict[str, Any]]
+"""Dimensions by name, or a list of fixed points."""
+
 
 def odd_primes_below(limit: int) -> list[int]:
     """Odd primes below `limit`, ascending."""
@@ -70,7 +73,7 @@ def quasi_random_points(space: Mapping[str, Mapping[str, Any]], num_points: int)
     ]
 
 
-def load_search_space(path: Path) -> dict[str, Any] | list[dict[str, Any]]:
+def load_search_space(path: Path) -> SearchSpace:
     """Read and check a `tuning_search_space.json`: a dict of dimensions, or a list of fixed points."""
     try:
         space = json.loads(path.read_text())
@@ -119,7 +122,7 @@ def _check_dimension(name: str, dimension: Any, path: Path) -> None:
 
 
 def trial_point(
-    space: dict[str, Any] | list[dict[str, Any]],
+    space: SearchSpace,
     *,
     study: int,
     trial: int,

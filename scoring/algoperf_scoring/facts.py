@@ -15,6 +15,9 @@ STATUS_FILE = "status.json"
 HPARAMS_FILE = "hparams.json"
 RULESETS = ("external", "self")
 
+_LONGEST_SEC = 1e9
+"""Thirty years: above it a number of seconds is no time."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -68,7 +71,8 @@ def _hardware(found: Any) -> str:
     """Such as "8x Tesla V100-SXM2-16GB"; on a host without accelerator "2 cores of Intel(R) Xeon(R) Processor"."""
     if not isinstance(found, dict):
         return ""
-    devices = Counter(str(device) for device in found.get("devices") or () if isinstance(found["devices"], list))
+    listed = found.get("devices")
+    devices = Counter(map(str, listed)) if isinstance(listed, list) else {}
     accelerators = [f"{n}x {name.partition(':')[2]}" for name, n in devices.items() if not name.startswith("cpu")]
     if accelerators:
         return ", ".join(accelerators)
@@ -83,7 +87,9 @@ def _text(value: Any) -> str | None:
 def _seconds(status: Mapping[str, Any], name: str) -> float | None:
     seconds = status.get("seconds")
     value = seconds.get(name) if isinstance(seconds, dict) else None
-    return float(value) if isinstance(value, (int, float)) and value >= 0 else None
+    if isinstance(value, (int, float)) and 0 <= value <= _LONGEST_SEC:
+        return float(value)
+    return None
 
 
 def _read_status(file: Path) -> Mapping[str, Any] | None:

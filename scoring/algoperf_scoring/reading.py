@@ -85,7 +85,11 @@ def read_comparison(
         raise selection.no_trials(sources[0].root)
     if scale is not None:
         found = _of_scale(found, selection.choose_scale(found, scale), findings)
-    chosen, basis = selection.choose_workloads(found, version, workloads)
+    # Compared with others, a submission is compared on the workloads that it has runs of.
+    own = [trial for trial in found if sources[0].only in (None, trial.submission)]
+    if not own:
+        raise selection.no_trials_of(sources[0])
+    chosen, basis = selection.choose_workloads(own, version, workloads)
     held_out = {name: version.held_out[name] for name in chosen if name in version.held_out}
     trials = [trial for trial in found if trial.workload in (*chosen, *held_out.values())]
     _note_left_out(found, trials, findings)

@@ -10,6 +10,7 @@ from algoperf.errors import UserError, unknown
 from algoperf.versions import SCALES, Version
 from algoperf_scoring.facts import RULESETS
 from algoperf_scoring.runs import Trial
+from algoperf_scoring.sources import Source
 
 
 def choose_workloads(
@@ -103,6 +104,14 @@ def no_trials(root: Path) -> UserError:
     return UserError(
         f"No runs found in {root}. Expected <submission>/study_<k>/<workload>_<framework>/trial_<j>/ below it"
         f"{_nearby(root)}."
+    )
+
+
+def no_trials_of(source: Source) -> UserError:
+    """The error for a folder that lacks runs of the one submission that is asked for."""
+    there = [folder.name for folder in source.root.iterdir() if any(folder.glob("study_*"))]
+    return unknown(
+        f"submission in {source.root}:", source.only or "", there, "Train it first: make train SUBMISSION=..."
     )
 
 

@@ -38,7 +38,9 @@ def uncertainty_in_words(board: Leaderboard) -> list[str]:
     if board.refusal:
         return [f"No intervals and no probabilities: {board.refusal}."]
     undecided = [_pair(pair) for pair in board.neighbours if not pair.is_separated]
-    return undecided or ["The order of all neighbours is beyond chance."] if board.neighbours else []
+    lone = [entry.submission for entry in board.entries if entry.num_studies(board.workloads)[1] == 1]
+    blind = [f"{name} has one study: its interval shows the spread of the others only" for name in lone]
+    return undecided + blind or ["The order of all neighbours is beyond chance."] if board.neighbours else []
 
 
 def _pair(pair: Neighbours) -> str:

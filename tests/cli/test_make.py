@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,29 @@ def test_a_missing_submission_is_asked_for(make):
     done = make("train")
     assert done.returncode == 2
     assert "Which submission?" in done.stderr
+
+
+def test_a_submission_is_scored_against_recorded_baselines(make, repository, tmp_path):
+    trained = make("train", "SUBMISSION=submissions/template", "STUDIES=1", FEW_STEPS)
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    scored = make("score", "SUBMISSION=submissions/template")
+    assert scored.returncode == 0, scored.stdout + scored.stderr
+    board = json.loads((tmp_path / "runs/report/leaderboard.json").read_text())
+    baselines = {folder.name for folder in (repository / "submissions" / "baselines").iterdir() if folder.is_dir()}
+    assert set(board["scores"]) == {"template", *baselines}
+    assert board["submission_info"]["template"]["authors"] == "AlgoPerf Cubes"
+    assert (tmp_path / "runs/report/report.html").stat().st_size > 100_000
+
+
+def test_a_leaderboard_of_any_folder(make, repository, tmp_path):
+    with tarfile.open(repository / "tests" / "data" / "logs" / "v05_self.tar.xz") as archive:
+        archive.extractall(tmp_path / "logs", filter="data")
+    arguments = ["leaderboard", f"LOGS={tmp_path}/logs", f"BOARD={tmp_path}/board", "VERSION=v0.5"]
+    refused = make(*arguments)
+    assert refused.returncode == 2
+    assert "--ruleset external or --ruleset self" in refused.stderr
+    done = make(*arguments, "RULESET=self")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0.8539" in (tmp_path / "board" / "leaderboard.md").read_text()
+    assert (tmp_path / "board" / "report.html").is_file()
+    assert "Which runs?" in make("leaderboard").stderr

@@ -164,3 +164,12 @@ def test_intervals_and_undecided_neighbours_are_shown_with_scores(runs):
         assert "95 % interval" in page
         assert "a is ahead of b with probability" in page
         assert "more stud" in page
+
+
+def test_a_submission_with_one_study_is_said_to_have_no_spread_of_its_own(runs):
+    runs.reaching("single", "wmt", 10)
+    for study, seconds in enumerate((12, 13, 14)):
+        runs.reaching("several", "wmt", seconds, study=study)
+    page = markdown(algoperf_scoring.score(runs.root, load_version(), "external", workloads=["wmt"]))
+    assert "- single has one study: its interval shows the spread of the others only" in page
+    assert "several has one study" not in page

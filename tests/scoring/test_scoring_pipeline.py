@@ -323,6 +323,19 @@ def test_one_submission_is_compared_with_those_of_another_folder(runs, tmp_path:
         algoperf_scoring.score(algoperf_scoring.sources(runs.root, "mine", tmp_path / "none"), V06, "external")
     with pytest.raises(UserError, match="--submission NAME"):
         algoperf_scoring.sources(runs.root, None, others.root)
+    with pytest.raises(UserError, match=r"Did you mean 'mine'\?.*Train it first"):
+        algoperf_scoring.score(algoperf_scoring.sources(runs.root, "mime", others.root), V06, "external")
+
+
+def test_it_is_compared_on_the_workloads_that_it_has_runs_of(runs, tmp_path: Path):
+    others = type(runs)(tmp_path / "others")
+    runs.reaching("mine", "mnist", 10)
+    others.reaching("known", "mnist", 20)
+    others.reaching("known", "digits", 20)
+    others.reaching("known", "wmt", 20)
+    board = algoperf_scoring.score(algoperf_scoring.sources(runs.root, "mine", others.root), V06, "external")
+    assert board.workloads == ("mnist",)
+    assert {entry.submission for entry in board.entries} == {"mine", "known"}
 
 
 def test_a_bad_file_never_changes_another_trials_value(runs):

@@ -167,3 +167,22 @@ def test_damaged_info_is_noted_and_does_no_harm(runs, content: str):
     board = score(runs)
     assert board.entries[0].info is None
     assert any(note.path.endswith("submission_info.yml") for note in board.comparison.notes)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"hardware": {"devices": 3}},
+        {"hardware": [1]},
+        {"hardware": {"cpus_usable": "two", "devices": None}},
+        {"seconds": {"submission": 10**400}},
+        {"seconds": {"submission": "long"}},
+        {"seconds": [1]},
+        {"finished": "yes", "status": 5, "version": ["v0.6"]},
+    ],
+)
+def test_odd_values_in_a_status_do_no_harm(runs, status: dict):
+    runs.reaching("a", "wmt", 3600, status=status)
+    entry = score(runs).entries[0]
+    assert entry.cells["wmt"].seconds == 3600
+    assert entry.cost.training_hours == 1.0

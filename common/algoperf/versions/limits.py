@@ -24,6 +24,8 @@ class Limits:
       max_runtime_sec: seconds of submission time under external tuning; self-tuning has a multiple of it.
       eval_period_sec: seconds of wall time between the end of an evaluation and the next one.
       step_hint: number of steps that learning rate schedules may be planned for; it limits nothing.
+      num_validation_examples, num_test_examples: how many examples an evaluation covers; None where the version
+        does not say, or there is no test split.
     """
 
     metric: str
@@ -33,6 +35,8 @@ class Limits:
     max_runtime_sec: float
     eval_period_sec: float
     step_hint: int
+    num_validation_examples: int | None = None
+    num_test_examples: int | None = None
 
     def reached(self, value: float) -> bool:
         """Whether a validation metric has reached its target. Equality counts; NaN and infinity never do."""

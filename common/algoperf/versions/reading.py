@@ -103,13 +103,18 @@ _FIELDS: dict[str, Callable[[str, Any], Any]] = {
     "eval_period_sec": positive,
     "step_hint": count,
 }
+_OPTIONAL_FIELDS: dict[str, Callable[[str, Any], Any]] = {
+    "num_validation_examples": count,
+    "num_test_examples": count,
+}
 
 
 def read_limits(file: Path, workloads: Mapping[str, Any], known: LimitsTable) -> dict[str, dict[str, Limits]]:
     """The `[workloads.<name>.<scale>]` tables of a file, on top of those already `known`.
 
     A table with the key `like` takes what it does not state itself from the named workload at the same
-    scale, which must be known or stand above it in the file. What is known may be repeated, not changed.
+    scale, which must be known or stand above it in the file. What is known may be repeated, not changed;
+    optional keys need not be repeated.
     """
     limits = {name: dict(scales) for name, scales in known.items()}
     for name, scales in workloads.items():
@@ -118,15 +123,22 @@ def read_limits(file: Path, workloads: Mapping[str, Any], known: LimitsTable) ->
             if scale not in SCALES:
                 raise unknown(f"scale in {file}: [workloads.{name}]:", scale, SCALES)
             new = _read_one(where, scale, table(where, stated), limits)
-            if limits.setdefault(name, {}).setdefault(scale, new) != new:
+            if limits.setdefault(name, {}).setdefault(scale, new) != _completed(new, limits[name][scale]):
                 raise UserError(f"{where} differs from the limits {name} already has. Choose another name.")
     return limits
 
 
+def _completed(new: Limits, known: Limits) -> Limits:
+    """`new` with the optional values that it does not state."""
+    missing = {key: getattr(known, key) for key in _OPTIONAL_FIELDS if getattr(new, key) is None}
+    return dataclasses.replace(new, **missing)
+
+
 def _read_one(where: str, scale: str, stated: Mapping[str, Any], limits: LimitsTable) -> Limits:
     required = set() if LIKE in stated else set(_FIELDS)
-    check_keys(where, stated, required, frozenset({*_FIELDS, LIKE}))
-    values = {key: _FIELDS[key](f"{where} {key}", value) for key, value in stated.items() if key != LIKE}
+    fields = {**_FIELDS, **_OPTIONAL_FIELDS}
+    check_keys(where, stated, required, frozenset({*fields, LIKE}))
+    values = {key: fields[key](f"{where} {key}", value) for key, value in stated.items() if key != LIKE}
     if LIKE not in stated:
         return Limits(**values)
     bases = {name: scales[scale] for name, scales in limits.items() if scale in scales}

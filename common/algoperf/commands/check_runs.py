@@ -1,0 +1,62 @@
+"""`algoperf check-runs`: are the records of runs whole, possible, by the rules, and comparable?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from algoperf.commands.scoring_options import load_version_with_cubes, require_scoring
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.command("check-runs")
+@click.argument("path", type=_FOLDER)
+@click.option("--version", "version_name", default="v0.6", show_default=True, help="Benchmark version.")
+@click.option(
+    "--ruleset",
+    type=click.Choice(["external", "self"]),
+    help="Of runs whose files do not say.  [default: external if some have hyperparameters]",
+)
+@click.option(
+    "--submissions",
+    "submissions_dirs",
+    type=_FOLDER,
+    multiple=True,
+    help="Folder with the submissions, for search spaces that runs did not record; may be given several times.",
+)
+@click.option("--json", "json_file", type=_FOLDER, help="Write the result as JSON.")
+@click.option("--all", "show_all", is_flag=True, help="Show all warnings and failures, not only the first of a check.")
+@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
+def check_runs(
+    path: Path,
+    version_name: str,
+    ruleset: Literal["external", "self"] | None,
+    submissions_dirs: tuple[Path, ...],
+    json_file: Path | None,
+    show_all: bool,
+    strict: bool,
+) -> None:
+    """Check the records of all runs in PATH against the rules and against each other.
+
+    PATH holds one folder per submission: SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J/. Exit code 8 if a check
+    failed.
+    """
+    require_scoring()
+    from algoperf.data.files import write_file
+    from algoperf.errors import ChecksFailed
+    from algoperf_scoring import health
+    from algoperf_scoring.health.text import SHOWN
+
+    result = health.check_runs(path, load_version_with_cubes(version_name), ruleset, submissions_dirs)
+    click.echo(health.render(result, None if show_all else SHOWN))
+    if json_file is not None:
+        write_file(json_file, (json.dumps(result.to_json(), indent=2) + "\n").encode())
+        click.echo(f"Wrote {json_file}")
+    bad = ("fail", "warn") if strict else ("fail",)
+    failed = [check.id for check in result.checks if check.level in bad]
+    if failed:
+        raise ChecksFailed(f"{len(failed)} of {len(result.checks)} checks did not pass: {', '.join(failed)}")

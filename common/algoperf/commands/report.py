@@ -1,0 +1,40 @@
+"""`algoperf report`: one HTML page with which a comparison of runs can be explored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from algoperf.commands.scoring_options import ScoringOptions, score_runs, scoring_options
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@scoring_options
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write this file.  [default: report/report.html in PATH]",
+)
+@click.option("--no-checks", is_flag=True, help="Leave out the health checks of the runs.")
+def report(path: Path, output: Path | None, no_checks: bool, **options: Any) -> None:
+    """Write scores, profiles, times, curves, cost and health of the runs in PATH as one HTML page to explore.
+
+    The page needs no server and no network. PATH holds one folder per submission:
+    SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J/.
+    """
+    chosen = ScoringOptions(**options)
+    board = score_runs(path, chosen)
+    from algoperf_scoring.report import write_report
+
+    health = None
+    if not no_checks:
+        from algoperf_scoring.health import check_runs
+
+        ruleset = "self" if board.comparison.ruleset == "self" else "external"
+        health = check_runs(path, board.comparison.version, ruleset, chosen.info_folders)
+    file = output or path / "report" / "report.html"
+    write_report(board, file, health)
+    click.echo(f"Wrote {file} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

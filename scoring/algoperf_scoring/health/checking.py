@@ -1,0 +1,101 @@
+"""Runs all checks over all runs below a folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from algoperf.versions import Version
+from algoperf_scoring.facts import RULESETS
+from algoperf_scoring.findings import Finding, Findings
+from algoperf_scoring.health import clock, comparison, completeness, limits, metrics, order, provenance, tuning_points
+from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCheck
+from algoperf_scoring.health.evidence import Evidence, read_evidence
+from algoperf_scoring.health.report import Health, summarise
+from algoperf_scoring.health.spaces import DeclaredSpaces
+from algoperf_scoring.runs import Trial, find_trials
+from algoperf_scoring.selection import no_trials
+from algoperf_scoring.sources import Source
+
+FOLDERS = ComparisonCheck("folders", "every folder is a run or belongs to one", lambda runs, version: ())
+_FILES = completeness.CHECKS[0]
+
+
+def run_checks(spaces: DeclaredSpaces) -> tuple[RunCheck, ...]:
+    """The checks of single runs, in the order in which they are told."""
+    return (
+        *completeness.CHECKS,
+        *clock.CHECKS,
+        *order.CHECKS,
+        *limits.CHECKS,
+        *metrics.CHECKS,
+        *tuning_points.RUN_CHECKS,
+        tuning_points.inside_space(spaces),
+    )
+
+
+def comparison_checks(spaces: DeclaredSpaces, ruleset: str | None) -> tuple[ComparisonCheck, ...]:
+    """The checks of all runs together, in the order in which they are told."""
+    return (
+        tuning_points.one_space(spaces),
+        *tuning_points.COMPARISON_CHECKS,
+        *provenance.CHECKS,
+        comparison.one_kind(ruleset),
+        *comparison.CHECKS,
+    )
+
+
+def check_runs(
+    root: Path, version: Version, ruleset: str | None = None, submissions_dirs: Sequence[Path] = ()
+) -> Health:
+    """Check all runs below a folder.
+
+    The result depends neither on the order in which folders are listed nor on where the folder lies.
+
+    Args:
+      root: folder with one folder per submission in the published layout.
+      version: the benchmark version whose limits apply.
+      ruleset: "external" or "self", of runs whose files do not say; None to conclude it from other runs.
+      submissions_dirs: folders with the submissions' own files, for search spaces that are not recorded.
+
+    Raises:
+      UserError: there is no run, or no such folder. Whatever is damaged raises nothing: it is a finding.
+    """
+    source = Source(root)
+    source.check()
+    spaces = DeclaredSpaces(submissions_dirs)
+    findings = Findings((root,))
+    trials = find_trials([source], version.workloads, findings)
+    if not trials and not findings.problems:
+        raise no_trials(root)
+    runs: list[Evidence] = []
+    outcomes: dict[str, list[Outcome]] = defaultdict(list, {_FILES.id: _told(findings.problems, "fail")})
+    silent = ruleset or _ruleset(trials)
+    for trial in trials:  # rows of evaluations are many: one run's at a time
+        run = read_evidence(trial, trial.folder.relative_to(root).as_posix(), version, silent)
+        for check in run_checks(spaces):
+            outcomes[check.id].append(check.outcome(run))
+        runs.append(run.without_rows())
+    summaries = [summarise(check, outcomes[check.id]) for check in run_checks(spaces)]
+    summaries += [summarise(check, check.judge(runs, version)) for check in comparison_checks(spaces, ruleset)]
+    summaries.append(summarise(FOLDERS, _told(findings.notes, "warn")))
+    return Health(
+        version=version.name,
+        submissions=tuple(sorted({trial.submission for trial in trials})),
+        num_runs=len(trials),
+        checks=tuple(summaries),
+    )
+
+
+def _told(found: Sequence[Finding], level: Level) -> list[Outcome]:
+    return [Outcome(finding.path, level, finding.reason) for finding in found]
+
+
+def _ruleset(trials: Sequence[Trial]) -> str | None:
+    """The ruleset of runs that do not say it: external tuning if any of them has hyperparameters.
+
+    Published logs of self-tuning have none, but neither have external ones of which only evaluations were kept.
+    """
+    silent = [trial for trial in trials if trial.facts.ruleset is None]
+    return RULESETS[0] if any(trial.facts.has_hparams for trial in silent) else None

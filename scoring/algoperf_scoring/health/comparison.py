@@ -1,0 +1,73 @@
+"""Whether runs may be compared at all, and whether there are as many as the version asks for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from algoperf.versions import Version
+from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
+from algoperf_scoring.health.evidence import Evidence
+from algoperf_scoring.health.groups import Facts, agreement, grouped
+
+
+def one_kind(ruleset: str | None) -> ComparisonCheck:
+    """The check that all runs have one scale, and the version and the ruleset that they are checked under.
+
+    Published logs state none of them; without a file that says otherwise, the scale is "full".
+    """
+
+    def judge(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+        groups: dict[str, list[Evidence]] = defaultdict(list)
+        for run in runs:
+            stated = ((run.trial.facts.version, version.name), (run.trial.facts.ruleset, ruleset))
+            wrong = [
+                f"run under {own}, checked under {asked}" for own, asked in stated if own and asked not in (own, None)
+            ]
+            groups["; ".join(wrong)].append(run)
+        right = groups.pop("", [])
+        for evidence, group in groups.items():
+            yield grouped(group, "fail", evidence)
+        yield from agreement(right, _kind, "fail", "")
+
+    return ComparisonCheck("one-kind", "all runs are of one scale, and of the version and ruleset asked for", judge)
+
+
+def _kind(run: Evidence) -> Facts:
+    return {"scale": run.trial.facts.scale, "ruleset": run.ruleset}
+
+
+def complete(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+    """Studies and trials by submission and workload, and workloads that count without any run.
+
+    Those that do not count need no number. More trials than allowed are tuning beyond the rules, so they fail.
+    """
+    counting = (*version.scored, *version.held_out.values())
+    cells: dict[tuple[str, str], dict[str, list[Evidence]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        cells[run.trial.submission, run.trial.framework][run.trial.workload].append(run)
+    for (submission, framework), workloads in cells.items():
+        for workload, group in workloads.items():
+            level, evidence = _numbers(group, version) if workload in counting else ("pass", "")
+            yield Outcome(f"{submission}/*/{workload}_{framework}", level, evidence, len(group))
+        missing = [name for name in counting if name not in workloads]
+        if missing and len(missing) < len(counting):
+            yield Outcome(submission, "warn", f"no run of {', '.join(missing)}", 0)
+
+
+def _numbers(runs: Sequence[Evidence], version: Version) -> tuple[Level, str]:
+    expected = 1 if runs[0].ruleset == "self" else version.num_trials
+    studies: dict[int, int] = defaultdict(int)
+    for run in runs:
+        studies[run.trial.study] += 1
+    too_many = [f"study {study} has {number}" for study, number in studies.items() if number > expected]
+    too_few = [f"study {study} has {number}" for study, number in studies.items() if number < expected]
+    told = []
+    if len(studies) != version.num_studies:
+        told.append(f"{len(studies)} studies instead of {version.num_studies}")
+    if too_many or too_few:
+        told.append(f"of {expected} trials {', '.join(too_many + too_few)}")
+    return "fail" if too_many else "warn" if told else "pass", "; ".join(told)
+
+
+CHECKS = (ComparisonCheck("complete", "there are as many studies and trials as the version asks for", complete),)

@@ -1,0 +1,119 @@
+"""Whether the files of a run are whole, agree with each other, and tell how it ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from algoperf_scoring.evaluations import EVALUATIONS_FILE
+from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
+from algoperf_scoring.health.clock import EVALUATION, LOGGING, PREEMPTIONS, SCORE, STEP, SUBMISSION, TOTAL
+from algoperf_scoring.health.evidence import Evidence, lookup, whole
+from algoperf_scoring.health.measurements import MEASUREMENTS_FILE
+
+# What the status says of a run that did not end by the rules. Errors of the submission are its result.
+_BAD_ENDS: Mapping[str, tuple[str, str]] = {
+    "running": ("fail", "still running, or killed without warning"),
+    "interrupted": ("fail", "stopped by a signal; the same command goes on"),
+    "evaluation_error": ("fail", "an evaluation failed; the same command goes on"),
+    "submission_error": ("warn", "an error in the submission"),
+    "out_of_memory": ("warn", "out of memory"),
+}
+
+
+def readable(run: Evidence) -> Iterator[Verdict]:
+    """Every file can be read, and there is an evaluation with the columns that scoring and the checks need."""
+    yield from map(fail, run.damage)
+    if EVALUATIONS_FILE not in run.files:
+        yield warn(f"no {EVALUATIONS_FILE}: it ended before its first evaluation")
+        return
+    for flaw in run.table.flaws:
+        header_only = not run.table.num_rows and "only a header" in flaw
+        yield Verdict("warn" if header_only else "fail", f"{EVALUATIONS_FILE}: {flaw}")
+    if not run.table.num_rows:
+        return
+    needed = [STEP] if run.limits is None else [STEP, f"validation/{run.limits.metric}"]
+    missing = [name for name in needed if name not in run.table.columns]
+    if missing:
+        yield fail(f"{EVALUATIONS_FILE} has no column {', '.join(missing)}")
+    lacking = [name for name in (SUBMISSION, EVALUATION, LOGGING, TOTAL) if name not in run.table.columns]
+    if lacking:
+        yield warn(f"{EVALUATIONS_FILE} has no column {', '.join(lacking)}")
+    for name in (STEP, SUBMISSION, EVALUATION, LOGGING, TOTAL):
+        values = run.table.columns.get(name, ())
+        row = next((row for row, value in enumerate(values) if not math.isfinite(value)), None)
+        if row is not None:
+            yield fail(f"{EVALUATIONS_FILE}: line {run.table.lines[row]}: no number in column {name}")
+
+
+def ended(run: Evidence) -> Iterator[Verdict]:
+    """How the run ended, by its status, or by the last row of measurements.csv in published logs."""
+    label = run.status.get("status")
+    if isinstance(label, str):
+        if run.status.get("finished") is True:
+            return
+        level, meaning = _BAD_ENDS.get(label, ("fail", "not ended by the rules"))
+        message = run.status.get("message")
+        detail = f": {message.splitlines()[0]}" if isinstance(message, str) and message else ""
+        text = f"{label}, {meaning}{detail}"
+        yield fail(text) if level == "fail" else warn(text)
+    elif MEASUREMENTS_FILE not in run.files:
+        yield not_checked(f"neither status.json nor {MEASUREMENTS_FILE}")
+    elif run.final_sec is None:
+        yield warn(f"{MEASUREMENTS_FILE} does not end with the row of a run that ended by the rules: it broke off")
+
+
+def agree(run: Evidence) -> Iterator[Verdict]:
+    """status.json against the folder's place, the evaluations and hparams.json."""
+    if not run.status:
+        yield not_checked("no status.json")
+        return
+    trial, status = run.trial, run.status
+    place = {
+        "submission": trial.submission,
+        "study": trial.study,
+        "workload": trial.workload,
+        "framework": trial.framework,
+        "trial": trial.number,
+    }
+    for name, expected in place.items():
+        if status.get(name, expected) != expected:
+            yield fail(f"status.json is of {name} {status[name]}, the folder of {name} {expected}")
+    if "hyperparameters" in status and run.hyperparameters != status["hyperparameters"]:
+        yield fail("hparams.json has other hyperparameters than status.json")
+    if status.get("finished") is True:  # a process that was killed may not have got to writing both
+        yield from _evaluations_agree(run)
+
+
+def _evaluations_agree(run: Evidence) -> Iterator[Verdict]:
+    rows = run.table.num_rows
+    counted = whole(run.status.get("num_evaluations"))
+    if counted is not None and counted != rows:
+        yield fail(f"status.json counts {counted} evaluations, {EVALUATIONS_FILE} has {rows}")
+        return
+    for column, keys in ((STEP, ("last_evaluation", "global_step")), (PREEMPTIONS, ("preemption_count",))):
+        values, stated = run.columns(column), whole(lookup(run.status, *keys))
+        # A run may have been resumed after its last evaluation.
+        if values and stated is not None and (stated != values[0][-1] if column == STEP else stated < values[0][-1]):
+            yield fail(f"{keys[0]} is {stated} in status.json, {values[0][-1]:.0f} in {EVALUATIONS_FILE}")
+    yield from _target_agrees(run)
+
+
+def _target_agrees(run: Evidence) -> Iterator[Verdict]:
+    if run.limits is None or "target_reached_at" not in run.status:
+        return
+    columns = run.columns(f"validation/{run.limits.metric}", STEP, SCORE)
+    if columns is None and run.table.num_rows:
+        return  # a column is missing, which another check tells
+    rows = zip(*columns, strict=True) if columns else ()
+    step = next((step for value, step, _ in rows if run.limits.reached(value)), None)
+    stated = lookup(run.status, "target_reached_at", "global_step")
+    if stated != step:
+        yield fail(f"target reached at step {stated} by status.json, at step {step} by {EVALUATIONS_FILE}")
+
+
+CHECKS = (
+    RunCheck("files", "every file is whole, and the evaluations have the columns that are needed", readable),
+    RunCheck("ended", "the run ended by the rules", ended),
+    RunCheck("records-agree", "status.json, the evaluations and the folder's place say the same", agree),
+)

@@ -1,0 +1,29 @@
+"""The last row of measurements.csv, by which published logs say that a run ended by the rules."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from pathlib import Path
+
+MEASUREMENTS_FILE = "measurements.csv"
+_TAIL_BYTES = 4096  # the row is short: three numbers and commas
+_FINAL_FIELDS = {"global_step", "score", "preemption_count"}
+
+
+def read_final_sec(file: Path) -> float | None:
+    """Submission time at the end of a run; None if the last row is another one, as in runs that broke off."""
+    try:
+        with file.open("rb") as stream:
+            header = next(csv.reader([stream.readline().decode("utf-8-sig", errors="replace")]), [])
+            stream.seek(max(stream.tell(), os.fstat(stream.fileno()).st_size - _TAIL_BYTES))
+            tail = stream.read().decode("utf-8", errors="replace")
+        if not tail.endswith("\n"):
+            return None  # the last row is torn
+        fields = next(csv.reader(tail.splitlines()[-1:]), [])
+        row = {name: field for name, field in zip(header, fields, strict=True) if field}
+        seconds = float(row["score"]) if row.keys() <= _FINAL_FIELDS else math.nan
+    except (OSError, ValueError, KeyError, csv.Error):
+        return None
+    return seconds if 0 <= seconds < math.inf else None

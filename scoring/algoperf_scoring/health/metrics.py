@@ -1,0 +1,105 @@
+"""Whether metrics were taken over all examples, can be true, and come out again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
+from algoperf_scoring.health.evidence import EVALUATION_FILE, Evidence
+
+_COUNT = "num_examples"
+
+# Lowest and highest possible value. A structural similarity can be negative, and word errors can exceed the words.
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "accuracy": (0.0, 1.0),
+    "error_rate": (0.0, 1.0),
+    "mean_average_precision": (0.0, 1.0),
+    "ssim": (-1.0, 1.0),
+    "bleu": (0.0, 100.0),
+    "wer": (0.0, math.inf),
+    "wer_plain": (0.0, math.inf),
+    "loss": (0.0, math.inf),
+    "ctc_loss": (0.0, math.inf),
+    "ce_loss": (0.0, math.inf),
+    "l1_loss": (0.0, math.inf),
+    "ppl": (1.0, math.inf),
+}
+_ROUNDING = 1e-6
+
+
+def all_examples(run: Evidence) -> Iterator[Verdict]:
+    """The counts of evaluated examples, row by row, against the version's."""
+    due: dict[str, int | None] = {"validation": None, "test": None}
+    if run.limits is not None:
+        due = {"validation": run.limits.num_validation_examples, "test": run.limits.num_test_examples}
+    checked = False
+    for split, expected in due.items():
+        columns = run.columns(f"{split}/{_COUNT}")
+        if columns is None:
+            continue
+        first = columns[0][0] if expected is None else float(expected)
+        checked |= expected is not None
+        wrong = [(line, n) for line, n in zip(run.table.lines, columns[0], strict=True) if n != first]
+        if wrong:
+            line, n = wrong[0]
+            which = "the version's" if expected is not None else "those of the first evaluation"
+            others = f", and {len(wrong) - 1} rows more" if len(wrong) > 1 else ""
+            yield fail(f"line {line}: {n:.0f} {split} examples instead of {which} {first:.0f}{others}")
+    if not checked:
+        yield not_checked("no counts of examples in the evaluations, or none in the version")
+
+
+def _metrics(run: Evidence) -> dict[str, list[float]]:
+    columns = run.table.columns if run.table.num_rows else {}
+    return {name: values for name, values in columns.items() if "/" in name and not name.endswith(f"/{_COUNT}")}
+
+
+def finite(run: Evidence) -> Iterator[Verdict]:
+    """NaN, infinity and empty fields. Training that diverged is allowed, but worth knowing."""
+    found = _metrics(run)
+    if not found:
+        yield not_checked("no evaluation with metrics")
+    by_line: dict[int, list[str]] = {}
+    for name, values in sorted(found.items()):
+        first = next((row for row, value in enumerate(values) if not math.isfinite(value)), None)
+        if first is not None:
+            by_line.setdefault(run.table.lines[first], []).append(name)
+    for line, names in sorted(by_line.items()):
+        yield warn(f"no finite number, first in line {line}: {', '.join(names)}")
+
+
+def plausible(run: Evidence) -> Iterator[Verdict]:
+    """Values outside what a metric can have."""
+    found = {name: values for name, values in _metrics(run).items() if name.partition("/")[2] in _RANGES}
+    if not found:
+        yield not_checked("no evaluation with a known metric")
+    for name, values in sorted(found.items()):
+        low, high = _RANGES[name.partition("/")[2]]
+        numbers = [value for value in values if math.isfinite(value)]
+        if not numbers or (min(numbers) >= low - _ROUNDING and max(numbers) <= high + _ROUNDING):
+            continue
+        row = next(row for row, value in enumerate(values) if value < low - _ROUNDING or value > high + _ROUNDING)
+        yield fail(f"line {run.table.lines[row]}: {name} is {values[row]:g}, possible is {low:g} to {high:g}")
+
+
+def evaluated_again(run: Evidence) -> Iterator[Verdict]:
+    """What `algoperf evaluate` found when it computed metrics from checkpoints."""
+    checkpoints = run.evaluation.get("checkpoints")
+    if not isinstance(checkpoints, list) or not checkpoints:
+        yield not_checked(f"no {EVALUATION_FILE}: it comes from `algoperf evaluate`")
+        return
+    for checkpoint in checkpoints:
+        mismatches = checkpoint.get("mismatches") if isinstance(checkpoint, dict) else None
+        if not isinstance(mismatches, list):
+            yield fail(f"{EVALUATION_FILE} does not say what was compared")
+        elif mismatches:
+            yield fail(f"{checkpoint.get('checkpoint')}: differs in {', '.join(map(str, mismatches))}")
+
+
+CHECKS = (
+    RunCheck("example-counts", "every evaluation covers the version's number of examples", all_examples),
+    RunCheck("metrics-finite", "all metrics are finite numbers", finite),
+    RunCheck("metrics-plausible", "no metric has a value that it cannot have", plausible),
+    RunCheck("evaluated-again", "metrics computed again from checkpoints are the recorded ones", evaluated_again),
+)

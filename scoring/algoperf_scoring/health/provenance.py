@@ -1,0 +1,127 @@
+"""Whether runs that are compared had the same data, machines and software, and randomness of their own."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from algoperf.versions import Version
+from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
+from algoperf_scoring.health.evidence import Evidence, lookup, whole
+from algoperf_scoring.health.groups import Facts, agreement, grouped
+
+
+def same_data(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+    """The hash of the store, per workload and scale. On other data, times say nothing."""
+    del version
+
+    def facts(run: Evidence) -> Facts:
+        name = f"hash of the data of {run.trial.workload} at scale {run.trial.facts.scale}:"
+        return {name: run.recorded("dataset", "hash")}
+
+    return agreement(runs, facts, "fail", "the records do not say the hash of the data")
+
+
+def same_code(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+    """The hash of the submission's files, per submission and framework."""
+    del version
+
+    def facts(run: Evidence) -> Facts:
+        trial = run.trial
+        return {f"hash of {trial.submission} for {trial.framework}:": run.recorded("submission_hash")}
+
+    return agreement(runs, facts, "fail", "the records do not say the hash of the submission")
+
+
+def same_hardware(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+    """Processors and accelerators; frameworks call the latter differently, so they are compared within one."""
+    del version
+    return agreement(runs, _hardware, "warn", "the records do not say the hardware")
+
+
+def _hardware(run: Evidence) -> Facts:
+    def host(name: str) -> Any:
+        found = lookup(run.status, "hardware", name)
+        return run.meta_data.get(name) if found is None else found
+
+    devices = run.recorded("hardware", "devices")
+    if isinstance(devices, list):
+        counts = sorted(Counter(map(str, devices)).items())
+        accelerators: Any = ", ".join(f"{number}x {name}" for name, number in counts)
+    else:
+        accelerators = run.meta_data.get("gpu_model_name")
+    return {
+        "processor": host("cpu_model_name"),
+        "processors:": host("cpu_count"),
+        f"devices of {run.trial.framework}:": accelerators,
+        "number of GPUs:": run.meta_data.get("gpu_count"),
+        "driver of GPUs:": run.meta_data.get("gpu_driver"),
+    }
+
+
+def same_software(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+    """Versions of Python, of the harness and of libraries. Those of a framework occur in its own runs only."""
+    del version
+    return agreement(runs, _software, "warn", "the records do not say versions")
+
+
+def _software(run: Evidence) -> Facts:
+    versions = run.recorded("versions")
+    found = dict(versions) if isinstance(versions, dict) else {"python": run.meta_data.get("python_version")}
+    return {**found, "commit of the harness": run.meta_data.get("git_commit_hash")}
+
+
+def own_seeds(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+    """Seeds among the runs of a submission.
+
+    Studies of a workload that share one are no repetitions. The published harness gave all trials of a study one
+    seed, and organisers sometimes gave one to several workloads; runs of this harness have one each.
+    """
+    del version
+    groups: dict[tuple[str, str, int], list[Evidence]] = defaultdict(list)
+    unknown = []
+    for run in runs:
+        seed = _seed(run)
+        if seed is None:
+            unknown.append(run)
+        else:
+            groups[run.trial.submission, run.trial.framework, seed].append(run)
+    if unknown:
+        yield grouped(unknown, "not_checked", "the records do not say the seed")
+    for (_, _, seed), sharing in groups.items():
+        level, evidence = _shared(sharing)
+        yield grouped(sharing, level, f"seed {seed} {evidence}" if evidence else "")
+
+
+def _seed(run: Evidence) -> int | None:
+    seed = whole(run.status.get("trial_seed"))
+    return whole(run.meta_data.get("rng_seed")) if seed is None else seed
+
+
+def _shared(runs: Sequence[Evidence]) -> tuple[Level, str]:
+    """What it means that these runs have one seed."""
+    studies: dict[str, set[int]] = defaultdict(set)
+    trials: Counter[tuple[str, int]] = Counter()
+    for run in runs:
+        studies[run.trial.workload].add(run.trial.study)
+        if whole(run.status.get("trial_seed")) is not None:
+            trials[run.trial.workload, run.trial.study] += 1
+    for workload, numbers in sorted(studies.items()):
+        if len(numbers) > 1:
+            return "fail", f"in studies {', '.join(map(str, sorted(numbers)))} of {workload}"
+    for (workload, study), number in sorted(trials.items()):
+        if number > 1:
+            return "fail", f"in {number} trials of study {study} of {workload}"
+    if len(studies) > 1:
+        return "warn", f"in {len(studies)} workloads: {', '.join(sorted(studies))}"
+    return "pass", ""
+
+
+CHECKS = (
+    ComparisonCheck("dataset-hash", "all runs of a workload had the same data", same_data),
+    ComparisonCheck("submission-hash", "all runs of a submission had the same code", same_code),
+    ComparisonCheck("hardware", "all runs had the same hardware", same_hardware),
+    ComparisonCheck("versions", "all runs had the same harness, framework and libraries", same_software),
+    ComparisonCheck("seeds", "every run of a submission had a seed of its own", own_seeds),
+)

@@ -1,0 +1,72 @@
+"use strict";
+/* What all charts have in common. */
+const figure = (() => {
+  /** The width that a chart in an element may have. */
+  const widthOf = (element, widest = 1000) => Math.max(260, Math.min(widest, Math.floor(element.clientWidth)));
+
+  /** Whether there is little room, as on a phone. */
+  const isNarrow = (width) => width < 520;
+
+  /** Plot's chart with our defaults. */
+  function plot(options) {
+    return Plot.plot({ style: { fontSize: "12px", overflow: "visible" }, ...options });
+  }
+
+  /** Room for names of submissions on the left, and a function that shortens them to it. */
+  function names(labels, width) {
+    const longest = Math.max(4, ...labels.map((label) => label.length));
+    const margin = Math.min(isNarrow(width) ? 112 : 190, 16 + Math.ceil(longest * 7.3));
+    const letters = Math.floor((margin - 14) / 7.3);
+    return { margin, shorten: (label) => (label.length > letters ? `${label.slice(0, letters - 1)}\u2026` : label) };
+  }
+
+  /** Plot's options for a chart with a row for each name, from the top. */
+  function rows(labels, width, { perRow = 24, marginRight = 16, marginTop = 10, x, ...others }) {
+    const { margin, shorten } = names(labels, width);
+    return {
+      width,
+      height: marginTop + 50 + perRow * labels.length,
+      marginLeft: margin,
+      marginRight,
+      marginTop,
+      marginBottom: 40,
+      x: { ticks: isNarrow(width) ? 4 : 8, ...x },
+      y: { domain: labels, label: null, tickFormat: shorten, tickSize: 0 },
+      ...others,
+    };
+  }
+
+  /** A figure: chart, what it shows in words, and what stands below. */
+  function wrap(chart, label, ...below) {
+    chart.setAttribute("role", "img");
+    chart.setAttribute("aria-label", label);
+    return dom.make("figure", {}, chart, ...below);
+  }
+
+  /** A line mark in the look of a submission. */
+  function line(points, position, options) {
+    const { colour, dash, className } = series.of(position);
+    return Plot.line(points, { stroke: colour, strokeWidth: 2, strokeDasharray: dash, className, ...options });
+  }
+
+  /** A dot mark in the symbol of a submission; `hollow` for its outline only. */
+  function dot(points, position, { hollow = false, ...options }) {
+    const { colour, symbol, className } = series.of(position);
+    const paint = hollow
+      ? { stroke: colour, strokeWidth: 1.75 }
+      : { fill: colour, stroke: "var(--background)", strokeWidth: 0.75 };
+    return Plot.dot(points, { r: 4, symbol, className, ...paint, ...options });
+  }
+
+  /** Upright strokes across the rows. */
+  function bars(points, options) {
+    return Plot.tickX(points, { y: "name", stroke: "currentColor", strokeWidth: 2.5, inset: 2, ...options });
+  }
+
+  /** What the pointer is at, in words: `title` of the nearest point. */
+  function tip(points, options) {
+    return Plot.tip(points, Plot.pointer({ lineHeight: 1.3, ...options }));
+  }
+
+  return { tip, widthOf, isNarrow, plot, names, rows, wrap, line, dot, bars };
+})();

@@ -1,0 +1,109 @@
+"use strict";
+/* Scores under other choices: easier targets, another largest ratio, one workload less. */
+const sensitivity = (() => {
+  /** Fills the section. */
+  function render(element, context) {
+    const { data, ranked, view } = context;
+    const found = board.sensitivity(data, ranked);
+    const halves = dom.make("div", { class: "halves" }, dom.make("div"), dom.make("div"));
+    const legend = series.legend(
+      data,
+      ranked.order.map((i) => view.submissions[i]),
+    );
+    dom.fill(element, halves, legend);
+    const width = figure.widthOf(halves.firstChild, 560);
+    const relaxed = { label: "targets relaxed by", tickFormat: ".1~%", ticks: 5 };
+    const ratios = { label: "largest ratio", type: "log", ticks: data.constants.max_ratios, tickFormat: String };
+    const show = (half, title, curve, x, name, inWords) =>
+      halves.children[half].append(
+        dom.make("h3", {}, title),
+        figure.wrap(lines(context, curve, width, x), `${title}: scores. The table below has the values.`),
+        asTable(name, `Scores by ${x.label.replace(" by", "")}`, curve, context, ([value]) => [inWords(value), value]),
+      );
+    show(0, "Easier targets", found.relaxed, relaxed, "relaxed", format.percent);
+    show(1, "Largest ratio that counts", found.maxRatio, ratios, "max-ratio", (value) => `${value}\u00d7`);
+    if (found.leftOut.length) leaveOut(element, context, found.leftOut);
+  }
+
+  function lines({ view }, curve, width, x) {
+    return figure.plot({
+      width,
+      height: 260,
+      marginLeft: 46,
+      marginRight: 14,
+      marginTop: 20,
+      marginBottom: 40,
+      x,
+      y: {
+        domain: [0, Math.max(0.1, ...curve.flatMap(([, scores]) => [...scores]))],
+        label: "score",
+        grid: true,
+        ticks: 5,
+      },
+      marks: view.submissions.map((position, i) =>
+        figure.line(
+          curve.map(([value, scores]) => ({ x: value, y: scores[i] })),
+          position,
+          { x: "x", y: "y", marker: "dot" },
+        ),
+      ),
+    });
+  }
+
+  function asTable(name, caption, curve, { data, view, ranked }, inWords) {
+    const header = curve.map((point) => ({ label: inWords(point)[0], name: String(inWords(point)[1]), number: true }));
+    const rows = ranked.order.map((i) => [
+      { text: data.submissions[view.submissions[i]].name },
+      ...curve.map(([, scores]) => ({ text: scores[i].toFixed(3), value: scores[i] })),
+    ]);
+    return dom.make(
+      "details",
+      {},
+      dom.make("summary", {}, "As a table"),
+      tables.build(name, caption, [{ label: "submission" }, ...header], rows),
+    );
+  }
+
+  /** Each submission's scores without one workload, around its score. */
+  function leaveOut(element, context, leftOut) {
+    const { data } = context;
+    const curve = leftOut.map(([column, scores]) => [data.columns[column].name, scores]);
+    element.append(
+      dom.make("h3", {}, "One workload left out"),
+      figure.wrap(
+        drawLeftOut(context, curve, figure.widthOf(element)),
+        "Scores with each workload left out in turn. The table below has the values.",
+      ),
+      asTable("left-out", "Scores without each of the workloads", curve, context, ([name]) => [name, name]),
+    );
+  }
+
+  function drawLeftOut({ data, ranked, view }, curve, width) {
+    const names = view.submissions.map((i) => data.submissions[i].name);
+    const dots = curve.flatMap(([without, scores]) =>
+      [...scores].map((score, i) => ({ name: names[i], score, position: view.submissions[i], without })),
+    );
+    const own = (position) => dots.filter((dot) => dot.position === position);
+    const where = { x: "score", y: "name" };
+    const title = ({ name, without, score }) => `${name}\nwithout ${without}: ${score.toFixed(3)}`;
+    return figure.plot(
+      figure.rows(
+        ranked.order.map((i) => names[i]),
+        width,
+        {
+          x: { label: "score with one workload left out; bar: with all", grid: true, zero: true },
+          marks: [
+            ...view.submissions.map((position) => figure.dot(own(position), position, { hollow: true, ...where })),
+            figure.bars(
+              names.map((name, i) => ({ name, score: ranked.scores[i] })),
+              { x: "score" },
+            ),
+            figure.tip(dots, { ...where, title }),
+          ],
+        },
+      ),
+    );
+  }
+
+  return { render };
+})();

@@ -1,0 +1,103 @@
+"""The page's JavaScript computes what this package computes, for whatever a reader may choose."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import oracle
+import pytest
+
+from algoperf.versions import load_version
+from algoperf_scoring import AS_PUBLISHED, DOCUMENTED, Comparison, Leaderboard, rank, read_comparison, sources
+from algoperf_scoring.draws import uniforms
+from algoperf_scoring.report import page, payload
+
+ASKED = (Path(__file__).parent / "asked.js").read_text()
+ENGINE = ("draws", "engine", "bootstrap", "board")
+TOLERANCE = 1e-9
+
+
+@pytest.fixture
+def answers(chromium):
+    """What the scripts say to a view of a comparison."""
+    tab = chromium.new_page()
+    code = "\n".join(page._read("js", f"{name}.js") for name in ENGINE)
+    tab.add_script_tag(content=code)
+
+    def load(board: Leaderboard):
+        tab.evaluate("(text) => { globalThis.data = JSON.parse(text); }", json.dumps(payload(board)))
+
+        def answer(view: dict[str, Any]) -> Any:
+            return tab.evaluate(f"([view, taus]) => ({ASKED})(globalThis.data, view, taus)", [view, oracle.TAUS])
+
+        return answer
+
+    yield load
+    tab.close()
+
+
+def _agree(answers, comparison: Comparison, seed: int, number: int) -> None:
+    answer = answers(rank(comparison, DOCUMENTED))
+    generator = random.Random(seed)
+    for _ in range(number):
+        view = oracle.random_view(generator, comparison)
+        expected = oracle.answer(comparison, view)
+        assert oracle.largest_difference(answer(view), expected) <= TOLERANCE, view
+
+
+def test_small_comparisons_agree(answers, board: Leaderboard):
+    _agree(answers, board.comparison, seed=1, number=30)
+
+
+@pytest.mark.parametrize("ruleset", ["external", "self"])
+def test_real_comparisons_agree(answers, archive, ruleset: str):
+    _agree(answers, archive(ruleset), seed=2, number=10)
+
+
+def test_published_and_documented_rule_agree_on_everything(answers, archive):
+    comparison = archive("external")
+    answer = answers(rank(comparison, DOCUMENTED))
+    for rule in (DOCUMENTED, AS_PUBLISHED):
+        view = {
+            "submissions": list(range(len(comparison.results.submissions))),
+            "workloads": list(range(len(comparison.results.workloads))),
+            "reference": "baseline",
+            "rule": vars(rule),
+        }
+        assert oracle.largest_difference(answer(view), oracle.answer(comparison, view)) <= 1e-12
+
+
+def test_pruned_runs_refuse_uncertainty_here_too(answers, runs):
+    for study in range(2):
+        for name in ("a", "b"):
+            runs.reaching(name, "wmt", 100 + study, study=study, status={"ruleset": "external"})
+    runs.missing("b", "ogbg", study=0, status={"ruleset": "external", "status": "pruned"})
+    comparison = read_comparison(sources(runs.root), load_version())
+    _agree(answers, comparison, seed=3, number=12)
+
+
+def test_draws_are_the_same_bits(chromium):
+    tab = chromium.new_page()
+    tab.add_script_tag(content=page._read("js", "draws.js"))
+    found = tab.evaluate("[...draws.uniforms(7, [5, 3, 4])]")
+    tab.close()
+    assert found == uniforms(7, range(5), range(3), range(4)).ravel().tolist()
+
+
+def test_curves_of_studies_become_median_and_range(chromium):
+    tab = chromium.new_page()
+    tab.add_script_tag(content="\n".join(page._read("js", f"{name}.js") for name in ("engine", "spread")))
+    found = tab.evaluate(
+        """() => spread.over(
+          [{ xs: [0, 2], ys: [4, 2] }, { xs: [0, 4], ys: [8, 0] }, { xs: [2, 4], ys: [1, 3] }], [0, 1, 2, 4, 5])"""
+    )
+    tab.close()
+    assert found == [
+        {"x": 0, "median": 6, "low": 4, "high": 8},
+        {"x": 1, "median": 4.5, "low": 3, "high": 6},
+        {"x": 2, "median": 2, "low": 1, "high": 4},
+        {"x": 4, "median": 2, "low": 0, "high": 3},  # the first study has ended, and keeps its last value
+    ]
