@@ -62,7 +62,9 @@ def test_an_error_is_named_and_does_not_stop_the_others(smoke, tmp_path: Path):
 def test_a_target_that_is_not_reached_says_how_far_it_came(smoke, tmp_path: Path):
     done = smoke(broken(tmp_path, COMPLETE))
     assert done.returncode == 1
-    assert re.search(r"not reached \(training_complete\): validation/accuracy 0\.\d+, target >= 0.96; 4 steps", done.stdout)
+    assert re.search(
+        r"not reached \(training_complete\): validation/accuracy 0\.\d+, target >= 0.96; 4 steps", done.stdout
+    )
 
 
 COMPLETE = """from algoperf.spec import TrainingCompleteError

@@ -7,6 +7,7 @@ import pytest
 from image_models import VITS, bind, named
 
 from algoperf.random_utils import PRNGKey
+from algoperf.registry import find_workload
 
 
 def cases(names):
@@ -56,7 +57,8 @@ def test_initialisation_of_residual_networks(name, framework):
 @pytest.mark.parametrize(("name", "framework"), cases(VITS))
 def test_initialisation_of_vision_transformers(name, framework):
     """The MAP head's keys, values, probe and biases differ between the frameworks, as published."""
-    width, mlp_dim = 64, 256
+    settings = find_workload(name).at("mini").model
+    width, mlp_dim = settings["width"], settings["mlp_dim"]
     both_ways = np.sqrt(6 / (width + width))
     for path, array in initial(name, framework, depth=1).items():
         in_mlp = any(part in path.lower() for part in ("mlp", "map/mha"))  # PyTorch's MAP attention too

@@ -8,6 +8,7 @@ import pytest
 import torch
 from image_models import NUM_CLASSES, RESNETS, VITS, bind, images, in_jax, named
 
+from algoperf.registry import find_workload
 from algoperf.spec import ForwardPassMode
 
 TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
@@ -206,7 +207,9 @@ def jax_dropout(name, mode) -> list[tuple]:
 @pytest.mark.parametrize("name", VITS)
 def test_where_dropout_acts(name, monkeypatch):
     """As published: PyTorch also in attention and in the MAP head, JAX in neither."""
-    width, mlp_dim, head = 64, 256, 16
+    settings = find_workload(name).at("mini").model
+    width, mlp_dim = settings["width"], settings["mlp_dim"]
+    head = width // settings["num_heads"]
 
     def expected(rate, attention_rate, map_rate):
         block = [("attention", head, attention_rate), ("values", width, rate), ("values", mlp_dim, rate)]
