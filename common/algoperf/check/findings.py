@@ -1,0 +1,69 @@
+"""What a check finds: a rule of `docs/rules.md`, the place, what is there, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Level = Literal["error", "warning"]
+RULES_PAGE = "docs/rules.md"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One numbered rule that can be checked.
+
+    Attributes:
+      number: as in `docs/rules.md`, for example "1.2"; the page has an anchor `rule-1-2` for it.
+      title: the rule in a few words.
+      level: what a breach is: an error makes the check fail, a warning asks a human to look.
+      why: why the rule is there, in one sentence.
+      remedy: what to do about a breach, in one sentence.
+    """
+
+    number: str
+    title: str
+    level: Level
+    why: str
+    remedy: str
+
+    @property
+    def link(self) -> str:
+        """The rule's place in the documentation."""
+        return f"{RULES_PAGE}#rule-{self.number.replace('.', '-')}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One breach of a rule.
+
+    Attributes:
+      rule: the rule.
+      what: what was found, as a sentence.
+      file: relative to the submission's folder; None where no file is to blame.
+      line: counted from 1; None where no line is to blame.
+    """
+
+    rule: Rule
+    what: str
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def place(self) -> str:
+        """`file:line`, as far as known."""
+        return ":".join(str(part) for part in (self.file, self.line) if part is not None)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: one flat object."""
+        return {
+            "rule": self.rule.number,
+            "level": self.rule.level,
+            "title": self.rule.title,
+            "file": self.file,
+            "line": self.line,
+            "what": self.what,
+            "why": self.rule.why,
+            "remedy": self.rule.remedy,
+            "link": self.rule.link,
+        }
