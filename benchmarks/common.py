@@ -22,13 +22,16 @@ sys.path[:0] = CODE
 os.environ["PYTHONPATH"] = os.pathsep.join(CODE)
 
 from algoperf import launcher  # noqa: E402
+from algoperf.datasets.base import place  # noqa: E402
 from algoperf.settings import TrialSettings  # noqa: E402
 from algoperf.versions import DEFAULT_VERSION  # noqa: E402
+from algoperf.workload import WorkloadDefinition  # noqa: E402
 
 DATA = ROOT / "build" / "benchmarks" / "data"
 ALGOPERF = Path(sys.executable).with_name("algoperf")
 FRAMEWORKS = ("jax", "pytorch")
 SCALES = {"digits": "full", "mnist": "mini"}  # data that needs no network
+FULL_MODELS = ("cifar", "imagenet_resnet", "imagenet_vit")  # measured at full size, on the data of scale mini
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -100,7 +103,7 @@ def timed(command: Sequence[str | Path], **options: Any) -> Finished:
 
 def prepare(workload: str) -> None:
     """Make the workload's data in DATA, if it is not there yet."""
-    options = ["--workload", workload, "--scale", SCALES[workload], "--raw-dir", DATA / "raw"]
+    options = ["--workload", workload, "--scale", SCALES.get(workload, "mini"), "--raw-dir", DATA / "raw"]
     timed([ALGOPERF, "download", *options])
     timed([ALGOPERF, "preprocess", *options, "--data-dir", DATA])
 
@@ -112,19 +115,34 @@ def baseline(framework: str) -> Path:
 
 def settings(workload: str, framework: str, output_dir: Path, **changes: Any) -> TrialSettings:
     """A trial of the baseline with a budget that it cannot spend."""
+    scale = SCALES.get(workload, "full")
     settled = launcher.settle(
         launcher.Request(
             workload=workload, framework=framework, submission=baseline(framework),  # type: ignore[arg-type]
             ruleset="self", search_space=None, study=1, trial=1, num_studies=None, num_trials=None, seed=0,
-            scale=SCALES[workload], version_name=DEFAULT_VERSION, data_dir=DATA,  # type: ignore[arg-type]
+            scale=scale, version_name=DEFAULT_VERSION, data_dir=DATA,  # type: ignore[arg-type]
             output_dir=output_dir, max_global_steps=None, eval_every_steps=None, skip_evals=True, resume=True,
             checkpoints="last", compile_policy="auto", num_processes=1,
         )
     )  # fmt: skip
     limits = settled.version.limits(workload, settled.definition.scale)
+    if workload in FULL_MODELS:
+        changes |= _on_miniature(settled.definition)
     endless = {settled.definition.scale: dataclasses.replace(limits, max_runtime_sec=1e9)}
     version = dataclasses.replace(settled.version, table={**settled.version.table, workload: endless})
     return dataclasses.replace(settled, version=version, **changes)
+
+
+def _on_miniature(definition: WorkloadDefinition) -> dict[str, Any]:
+    """A full-size workload that takes the counts of the miniature data for its own."""
+    mini = definition.at("mini")
+    counts = {
+        f"num_{split}_examples": mini.num_examples(split) for split in ("train", "eval_train", "validation", "test")
+    }
+    return {
+        "definition": definition.with_fields(counts),
+        "data_dir": place(DATA, definition.dataset, "mini"),
+    }
 
 
 def probing_submission(folder: Path, framework: str) -> Path:

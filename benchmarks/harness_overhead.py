@@ -26,8 +26,10 @@ import common
 
 from algoperf.errors import AlgoperfError
 
-CASES = {"digits": (None, 1024), "mnist": (None, 1024)}  # batch sizes; None for the submission's own
+SMALL = {"digits": (None, 1024), "mnist": (None, 1024)}  # batch sizes; None for the submission's own
+FULL = dict.fromkeys(common.FULL_MODELS, (8,))
 CHUNK = 64  # steps, for so many of which the harness makes keys at a time
+FULL_CHUNK = 4  # steps, each of which takes as long as many small ones
 WARM_UP = 2  # chunks
 LEAST = 8  # chunks after that
 
@@ -56,7 +58,8 @@ class Chunks:
 class Interleaved:
     """A `data_selection` that makes a chunk of bare steps after every chunk of steps of the harness."""
 
-    def __init__(self, submission: Any, backend: Any, data_dir: str, seconds: float) -> None:
+    def __init__(self, submission: Any, backend: Any, data_dir: str, seconds: float, chunk: int) -> None:
+        self.chunk = chunk
         self.harness, self.bare = Chunks(), Chunks()
         self._submission, self._backend, self._data_dir = submission, backend, data_dir
         self._loop: Callable[[int], None] | None = None
@@ -64,7 +67,7 @@ class Interleaved:
 
     def __call__(self, workload, queue, optimizer_state, params, model_state, hyperparameters, global_step, rng):
         """Select as the submission does."""
-        if global_step % CHUNK == 0:
+        if global_step % self.chunk == 0:
             self._backend.wait(params, model_state, optimizer_state)
             if global_step > 0:
                 self.harness.end()
@@ -89,7 +92,7 @@ class Interleaved:
 
         def loop(first_step: int) -> None:
             nonlocal params, model_state, optimizer_state
-            for global_step in range(first_step, first_step + CHUNK):
+            for global_step in range(first_step, first_step + self.chunk):
                 batch = submission.data_selection(
                     workload, queue, optimizer_state, params, model_state, hyperparameters, global_step, rng
                 )
@@ -118,7 +121,8 @@ def measure(workload: str, framework: str, batch_size: int | None, seconds: floa
         submission = load_submission(settings.submission_file)
         if batch_size is not None:
             submission = dataclasses.replace(submission, get_batch_size=lambda name: batch_size)
-        interleaved = Interleaved(submission, backend, str(settings.data_dir), seconds)
+        chunk = CHUNK if workload in SMALL else FULL_CHUNK
+        interleaved = Interleaved(submission, backend, str(settings.data_dir), seconds, chunk)
         harnessed = dataclasses.replace(submission, data_selection=interleaved)
         with open(Path(folder, "progress"), "w") as stream, contextlib.suppress(Enough):
             progress = Progress(settings, PlainDisplay(stream))
@@ -132,7 +136,7 @@ def _compare(interleaved: Interleaved, case: dict[str, Any]) -> dict[str, Any]:
     around = [(before + after) / 2 for before, after in zip(bare.wall, bare.wall[1:], strict=False)]
     ratios = [beside / own for own, beside in zip(harness.wall, around, strict=True)][WARM_UP:]
     per_step = {
-        name: statistics.median(values[WARM_UP:]) / CHUNK * 1e3
+        name: statistics.median(values[WARM_UP:]) / interleaved.chunk * 1e3
         for name, values in {
             "bare ms": bare.wall,
             "harness ms": harness.wall,
@@ -153,6 +157,7 @@ def main() -> None:
     """Measure every case in a process of its own."""
     parser = common.parser(__doc__)
     parser.add_argument("--seconds", type=float, help="how long a case is measured")
+    parser.add_argument("--workloads", default=",".join([*SMALL, *FULL]), help="these only, separated by commas")
     parser.add_argument("--case", nargs=3, metavar=("WORKLOAD", "FRAMEWORK", "BATCH"), help="only this one; 0: own")
     options = parser.parse_args()
     seconds = options.seconds or (4 if options.quick else 20)
@@ -163,7 +168,9 @@ def main() -> None:
     # PyTorch's threads wait for each other: where something else runs too, more than one measures only that.
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
     rows = []
-    for workload, batch_sizes in CASES.items():
+    for workload, batch_sizes in {**SMALL, **FULL}.items():
+        if workload not in options.workloads.split(","):
+            continue
         common.prepare(workload)
         for batch_size in batch_sizes:
             for framework in common.FRAMEWORKS:

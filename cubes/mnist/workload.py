@@ -34,10 +34,10 @@ WORKLOAD = WorkloadDefinition(
     torch_train_weights=True,
     torch_compile=frozenset({"model"}),
     mini={
-        "num_train_examples": 5_000,
-        "num_eval_train_examples": 1_000,
-        "num_validation_examples": 1_000,
-        "num_test_examples": 1_000,
-        "eval_batch_size": 1_000,
+        "num_train_examples": 20_000,
+        "num_eval_train_examples": 2_000,
+        "num_validation_examples": 4_000,
+        "num_test_examples": 4_000,
+        "eval_batch_size": 2_000,
     },
 )

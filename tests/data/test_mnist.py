@@ -43,7 +43,7 @@ def everything(store: Path, split: str) -> dict[str, np.ndarray]:
 def test_miniature_sizes(store):
     opened = MNIST.open(store)
     sizes = {split: opened.num_examples(split) for split in ("train", "eval_train", "validation", "test")}
-    assert sizes == {"train": 5000, "eval_train": 5000, "validation": 1000, "test": 1000}
+    assert sizes == {"train": 20_000, "eval_train": 20_000, "validation": 4_000, "test": 4_000}
 
 
 def test_batches_have_the_published_form(store):
@@ -68,27 +68,27 @@ def test_every_split_has_every_class(store, split):
 
 
 def test_miniature_is_learnable(store):
-    """A linear classifier is far above chance (0.1) on images of scans that it has not seen."""
+    """A linear classifier is far above chance (0.1) on images of scans that it has not seen, shifted as they are."""
     train, test = everything(store, "train"), everything(store, "test")
     features = [batch["inputs"].reshape(len(batch["inputs"]), -1) / 800 for batch in (train, test)]
     gram = features[0].T @ features[0] + 30 * np.eye(784)
     weights = np.linalg.solve(gram, features[0].T @ np.eye(10)[train["targets"]])
     accuracy = np.mean((features[1] @ weights).argmax(axis=1) == test["targets"])
-    assert accuracy > 0.8
+    assert accuracy > 0.5, accuracy
 
 
 def test_splits_share_no_image(store):
     opened = Store.open(store)
     images = np.concatenate([opened.split(split)["inputs"] for split in opened.splits])
-    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 7000
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 28_000
 
 
 def test_validation_is_the_last_sixth_of_the_train_file(raw, store):
     images = read_idx(raw / mnist.TRAIN_IMAGES, (28, 28))
     labels = read_idx(raw / mnist.TRAIN_LABELS, ())
     validation = Store.open(store).split("validation")
-    np.testing.assert_array_equal(validation["inputs"], images[5000:])
-    np.testing.assert_array_equal(validation["targets"], labels[5000:])
+    np.testing.assert_array_equal(validation["inputs"], images[20_000:])
+    np.testing.assert_array_equal(validation["targets"], labels[20_000:])
 
 
 def test_the_full_size_splits_as_published(tmp_path):

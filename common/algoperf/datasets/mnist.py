@@ -39,7 +39,7 @@ MEAN, STDDEV = 0.1307, 0.3081
 
 
 class Mnist:
-    """MNIST as a dataset; its miniature has 5,000, 1,000 and 1,000 examples."""
+    """MNIST as a dataset; its miniature has 20,000, 4,000 and 4,000 examples."""
 
     name = "mnist"
 

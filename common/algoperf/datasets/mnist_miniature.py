@@ -12,11 +12,11 @@ from algoperf.datasets.digits import FILE_NAME, MAX_INTENSITY, installed_scans, 
 from algoperf.datasets.idx import encode_idx
 from algoperf.errors import UserError
 
-NUM_IMAGES = {"train": 5_000, "validation": 1_000, "test": 1_000}
+NUM_IMAGES = {"train": 20_000, "validation": 4_000, "test": 4_000}
 _INK_SIDE = 20  # MNIST's digits fill 20x20 pixels in the middle of the image
-_MAX_SHIFT = 1
+_MAX_SHIFT = 3
 _NOISE_STDDEV = 8.0
-_CONTRAST = (0.6, 1.0)
+_CONTRAST = (0.3, 1.0)
 
 
 def write_miniature(

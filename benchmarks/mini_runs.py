@@ -1,0 +1,100 @@
+"""Which submissions reach the targets of scale mini: sound ones have to, broken ones must not (docs/mini.md).
+
+Every submission trains until the targets are reached, or for as many steps as NAdamW needs several times over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import common
+from mini_trials import Run, best, made, prepare
+
+from algoperf.errors import unknown
+from algoperf.versions import DEFAULT_VERSION, load_version
+
+BASELINES = common.ROOT / "submissions" / "baselines"
+BROKEN = common.ROOT / "tests" / "submissions" / "broken"
+# Steps at most, and between evaluations.
+STEPS = {"mnist": (20_000, 1_000), "cifar": (1_000, 50), "imagenet_resnet": (200, 10), "imagenet_vit": (250, 10)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A submission in one framework, under self-tuning or with a point."""
+
+    name: str
+    submission: Path
+    framework: str
+    point: dict[str, Any] | None = None
+
+
+def _momentum(rate: float) -> Entry:
+    point = {
+        "learning_rate": rate, "one_minus_beta1": 0.1, "weight_decay": 1e-5, "warmup_factor": 0.05,
+        "decay_steps_factor": 0.9, "end_factor": 0.01, "label_smoothing": 0.1, "dropout_rate": 0.0,
+    }  # fmt: skip
+    return Entry(f"momentum, rate {rate:g}", BASELINES / "momentum_jax", "jax", point)
+
+
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        Entry("NAdamW, PyTorch", BASELINES / "nadamw_pytorch", "pytorch"),
+        Entry("NAdamW, JAX", BASELINES / "nadamw_jax", "jax"),
+        *(_momentum(rate) for rate in (0.01, 0.1, 1.0)),
+        Entry("sound", BROKEN / "sound.py", "pytorch"),
+        Entry("turned sign", BROKEN / "turned_sign.py", "pytorch"),
+        Entry("frozen statistics", BROKEN / "frozen_statistics.py", "pytorch"),
+    )
+}
+
+
+def judge(entry: Entry, run: Run) -> dict[str, Any]:
+    """Train; a row of the table."""
+    limits = load_version(DEFAULT_VERSION).limits(run.workload, "mini")
+    [result] = made([run], 1)
+    row = {
+        "workload": run.workload,
+        "submission": entry.name,
+        "seed": run.seed,
+        "best validation": best(result, limits.goal),
+        "target": limits.validation_target,
+        "ended": result.status,
+        "steps": result.steps[-1],
+        "seconds": result.seconds,
+    }
+    print(row, flush=True)
+    return row
+
+
+def main() -> None:
+    """Run everything that is asked for."""
+    parser = common.parser(__doc__)
+    names = {name.replace(",", ""): entry for name, entry in ENTRIES.items()}
+    parser.add_argument("--workloads", default=",".join(STEPS))
+    parser.add_argument("--submissions", default=",".join(names), help="names, without their commas")
+    parser.add_argument("--seeds", type=int, default=1, help="how many; from 0")
+    options = parser.parse_args()
+    rows = []
+    for workload in options.workloads.split(","):
+        if workload not in STEPS:
+            raise unknown("workload", workload, STEPS)
+        prepare(workload)
+        steps, every = STEPS[workload]
+        for name in options.submissions.split(","):
+            if name not in names:
+                raise unknown("submission", name, names)
+            entry = names[name]
+            for seed in range(options.seeds):
+                with tempfile.TemporaryDirectory() as folder:
+                    run = Run(workload, entry.submission, entry.framework, entry.point, steps, every, seed, folder)
+                    rows.append(judge(entry, run))
+    common.report("Submissions at scale mini", rows, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Trials at scale mini that steps limit, not seconds: what else the machine does changes nothing but their duration."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import multiprocessing
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import common
+
+from algoperf import launcher
+from algoperf.datasets.base import place
+from algoperf.registry import find_workload
+from algoperf.versions import DEFAULT_VERSION
+
+UNREACHABLE = {"max": 1e9, "min": -1e9}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trial to make.
+
+    Attributes:
+      point: hyperparameters; None for self-tuning.
+      steps: how many at most; `hint`: what the submission is told, the workload's own if None.
+      every: steps between evaluations.
+      to_target: whether the trial ends when the targets are reached.
+    """
+
+    workload: str
+    submission: Path
+    framework: str
+    point: Mapping[str, Any] | None
+    steps: int
+    every: int
+    seed: int
+    output_dir: str
+    hint: int | None = None
+    to_target: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The evaluations of a run: steps made, validation and test values, seconds at the end, and how it ended."""
+
+    steps: list[int]
+    validation: list[float]
+    test: list[float]
+    seconds: float
+    status: str
+
+
+def train(run: Run) -> Result:
+    """Make a run, here."""
+    with tempfile.TemporaryDirectory(dir=run.output_dir) as folder:
+        space = Path(folder) / "point.json"
+        space.write_text(json.dumps([run.point]))
+        tuned = run.point is not None
+        settled = launcher.settle(
+            launcher.Request(
+                workload=run.workload, framework=run.framework, submission=run.submission,  # type: ignore[arg-type]
+                ruleset="external" if tuned else "self", search_space=space if tuned else None, study=1, trial=1,
+                num_studies=1, num_trials=1, seed=run.seed, scale="mini", version_name=DEFAULT_VERSION,
+                data_dir=common.DATA, output_dir=Path(folder), max_global_steps=run.steps,
+                eval_every_steps=run.every, skip_evals=False, resume=False, checkpoints="none",
+                compile_policy="auto", num_processes=1,
+            )
+        )  # fmt: skip
+        limits = settled.version.limits(run.workload, "mini")
+        changes: dict[str, Any] = {"max_runtime_sec": 1e9, "step_hint": run.hint or limits.step_hint}
+        if not run.to_target:
+            changes["validation_target"] = UNREACHABLE[limits.goal]
+        table = {**settled.version.table, run.workload: {"mini": dataclasses.replace(limits, **changes)}}
+        settings = dataclasses.replace(settled, version=dataclasses.replace(settled.version, table=table))
+        settings.directory.mkdir(parents=True)
+        launcher._train_here(settings, 0, [])
+        with (settings.directory / "eval_measurements.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        status = json.loads((settings.directory / "status.json").read_text())["status"]
+    values = [[float(row[f"{split}/{limits.metric}"]) for row in rows] for split in ("validation", "test")]
+    return Result([int(row["global_step"]) for row in rows], *values, float(rows[-1]["score"]), status)
+
+
+def made(runs: Sequence[Run], processes: int) -> list[Result]:
+    """Make runs, each in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
+        return pool.map(train, runs, chunksize=1)
+
+
+def prepare(workload: str) -> None:
+    """Make the workload's miniature data, if it is not there yet."""
+    dataset = find_workload(workload).at("mini").dataset
+    raw, data = (place(root, dataset, "mini") for root in (common.DATA / "raw", common.DATA))
+    dataset.miniature(raw)
+    dataset.preprocess(raw, data)
+
+
+def best(result: Result, goal: str) -> float:
+    """The best validation value of a run."""
+    return (max if goal == "max" else min)(result.validation)

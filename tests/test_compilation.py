@@ -1,0 +1,77 @@
+"""JAX compiles in the first step and in the first evaluation, and never again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import pytest
+
+from algoperf import launcher
+from algoperf.frameworks import load_backend
+from algoperf.progress import PlainDisplay, Progress
+from algoperf.records import Status
+from algoperf.registry import find_workload
+from algoperf.submission import load_submission
+from algoperf.trial import Trial
+from algoperf.trial_log import TrialLog
+from algoperf.versions import DEFAULT_VERSION
+
+WORKLOADS = ("digits", "mnist", "cifar", "imagenet_resnet", "imagenet_vit")
+STEPS, EVERY, BATCH_SIZE = 6, 2, 32
+
+
+class Counter:
+    """Counts every tracing, lowering and compiling of this process while it is asked to."""
+
+    def __init__(self):
+        self.count = 0
+        self.counting = True
+        jax.monitoring.register_event_duration_secs_listener(self._on_duration)
+
+    def _on_duration(self, event: str, duration_secs: float, **_):
+        del duration_secs
+        self.count += self.counting and event.startswith("/jax/core/compile/")
+
+
+def settle(workload: str, submission: Path, data_root: Path, output: Path):
+    return launcher.settle(
+        launcher.Request(
+            workload=workload, framework="jax", submission=submission, ruleset="self", search_space=None, study=1,
+            trial=1, num_studies=None, num_trials=None, seed=0, scale="mini", version_name=DEFAULT_VERSION,
+            data_dir=data_root, output_dir=output, max_global_steps=STEPS, eval_every_steps=EVERY, skip_evals=False,
+            resume=True, checkpoints="none", compile_policy="auto", num_processes=1,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_nothing_is_compiled_after_the_first_evaluation(workload, prepare, repository, tmp_path):
+    definition = find_workload(workload).at("mini")
+    data_root = prepare(definition.dataset, "full" if workload == "digits" else "mini")
+    settings = settle(workload, repository / "submissions" / "baselines" / "momentum_jax", data_root, tmp_path)
+    if workload == "digits":  # has one store for both scales
+        settings = dataclasses.replace(settings, data_dir=data_root / "digits" / "full")
+    submission = load_submission(settings.submission_file)
+    counter, before, after = Counter(), [], []
+
+    def update(**arguments):
+        before.append(counter.count)
+        updated = submission.update_params(**arguments)
+        after.append(counter.count)
+        return updated
+
+    watched = dataclasses.replace(submission, update_params=update, get_batch_size=lambda name: BATCH_SIZE)
+    settings.directory.mkdir(parents=True)
+    backend = load_backend("jax")
+    with (tmp_path / "progress").open("w") as stream:
+        progress = Progress(settings, PlainDisplay(stream))
+        status = Trial(settings, watched, backend, TrialLog(settings), progress).run()
+    counter.counting = False
+    assert status is Status.MAX_STEPS_REACHED
+    compiled_in_step = [late - early for early, late in zip(before, after, strict=True)]
+    assert compiled_in_step[0] > 0, "the counter counts"
+    assert compiled_in_step[1:] == [0] * (STEPS - 1)
+    assert before[EVERY] > after[EVERY - 1], "the first evaluation compiles"
+    assert counter.count == before[EVERY], "nothing later does"
