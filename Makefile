@@ -123,7 +123,7 @@ baselines: setup ## Record the baselines under RULESET for `make score`; let not
 cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
 	$(VENV)/bin/python ci/make_cube.py
 
-containers: ## Bring up an engine, build base image and mnist cube, run all tasks in containers
+containers: ## Bring up an engine, build the images of all cubes, run their tasks in containers
 	bash ci/container_e2e.sh
 
 clean: ## Remove the environment and the demo; data and runs stay

@@ -19,7 +19,7 @@ from algoperf.versions import DEFAULT_VERSION, load_version
 BASELINES = common.ROOT / "submissions" / "baselines"
 BROKEN = common.ROOT / "tests" / "submissions" / "broken"
 # Steps at most, and between evaluations.
-STEPS = {"mnist": (20_000, 1_000), "cifar": (1_000, 50), "imagenet_resnet": (200, 10), "imagenet_vit": (250, 10)}
+STEPS = {"mnist": (20_000, 1_000), "cifar": (400, 25), "imagenet_resnet": (120, 10), "imagenet_vit": (150, 10)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Containers, end to end: brings up a Docker engine if none answers, builds the base and mnist images, and runs the
+# Containers, end to end: brings up a Docker engine if none answers, builds the images of all cubes, and runs the
 # tests in tests/containers: all four tasks through `mlcube run` with miniature data, as a user who is not root, and
 # submissions that try to break out. From nothing this takes two to three minutes on two cores.
 # shellcheck disable=SC2317  # functions are called through `step`
@@ -30,7 +30,8 @@ configure() { MLCUBE_SYSTEM_SETTINGS=$work/settings.yaml "$ALGOPERF_MLCUBE" conf
 
 [ -x .venv/bin/pytest ] || python3 ci/install.py .venv
 step 'engine' engine
-step 'images' ci/images.sh mnist
+mapfile -t cubes < <(cd cubes && printf '%s\n' */ | tr -d /)
+step 'images' ci/images.sh "${cubes[@]}"
 step 'mlcube tool' tool
 step 'mlcube configure' configure
 status=0

@@ -24,11 +24,11 @@ def note():
 
 @pytest.fixture(scope="session")
 def cube():
-    """The cube, copied to where its caller can read it, with a workspace beside it."""
+    """The mnist cube; all cubes are copied to where their caller can read them, with a workspace beside them."""
     if "ALGOPERF_MLCUBE" not in os.environ:
         pytest.skip("needs a container engine: run ci/container_e2e.sh")
     folder = Path(tempfile.mkdtemp(prefix="algoperf-e2e-"))
-    shutil.copytree(ROOT / "cubes" / "mnist", folder / "cube")
+    shutil.copytree(ROOT / "cubes", folder / "cubes")
     shutil.copytree(Path(__file__).parent / "submissions", folder / "submissions")
     caller = Caller.make(folder)
     caller.own()

@@ -1,4 +1,4 @@
-"""Runs tasks of the mnist cube through the real `mlcube` command, as a user who is not root."""
+"""Runs tasks of cubes through the real `mlcube` command, as a user who is not root."""
 
 import os
 import subprocess
@@ -48,22 +48,24 @@ class Caller:
 
 
 class Cube:
-    """The mnist cube: `cube(task, settings, name=path, ...)` runs a task, returns the finished process."""
+    """A cube, mnist's by default: `cube(task, settings, name=path, ...)` runs a task, returns the finished process."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, workload: str = "mnist") -> None:
         self.caller = caller
         self.folder = caller.folder
+        self.workload = workload
         self._runs = 0
 
     def __call__(self, task: str, settings: dict | None = None, *options: str, **paths) -> subprocess.CompletedProcess:
         if settings is not None:
             self._runs += 1
-            file = self.folder / f"parameters_{self._runs}" / "run.yaml"
+            file = self.folder / f"parameters_{self.workload}_{self._runs}" / "run.yaml"
             file.parent.mkdir()
             file.write_text(yaml.safe_dump(settings))
             self.caller.own()
             paths["parameters_file"] = file
-        command = [os.environ["ALGOPERF_MLCUBE"], "run", f"--mlcube={self.folder}/cube", f"--task={task}"]
+        cube = self.folder / "cubes" / self.workload
+        command = [os.environ["ALGOPERF_MLCUBE"], "run", f"--mlcube={cube}", f"--task={task}"]
         places = [f"{name}={path}" for name, path in paths.items()]
         return self.caller.run([*command, f"--workspace={self.folder}", *options, *places])
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cube_caller import ROOT, first_step
+from cube_caller import ROOT, Cube, first_step
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def trial(output, framework):
-    return Path(output, f"sgd_{framework}", "study_1", f"mnist_{framework}", "trial_1")
+def trial(output, framework, workload="mnist"):
+    return Path(output, f"sgd_{framework}", "study_1", f"{workload}_{framework}", "trial_1")
 
 
 def test_training_leaves_the_files_of_a_run(cube, trained):
@@ -54,6 +54,24 @@ def test_evaluation_gives_the_recorded_metrics(cube, trained, note):
     evaluation = json.loads((cube.folder / trial(f"scores_{framework}", framework) / "evaluation.json").read_text())
     for metric in ("train/accuracy", "validation/accuracy", "test/accuracy"):
         assert pytest.approx(float(recorded[metric]), abs=1e-6) in numbers(evaluation, metric)
+
+
+@pytest.mark.parametrize(
+    ("workload", "framework"), [("cifar", "jax"), ("imagenet_resnet", "pytorch"), ("imagenet_vit", "jax")]
+)
+def test_every_cube_runs_its_four_tasks(cube, note, workload, framework):
+    """Both ImageNet cubes work in one data folder: the second finds what the first has made."""
+    start, other = time.monotonic(), Cube(cube.caller, workload)
+    output = f"output_{workload}"
+    for task in ("download", "preprocess"):
+        done = other(task, {"scale": "mini"})
+        assert done.returncode == 0, done.stdout
+    done = other.train(f"sgd_{framework}", output, framework=framework, max_global_steps=2)
+    assert done.returncode == 0, done.stdout
+    done = other("evaluate", None, output_in=output, scores_dir=f"scores_{workload}")
+    assert done.returncode == 0, done.stdout
+    assert (cube.folder / trial(f"scores_{workload}", framework, workload) / "evaluation.json").exists()
+    note(f"four tasks of {workload}, {framework}", time.monotonic() - start)
 
 
 def test_an_evaluation_that_differs_exits_with_6(cube, trained):
