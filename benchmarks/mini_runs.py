@@ -37,7 +37,7 @@ def _momentum(rate: float) -> Entry:
         "learning_rate": rate, "one_minus_beta1": 0.1, "weight_decay": 1e-5, "warmup_factor": 0.05,
         "decay_steps_factor": 0.9, "end_factor": 0.01, "label_smoothing": 0.1, "dropout_rate": 0.0,
     }  # fmt: skip
-    return Entry(f"momentum, rate {rate:g}", BASELINES / "momentum_jax", "jax", point)
+    return Entry(f"momentum, rate {rate:g}", BASELINES / "momentum_pytorch", "pytorch", point)
 
 
 ENTRIES = {
