@@ -46,7 +46,7 @@ _TABLE = [
             (
                 "1.8",
                 "error",
-                "A member of the workload that only some workloads have",
+                "A member of the workload that is not in the API",
                 "Use the public members of algoperf.spec.Workload.",
             ),
             (
@@ -122,17 +122,18 @@ _TABLE = [
                 "Internals of the harness are imported",
                 "Import algoperf.spec, jax_sharding_utils, pytorch_utils, random_utils and blocks only.",
             ),
-            (
-                "4.5",
-                "warning",
-                "Code that cannot be read: names or programs made at run time",
-                "Write it as plain code, so that a reader can see what it does.",
-            ),
+            ("4.5", "error", "Programs made at run time", "Write them as plain code, so that a reader can see them."),
             (
                 "4.6",
                 "warning",
-                "Hooks on the forward pass, or layers of its own",
+                "Hooks, layers or attributes on the model",
                 "Reading activations is fine, changing them is not. A human will look.",
+            ),
+            (
+                "4.7",
+                "warning",
+                "Names made at run time",
+                "Write out what is meant, so that a reader can see it.",
             ),
         ],
     ),
@@ -169,6 +170,7 @@ _TABLE = [
             ("7.2", "error", "Settings of the framework are changed", "Leave them as the harness sets them."),
             ("7.3", "error", "Options are passed to the compiler", "Use plain torch.compile or jax.jit."),
             ("7.4", "warning", "Private parts of the framework are used", "Use the public functions of the framework."),
+            ("7.5", "warning", "A mode or back end of the compiler is chosen", "Use plain torch.compile or jax.jit."),
         ],
     ),
     *_section(

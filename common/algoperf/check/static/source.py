@@ -76,6 +76,7 @@ def _read(files: list[Path], folder: Path) -> tuple[list[Source], list[Finding]]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # invalid escapes are no matter of the rules
                 tree = ast.parse(text, filename=str(path))
+                compile(tree, str(path), "exec", dont_inherit=True)  # finds what only shows in context, runs nothing
         except SyntaxError as error:
             what = f"{error.msg}; the rest of the file was not checked."
             findings.append(Finding(RULES["12.1"], what, path.as_posix(), error.lineno))
