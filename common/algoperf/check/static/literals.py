@@ -12,7 +12,7 @@ from algoperf.check.static.facts import is_number
 _TEXTS = (ast.Constant, ast.BinOp, ast.JoinedStr, ast.Call, ast.Subscript)
 _ASKING = ("startswith", "endswith", "find", "index", "count", "search", "match", "fullmatch", "__contains__", "__eq__")
 _SYSTEM = ("/proc", "/sys/")
-_LONGEST_TEXT = 4000
+_LONGEST_TEXT = 8000
 _MOST_NUMBERS = 500
 _FEWEST_KEYS = 2
 

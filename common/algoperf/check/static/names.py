@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import builtins
 
-from algoperf.check.static.constants import UNKNOWN, Constants
+from algoperf.check.static.batch_size import BatchSizeCode
+from algoperf.check.static.constants import Constants
 from algoperf.check.static.project import File, Project
 from algoperf.check.static.scopes import FUNCTIONS, Binding, Function, Scope, parameters
 
@@ -29,8 +30,8 @@ _BY_POSITION: dict[str, tuple[str | None, ...]] = {
     "init_optimizer_state": (WORKLOAD, MODEL, None, HYPERPARAMETERS),
     "data_selection": (WORKLOAD, INPUT_QUEUE, None, MODEL, None, HYPERPARAMETERS),
 }
-_KEPT = ("workload", "train_state", "eval_results", "hyperparameters")
-"""Objects known by the name of the attribute or key that they are kept under."""
+_KEPT = "workload"
+"""Known by the name of the attribute or key that it is kept under, too."""
 _PARTS = ("modules", "named_modules", "children", "named_children")
 _ROUNDS = 6
 
@@ -43,10 +44,10 @@ class Names:
     first that is known counts.
     """
 
-    def __init__(self, project: Project, constants: Constants) -> None:
-        self._project, self._constants = project, constants
+    def __init__(self, project: Project, constants: Constants, batch_code: BatchSizeCode) -> None:
+        self._project, self._constants, self._batch_code = project, constants, batch_code
         self._roles: dict[tuple[ast.AST, str], str] = {}
-        self._attributes: dict[str, str] = {name: _BY_NAME[name] for name in _KEPT}
+        self._attributes: dict[str, str] = {_KEPT: WORKLOAD}
         self._known: dict[ast.AST, str | None] = {}
         self._active: set[object] = set()
         self._assign_roles()
@@ -215,9 +216,9 @@ class Names:
     def _name_roles(self, function: Function) -> None:
         names = parameters(function)
         for name in names:
-            if name in _BY_NAME:
+            if name in _BY_NAME and not (name == "workload" and function in self._batch_code):
                 self._roles[function, name] = _BY_NAME[name]
-        if not isinstance(function, ast.Lambda):
+        if isinstance(function, ast.FunctionDef) and isinstance(self._project.parent(function), ast.Module):
             for name, role in zip(names, _BY_POSITION.get(function.name, ()), strict=False):
                 if role is not None:
                     self._roles[function, name] = role
@@ -261,6 +262,3 @@ class Names:
         for target in node.targets:
             if isinstance(target, ast.Attribute) and role in (WORKLOAD, TRAIN_STATE, EVAL_RESULTS):
                 self._attributes.setdefault(target.attr, role)
-
-
-__all__ = ["UNKNOWN", "Names"]

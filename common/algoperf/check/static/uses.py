@@ -47,7 +47,10 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         "numpy.loadtxt", "numpy.memmap", "orbax.checkpoint", "pandas.read_csv", "pandas.read_pickle", "pickle.load",
         "pkgutil.get_data", "safetensors", "torch.load",
     ),
-    "4.5": ("compile", "eval", "exec", "marshal", "types.CodeType", "types.FunctionType", "runpy"),
+    "4.5": ("compile", "eval", "exec", "marshal", "runpy", "types.CodeType"),
+    "4.7": (
+        "__builtins__", "base64.b64decode", "base64.b85decode", "bytes.fromhex", "codecs.decode", "zlib.decompress",
+    ),
     "6.1": (
         "os.fork", "os.forkpty", "os.popen", "os.posix_spawn", "os.spawnl", "os.spawnv", "os.system",
         "threading.Thread",
@@ -89,6 +92,8 @@ _METHODS: dict[str, tuple[str, ...]] = {
     "2.3": ("read_bytes", "read_text"),
     "11.5": ("write_bytes", "write_text"),
 }
+_IMPORTERS = ("__import__", "importlib.import_module")
+_TELLING = ("algoperf", "builtins", "gc", "importlib", "inspect", "os", "sys", "time")
 _OPEN = ("codecs.open", "gzip.open", "io.open", "open", "os.fdopen", "os.open")
 _BATCH_SIZES = "algoperf.blocks.batch_sizes.BATCH_SIZES"
 _HARNESS = ("algoperf", "algorithmic_efficiency")
@@ -114,6 +119,11 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     for node in analysis.project.nodes(ast.FunctionDef):
         if node.name == "__del__":  # type: ignore[attr-defined]
             yield analysis.finding("6.2", node, "`__del__` runs whenever the object goes.")
+
+
+def is_listed(name: str) -> bool:
+    """Whether the tables have a name that is used, so that nothing else need be said about it."""
+    return any(below(name, prefixes) for prefixes in FUNCTIONS.values())
 
 
 def is_forbidden(package: str) -> bool:
@@ -151,10 +161,12 @@ def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
     name = analysis.names(node)
     if isinstance(node, ast.Call):
         yield from _method(analysis, node)
-        if analysis.names(node.func) not in ("getattr", "__import__", "importlib.import_module"):
+        yield from _made_up(analysis, node)
+        if analysis.names(node.func) not in ("getattr", *_IMPORTERS):
             return
     if name is None or name.startswith("<") or ":" in name or _is_part(analysis, node, name):
         return
+    name = name.removeprefix("builtins.")
     for rule, _ in _matches(FUNCTIONS, name):
         yield analysis.finding(rule, node, f"{_said(node, name)}.")
     for rule, prefix in _matches(PACKAGES, name):
@@ -164,9 +176,22 @@ def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
         yield analysis.finding("2.1", node, f"{_said(node, name)}: a table by workload.")
     if name == "sys.modules" and not _is_own_module(analysis, node):
         yield analysis.finding("1.9", node, "sys.modules shows modules of the harness.")
-    yield from _private(analysis, node, name)
+    if not _is_imported_private(analysis, node):
+        yield from _private(analysis, node, name)
     if not isinstance(node, ast.Name):
         yield from _of_harness(analysis, node, name)
+
+
+def _made_up(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
+    """Names of modules and their members that show at run time only, and functions made from code."""
+    function = analysis.names(call.func)
+    if function in _IMPORTERS and call.args and analysis.text(call.args[0]) is None:
+        yield analysis.finding("4.7", call, f"{shown(call)}: which module this is shows at run time only.")
+    elif function == "getattr" and len(call.args) >= 2 and analysis.text(call.args[1]) is None:
+        if below(analysis.names(call.args[0]) or "", _TELLING):
+            yield analysis.finding("4.7", call, f"{shown(call)}: which member this is shows at run time only.")
+    elif function == "types.FunctionType":
+        yield analysis.finding("4.5", call, f"{shown(call)}.")
 
 
 def _is_part(analysis: Analysis, node: ast.AST, name: str) -> bool:
@@ -201,6 +226,8 @@ def _method(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
         place = 0 if of_path else 1
         given = [key.value for key in call.keywords if key.arg == "mode"] or call.args[place : place + 1]
         mode = analysis.text(given[0]) if given else "r"
+        if of_path and (mode is None or not set(mode) <= set("rwxabt+")):
+            return  # some other method called `open`
         writes = mode is None or set(mode) & set("wax+")
         yield analysis.finding("11.5" if writes else "2.3", call, f"{shown(call)}.")
 
@@ -215,9 +242,22 @@ def _of_harness(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Findin
         yield analysis.finding("4.4", node, f"{name} is no part of the API.")
 
 
-def _private(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Finding]:
+def _is_imported_private(analysis: Analysis, node: ast.AST) -> bool:
+    """Whether the import that a name begins with was reported already."""
+    root = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    bindings = analysis.project.bindings(root) if isinstance(root, ast.Name) else []
+    return any(binding.kind == "import" and _has_private_part(binding.target) for binding in bindings)
+
+
+def _has_private_part(name: str) -> bool:
     package, *parts = name.split(".")
-    if package in _FRAMEWORKS and any(
+    return package in _FRAMEWORKS and any(
         part.startswith("_") and not part.startswith(_TOLERATED_PRIVATE) for part in parts
-    ):
+    )
+
+
+def _private(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Finding]:
+    if _has_private_part(name):
         yield analysis.finding("7.4", node, f"{name} is private.")

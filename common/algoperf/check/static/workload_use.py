@@ -1,4 +1,4 @@
-"""What a submission asks of the workload: class and text form, members, splits (rules 1.2, 1.8, 4.7, 5.1, 5.2)."""
+"""What a submission asks of the workload: class and text form, members, splits (rules 1.2, 1.8, 1.9, 4.7, 5.1, 5.2)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from algoperf.check.findings import Finding
 from algoperf.check.static.analysis import Analysis, shown
-from algoperf.check.static.names import MODEL, WORKLOAD, WORKLOAD_NAME
+from algoperf.check.static.names import INPUT_QUEUE, MODEL, TRAIN_STATE, WORKLOAD, WORKLOAD_NAME
 
 _EVALUATION = ("_build_input_queue", "_eval_model_on_split", "_eval_iters", "eval_model")
 _TEXT_FORMS = ("ascii", "dir", "format", "id", "repr", "str", "type", "vars", "pickle.dumps", "copyreg", "inspect.")
+_LOGGING = "append_scalar_metrics"
 _SPLITS = ("eval_train", "test", "validation")
 _INTERFACE = ("algoperf.spec.Workload", "algorithmic_efficiency.spec.Workload")
+_ITERATION = ("__contains__", "__getitem__", "__iter__", "__len__", "__next__")
 _METHODS = {"<workload>.metrics_logger", "<workload>.loss_type"}
 
 
@@ -39,9 +41,13 @@ def _member(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:
         yield analysis.finding("5.1", node, f"{shown(node)} is the harness's.")
     elif owner == MODEL and member == "__class__":
         yield analysis.finding("1.2", node, f"{shown(node)} tells which model this is.")
+    elif owner in (INPUT_QUEUE, TRAIN_STATE) and member.startswith(("_", "gi_")) and member not in _ITERATION:
+        yield analysis.finding("1.9", node, f"{shown(node)} is the harness's.")
     elif owner == WORKLOAD or owner.startswith(f"{WORKLOAD}."):
         if member.startswith("__") and not isinstance(node.ctx, (ast.Store, ast.Del)):
             yield analysis.finding("1.2", node, f"{shown(node)} tells which workload this is.")
+        elif owner == f"{WORKLOAD}.metrics_logger" and member != _LOGGING:
+            yield analysis.finding("1.8", node, f"{shown(node)}: only {_LOGGING} may be called.")
         elif owner == WORKLOAD and member not in analysis.facts.members and isinstance(node.ctx, ast.Load):
             yield analysis.finding("1.8", node, f"{shown(node)} is no public member of spec.Workload.")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from algoperf.check.findings import Finding
 from algoperf.check.static.analysis import Analysis, shown
 from algoperf.check.static.names import EVAL_RESULTS, INPUT_QUEUE, MODEL, MODEL_PART, TRAIN_STATE, WORKLOAD
-from algoperf.check.static.uses import below
+from algoperf.check.static.uses import below, is_listed
 
 _BY_OWNER: tuple[tuple[str, str, str], ...] = (
     # Where something is written, the rule, and what that means.
@@ -75,6 +75,8 @@ def _writes(analysis: Analysis) -> Iterator[_Write]:
             yield _Write(node, node.target, None)  # type: ignore[attr-defined]
     for call in analysis.project.calls():
         name = analysis.names(call.func) or ""
+        if is_listed(name):
+            continue
         if name in _SETTERS and len(call.args) >= 2:
             yield _Write(call, call.args[0], analysis.text(call.args[1]))
         elif name.startswith(_PATCHES) and call.args:
