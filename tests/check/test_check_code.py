@@ -224,6 +224,19 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(check, write):
     }
 
 
+@pytest.mark.parametrize("terms", [500, 2_000, 100_000])
+def test_deeply_nested_code(rules, terms):
+    """It is either checked, or said that it was not."""
+    code = f"x = {' + '.join(['y'] * terms)}\nimport threading\n"
+    assert rules(code) in ({"6.1"}, {"12.1"})
+
+
+def test_other_encodings(rules):
+    code = "# -*- coding: latin-1 -*-\n# SPDX-License-Identifier: Apache-2.0\nx = '\xe4'\nimport threading\n"
+    assert rules({"submission.py": code.encode("latin-1")}) == {"6.1"}
+    assert rules({"submission.py": code.encode("latin-1")[26:]}) == {"12.1"}
+
+
 def test_only_the_files_of_a_submission_that_is_a_file(check, write):
     """A `.py` file brings what it imports from beside it; other files there are not its own."""
     folder = write({"one.py": HEADER + "import two\n", "two.py": "import threading\n", "three.py": "import signal\n"})

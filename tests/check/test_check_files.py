@@ -166,6 +166,17 @@ def test_formalities(rules, files, broken):
     assert rules(files) == broken
 
 
+def test_the_licence_of_the_repository_counts(write, check, tmp_path):
+    (tmp_path / "LICENSE").write_text(APACHE)
+    plain = {"submission.py": "# SPDX is absent\n"}
+    assert {found.rule.number for found in check(write(plain, "elsewhere/mine"))} == {"12.2"}
+    assert check(write(plain, "submissions/self_tuning/mine")) == []
+    (tmp_path / "LICENSE").write_text("GPL")
+    assert {found.rule.number for found in check(write(plain, "submissions/self_tuning/mine"))} == {"12.3"}
+    (tmp_path / "submissions" / ".git").mkdir()
+    assert {found.rule.number for found in check(write(plain, "submissions/self_tuning/mine"))} == {"12.2"}
+
+
 def test_the_info_is_compared_with_the_folder(write, check):
     info = {"submission_info.yml": INFO + "ruleset: external\n"}
     assert [found.rule.number for found in check(write(info, "self_tuning/mine"))] == ["12.5"]
