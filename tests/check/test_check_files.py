@@ -124,11 +124,14 @@ def test_a_conda_list_is_recognised(write, check):
         ("try:\n    import einops\nexcept ImportError:\n    einops = None\n", "", set()),
         ("import json, torch, numpy, optax, yaml\nfrom jax import numpy as jnp\n", "", set()),
         ("from mine.helper import x\nfrom . import helper\n", "", set()),
+        ("import beside\n", "", {"10.6"}),
         ("import some_package\n", "Some.Package==1.0  # why\n", set()),
     ],
 )
 def test_imports_have_a_requirement(rules, code, requirements, broken):
-    files = {"submission.py": code, "requirements.txt": requirements, "helper.py": "x = 1\n"}
+    files = {
+        "submission.py": code, "requirements.txt": requirements, "helper.py": "x = 1\n", "../beside.py": "x = 1\n",
+    }  # fmt: skip
     assert rules(files) == broken
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from algoperf.check.findings import Finding
@@ -50,7 +51,8 @@ def _is_by_workload(analysis: Analysis, node: ast.AST) -> bool:
 def _names_a_workload(analysis: Analysis, node: ast.AST, text: str) -> bool:
     if analysis.facts.is_name(text):
         return True
-    return analysis.facts.is_family(text) and _is_asked(analysis, node)
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    return any(analysis.facts.is_family(word) for word in words) and _is_asked(analysis, node)
 
 
 def _is_text_part(analysis: Analysis, node: ast.AST) -> bool:

@@ -124,7 +124,9 @@ class Names:
         return role
 
     def _element(self, collection: ast.AST) -> str | None:
-        """What a loop over a collection sees; of interest are the parts of a model only."""
+        """What a loop over a collection sees; of interest are parts of the model and of the evaluations."""
+        if self(collection) == EVAL_RESULTS:
+            return EVAL_RESULTS  # its parts are as much the harness's
         if isinstance(collection, ast.Call) and isinstance(collection.func, ast.Attribute):
             owner = self(collection.func.value)
             if collection.func.attr in _PARTS and owner in (MODEL, f"{MODEL}.module", MODEL_PART):
@@ -185,10 +187,13 @@ class Names:
         return wrapped if wrapped in self._project.definitions else None
 
     def _item(self, node: ast.Subscript) -> str | None:
-        key = self._constants(node.slice)
+        key, owner = self._constants(node.slice), self(node.value)
+        if owner == EVAL_RESULTS:
+            return EVAL_RESULTS
         if not isinstance(key, str):
             return None
-        owner = self(node.value)
+        if self._is_rest(node.value):
+            return _BY_NAME.get(key)
         if owner == "sys.modules":
             return key
         if owner is not None and owner.endswith(".__dict__"):
@@ -196,6 +201,13 @@ class Names:
         if owner is not None and owner.endswith(":"):
             return self._member(owner, key)
         return self._attributes.get(key) if owner is None else None
+
+    def _is_rest(self, node: ast.AST) -> bool:
+        """Whether a name is the `**arguments` of a function."""
+        bindings = self._project.bindings(node) if isinstance(node, ast.Name) else []
+        functions = [binding.node for binding in bindings if binding.kind == "parameter"]
+        rests = [function.args.kwarg for function in functions if isinstance(function, FUNCTIONS)]
+        return any(rest is not None and isinstance(node, ast.Name) and rest.arg == node.id for rest in rests)
 
     # --- objects of the API ----------------------------------------------------------------------------------
 

@@ -120,7 +120,15 @@ def _imports(analysis: Analysis, provided: set[str]) -> Iterator[Finding]:
             if package in reported or _is_provided(analysis, node, name, provided) or _may_fail(analysis, node):
                 continue
             reported.add(package)
-            yield analysis.finding("10.6", node, f"Nothing provides {package!r}.")
+            yield analysis.finding("10.6", node, _missing(analysis, package))
+
+
+def _missing(analysis: Analysis, package: str) -> str:
+    """What there is of a package that nothing provides."""
+    for place in analysis.request.folder.parents:
+        if (place / package).is_dir() or (place / f"{package}.py").is_file():
+            return f"{package!r} lies outside the folder, so it is no part of the submission."
+    return f"Nothing provides {package!r}."
 
 
 def _is_provided(analysis: Analysis, node: ast.AST, name: str, provided: set[str]) -> bool:
