@@ -212,15 +212,15 @@ class Names:
     # --- objects of the API ----------------------------------------------------------------------------------
 
     def _assign_roles(self) -> None:
-        for node in self._project.nodes(*FUNCTIONS):
-            self._name_roles(node)  # type: ignore[arg-type]
+        for function in self._project.functions():
+            self._name_roles(function)
         for _ in range(_ROUNDS):
             before = len(self._roles) + len(self._attributes)
             self._known.clear()
             for call in self._project.calls():
                 self._pass_on(call)
-            for node in self._project.nodes(ast.Assign):
-                self._keep(node)  # type: ignore[arg-type]
+            for assignment in self._project.nodes(ast.Assign):
+                self._keep(assignment)
             if len(self._roles) + len(self._attributes) == before:
                 break
         self._known.clear()

@@ -87,14 +87,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-_METHODS: dict[str, tuple[str, ...]] = {
-    # Methods of paths, whatever the object: their names are used for little else.
-    "2.3": ("read_bytes", "read_text"),
-    "11.5": ("write_bytes", "write_text"),
-}
-_IMPORTERS = ("__import__", "importlib.import_module")
-_TELLING = ("algoperf", "builtins", "gc", "importlib", "inspect", "os", "sys", "time")
-_OPEN = ("codecs.open", "gzip.open", "io.open", "open", "os.fdopen", "os.open")
+IMPORTERS = ("__import__", "importlib.import_module")
 _BATCH_SIZES = "algoperf.blocks.batch_sizes.BATCH_SIZES"
 _HARNESS = ("algoperf", "algorithmic_efficiency")
 _OPEN_PARTS = ("", "blocks", "jax_sharding_utils", "pytorch_utils", "random_utils", "spec")
@@ -117,7 +110,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     for node in analysis.project.nodes(ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith):
         yield analysis.finding("6.1", node, "Asynchronous code.")
     for node in analysis.project.nodes(ast.FunctionDef):
-        if node.name == "__del__":  # type: ignore[attr-defined]
+        if node.name == "__del__":
             yield analysis.finding("6.2", node, "`__del__` runs whenever the object goes.")
 
 
@@ -159,11 +152,8 @@ def _imports(analysis: Analysis) -> Iterator[tuple[ast.AST, str]]:
 def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
     """A name in an expression; of `a.b.c` only the whole."""
     name = analysis.names(node)
-    if isinstance(node, ast.Call):
-        yield from _method(analysis, node)
-        yield from _made_up(analysis, node)
-        if analysis.names(node.func) not in ("getattr", *_IMPORTERS):
-            return
+    if isinstance(node, ast.Call) and analysis.names(node.func) not in ("getattr", *IMPORTERS):
+        return
     if name is None or name.startswith("<") or ":" in name or _is_part(analysis, node, name):
         return
     name = name.removeprefix("builtins.")
@@ -180,18 +170,6 @@ def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
         yield from _private(analysis, node, name)
     if not isinstance(node, ast.Name):
         yield from _of_harness(analysis, node, name)
-
-
-def _made_up(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
-    """Names of modules and their members that show at run time only, and functions made from code."""
-    function = analysis.names(call.func)
-    if function in _IMPORTERS and call.args and analysis.text(call.args[0]) is None:
-        yield analysis.finding("4.7", call, f"{shown(call)}: which module this is shows at run time only.")
-    elif function == "getattr" and len(call.args) >= 2 and analysis.text(call.args[1]) is None:
-        if below(analysis.names(call.args[0]) or "", _TELLING):
-            yield analysis.finding("4.7", call, f"{shown(call)}: which member this is shows at run time only.")
-    elif function == "types.FunctionType":
-        yield analysis.finding("4.5", call, f"{shown(call)}.")
 
 
 def _is_part(analysis: Analysis, node: ast.AST, name: str) -> bool:
@@ -213,23 +191,6 @@ def _is_own_module(analysis: Analysis, node: ast.AST) -> bool:
 def _said(node: ast.AST, name: str) -> str:
     code = shown(node)
     return f"{code} is used" if code == f"`{name}`" else f"{code} is {name}"
-
-
-def _method(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
-    function = call.func
-    for rule, methods in _METHODS.items():
-        if isinstance(function, ast.Attribute) and function.attr in methods:
-            yield analysis.finding(rule, call, f"{shown(call)}.")
-    opens = analysis.names(function) in _OPEN
-    of_path = isinstance(function, ast.Attribute) and function.attr == "open" and not opens
-    if opens or of_path:
-        place = 0 if of_path else 1
-        given = [key.value for key in call.keywords if key.arg == "mode"] or call.args[place : place + 1]
-        mode = analysis.text(given[0]) if given else "r"
-        if of_path and (mode is None or not set(mode) <= set("rwxabt+")):
-            return  # some other method called `open`
-        writes = mode is None or set(mode) & set("wax+")
-        yield analysis.finding("11.5" if writes else "2.3", call, f"{shown(call)}.")
 
 
 def _of_harness(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Finding]:
