@@ -39,9 +39,9 @@ def test_text_shows_rule_place_code_reason_remedy_and_link(run, write):
     assert done.returncode == 8
     assert done.stdout == (
         "error 11.2: Waiting\n"
-        "  submission.py:4: `time.sleep` is used.\n"
+        "  mine/submission.py:4: `time.sleep` is used.\n"
         "      time.sleep(1)\n"
-        "  submission.py:5: `time.sleep` is used.\n"
+        "  mine/submission.py:5: `time.sleep` is used.\n"
         "      time.sleep(2)\n"
         f"  Why: {RULES['11.2'].why}\n"
         f"  Do: {RULES['11.2'].remedy}\n"
@@ -50,6 +50,11 @@ def test_text_shows_rule_place_code_reason_remedy_and_link(run, write):
         "mine (pytorch, ruleset self, v0.6; read only): 2 errors, no warnings.\n"
     )
     assert done.stderr == "error: mine does not keep the rules: 11.2.\n"
+
+
+def test_places_elsewhere_are_absolute(run, repository):
+    done = run(repository / "tests/submissions/many_states_jax", "--static-only")
+    assert f"  {repository}/tests/submissions/many_states_jax/submission.py:83: `time.sleep` is used.\n" in done.stdout
 
 
 def test_json_on_standard_output(run, write):

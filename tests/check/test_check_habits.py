@@ -103,6 +103,7 @@ HABITS = {
     "seeds": step("import torch\nimport numpy as np\ntorch.manual_seed(1)\ng = np.random.default_rng(0)"),
     "import paths": "import os\nimport sys\nsys.path.insert(0, os.path.dirname(__file__))\n",
     "docstrings": '"""Tuned on no workload: not on wmt."""\n\ndef helper():\n    "wmt"\n',
+    "helpers that are not there": "try:\n    from .threading import Thread\nexcept ImportError:\n    Thread = None\n",
     "own attributes": "class A:\n    def add(self, x):\n        self.eval_results.append(x)\n",
     "own classes": (
         "class A:\n    count = 0\n    def add(self):\n"

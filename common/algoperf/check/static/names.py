@@ -105,7 +105,8 @@ class Names:
     def _bound(self, binding: Binding, name: str) -> str | None:
         if binding.kind == "import":
             found = self._project.local(binding.target, binding.level, self._project.home(binding.node))
-            return binding.target if found is None else self._in_file(*found)
+            outside = None if binding.level else binding.target
+            return outside if found is None else self._in_file(*found)
         if binding.kind == "value":
             return self(binding.node)
         if binding.kind == "item":
