@@ -81,6 +81,14 @@ def test_json_in_a_file_beside_the_text(run, repository, tmp_path):
     assert [finding["level"] for finding in found] == sorted(finding["level"] for finding in found)
 
 
+def test_many_places_are_cut_in_the_text_only(run, write):
+    folder = write({"submission.py": step("import time\n" + "time.sleep(1)\n" * 13)})
+    done = run(folder, "--static-only", "--json", "result.json")
+    assert done.stdout.count("submission.py:") == 10
+    assert "\n  and 3 more; --json has all of them\n" in done.stdout
+    assert len(json.loads((folder.parent / "result.json").read_text())["findings"]) == 13
+
+
 def test_warnings_fail_if_strict(run, write):
     folder = write({"submission.py": step("x = open('a')")})
     assert run(folder, "--static-only").returncode == 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 
 import pytest
 from check_snippets import INFO, step
 
+from algoperf.check.static import packages
 from algoperf.check.static.packages import harness_packages, pins
 
 POINT = {"learning_rate": 0.1, "beta": 0.9}
@@ -110,10 +112,10 @@ def test_requirements(rules, content, broken):
 
 
 def test_a_conda_list_is_recognised(write, check):
-    folder = write({"requirements.txt": "# packages in environment at /x:\nabsl-py=2.1.0=pypi_0\n"})
+    folder = write({"requirements.txt": "# packages in environment at /x:\nabsl-py=2.1.0=pypi_0\nzlib=1.2=h1\n"})
     (found,) = check(folder)
     assert found.place == "requirements.txt:2"
-    assert "conda" in found.what
+    assert found.what == "2 lines look like a list made by conda, such as 'absl-py=2.1.0=pypi_0'."
 
 
 @pytest.mark.parametrize(
@@ -133,6 +135,12 @@ def test_imports_have_a_requirement(rules, code, requirements, broken):
         "submission.py": code, "requirements.txt": requirements, "helper.py": "x = 1\n", "../beside.py": "x = 1\n",
     }  # fmt: skip
     assert rules(files) == broken
+
+
+def test_pins_without_the_repository(monkeypatch, tmp_path):
+    """An installed package has no constraints.txt; then what is installed is what official runs have."""
+    monkeypatch.setattr(packages, "CONSTRAINTS", tmp_path / "constraints.txt")
+    assert packages.pins.__wrapped__()["numpy"] == importlib.metadata.version("numpy")
 
 
 def test_packages_of_the_harness():

@@ -15,6 +15,7 @@ from algoperf.check.request import CheckRequest
 
 _WIDTH = 110
 _LONGEST_LINE = 90
+_MOST_PLACES = 10
 _COLOURS: dict[Level, str] = {"error": "red", "warning": "yellow"}
 
 
@@ -65,12 +66,14 @@ class Report:
         parts, folder = [], _shown_folder(self.request.folder)
         for rule, group in itertools.groupby(self.findings, key=lambda finding: finding.rule):
             name = click.style(f"{rule.level} {rule.number}", fg=_COLOURS[rule.level], bold=True)
-            lines = [f"{name}: {rule.title}"]
-            for finding in group:
+            lines, found = [f"{name}: {rule.title}"], list(group)
+            for finding in found[:_MOST_PLACES]:
                 place = f"{folder}{finding.place}: " if finding.place else ""
                 lines += _wrapped(f"{place}{finding.what}", "  ")
                 code = self._code(finding)
                 lines += [f"      {code}"] if code else []
+            if len(found) > _MOST_PLACES:
+                lines.append(f"  and {len(found) - _MOST_PLACES} more; --json has all of them")
             lines += [*_wrapped(f"Why: {rule.why}", "  "), *_wrapped(f"Do: {rule.remedy}", "  "), f"  See: {rule.link}"]
             parts.append("\n".join(lines))
         return "\n\n".join([*parts, self.summary])
