@@ -47,9 +47,10 @@ MOMENTUM: Settings = MappingProxyType(
     }
 )
 NESTEROV = MOMENTUM
-# Published. (That submission has a dropout rate too, but never passes it on: the workload's own holds.)
+# Published: learning rate 2e-4, weight decay 0.5 and no dropout rate, which does not reach the target of `digits`. This has
+# five times the rate at the same product.
 LION: Settings = MappingProxyType(
-    {"learning_rate": 2e-4, "beta1": 0.95, "beta2": 0.98, "weight_decay": 0.5, "warmup_factor": 0.02}
+    {"learning_rate": 1e-3, "beta1": 0.95, "beta2": 0.98, "weight_decay": 0.1, "warmup_factor": 0.02}
 )
 # Published. The warm-up of the slow average is longer than any workload.
 ADEMAMIX: Settings = MappingProxyType(
