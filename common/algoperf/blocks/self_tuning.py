@@ -47,8 +47,8 @@ MOMENTUM: Settings = MappingProxyType(
     }
 )
 NESTEROV = MOMENTUM
-# Published: learning rate 2e-4, weight decay 0.5 and no dropout rate, which misses the target of `digits`. This has five
-# times the rate at the same product.
+# Published: learning rate 2e-4, weight decay 0.5 and no dropout rate, which misses the target of `digits`. This has
+# five times the rate at the same product.
 LION: Settings = MappingProxyType(
     {"learning_rate": 1e-3, "beta1": 0.95, "beta2": 0.98, "weight_decay": 0.1, "warmup_factor": 0.02}
 )
