@@ -34,7 +34,7 @@ from algoperf.cli import main as algoperf
 BASELINES = common.ROOT / "submissions" / "baselines"
 README = common.ROOT / "submissions" / "README.md"
 TABLE = re.compile(r"(<!-- digits_baselines.py --write -->\n).*?(\n<!-- end -->)", re.DOTALL)
-STUDIES, EVERY, MAX_STEPS = (1, 2, 3), 10, 3000
+EVERY, MAX_STEPS = 10, 3000
 
 
 def names() -> list[str]:
@@ -80,6 +80,7 @@ def row(name: str, studies: Sequence[int]) -> dict[str, str]:
 def main() -> None:
     """Print the table; with --write, renew that of submissions/README.md."""
     parser = common.parser(__doc__)
+    parser.add_argument("--studies", type=int, default=3, metavar="N", help="repetitions with other seeds")
     parser.add_argument("--write", action="store_true", help="put the table into submissions/README.md")
     parser.add_argument("names", nargs="*", help="baselines without their framework; all if none is named")
     options = parser.parse_args()
@@ -88,11 +89,11 @@ def main() -> None:
     if unknown := set(options.names) - set(names()):
         parser.error(f"no baseline {', '.join(sorted(unknown))}. There are: {', '.join(names())}.")
     common.prepare("digits")
-    rows = []
+    studies, rows = range(1, 2 if options.quick else options.studies + 1), []
     for name in options.names or names():
-        print(f"training {name} ...", file=sys.stderr, flush=True)
-        rows.append(row(name, STUDIES[:1] if options.quick else STUDIES))
-    common.report(f"Baselines on digits, studies {STUDIES}", rows, options.json)
+        rows.append(row(name, studies))
+        print(*rows[-1].values(), sep=" | ", file=sys.stderr, flush=True)
+    common.report(f"Baselines on digits, {len(studies)} studies", rows, options.json)
     if options.write:
         README.write_text(TABLE.sub(lambda found: found[1] + common.markdown(rows) + found[2], README.read_text()))
 

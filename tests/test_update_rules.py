@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -50,11 +51,16 @@ def read(folder: Path, rule: str, rank: int = 0) -> dict[int, dict[str, np.ndarr
         return {step: {name: arrays[f"{step}/{name}"] for name in initial()} for step in EVALUATED}
 
 
+@functools.cache
+def formula(rule: str) -> dict[int, dict[str, np.ndarray]]:
+    return run_formula(RULES[rule])
+
+
 @pytest.mark.parametrize("framework", ["jax", "pytorch"])
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_is_its_formula(request, rule, framework):
     found = read(request.getfixturevalue(f"{framework}_results"), rule)
-    expected = run_formula(RULES[rule])
+    expected = formula(rule)
     for step in EVALUATED:
         assert largest_difference(found[step], expected[step]) < TOLERANCE, step
 
@@ -78,11 +84,11 @@ def test_processes_stay_together(pytorch_results, rule):
 def test_every_setting_matters(rule):
     """Else a mistake in a part of the rule would not show."""
     chosen = RULES[rule]
-    expected = run_formula(chosen)
+    expected = formula(rule)
     for name, value in chosen.settings.items():
-        other = value + 1 if isinstance(value, int) else 0.9 * value + 0.02
+        other = value + 1 if isinstance(value, int) else 0.5 * value + 0.1
         changed = run_formula(type(chosen)(**{**vars(chosen), "settings": {**chosen.settings, name: other}}))
-        assert largest_difference(changed[EVALUATED[-1]], expected[EVALUATED[-1]]) > 1e-6, name
+        assert largest_difference(changed[EVALUATED[-1]], expected[EVALUATED[-1]]) > 1e3 * TOLERANCE, name
 
 
 def test_every_baseline_has_a_formula(repository):

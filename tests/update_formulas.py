@@ -284,9 +284,13 @@ SGD = {
 }
 BETAS = {"learning_rate": 0.02, "beta1": 0.9, "beta2": 0.98, "weight_decay": 0.1, "warmup_factor": 0.1}
 RULES = {
-    "adafactor": Rule(each(adafactor), ADAM, same_layout=True),
+    "adafactor": Rule(
+        each(adafactor), {name: value for name, value in ADAM.items() if name != "beta2"}, same_layout=True
+    ),
     "adamw": Rule(each(adamw), ADAM),
-    "ademamix": Rule(each(ademamix), {**BETAS, "beta3": 0.99, "alpha": 5.0, "slow_warmup_steps": 40, "grad_clip": 3.0}),
+    "ademamix": Rule(
+        each(ademamix), {**BETAS, "beta3": 0.99, "alpha": 5.0, "slow_warmup_steps": 40, "grad_clip": 12.0}
+    ),
     "cautious_nadamw": Rule(each(cautious_nadamw), ADAM),
     "ema_nadamw": Rule(ema_nadamw, {**ADAM, "ema_decay": 0.8}, shown=lambda params, state: state["average"]),
     "lamb": Rule(each(lamb), ADAM),

@@ -79,21 +79,16 @@ def train_step(
             update_batch_norm=update_batch_norm,
             dropout_rate=dropout_rate,
         )
-        return _backward_of_mean(
-            workload.loss_fn(batch["targets"], logits, batch.get("weights"), label_smoothing)
-        ), new_model_state
+        loss = workload.loss_fn(batch["targets"], logits, batch.get("weights"), label_smoothing)
+        return _backward_of_mean(loss), new_model_state
 
     loss, new_model_state = backward(update_batch_norm=True)
-    # Without a limit, clipping only measures the norm.
-    grad_norm = torch.nn.utils.clip_grad_norm_(
-        params.parameters(), (grad_clip if rho is None else None) or float("inf")
-    )
+    grad_norm = _clip(params, grad_clip if rho is None else None)
     if rho is not None:
         trained = _ascend(params, rho, grad_norm)
         backward(update_batch_norm=False)
         put(params, trained)
-        if grad_clip is not None:
-            torch.nn.utils.clip_grad_norm_(params.parameters(), grad_clip)
+        _clip(params, grad_clip)
     optimizer.step()
     return (optimizer_state, params, new_model_state), {"loss": loss, "grad_norm": grad_norm}
 
@@ -109,6 +104,11 @@ def _backward_of_mean(loss: dict[str, torch.Tensor]) -> torch.Tensor:
     # DDP averages gradients over the processes; the factor makes that the mean over the global batch.
     (loss["summed"] * (num_processes / num_valid)).backward()
     return summed / num_valid
+
+
+def _clip(params: torch.nn.Module, limit: float | None) -> torch.Tensor:
+    """Scale the gradient to at most that norm; returns its norm before, which is all that happens without a limit."""
+    return torch.nn.utils.clip_grad_norm_(params.parameters(), float("inf") if limit is None else limit)
 
 
 @torch.no_grad()
