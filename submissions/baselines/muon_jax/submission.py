@@ -1,7 +1,8 @@
 """Muon for matrices and NAdamW for all else, cosine decay, in JAX. https://kellerjordan.github.io/posts/muon/
 
 The momentum of a weight matrix is replaced by the nearest (semi-)orthogonal matrix, roughly: five Newton-Schulz
-iterations. Kernels of more than two axes are matrices from all inputs to all outputs; embeddings are left to NAdamW.
+iterations. Kernels of more than two axes are matrices from all inputs to all outputs; embeddings are left to NAdamW,
+as is whatever has a side of more than 40,000.
 """
 
 import math
@@ -13,6 +14,7 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.jax_rules import scale_by_nadam
 from algoperf.blocks.jax_step import init_state, train_step
+from algoperf.blocks.matrices import is_linear_map
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import MUON, settings_of
 from algoperf.blocks.update import make_update_params
@@ -25,8 +27,8 @@ ONE_INPUT = (ParameterType.ATTENTION_Q, ParameterType.ATTENTION_K, ParameterType
 
 
 def matrix_axes(param, role):
-    """Which axes of a parameter are inputs and which outputs; MaskedNode if it is no matrix."""
-    if param.ndim < 2 or role is ParameterType.EMBEDDING:
+    """Which axes of a parameter are inputs and which outputs; MaskedNode if it maps nothing."""
+    if not is_linear_map(param.shape, role):
         return optax.MaskedNode()
     num_inputs = 1 if role in ONE_INPUT else param.ndim - 1
     return optax.contrib.MuonDimensionNumbers(tuple(range(num_inputs)), tuple(range(num_inputs, param.ndim)))

@@ -1,20 +1,21 @@
 """Muon for matrices and NAdamW for all else, cosine decay, in PyTorch. https://kellerjordan.github.io/posts/muon/
 
 The momentum of a weight matrix is replaced by the nearest (semi-)orthogonal matrix, roughly: five Newton-Schulz
-iterations. Kernels of more than two axes are matrices from all inputs to all outputs; embeddings are left to NAdamW.
-`torch.optim.Muon` takes no kernels of convolutions, and iterates in bfloat16, which a V100 lacks.
+iterations. Kernels of more than two axes are matrices from all inputs to all outputs; embeddings are left to NAdamW,
+as is whatever has a side of more than 40,000. `torch.optim.Muon` takes no kernels of convolutions, and iterates in
+bfloat16, which a V100 lacks.
 """
 
 import math
 
 from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
+from algoperf.blocks.matrices import is_linear_map
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import MUON, settings_of
 from algoperf.blocks.torch_rules import Rule, average, nadam_direction
 from algoperf.blocks.torch_step import train_step
 from algoperf.blocks.update import make_update_params
-from algoperf.spec import ParameterType
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
@@ -54,7 +55,7 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
     roles = workload.model_params_types.values()
     groups = {True: [], False: []}
     for param, role in zip(model_params.parameters(), roles, strict=True):
-        groups[param.ndim >= 2 and role is not ParameterType.EMBEDDING].append(param)
+        groups[is_linear_map(param.shape, role)].append(param)
     matrices = dict(
         is_matrix=True,
         beta1=settings["matrix_momentum"],

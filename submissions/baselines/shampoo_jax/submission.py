@@ -15,7 +15,7 @@ import optax
 from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.jax_step import make_init_optimizer_state, train_step
-from algoperf.blocks.partition import preconditioned_blocks
+from algoperf.blocks.matrices import preconditioned_blocks
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import SHAMPOO
 from algoperf.blocks.update import make_update_params

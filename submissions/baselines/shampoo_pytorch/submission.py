@@ -10,7 +10,7 @@ import torch
 
 from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
-from algoperf.blocks.partition import preconditioned_blocks
+from algoperf.blocks.matrices import preconditioned_blocks
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import SHAMPOO
 from algoperf.blocks.torch_rules import Rule, nadam_momentum, root_mean_square
