@@ -44,13 +44,16 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def report(title: str, rows: Sequence[dict[str, Any]], file: Path | None) -> None:
     """Print rows as a Markdown table; write them, and what they were measured on, as JSON."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [columns, ["---"] * len(columns), *([_text(row.get(name, "")) for name in columns] for row in rows)]
-    print(f"\n{title}\n")
-    for line in lines:
-        print(f"| {' | '.join(line)} |")
+    print(f"\n{title}\n\n{markdown(rows)}")
     if file is not None:
         file.write_text(json.dumps({"title": title, "machine": machine(), "rows": list(rows)}, indent=2) + "\n")
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as a Markdown table."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns), *([_text(row.get(name, "")) for name in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the baselines on the development workload that needs no download and keeps what scoring reads of the runs.
-# Nothing else should run beside it: times are what is recorded. External tuning takes twenty minutes, self-tuning one.
+# Nothing else should run beside it: times are what is recorded. Self-tuning takes minutes, external tuning five times that.
 # usage: record_baselines.sh ALGOPERF VERSION RULESET...
 set -euo pipefail
 algoperf=$1 version=$2

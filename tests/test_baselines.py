@@ -1,99 +1,64 @@
-"""The baselines' update rules against the formulas, in float64, over 60 steps, in both frameworks."""
+"""Every baseline in the real loop: it learns, and goes on after a kill as if there had been none."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
+import shutil
+from pathlib import Path
 
-import numpy as np
 import pytest
 
-from algoperf.blocks.schedules import warmup_cosine, warmup_linear
+from algoperf.blocks import self_tuning
+from algoperf.trial import Trial
+from algoperf.tuning import load_search_space
+from trial_runs import Run, assert_same_outcome
 
-NUM_STEPS, SHAPE = 60, (3, 4)
-RATE, DECAY = 0.01, 0.1
-
-
-def gradients():
-    return np.random.default_rng(0).standard_normal((NUM_STEPS, *SHAPE))
-
-
-def nadamw_formula(beta1=0.9, beta2=0.99, epsilon=1e-8):
-    p, m, v = np.ones(SHAPE), np.zeros(SHAPE), np.zeros(SHAPE)
-    for t, g in enumerate(gradients(), start=1):
-        m = beta1 * m + (1 - beta1) * g
-        v = beta2 * v + (1 - beta2) * g**2
-        n = beta1 * m + (1 - beta1) * g
-        direction = (n / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + epsilon)
-        p = p - RATE * (direction + DECAY * p)
-    return p
+FRAMEWORKS = ("jax", "pytorch")
+BASELINES = Path(__file__).parents[1] / "submissions" / "baselines"
+FOLDERS = sorted(path.parent for path in BASELINES.glob("*/submission.py"))
+# Beyond all warm-ups, and beyond Shampoo's first roots.
+FIRST_EVALUATION, LAST_STEP = 110, 125
 
 
-def heavy_ball_formula(momentum=0.9):
-    p, m = np.ones(SHAPE), np.zeros(SHAPE)
-    for g in gradients():
-        m = momentum * m + g + DECAY * p
-        p = p - RATE * m
-    return p
+@pytest.fixture
+def left_by_a_kill(monkeypatch, tmp_path):
+    """A copy of the run's folder as it is when the first checkpoint is complete: what a kill then would leave."""
+    copy = tmp_path / "killed"
+    save = Trial._save_checkpoint
+
+    def save_and_copy(self):
+        save(self)
+        if not copy.exists():
+            shutil.copytree(tmp_path / "whole", copy)
+
+    monkeypatch.setattr(Trial, "_save_checkpoint", save_and_copy)
+    return copy
 
 
-POINT = dict(one_minus_beta1=0.1, beta2=0.99, weight_decay=DECAY)
-FORMULAS = {"nadamw": nadamw_formula, "momentum": heavy_ball_formula}
-JAX = """
-import jax, jax.numpy as jnp
-jax.config.update("jax_enable_x64", True)
-workload = types.SimpleNamespace(param_shapes={"w": spec.ShapeTuple(SHAPE)})
-state, update = submission.init_optimizer_state(workload, None, None, point, None)
-state = jax.tree.map(lambda x: x.astype(jnp.float64) if x.dtype == jnp.float32 else x, state)
-p = {"w": jnp.ones(SHAPE, jnp.float64)}
-for g in gradients():
-    change, state = update({"w": jnp.asarray(g)}, state, p)
-    p = {"w": p["w"] - RATE * change["w"]}
-result = p["w"]
-"""
-TORCH = """
-import torch
-p = torch.nn.Parameter(torch.ones(SHAPE, dtype=torch.float64))
-model = types.SimpleNamespace(parameters=lambda: [p])
-optimizer = submission.init_optimizer_state(None, model, None, point, None)["optimizer"]
-optimizer.param_groups[0]["lr"] = RATE
-for g in gradients():
-    p.grad = torch.from_numpy(g)
-    optimizer.step()
-result = p.detach()
-"""
-COMMON = """
-import pathlib, sys, types
-import numpy as np
-sys.path.insert(0, "tests")
-from test_baselines import POINT, RATE, SHAPE, gradients
-from algoperf import spec
-from algoperf.submission import load_submission
-from algoperf.tuning import as_hyperparameters
-submission = load_submission(pathlib.Path(sys.argv[1]))
-point = as_hyperparameters(POINT)
-"""
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_it_learns_and_resumes(folder, data_root, tmp_path, left_by_a_kill, capsys):
+    framework = folder.name.rpartition("_")[2]
+    options = {"max_global_steps": LAST_STEP, "eval_every_steps": FIRST_EVALUATION}
+    whole = Run(folder, framework, data_root, tmp_path / "whole", options)
+    assert whole.here() == 0, capsys.readouterr()
+    assert [int(row["global_step"]) for row in whole.rows] == [FIRST_EVALUATION, LAST_STEP]
+    assert float(whole.rows[-1]["train/accuracy"]) > 0.7  # by guessing, 0.1
+    resumed = Run(folder, framework, data_root, left_by_a_kill, options)
+    assert resumed.here() == 0, capsys.readouterr()
+    assert f"resumed from checkpoint_{FIRST_EVALUATION}" in capsys.readouterr().out
+    assert_same_outcome(resumed, whole)
 
 
-@pytest.mark.parametrize("framework", ["jax", "pytorch"])
-@pytest.mark.parametrize("rule", sorted(FORMULAS))
-def test_update_rules_equal_their_formulas(repository, rule, framework):
-    code = COMMON + (JAX if framework == "jax" else TORCH) + "print(np.asarray(result).tolist())"
-    done = subprocess.run(
-        [sys.executable, "-c", code, f"submissions/baselines/{rule}_{framework}"],
-        capture_output=True, text=True, cwd=repository, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    result = np.array(eval(done.stdout))
-    np.testing.assert_allclose(result, FORMULAS[rule](), rtol=1e-10, atol=0)
-
-
-def test_warmup_cosine():
-    rates = [warmup_cosine(step, 2.0, 10, 110) for step in (0, 5, 10, 60, 110, 200)]
-    np.testing.assert_allclose(rates, [0.0, 1.0, 2.0, 1.0, 0.0, 0.0], atol=1e-15)
-    assert warmup_cosine(0, 2.0, 0, 100) == 2.0
-
-
-def test_warmup_linear():
-    rates = [warmup_linear(step, 2.0, 10, 110, 0.5, 0.1) for step in (0, 5, 10, 35, 60, 200)]
-    np.testing.assert_allclose(rates, [0.0, 1.0, 2.0, 1.1, 0.2, 0.2], atol=1e-15)
+@pytest.mark.parametrize("name", sorted({folder.name.rpartition("_")[0] for folder in FOLDERS}))
+def test_search_spaces(name):
+    """The same in both frameworks, with the hyperparameters that self-tuning fixes, and as many points as allowed."""
+    files = [BASELINES / f"{name}_{framework}" / "tuning_search_space.json" for framework in FRAMEWORKS]
+    jax, torch = (json.loads(file.read_text()) for file in files)
+    assert jax == torch
+    load_search_space(files[0])
+    fixed = set(getattr(self_tuning, name.upper()))
+    if isinstance(jax, list):
+        assert len(jax) == 5
+    names = set(jax[0]) if isinstance(jax, list) else set(jax)
+    assert fixed <= names
+    assert names - fixed <= {"dropout_rate", "label_smoothing"}

@@ -13,6 +13,8 @@ import pytest
 import algoperf
 
 FRAMEWORK_PARTS = ("algoperf.frameworks.jax", "algoperf.frameworks.torch", "algoperf.blocks")
+# Blocks of one framework begin with its name.
+JAX_BLOCKS, TORCH_BLOCKS = "algoperf.blocks.jax_", "algoperf.blocks.torch_"
 FRAMEWORK_NAMES = ("algoperf.jax_sharding_utils", "algoperf.pytorch_utils")
 # What tells that a framework, or something else that is heavy, was imported.
 HEAVY = ("jax", "jaxlib", "flax", "optax", "torch", "pandas", "rich", "scipy", "sklearn", "tensorflow")
@@ -56,21 +58,23 @@ def test_a_cube_definition_imports_no_framework(repository):
 
 
 def test_the_jax_binding_does_not_import_torch():
-    names = [*modules("algoperf.frameworks.jax"), "algoperf.jax_sharding_utils", "algoperf.blocks.jax_step"]
+    blocks = [name for name in modules("algoperf.blocks") if name.startswith(JAX_BLOCKS)]
+    names = [*modules("algoperf.frameworks.jax"), "algoperf.jax_sharding_utils", *blocks]
     found = heavy_after_importing(names)
     assert "jax" in found
     assert "torch" not in found
 
 
 def test_the_torch_binding_does_not_import_jax():
-    names = [*modules("algoperf.frameworks.torch"), "algoperf.pytorch_utils", "algoperf.blocks.torch_step"]
+    blocks = [name for name in modules("algoperf.blocks") if name.startswith(TORCH_BLOCKS)]
+    names = [*modules("algoperf.frameworks.torch"), "algoperf.pytorch_utils", *blocks]
     found = heavy_after_importing(names)
     assert "torch" in found
     assert not found & {"jax", "jaxlib", "flax", "optax"}
 
 
 def test_other_blocks_import_no_framework():
-    names = [name for name in modules("algoperf.blocks") if not name.endswith(("jax_step", "torch_step"))]
+    names = [name for name in modules("algoperf.blocks") if not name.startswith((JAX_BLOCKS, TORCH_BLOCKS))]
     assert not heavy_after_importing(names) & {"jax", "jaxlib", "flax", "optax", "torch"}
 
 

@@ -16,12 +16,17 @@ NUM_ROWS, NUM_VALID = 16, 10
 
 @dataclass
 class Stepper:
-    """Plain gradient descent on mnist, from the same parameters every time."""
+    """Plain gradient descent, from the same parameters every time.
+
+    `statistics` are the batch statistics after the last step.
+    """
 
     workload: Any
     step: Any
     sgd: Any
     read: Any
+    read_statistics: Any
+    statistics: Any = None
 
     def __call__(self, batch, **settings):
         """The change of each parameter at learning rate 1, and the metrics of the step."""
@@ -30,17 +35,17 @@ class Stepper:
         before = self.read(params)
         state = self.sgd(params)
         batch = self.workload.place(batch)
-        (_, params, _), metrics = self.step.train_step(
+        (_, params, model_state), metrics = self.step.train_step(
             self.workload, state, params, model_state, batch, key, 1.0, **settings
         )
+        self.statistics = self.read_statistics(params, model_state)
         after = self.read(params)
         return {name: after[name] - before[name] for name in before}, {k: float(v) for k, v in metrics.items()}
 
 
-@pytest.fixture(scope="module", params=["jax", "pytorch"])
-def stepper(request) -> Stepper:
-    workload = load_backend(request.param).bind(find_workload("mnist"), load_version().limits("mnist"), seed=0)
-    if request.param == "jax":
+def make_stepper(framework: str, name: str) -> Stepper:
+    workload = load_backend(framework).bind(find_workload(name), load_version().limits(name), seed=0)
+    if framework == "jax":
         import jax
         import optax
 
@@ -49,7 +54,13 @@ def stepper(request) -> Stepper:
         def read(params):
             return {jax.tree_util.keystr(p): np.array(leaf) for p, leaf in jax.tree_util.tree_leaves_with_path(params)}
 
-        return Stepper(workload, jax_step, lambda _: jax_step.init_state(workload, optax.identity()), read)
+        return Stepper(
+            workload,
+            jax_step,
+            lambda _: jax_step.init_state(workload, optax.identity()),
+            read,
+            lambda params, model_state: read(model_state),
+        )
     import torch
 
     from algoperf.blocks import torch_step
@@ -62,7 +73,13 @@ def stepper(request) -> Stepper:
         torch_step,
         sgd,
         lambda params: {n: p.detach().numpy().copy() for n, p in params.named_parameters()},
+        lambda params, model_state: {n: buffer.numpy().copy() for n, buffer in params.named_buffers()},
     )
+
+
+@pytest.fixture(scope="module", params=["jax", "pytorch"])
+def stepper(request) -> Stepper:
+    return make_stepper(request.param, "mnist")
 
 
 def batch_of(num_rows: int = NUM_ROWS, **extra) -> dict[str, np.ndarray]:
@@ -116,3 +133,21 @@ def test_label_smoothing_changes_the_step(stepper):
     _, plain = stepper(batch_of())
     _, smoothed = stepper(batch_of(), label_smoothing=0.1)
     assert plain["loss"] != pytest.approx(smoothed["loss"], rel=1e-3)
+
+
+def test_sam_goes_up_the_gradient_and_leaves_batch_statistics_alone(stepper):
+    """Those of the first pass count; the gradient is another one than at the parameters themselves."""
+    framework = "jax" if "jax" in stepper.step.__name__ else "pytorch"
+    digits = make_stepper(framework, "digits")
+    batch = batch_of()
+    batch["inputs"] = np.ascontiguousarray(batch["inputs"][:, :8, :8])
+    plain, metrics = digits(batch, dropout_rate=0.0)
+    statistics = digits.statistics
+    sharp, sharp_metrics = digits(batch, dropout_rate=0.0, rho=0.5)
+    assert statistics
+    for name, expected in statistics.items():
+        np.testing.assert_array_equal(digits.statistics[name], expected)
+    assert sharp_metrics == pytest.approx(metrics, rel=1e-5)
+    assert norm({name: sharp[name] - plain[name] for name in plain}) > 0.1 * norm(plain)
+    clipped, _ = digits(batch, dropout_rate=0.0, rho=0.5, grad_clip=0.1)
+    assert norm(clipped) == pytest.approx(0.1, rel=1e-4)

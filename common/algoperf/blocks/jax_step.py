@@ -1,23 +1,66 @@
-"""One training step in JAX: loss, mean gradient over the global batch, clipping, and any optax transformation."""
+"""One training step in JAX: loss, mean gradient over the global batch, clipping, and any optax optimizer."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from algoperf import spec
+from algoperf.blocks.self_tuning import settings_of
 from algoperf.jax_sharding_utils import get_replicate_sharding, replicate
 
+# A function of the scheduled values, such as `optax.adam`, or a transformation to directions; see `init_state`.
+Optimizer: TypeAlias = optax.GradientTransformation | Callable[..., optax.GradientTransformation]
 
-def init_state(workload: spec.Workload, transformation: optax.GradientTransformation) -> spec.OptimizerState:
-    """The pair that JAX submissions use as optimizer state: a replicated pytree, and the update function."""
-    zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape_tuple), workload.param_shapes)
-    return replicate(transformation.init(zeros)), transformation.update
+
+def init_state(
+    workload: spec.Workload, optimizer: Optimizer, params: spec.ParameterContainer | None = None
+) -> spec.OptimizerState:
+    """The pair that JAX submissions use as optimizer state: a replicated pytree, and the update function.
+
+    Args:
+      workload: knows the shapes of the parameters.
+      optimizer: a function of `learning_rate`, and of other scheduled values if there are any, that returns an
+        optimizer: `optax.adam` is one. Or a transformation whose updates a step scales by `-learning_rate`.
+      params: initial parameters, for optimizers whose state begins with them; zeros of their shapes otherwise.
+    """
+    make: Callable[..., Any] = optimizer if callable(optimizer) else functools.partial(_scaled, optimizer)
+    if params is None:
+        params = jax.tree.map(lambda shape: jnp.zeros(shape.shape_tuple), workload.param_shapes)
+    else:
+        params = jax.tree.map(jnp.copy, params)  # a step donates parameters and state: they share no memory
+
+    def update(grads: Any, state: Any, params: Any, **scheduled: jax.Array) -> tuple[Any, Any]:
+        return make(**scheduled).update(grads, state, params)
+
+    return replicate(make(learning_rate=0.0).init(params)), update
+
+
+def _scaled(directions: optax.GradientTransformation, learning_rate: float) -> optax.GradientTransformation:
+    return optax.chain(directions, optax.scale_by_learning_rate(learning_rate))
+
+
+def make_init_optimizer_state(
+    make_optimizer: Callable[[Mapping[str, Any]], Optimizer], self_tuning: Mapping[str, Any]
+) -> spec.InitOptimizerFn:
+    """Make the `init_optimizer_state` of a submission out of a function from settings to an optimizer."""
+
+    def init_optimizer_state(
+        workload: spec.Workload,
+        model_params: spec.ParameterContainer,
+        model_state: spec.ModelAuxiliaryState,
+        hyperparameters: spec.Hyperparameters,
+        rng: spec.RandomState,
+    ) -> spec.OptimizerState:
+        del model_state, rng
+        return init_state(workload, make_optimizer(settings_of(hyperparameters, self_tuning)), model_params)
+
+    return init_optimizer_state
 
 
 def train_step(
@@ -31,15 +74,29 @@ def train_step(
     label_smoothing: float = 0.0,
     dropout_rate: float | None = None,
     grad_clip: float | None = None,
+    rho: float | None = None,
+    scheduled: Mapping[str, float] | None = None,
 ) -> tuple[spec.UpdateReturn, dict[str, jax.Array]]:
-    """Update once; the transformation's updates are scaled by `-learning_rate`.
+    """Update once.
 
-    Returns what `update_params` has to return, and the loss and gradient norm (before clipping).
+    Args:
+      workload, optimizer_state, params, model_state, batch, rng: as of `update_params`.
+      learning_rate: of this step.
+      label_smoothing: for `loss_fn`.
+      dropout_rate: for `model_fn`; None is the workload's own.
+      grad_clip: largest global norm of the gradient: it is scaled by min(1, grad_clip / (norm + 1e-6)).
+      rho: take the gradient at params + rho * gradient / norm (sharpness-aware minimisation, arXiv:2010.01412). The
+        second pass has the dropout masks of the first, and leaves batch statistics alone.
+      scheduled: further values that the optimizer takes beside `learning_rate`.
+
+    Returns:
+      What `update_params` has to return, and the loss and gradient norm at `params`, before clipping.
     """
     state, update = optimizer_state
+    options = {"label_smoothing": label_smoothing, "dropout_rate": dropout_rate, "grad_clip": grad_clip, "rho": rho}
     state, params, model_state, metrics = _compiled_step()(
         workload, update, state, params, model_state, batch, rng,
-        learning_rate, label_smoothing, dropout_rate, grad_clip,
+        {"learning_rate": learning_rate, **(scheduled or {})}, options,
     )  # fmt: skip
     return ((state, update), params, model_state), metrics
 
@@ -53,31 +110,49 @@ def _compiled_step() -> Callable[..., Any]:
 
 def _step(
     workload: spec.Workload,
-    update: optax.TransformUpdateFn,
+    update: Callable[..., Any],
     state: Any,
     params: Any,
     model_state: Any,
     batch: dict[str, Any],
     rng: jax.Array,
-    learning_rate: jax.Array,
-    label_smoothing: jax.Array,
-    dropout_rate: jax.Array | None,
-    grad_clip: jax.Array | None,
+    scheduled: dict[str, jax.Array],
+    options: dict[str, jax.Array | None],
 ) -> tuple[Any, Any, Any, dict[str, jax.Array]]:
+    def gradient(params: Any) -> tuple[Any, jax.Array, Any]:
+        return _mean_gradient(workload, params, model_state, batch, rng, options)
+
+    grads, loss, new_model_state = gradient(params)
+    grad_norm = optax.tree.norm(grads)
+    if options["rho"] is not None:
+        distance = options["rho"] / jnp.where(grad_norm > 0, grad_norm, 1.0)
+        grads, _, _ = gradient(jax.tree.map(lambda param, grad: param + distance * grad, params, grads))
+    if options["grad_clip"] is not None:
+        norm = grad_norm if options["rho"] is None else optax.tree.norm(grads)
+        factor = jnp.minimum(1.0, options["grad_clip"] / (norm + 1e-6))
+        grads = jax.tree.map(lambda grad: grad * factor, grads)
+    updates, state = update(grads, state, params, **scheduled)
+    metrics = {"loss": loss, "grad_norm": grad_norm}
+    return state, optax.apply_updates(params, updates), new_model_state, metrics
+
+
+def _mean_gradient(
+    workload: spec.Workload,
+    params: Any,
+    model_state: Any,
+    batch: dict[str, Any],
+    rng: jax.Array,
+    options: dict[str, jax.Array | None],
+) -> tuple[Any, jax.Array, Any]:
+    """Gradient and value of the mean loss over the valid examples of the global batch, and the new model state."""
+
     def summed_loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
         logits, new_model_state = workload.model_fn(
             params, batch, model_state, spec.ForwardPassMode.TRAIN, rng,
-            update_batch_norm=True, dropout_rate=dropout_rate,  # type: ignore[arg-type]
+            update_batch_norm=True, dropout_rate=options["dropout_rate"],  # type: ignore[arg-type]
         )  # fmt: skip
-        loss = workload.loss_fn(batch["targets"], logits, batch.get("weights"), label_smoothing)  # type: ignore[arg-type]
+        loss = workload.loss_fn(batch["targets"], logits, batch.get("weights"), options["label_smoothing"])  # type: ignore[arg-type]
         return loss["summed"], (loss["n_valid_examples"], new_model_state)
 
     (summed, (num_valid, model_state)), grads = jax.value_and_grad(summed_loss, has_aux=True)(params)
-    grads = jax.tree.map(lambda grad: grad / num_valid, grads)
-    grad_norm = optax.tree.norm(grads)
-    if grad_clip is not None:
-        factor = jnp.minimum(1.0, grad_clip / (grad_norm + 1e-6))
-        grads = jax.tree.map(lambda grad: grad * factor, grads)
-    updates, state = update(grads, state, params)
-    params = jax.tree.map(lambda param, change: param - learning_rate * change, params, updates)
-    return state, params, model_state, {"loss": summed / num_valid, "grad_norm": grad_norm}
+    return jax.tree.map(lambda grad: grad / num_valid, grads), summed / num_valid, model_state

@@ -54,3 +54,25 @@ def warmup_linear_rate(settings: Mapping[str, Any], step: int, horizon: int) -> 
         settings["decay_steps_factor"],
         settings["end_factor"],
     )
+
+
+def warmup_constant(step: int, peak: float, warmup_steps: int) -> float:
+    """Linear from `peak / warmup_steps` to `peak`, which stays: never 0."""
+    return peak * min(1.0, (step + 1) / max(1, warmup_steps))
+
+
+def warmup_constant_rate(settings: Mapping[str, Any], step: int, horizon: int) -> float:
+    """`warmup_constant` with `learning_rate` and `warmup_factor` (a fraction of the horizon) from settings."""
+    return warmup_constant(step, settings["learning_rate"], int(settings["warmup_factor"] * horizon))
+
+
+def slow_average(settings: Mapping[str, Any], step: int) -> dict[str, float]:
+    """Weight `alpha` and decay `beta3` of AdEMAMix's slow average: section 3 of https://arxiv.org/abs/2409.03137.
+
+    The weight grows linearly from 0; the decay grows from `beta1` such that its half-life grows about linearly. They
+    have their values in the settings from update `slow_warmup_steps` on.
+    """
+    share = min(1.0, (step + 1) / settings["slow_warmup_steps"])
+    log1, log3 = math.log(settings["beta1"]), math.log(settings["beta3"])
+    beta3 = math.exp(log1 * log3 / ((1.0 - share) * log3 + share * log1))
+    return {"alpha": settings["alpha"] * share, "beta3": min(beta3, settings["beta3"])}

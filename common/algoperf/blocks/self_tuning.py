@@ -1,4 +1,8 @@
-"""Hyperparameters of the baselines under self-tuning, the same in both frameworks."""
+"""Hyperparameters of the baselines under self-tuning, the same in both frameworks.
+
+Where a self-tuning submission with a rule has been published, its values; otherwise those of the published NAdamW
+baseline for rules of Adam's family, and round values inside the search space for the others.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from typing import Any
 
 from algoperf import spec
 
+Settings = Mapping[str, Any]
+
 # The fifth point of the external search space; the published self-tuning baseline.
-NADAMW = MappingProxyType(
+NADAMW: Settings = MappingProxyType(
     {
         "learning_rate": 0.0017486387539278373,
         "one_minus_beta1": 0.06733926164,
@@ -20,8 +26,15 @@ NADAMW = MappingProxyType(
         "dropout_rate": 0.1,
     }
 )
+ADAMW = NADAMW
+CAUTIOUS_NADAMW = NADAMW  # published
+EMA_NADAMW: Settings = MappingProxyType({**NADAMW, "ema_decay": 0.999})
+SAM: Settings = MappingProxyType({**NADAMW, "rho": 0.02})
+SHAMPOO: Settings = MappingProxyType({**NADAMW, "start_step": 101, "root_every": 20})
+LAMB: Settings = MappingProxyType({**NADAMW, "learning_rate": 0.01})
+ADAFACTOR: Settings = MappingProxyType({name: value for name, value in NADAMW.items() if name != "beta2"})
 # No momentum baseline has been published for self-tuning: round values inside the published search space.
-MOMENTUM = MappingProxyType(
+MOMENTUM: Settings = MappingProxyType(
     {
         "learning_rate": 0.1,
         "one_minus_beta1": 0.1,
@@ -33,8 +46,64 @@ MOMENTUM = MappingProxyType(
         "dropout_rate": 0.0,
     }
 )
+NESTEROV = MOMENTUM
+# Published: learning rate 2e-4, weight decay 0.5 and no dropout rate, which misses the target of `digits`. This has
+# five times the rate at the same product.
+LION: Settings = MappingProxyType(
+    {"learning_rate": 1e-3, "beta1": 0.95, "beta2": 0.98, "weight_decay": 0.1, "warmup_factor": 0.02}
+)
+# Published. The warm-up of the slow average is longer than any workload.
+ADEMAMIX: Settings = MappingProxyType(
+    {
+        "learning_rate": 2e-3,
+        "beta1": 0.8,
+        "beta2": 0.995,
+        "beta3": 0.9995,
+        "alpha": 8.0,
+        "slow_warmup_steps": 500_000,
+        "weight_decay": 0.1,
+        "grad_clip": 0.5,
+        "warmup_factor": 0.02,
+    }
+)
+# Published, in JAX. `matrix_factor` is what the learning rate of matrices is multiplied by.
+MUON: Settings = MappingProxyType(
+    {
+        "learning_rate": 0.0001357495179,
+        "matrix_factor": 28.61130298,
+        "matrix_momentum": 0.9560745273,
+        "matrix_weight_decay": 0.02397563985,
+        "one_minus_beta1": 0.03413256,
+        "beta2": 0.8629173173,
+        "weight_decay": 0.01275028385,
+        "warmup_factor": 0.0,
+    }
+)
+# Published: the second version. Its warm-up is 2 % of three quarters of the horizon.
+SCHEDULE_FREE_ADAMW: Settings = MappingProxyType(
+    {
+        "learning_rate": 0.0025,
+        "beta1": 0.9,
+        "beta2": 0.9955159689799007,
+        "weight_decay": 0.08121616522670176,
+        "warmup_factor": 0.015,
+        "label_smoothing": 0.2,
+    }
+)
+# Warm-up and smoothing as of the published Schedule-Free Prodigy, decay its middle value.
+PRODIGY: Settings = MappingProxyType(
+    {
+        "learning_rate": 1.0,
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "initial_distance": 1e-6,
+        "weight_decay": 0.03,
+        "warmup_factor": 0.075,
+        "label_smoothing": 0.2,
+    }
+)
 
 
-def settings_of(hyperparameters: spec.Hyperparameters, self_tuning: Mapping[str, Any]) -> Mapping[str, Any]:
+def settings_of(hyperparameters: spec.Hyperparameters, self_tuning: Settings) -> Settings:
     """The point of an external tuning trial, or `self_tuning` if there is none."""
     return self_tuning if hyperparameters is None else hyperparameters._asdict()

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from algoperf import spec
+from algoperf.blocks.self_tuning import settings_of
 from algoperf.pytorch_utils import pytorch_setup
 
 USE_PYTORCH_DDP = pytorch_setup()[0]
+
+
+def make_init_optimizer_state(
+    make_optimizer: Callable[[Iterable[torch.nn.Parameter], Mapping[str, Any]], torch.optim.Optimizer],
+    self_tuning: Mapping[str, Any],
+) -> spec.InitOptimizerFn:
+    """Make a submission's `init_optimizer_state` out of a function from parameters and settings to an optimizer."""
+
+    def init_optimizer_state(
+        workload: spec.Workload,
+        model_params: spec.ParameterContainer,
+        model_state: spec.ModelAuxiliaryState,
+        hyperparameters: spec.Hyperparameters,
+        rng: spec.RandomState,
+    ) -> spec.OptimizerState:
+        del workload, model_state, rng
+        return {"optimizer": make_optimizer(model_params.parameters(), settings_of(hyperparameters, self_tuning))}
+
+    return init_optimizer_state
 
 
 def train_step(
@@ -24,25 +45,56 @@ def train_step(
     label_smoothing: float = 0.0,
     dropout_rate: float | None = None,
     grad_clip: float | None = None,
+    rho: float | None = None,
+    scheduled: Mapping[str, float] | None = None,
 ) -> tuple[spec.UpdateReturn, dict[str, torch.Tensor]]:
-    """Update the model and `optimizer_state["optimizer"]` in place, at the given learning rate.
+    """Update the model and `optimizer_state["optimizer"]` in place.
 
-    Returns what `update_params` has to return, and loss and gradient norm (before clipping) over the global batch.
+    Args:
+      workload, optimizer_state, params, model_state, batch, rng: as of `update_params`.
+      learning_rate: of this step, for all groups of parameters.
+      label_smoothing: for `loss_fn`.
+      dropout_rate: for `model_fn`; None is the workload's own.
+      grad_clip: largest global norm of the gradient: it is scaled by min(1, grad_clip / (norm + 1e-6)).
+      rho: take the gradient at params + rho * gradient / norm (sharpness-aware minimisation, arXiv:2010.01412). The
+        second pass draws dropout masks of its own, and leaves batch statistics alone.
+      scheduled: further values of this step for all groups of parameters.
+
+    Returns:
+      What `update_params` has to return, and the loss and gradient norm at the parameters that were given, before
+      clipping, over the global batch.
     """
     optimizer: torch.optim.Optimizer = optimizer_state["optimizer"]
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-    optimizer.zero_grad()
-    logits, model_state = workload.model_fn(
-        params=params,
-        augmented_and_preprocessed_input_batch=batch,
-        model_state=model_state,
-        mode=spec.ForwardPassMode.TRAIN,
-        rng=rng,
-        update_batch_norm=True,
-        dropout_rate=dropout_rate,
-    )
-    loss = workload.loss_fn(batch["targets"], logits, batch.get("weights"), label_smoothing)
+        group.update(scheduled or {}, lr=learning_rate)
+
+    def backward(update_batch_norm: bool) -> tuple[torch.Tensor, Any]:
+        optimizer.zero_grad()
+        logits, new_model_state = workload.model_fn(
+            params=params,
+            augmented_and_preprocessed_input_batch=batch,
+            model_state=model_state,
+            mode=spec.ForwardPassMode.TRAIN,
+            rng=rng,
+            update_batch_norm=update_batch_norm,
+            dropout_rate=dropout_rate,
+        )
+        loss = workload.loss_fn(batch["targets"], logits, batch.get("weights"), label_smoothing)
+        return _backward_of_mean(loss), new_model_state
+
+    loss, new_model_state = backward(update_batch_norm=True)
+    grad_norm = _clip(params, grad_clip if rho is None else None)
+    if rho is not None:
+        trained = _ascend(params, rho, grad_norm)
+        backward(update_batch_norm=False)
+        put(params, trained)
+        _clip(params, grad_clip)
+    optimizer.step()
+    return (optimizer_state, params, new_model_state), {"loss": loss, "grad_norm": grad_norm}
+
+
+def _backward_of_mean(loss: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Leave the gradient of the mean loss over the global batch in the parameters; returns that mean."""
     totals = torch.stack([loss["summed"].detach(), loss["n_valid_examples"].to(loss["summed"].dtype)])
     num_processes = 1
     if USE_PYTORCH_DDP:
@@ -51,7 +103,32 @@ def train_step(
     summed, num_valid = totals
     # DDP averages gradients over the processes; the factor makes that the mean over the global batch.
     (loss["summed"] * (num_processes / num_valid)).backward()
-    # Without a limit this only measures the norm.
-    grad_norm = torch.nn.utils.clip_grad_norm_(params.parameters(), grad_clip or float("inf"))
-    optimizer.step()
-    return (optimizer_state, params, model_state), {"loss": summed / num_valid, "grad_norm": grad_norm}
+    return summed / num_valid
+
+
+def _clip(params: torch.nn.Module, limit: float | None) -> torch.Tensor:
+    """Scale the gradient to at most that norm; returns its norm before, which is all that happens without a limit."""
+    return torch.nn.utils.clip_grad_norm_(params.parameters(), float("inf") if limit is None else limit)
+
+
+@torch.no_grad()
+def _ascend(params: torch.nn.Module, rho: float, grad_norm: torch.Tensor) -> list[torch.Tensor]:
+    """Move the parameters by `rho` along their gradient, and return what they were."""
+    before = values_of(params)
+    distance = rho / torch.where(grad_norm > 0, grad_norm, 1.0)
+    for param in params.parameters():
+        if param.grad is not None:
+            param.add_(param.grad * distance)
+    return before
+
+
+def values_of(params: torch.nn.Module) -> list[torch.Tensor]:
+    """Copies of a model's parameters."""
+    return [param.detach().clone() for param in params.parameters()]
+
+
+@torch.no_grad()
+def put(params: torch.nn.Module, values: Iterable[torch.Tensor]) -> None:
+    """Give a model's parameters, in their order, the given values."""
+    for param, value in zip(params.parameters(), values, strict=True):
+        param.copy_(value)

@@ -10,16 +10,23 @@ from algoperf.blocks.logging import log_metrics
 from algoperf.blocks.schedules import LearningRate
 from algoperf.blocks.self_tuning import settings_of
 
+# Settings that the training steps take, if a submission has them.
+STEP_SETTINGS = ("label_smoothing", "dropout_rate", "grad_clip", "rho")
+
 
 def make_update_params(
     train_step: Callable[..., tuple[spec.UpdateReturn, dict[str, Any]]],
     self_tuning: Mapping[str, Any],
     learning_rate: LearningRate,
+    scheduled: Callable[[Mapping[str, Any], int], Mapping[str, float]] | None = None,
 ) -> spec.UpdateParamsFn:
-    """Make an `update_params` out of a training step (`jax_step.train_step` or `torch_step.train_step`).
+    """Make an `update_params` out of a training step: `train_step` of `jax_step`, `torch_step` or an averaging module.
 
-    Settings are those of the trial, or `self_tuning`; they must have `label_smoothing` and `dropout_rate`, and may
-    have `grad_clip`.
+    Args:
+      train_step: makes one update.
+      self_tuning: the settings where the trial has none. Those in `STEP_SETTINGS` go to the training step.
+      learning_rate: from settings, step and horizon; the horizon is the workload's step hint.
+      scheduled: other hyperparameters that change, by name, from settings and step.
     """
 
     def update_params(
@@ -37,10 +44,12 @@ def make_update_params(
     ) -> spec.UpdateReturn:
         del current_params_types, loss_type, eval_results
         settings = settings_of(hyperparameters, self_tuning)
+        options = {name: settings[name] for name in STEP_SETTINGS if name in settings}
+        if scheduled is not None:
+            options["scheduled"] = scheduled(settings, global_step)
         updated, metrics = train_step(
             workload, optimizer_state, current_param_container, model_state, batch, rng,
-            learning_rate(settings, global_step, workload.step_hint),
-            settings["label_smoothing"], settings["dropout_rate"], settings.get("grad_clip"),
+            learning_rate(settings, global_step, workload.step_hint), **options,
         )  # fmt: skip
         log_metrics(workload, global_step, **metrics)
         return updated

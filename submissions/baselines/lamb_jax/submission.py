@@ -1,0 +1,28 @@
+"""LAMB with linear warm-up and cosine decay, in JAX. https://arxiv.org/abs/1904.00962"""
+
+from functools import partial
+
+import optax
+
+from algoperf.blocks.batch_sizes import get_batch_size
+from algoperf.blocks.data import data_selection
+from algoperf.blocks.jax_step import make_init_optimizer_state, train_step
+from algoperf.blocks.schedules import warmup_cosine_rate
+from algoperf.blocks.self_tuning import LAMB
+from algoperf.blocks.update import make_update_params
+
+__all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
+
+
+def make_optimizer(settings):
+    return partial(
+        optax.lamb,
+        b1=1.0 - settings["one_minus_beta1"],
+        b2=settings["beta2"],
+        eps=1e-8,
+        weight_decay=settings["weight_decay"],
+    )
+
+
+init_optimizer_state = make_init_optimizer_state(make_optimizer, LAMB)
+update_params = make_update_params(train_step, LAMB, warmup_cosine_rate)

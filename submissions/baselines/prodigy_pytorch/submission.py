@@ -1,0 +1,74 @@
+"""Prodigy with linear warm-up and cosine decay, in PyTorch: AdamW that estimates its learning rate.
+
+https://arxiv.org/abs/2306.06101, as `optax.contrib.prodigy` with `safeguard_warmup`; the schedule multiplies the
+estimate, which never leaves the device.
+"""
+
+import math
+
+import torch
+
+from algoperf.blocks.batch_sizes import get_batch_size
+from algoperf.blocks.data import data_selection
+from algoperf.blocks.schedules import warmup_cosine_rate
+from algoperf.blocks.self_tuning import PRODIGY
+from algoperf.blocks.torch_rules import average
+from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
+from algoperf.blocks.update import make_update_params
+
+__all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
+
+EPSILON = 1e-8
+
+
+class Prodigy(torch.optim.Optimizer):
+    """Adam's direction times an estimate of the distance from the initial parameters to a solution.
+
+    The estimate is one number for all parameters, d: the largest quotient so far of two averages, that of the products
+    of gradients and distances moved, and the 1-norm of that of the gradients.
+    """
+
+    def __init__(self, params, beta1, beta2, initial_distance, weight_decay):
+        params = list(params)
+        settings = dict(lr=0.0, beta1=beta1, beta2=beta2, weight_decay=weight_decay, d0=initial_distance)
+        super().__init__(params, settings)
+        (group,) = self.param_groups
+        group.update(step=0, d=params[0].new_tensor(initial_distance), numerator=params[0].new_tensor(0.0))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """Update the estimate, then every parameter that has a gradient; `closure` is not used."""
+        del closure
+        (group,) = self.param_groups
+        params = [param for param in group["params"] if param.grad is not None]
+        group["step"] += 1
+        beta1, beta2, d, d0 = group["beta1"], group["beta2"], group["d"], group["d0"]
+        correction = math.sqrt(1.0 - beta2 ** group["step"]) / (1.0 - beta1 ** group["step"])
+        rate = d * (group["lr"] * correction)
+        moved = torch.stack([self._take_in(param, group) for param in params]).sum()
+        group["numerator"] = math.sqrt(beta2) * group["numerator"] + (d / d0) * rate * moved
+        denominator = torch.stack([self.state[param]["gradients"].abs().sum() for param in params]).sum()
+        group["d"] = torch.maximum(d, group["numerator"] / denominator)
+        for param in params:
+            state = self.state[param]
+            direction = state["m"] / (state["v"].sqrt().add_(group["d"] * EPSILON))
+            param.sub_(rate * direction.add_(param, alpha=group["weight_decay"]))
+
+    def _take_in(self, param, group):
+        """Update a parameter's averages; returns the product of its gradient and of how far it has come."""
+        state, grad, d = self.state[param], param.grad, group["d"]
+        if not state:
+            state["initial"] = param.clone()
+        average(state, "m", grad * d, group["beta1"])
+        average(state, "v", (grad * d).square_(), group["beta2"])
+        gradients = state.setdefault("gradients", torch.zeros_like(param))
+        gradients.mul_(math.sqrt(group["beta2"])).add_(grad * (d * d / group["d0"]))
+        return torch.sum(grad * (state["initial"] - param))
+
+
+def make_optimizer(params, settings):
+    return Prodigy(params, settings["beta1"], settings["beta2"], settings["initial_distance"], settings["weight_decay"])
+
+
+init_optimizer_state = make_init_optimizer_state(make_optimizer, PRODIGY)
+update_params = make_update_params(train_step, PRODIGY, warmup_cosine_rate)
