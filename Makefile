@@ -37,6 +37,8 @@ LOGS ?=
 #?        folder of runs for `make leaderboard`
 BOARD ?= build/leaderboard
 #?        folder that `make leaderboard` writes
+TEST_PROCESSES ?= 2
+#?        files of tests that `make test` runs at a time
 EXTRA ?=
 #?        more options of `algoperf train`, such as "--max-global-steps 100"
 
@@ -60,7 +62,7 @@ demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
 help: ## Explain targets and variables
 	@awk 'BEGIN { FS = ":.*## "; print "Targets:" } \
 	  /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 } \
-	  /^[A-Z]+ \?=/ { split($$0, setting, " *[?]= *"); name = setting[1]; value = setting[2] } \
+	  /^[A-Z_]+ \?=/ { split($$0, setting, " *[?]= *"); name = setting[1]; value = setting[2] } \
 	  /^#\?/ { sub(/^#\? +/, ""); variables = variables sprintf("  %-12s %-10s %s\n", name, value, $$0) } \
 	  END { printf "Variables (make TARGET NAME=value), with their defaults:\n%s", variables }' $(firstword $(MAKEFILE_LIST))
 
@@ -79,7 +81,7 @@ demo: setup ## Train three submissions on real data and score them: a first resu
 test: setup ## Check style and types, and run the tests
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 	$(VENV)/bin/python ci/make_cube.py --check
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 train: $(jobs) ## Train SUBMISSION on WORKLOADS; finished trials are not repeated, broken ones resumed
 
