@@ -21,7 +21,6 @@ from algoperf.errors import UserError
         ({"submission.py": "from .steps import step\n", "steps.py": "import optax\n"}, "jax"),
         ({"submission.py": "import jax, torch\n"}, None),
         ({"submission.py": "import numpy\n"}, None),
-        ({"submission.py": "def f(:\n"}, None),
     ],
 )
 def test_framework(write, files, framework):
@@ -30,6 +29,10 @@ def test_framework(write, files, framework):
     if framework is None:
         with pytest.raises(UserError, match="Say --framework jax or --framework pytorch"):
             infer_framework(file, required=True)
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_not_a_question(write):
+    assert infer_framework(write({"submission.py": "import numpy\ndef f(:\n"}) / "submission.py", required=True) is None
 
 
 @pytest.mark.parametrize(
