@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from algoperf.blocks import self_tuning
+from algoperf.settings import TrialSettings
 from algoperf.trial import Trial
 from algoperf.tuning import load_search_space
-from trial_runs import Run, assert_same_outcome
+from trial_runs import Run, content, metrics
 
 FRAMEWORKS = ("jax", "pytorch")
 BASELINES = Path(__file__).parents[1] / "submissions" / "baselines"
 FOLDERS = sorted(path.parent for path in BASELINES.glob("*/submission.py"))
-# Beyond all warm-ups, and beyond Shampoo's first roots.
-FIRST_EVALUATION, LAST_STEP = 110, 125
+# Beyond Shampoo's first roots, and when Prodigy has found its learning rate.
+FIRST_EVALUATION, LAST_STEP = 90, 100
 
 
 @pytest.fixture
@@ -36,17 +37,22 @@ def left_by_a_kill(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_it_learns_and_resumes(folder, data_root, tmp_path, left_by_a_kill, capsys):
+def test_it_learns_and_resumes(folder, data_root, tmp_path, left_by_a_kill, monkeypatch, capsys):
+    # Neither a slow machine nor a fast baseline ends the trial: what is compared is so many steps.
+    monkeypatch.setattr(TrialSettings, "budget_sec", 1e9)
+    monkeypatch.setattr(Trial, "_note_goals", lambda self, metrics: None)
     framework = folder.name.rpartition("_")[2]
     options = {"max_global_steps": LAST_STEP, "eval_every_steps": FIRST_EVALUATION}
     whole = Run(folder, framework, data_root, tmp_path / "whole", options)
     assert whole.here() == 0, capsys.readouterr()
     assert [int(row["global_step"]) for row in whole.rows] == [FIRST_EVALUATION, LAST_STEP]
-    assert float(whole.rows[-1]["train/accuracy"]) > 0.7  # by guessing, 0.1
+    assert float(whole.rows[-1]["train/accuracy"]) > 0.5  # by guessing, 0.1
     resumed = Run(folder, framework, data_root, left_by_a_kill, options)
     assert resumed.here() == 0, capsys.readouterr()
     assert f"resumed from checkpoint_{FIRST_EVALUATION}" in capsys.readouterr().out
-    assert_same_outcome(resumed, whole)
+    assert [metrics(row) for row in resumed.rows] == [metrics(row) for row in whole.rows]
+    found, expected = content(resumed.checkpoint), content(whole.checkpoint)
+    assert [name for name in found | expected if found.get(name) != expected.get(name)] == []
 
 
 @pytest.mark.parametrize("name", sorted({folder.name.rpartition("_")[0] for folder in FOLDERS}))

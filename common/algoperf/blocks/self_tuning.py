@@ -30,7 +30,8 @@ ADAMW = NADAMW
 CAUTIOUS_NADAMW = NADAMW  # published
 EMA_NADAMW: Settings = MappingProxyType({**NADAMW, "ema_decay": 0.999})
 SAM: Settings = MappingProxyType({**NADAMW, "rho": 0.02})
-SHAMPOO: Settings = MappingProxyType({**NADAMW, "start_step": 101, "root_every": 20})
+# The published start, at step 101, is later than the targets of `digits`.
+SHAMPOO: Settings = MappingProxyType({**NADAMW, "start_step": 21, "root_every": 20})
 LAMB: Settings = MappingProxyType({**NADAMW, "learning_rate": 0.01})
 ADAFACTOR: Settings = MappingProxyType({name: value for name, value in NADAMW.items() if name != "beta2"})
 # No momentum baseline has been published for self-tuning: round values inside the published search space.

@@ -20,7 +20,8 @@ class Rule(torch.optim.Optimizer):
     """
 
     def __init__(self, params: Iterable[Any], **settings: Any) -> None:
-        super().__init__(params, {"lr": 0.0, **settings})
+        # "differentiable" would be added when a state is loaded: this way, a restored optimizer is the same one.
+        super().__init__(params, {"lr": 0.0, "differentiable": False, **settings})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]

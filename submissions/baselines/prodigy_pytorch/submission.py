@@ -12,7 +12,7 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import PRODIGY
-from algoperf.blocks.torch_rules import average
+from algoperf.blocks.torch_rules import Rule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -21,7 +21,7 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 EPSILON = 1e-8
 
 
-class Prodigy(torch.optim.Optimizer):
+class Prodigy(Rule):
     """Adam's direction times an estimate of the distance from the initial parameters to a solution.
 
     The estimate is one number for all parameters, d: the largest quotient so far of two averages, that of the products
@@ -30,8 +30,7 @@ class Prodigy(torch.optim.Optimizer):
 
     def __init__(self, params, beta1, beta2, initial_distance, weight_decay):
         params = list(params)
-        settings = dict(lr=0.0, beta1=beta1, beta2=beta2, weight_decay=weight_decay, d0=initial_distance)
-        super().__init__(params, settings)
+        super().__init__(params, beta1=beta1, beta2=beta2, weight_decay=weight_decay, d0=initial_distance)
         (group,) = self.param_groups
         group.update(step=0, d=params[0].new_tensor(initial_distance), numerator=params[0].new_tensor(0.0))
 
