@@ -48,7 +48,7 @@ MINI = {
     "num_validation_examples": 500,
     "num_test_examples": 500,
     "eval_batch_size": 500,
-    **sized(hidden_dims=(64,), latent_dim=64, num_message_passing_steps=3),
+    **sized(hidden_dims=(32,), latent_dim=32, num_message_passing_steps=3),
 }
 
 WORKLOAD = WorkloadDefinition(
@@ -74,7 +74,7 @@ WORKLOAD = WorkloadDefinition(
         "ogbg_silu": activated("silu"),
         "ogbg_model_size": {
             **sized(hidden_dims=(256, 256), latent_dim=128, num_message_passing_steps=3),
-            "mini": {**MINI, **sized(hidden_dims=(64, 64), latent_dim=32, num_message_passing_steps=2)},
+            "mini": {**MINI, **sized(hidden_dims=(32, 32), latent_dim=16, num_message_passing_steps=2)},
         },
     },
     mini=MINI,
