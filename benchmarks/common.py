@@ -28,7 +28,7 @@ from algoperf.versions import DEFAULT_VERSION  # noqa: E402
 DATA = ROOT / "build" / "benchmarks" / "data"
 ALGOPERF = Path(sys.executable).with_name("algoperf")
 FRAMEWORKS = ("jax", "pytorch")
-SCALES = {"digits": "full", "mnist": "mini"}  # data that needs no network
+SCALES = {"digits": "full", "mnist": "mini", "ogbg": "mini"}  # data that needs no network
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

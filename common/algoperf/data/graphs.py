@@ -125,10 +125,10 @@ class GraphTable:
         node_starts, edge_starts = self.node_starts[rows], self.edge_starts[rows]
         num_nodes, num_edges = self.node_starts[rows + 1] - node_starts, self.edge_starts[rows + 1] - edge_starts
         of_edges = ragged_rows(edge_starts, num_edges)
-        arrays = {
-            "nodes": self.nodes[ragged_rows(node_starts, num_nodes)],
-            "edges": self.edges[of_edges],
-            "ends": self.ends[of_edges],
+        arrays = {  # several times as fast as with brackets
+            "nodes": self.nodes.take(ragged_rows(node_starts, num_nodes), axis=0),
+            "edges": self.edges.take(of_edges, axis=0),
+            "ends": self.ends.take(of_edges, axis=0),
         }
         return num_nodes, num_edges, arrays
 
@@ -165,12 +165,12 @@ class GraphTable:
         # Each graph's stretch of edges is taken twice, the second time with its ends exchanged.
         starts = np.repeat(np.cumsum(num_edges) - num_edges, 2)
         of_edges = ragged_rows(starts, both_ways)
-        batch.edges[first_edge:edges_end] = arrays["edges"][of_edges]
+        batch.edges[first_edge:edges_end] = arrays["edges"].take(of_edges, axis=0)
         offsets = first_node + np.repeat(np.cumsum(num_nodes) - num_nodes, num_edges)
-        ends = (arrays["ends"] + offsets[:, np.newaxis]).astype(np.int32)[of_edges]
-        reverse = np.repeat(np.arange(len(both_ways)) % 2, both_ways).astype(bool)
-        batch.senders[first_edge:edges_end] = np.where(reverse, ends[:, 1], ends[:, 0])
-        batch.receivers[first_edge:edges_end] = np.where(reverse, ends[:, 0], ends[:, 1])
+        heads, tails = ((arrays["ends"][:, side] + offsets).astype(np.int32).take(of_edges) for side in (0, 1))
+        reverse = np.repeat(np.arange(len(both_ways)) % 2 == 1, both_ways)
+        batch.senders[first_edge:edges_end] = np.where(reverse, tails, heads)
+        batch.receivers[first_edge:edges_end] = np.where(reverse, heads, tails)
         for indices in (batch.senders, batch.receivers):
             indices[edges_end : first_edge + budget.num_edges] = nodes_end
 
