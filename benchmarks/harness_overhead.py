@@ -29,7 +29,7 @@ from algoperf.registry import find_workload
 
 CASES = {"digits": (None, 1024), "mnist": (None, 1024), "ogbg": (64, 512)}  # batch sizes; None for the submission's own
 CHUNK = 64  # steps, for so many of which the harness makes keys at a time
-LONG_STEPS = {"ogbg": {64: 4, 512: 1}}  # by workload and batch size, shorter chunks of steps that take seconds
+LONG_STEPS = {"ogbg"}  # workloads whose full model takes seconds for a step: each is a chunk
 WARM_UP = 2  # chunks
 LEAST = 8  # chunks after that
 
@@ -131,7 +131,7 @@ def measure(workload: str, framework: str, batch_size: int | None, seconds: floa
         submission = load_submission(settings.submission_file)
         if batch_size is not None:
             submission = dataclasses.replace(submission, get_batch_size=lambda name: batch_size)
-        chunk = LONG_STEPS.get(workload, {}).get(batch_size or 0, CHUNK)
+        chunk = 1 if workload in LONG_STEPS else CHUNK
         interleaved = Interleaved(submission, backend, str(settings.data_dir), seconds, chunk)
         harnessed = dataclasses.replace(submission, data_selection=interleaved)
         with open(Path(folder, "progress"), "w") as stream, contextlib.suppress(Enough):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from algoperf.data.graphs import GraphBudget, GraphTable, pack, ragged_rows
 from algoperf.data.order import TrainingOrder
+from algoperf.data.queue import InputQueue
 from algoperf.datasets.base import Shard
 from algoperf.datasets.ogbg import MOLPCBA, MolPcba
 from algoperf.datasets.ogbg_batches import MISSING, MoleculeEvaluationBatches, Molecules, MoleculeTrainingBatches
@@ -284,3 +285,21 @@ def test_batches_that_are_too_small_for_the_largest_graph_are_refused_at_once(op
     with pytest.raises(UserError, match=r"A batch size of 4 on 4 devices has room for 12 nodes .* of at least 8\."):
         opened.training(seed=0, batch_size=4, shard=Shard(0, 4))
     assert opened.training(seed=0, batch_size=8, shard=Shard(0, 4)).batch(0)["targets"].shape == (3, 128)
+
+
+def test_a_queue_goes_on_from_a_saved_position():
+    made = molecules(random_sizes(60), GraphBudget(4, 20, 40))
+
+    def queue(position=0):
+        return InputQueue(MoleculeTrainingBatches(made, seed=7, shard=Shard(devices=2)), lambda batch: batch, position)
+
+    whole, stopped = queue(), queue()
+    for _ in range(9):
+        next(whole), next(stopped)
+    resumed = queue(stopped.position)
+    assert stopped.position not in (0, 9)
+    for _ in range(20):
+        expected, found = next(whole), next(resumed)
+        np.testing.assert_array_equal(found["inputs"].nodes, expected["inputs"].nodes)
+        np.testing.assert_array_equal(found["targets"], expected["targets"])
+        assert whole.position == resumed.position
