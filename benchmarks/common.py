@@ -31,7 +31,7 @@ DATA = ROOT / "build" / "benchmarks" / "data"
 ALGOPERF = Path(sys.executable).with_name("algoperf")
 FRAMEWORKS = ("jax", "pytorch")
 SCALES = {"digits": "full", "mnist": "mini"}  # data that needs no network
-FULL_MODELS = ("cifar", "imagenet_resnet", "imagenet_vit")  # measured at full size, on the data of scale mini
+FULL_MODELS = ("cifar", "imagenet_resnet", "imagenet_vit", "ogbg")  # measured at full size, on the data of scale mini
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

@@ -73,7 +73,7 @@ class BoundWorkload(spec.Workload):
         return opened
 
     def input_queue(self, data_dir: str, global_batch_size: int, position: int = 0) -> InputQueue:
-        """Training batches from batch number `position` on, in the order that the trial's seed decides."""
+        """Training batches from `position` on, in the order that the trial's seed decides."""
         batches = self.dataset(data_dir).training(
             seed=seeds.derive(self._seed, "order"), batch_size=global_batch_size, shard=self._shard
         )
@@ -139,7 +139,7 @@ class BoundWorkload(spec.Workload):
         for batch in self.evaluation_batches(data_dir, split, global_batch_size, global_step):  # type: ignore[arg-type]
             outputs = step(self.place(batch))
             accumulator.add({name: np.asarray(value) for name, value in outputs.items()}, batch)
-            counted += int(batch["weights"].sum())
+            counted += int(batch["real" if "real" in batch else "weights"].sum())
         (accumulator, counted), *others = self.gather((accumulator, counted))
         for other, other_counted in others:
             accumulator.merge(other)

@@ -34,7 +34,8 @@ class WorkloadDefinition:
     Attributes:
       name: as in run folders and version files; the cube's folder has the name of the base workload.
       dataset: where the data comes from; several workloads may share one.
-      loss_type: which loss, and with it which loss function of the bindings.
+      loss_type: which loss submissions are told it is, as published.
+      loss: which loss function computes it, where the published type names another one; `loss_type` if None.
       evaluation: device function and accumulator of the metrics.
       num_train_examples, num_eval_train_examples, num_validation_examples, num_test_examples: counts of
         examples; `num_test_examples` is None where there is no test split.
@@ -45,7 +46,8 @@ class WorkloadDefinition:
       output_params: names of the output layer's parameters (PyTorch) or top-level groups (JAX).
       dropout: default dropout rate; None where the model takes no dropout rate.
       channels_last: whether `inputs` are NHWC images, which the PyTorch binding turns into NCHW.
-      torch_train_weights: whether PyTorch training batches carry an all-true `weights` mask (as published).
+      torch_train_weights: whether PyTorch training batches carry a boolean `weights` mask (as published); it is all
+        true where the dataset has none.
       torch_compile: what `torch.compile` is applied to on GPUs, as published: of {"model", "loss"}.
       properties: further attributes of the bound workload; published submissions and meta data know them.
       variants: name -> fields that differ. Mappings given for `model` and `properties` are merged, anything else is
@@ -66,6 +68,7 @@ class WorkloadDefinition:
     example_batch: Callable[[], Batch]
     output_params: Mapping[Framework, frozenset[str]]
     model: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    loss: LossType | None = None
     input_stats: tuple[Any, Any] | None = None
     dropout: float | None = None
     channels_last: bool = False
@@ -83,6 +86,11 @@ class WorkloadDefinition:
         for name in changes.keys() & _MERGED:
             merged[name] = MappingProxyType({**getattr(self, name), **changes[name]})
         return dataclasses.replace(self, **merged)
+
+    @property
+    def computed_loss(self) -> LossType:
+        """The loss function that is applied."""
+        return self.loss or self.loss_type
 
     def variant(self, name: str) -> WorkloadDefinition:
         """The base workload or one of its variants, by name."""

@@ -3,10 +3,11 @@
 import pytest
 
 from algoperf.data.queue import AHEAD, InputQueue
+from algoperf.datasets.base import TrainingBatches
 from algoperf.errors import DataError
 
 
-class Recorded:
+class Recorded(TrainingBatches):
     """Batches that note what is asked of them; `fails_at` is damaged."""
 
     def __init__(self, fails_at: int | None = None) -> None:
@@ -97,7 +98,7 @@ def test_errors_of_workers_come_with_their_batch():
 
 
 def test_datasets_without_workers_make_batches_when_they_are_asked_for():
-    class Plain:
+    class Plain(TrainingBatches):
         made = 0
 
         def batch(self, position: int) -> dict:
@@ -113,3 +114,20 @@ def test_datasets_without_workers_make_batches_when_they_are_asked_for():
     with made.paused():
         pass
     made.close()
+
+
+def test_positions_need_not_be_numbers_of_batches():
+    """Batches of graphs hold different numbers of them: positions count graphs, ahead of use too."""
+
+    class Graphs(Recorded):
+        def after(self, position: int) -> int:
+            return position + 5 + position % 3
+
+    batches = Graphs()
+    made = queue(batches)
+    assert [next(made)["position"] for _ in range(3)] == [0, 5, 12]
+    assert made.position == 17
+    assert batches.take() == ["begin 0", "begin 5", "begin 12", "begin 17", "begin 24"]
+    made.position = 12
+    assert batches.take() == ["discard 17", "discard 24"]
+    assert next(made)["position"] == 12

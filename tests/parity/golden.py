@@ -1,7 +1,8 @@
 """Golden files of the reference implementation: where they are, and the weights that they were computed with.
 
 ALGOPERF_GOLDENS names the folder; the default lies beside the repository. Without that folder the small copies
-in tests/data/goldens serve, which cover mnist, the random numbers and a few search spaces.
+in tests/data/goldens serve, which cover mnist, the metric and batches of ogbg, the random numbers and a few search
+spaces.
 """
 
 from __future__ import annotations

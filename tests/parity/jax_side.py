@@ -3,7 +3,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from side import Losses, Side, TrainingPass, cast
+from side import Losses, Side, TrainingPass
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
 
@@ -62,11 +62,8 @@ class JaxSide(Side):
     def output_candidates(self):
         return list(self.params)
 
-    def batch(self, inputs, dtype):
-        return {
-            name: jnp.asarray(cast(array, dtype) if array.dtype.kind == "f" else array.astype(np.int32))
-            for name, array in inputs.items()
-        }
+    def tensor(self, array):
+        return jnp.asarray(array.astype(np.int32) if array.dtype.kind in "iu" else array)
 
     def _forward(self, params, batch, mode):
         return self.workload.model_fn(
@@ -90,9 +87,8 @@ class JaxSide(Side):
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(float(loss["summed"]), float(loss["n_valid_examples"]), np.asarray(loss["per_example"]))
 
-    def evaluate(self, batch):
-        step = self.workload.evaluation_step(self.params, self.model_state, jax.random.PRNGKey(0))
-        return {name: float(value) for name, value in step(batch).items()}
+    def evaluation_outputs(self, batch):
+        return self.workload.evaluation_step(self.params, self.model_state, jax.random.PRNGKey(0))(batch)
 
     def training_pass(self, batch):
         def mean_loss(params):

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from algoperf.data.graphs import GraphsTuple
 from algoperf.frameworks import load_backend
 from algoperf.spec import ParameterType
 from algoperf.versions import load_version
 from algoperf.workload import Framework, WorkloadDefinition
 
 Arrays = dict[str, np.ndarray]
+GRAPH = "inputs__"  # before the names of a graph's fields
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,14 @@ class Side(abc.ABC):
         """What `is_output_params` may be asked about."""
 
     @abc.abstractmethod
+    def tensor(self, array: np.ndarray) -> Any:
+        """An array as the framework's; integers in the framework's own width."""
+
     def batch(self, inputs: Arrays, dtype: type[np.floating[Any]]) -> dict[str, Any]:
         """A golden input file as the framework's batch; its floating point inputs in `dtype`."""
+        found = {name: self.tensor(cast(array, dtype)) for name, array in inputs.items()}
+        graph = {name.removeprefix(GRAPH): found.pop(name) for name in list(found) if name.startswith(GRAPH)}
+        return {**found, "inputs": GraphsTuple(**graph, globals={})} if graph else found
 
     @abc.abstractmethod
     def logits(self, batch: dict[str, Any], *, train: bool) -> Any:
@@ -89,8 +97,15 @@ class Side(abc.ABC):
         """The loss of logits, against the entry `targets` of the batch."""
 
     @abc.abstractmethod
+    def evaluation_outputs(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """What the device function of the workload's evaluation returns for one batch."""
+
     def evaluate(self, batch: dict[str, Any]) -> dict[str, float]:
-        """The workload's own evaluation of one batch."""
+        """The workload's own evaluation of one batch; sums over examples where metrics are means over them."""
+        accumulator = self.workload.definition.evaluation.accumulator()
+        outputs = self.evaluation_outputs(batch)
+        accumulator.add({name: np.asarray(value) for name, value in outputs.items()}, batch)
+        return accumulator.result(1)
 
     @abc.abstractmethod
     def training_pass(self, batch: dict[str, Any]) -> TrainingPass:

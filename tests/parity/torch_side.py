@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-from side import Losses, Side, TrainingPass, cast
+from side import Losses, Side, TrainingPass
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
 
@@ -44,11 +44,8 @@ class TorchSide(Side):
     def output_candidates(self):
         return list(self.parameters())
 
-    def batch(self, inputs, dtype):
-        return {
-            name: torch.from_numpy(cast(array, dtype) if array.dtype.kind == "f" else array.astype(np.int64))
-            for name, array in inputs.items()
-        }
+    def tensor(self, array):
+        return torch.from_numpy(array.astype(np.int64) if array.dtype.kind in "iu" else array)
 
     def logits(self, batch, *, train):
         logits, state = self.workload.model_fn(
@@ -73,9 +70,8 @@ class TorchSide(Side):
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(loss["summed"].item(), loss["n_valid_examples"].item(), loss["per_example"].detach().numpy())
 
-    def evaluate(self, batch):
-        outputs = self.workload.evaluation_step(self.model, None, None)(batch)
-        return {name: value.item() for name, value in outputs.items()}
+    def evaluation_outputs(self, batch):
+        return self.workload.evaluation_step(self.model, None, None)(batch)
 
     def training_pass(self, batch):
         logits = self.logits(batch, train=True)

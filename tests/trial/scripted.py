@@ -16,7 +16,7 @@ from algoperf import random_utils, spec
 from algoperf.binding import BoundWorkload
 from algoperf.clock import Clock
 from algoperf.data.queue import InputQueue
-from algoperf.datasets.base import Shard
+from algoperf.datasets.base import Shard, TrainingBatches
 from algoperf.progress import Progress, SilentDisplay
 from algoperf.records import Status
 from algoperf.registry import find_workload
@@ -46,6 +46,13 @@ class Time:
         self.now += seconds
 
 
+class Numbered(TrainingBatches):
+    """Batches that are nothing but their number."""
+
+    def batch(self, position: int) -> dict[str, int]:
+        return {"position": position}
+
+
 class ScriptedWorkload(BoundWorkload):
     """Evaluations take `eval_sec` and return, or raise, the entries of a script; its last entry repeats."""
 
@@ -61,7 +68,7 @@ class ScriptedWorkload(BoundWorkload):
         return SimpleNamespace(hash="scripted", warm=lambda: None)
 
     def input_queue(self, data_dir: str, global_batch_size: int, position: int = 0) -> InputQueue:
-        return InputQueue(SimpleNamespace(batch=lambda position: {"position": position}), lambda batch: batch)
+        return InputQueue(Numbered(), lambda batch: batch)
 
     def eval_model(self, global_batch_size, params, *rest: Any, **named: Any) -> dict[str, float]:
         self._time.pass_(self._eval_sec)

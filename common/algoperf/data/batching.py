@@ -7,15 +7,15 @@ number of processes together see the same global batches.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from algoperf.data.order import TrainingOrder, sample
+from algoperf.data.sequences import BatchSequence
 from algoperf.data.store import Store
-from algoperf.datasets.base import Batch, Shard, Split
+from algoperf.datasets.base import Batch, Shard, Split, TrainingBatches
 from algoperf.errors import UserError
 
 Fields = Mapping[str, np.ndarray]
@@ -23,7 +23,7 @@ Finish = Callable[[dict[str, np.ndarray]], Batch]
 """Turns raw rows, one array (rows, ...) per field, into a batch; vectorised, row by row independent."""
 
 
-class ArrayTrainingBatches:
+class ArrayTrainingBatches(TrainingBatches):
     """Shuffled, endless, always full training batches (see `TrainingBatches`)."""
 
     def __init__(self, fields: Fields, finish: Finish, *, seed: int, batch_size: int, shard: Shard) -> None:
@@ -39,7 +39,7 @@ class ArrayTrainingBatches:
         return self._finish(_take(self._fields, rows))
 
 
-class ArrayEvaluationBatches(Sequence[Batch]):
+class ArrayEvaluationBatches(BatchSequence):
     """Each of the examples `rows` once, in order, in batches of one size.
 
     All shards have equally many batches. Rows beyond the last example are zero, and so are their `weights`.
@@ -52,20 +52,6 @@ class ArrayEvaluationBatches(Sequence[Batch]):
 
     def __len__(self) -> int:
         return math.ceil(len(self._rows) / self._batch_size)
-
-    @overload
-    def __getitem__(self, index: int) -> Batch: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Batch]: ...
-
-    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
-        if isinstance(index, slice):
-            return [self._batch(number) for number in range(*index.indices(len(self)))]
-        number = operator.index(index)
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"batch {number} of {len(self)}")
-        return self._batch(number % len(self))
 
     def _batch(self, number: int) -> Batch:
         size = self._slice.stop - self._slice.start
@@ -127,13 +113,18 @@ def shard_slice(batch_size: int, shard: Shard) -> slice:
     """The rows of a global batch that belong to `shard`; UserError if the shards cannot be equal."""
     if not 0 <= shard.index < shard.count:
         raise ValueError(f"shard index {shard.index} is not below the number of shards, {shard.count}")
-    if batch_size < 1 or batch_size % shard.count:
-        raise UserError(
-            f"A batch size of {batch_size} cannot be split among {shard.count} processes. Choose a positive "
-            f"multiple of {shard.count}, or another number of processes."
-        )
-    size = batch_size // shard.count
+    size = part_size(batch_size, shard.count, "processes")
     return slice(shard.index * size, (shard.index + 1) * size)
+
+
+def part_size(batch_size: int, num_parts: int, whose: str) -> int:
+    """The size of one of several equal parts of a batch; UserError, speaking of `whose`, if they cannot be equal."""
+    if batch_size < 1 or batch_size % num_parts:
+        raise UserError(
+            f"A batch size of {batch_size} cannot be split among {num_parts} {whose}. Choose a positive "
+            f"multiple of {num_parts}, or another number of {whose}."
+        )
+    return batch_size // num_parts
 
 
 def stored_split(split: Split) -> str:

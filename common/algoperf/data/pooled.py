@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import overload
+from collections.abc import Callable, Iterator
 
 from algoperf.data.pool import RowSource, Task, WorkerPool
-from algoperf.datasets.base import Batch, PendingBatch
+from algoperf.data.sequences import BatchSequence
+from algoperf.datasets.base import Batch, PendingBatch, TrainingBatches
 
 AHEAD = 2  # batches that are being made while one is in use
 MakeTasks = Callable[[int, int], list[Task]]
 """Cuts the batch of the given number into tasks of at most the given number of rows."""
 
 
-class PooledTrainingBatches:
+class PooledTrainingBatches(TrainingBatches):
     """Endless training batches (see `PrefetchedBatches`)."""
 
     def __init__(self, pool: WorkerPool, source: RowSource, num_rows: int, make_tasks: MakeTasks) -> None:
@@ -40,7 +39,7 @@ class PooledTrainingBatches:
         self._pool.resume()
 
 
-class PooledEvaluationBatches(Sequence[Batch]):
+class PooledEvaluationBatches(BatchSequence):
     """The batches of one evaluation. Iterating makes the next ones while one is in use."""
 
     def __init__(
@@ -52,19 +51,8 @@ class PooledEvaluationBatches(Sequence[Batch]):
     def __len__(self) -> int:
         return self._num_batches
 
-    @overload
-    def __getitem__(self, index: int) -> Batch: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Batch]: ...
-
-    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
-        if isinstance(index, slice):
-            return [self._begin(number).result() for number in range(*index.indices(len(self)))]
-        number = operator.index(index)
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"batch {number} of {len(self)}")
-        return self._begin(number % len(self)).result()
+    def _batch(self, number: int) -> Batch:
+        return self._begin(number).result()
 
     def __iter__(self) -> Iterator[Batch]:
         pending: deque[PendingBatch] = deque()

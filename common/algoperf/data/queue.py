@@ -21,23 +21,23 @@ class InputQueue(Iterator[Batch]):
     def __init__(self, batches: TrainingBatches, place: Callable[[Batch], Batch], position: int = 0) -> None:
         self._batches = batches
         self._place = place
-        self._position = position
+        self._position = self._next_to_make = position
         self._ahead: deque[PendingBatch] = deque()
 
     @property
     def position(self) -> int:
-        """Number of the next batch."""
+        """Where the next batch begins, see `TrainingBatches`."""
         return self._position
 
     @position.setter
     def position(self, value: int) -> None:
-        self.close()
         self._position = value
+        self.close()
 
     def __next__(self) -> Batch:
         self._begin()
         batch = self._ahead.popleft().result() if self._ahead else self._batches.batch(self._position)
-        self._position += 1
+        self._position = self._batches.after(self._position)
         self._begin()
         return self._place(batch)
 
@@ -51,11 +51,13 @@ class InputQueue(Iterator[Batch]):
         """Forget the batches that were made ahead."""
         while self._ahead:
             self._ahead.popleft().discard()
+        self._next_to_make = self._position
 
     def _begin(self) -> None:
         if isinstance(self._batches, PrefetchedBatches):
             while len(self._ahead) < AHEAD:
-                self._ahead.append(self._batches.begin(self._position + len(self._ahead)))
+                self._ahead.append(self._batches.begin(self._next_to_make))
+                self._next_to_make = self._batches.after(self._next_to_make)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """What a data source must offer: fetch, prepare, imitate in small, and yield batches.
 
 A batch is a dictionary of numpy arrays, or of nested tuples of them (speech: `(audio, paddings)`; molecules:
-a graph tuple). Batches are the same for both frameworks; layout and placement belong to the bindings.
+a `GraphsTuple`). Batches are the same for both frameworks; layout and placement belong to the bindings.
 """
 
 from __future__ import annotations
@@ -17,22 +17,42 @@ Split = Literal["train", "eval_train", "validation", "test"]
 
 @dataclass(frozen=True)
 class Shard:
-    """The part of every global batch that this process feeds: part `index` of `count` equal parts."""
+    """The part of every global batch that this process feeds: part `index` of `count` equal parts.
+
+    `devices` is the number of devices that this process drives. It matters where batches are made for each device:
+    graphs of a device must not refer to another's.
+    """
 
     index: int = 0
     count: int = 1
+    devices: int = 1
+
+    @property
+    def num_parts(self) -> int:
+        """Devices of all processes."""
+        return self.count * self.devices
+
+    @property
+    def parts(self) -> range:
+        """Numbers of this process's devices among all."""
+        return range(self.index * self.devices, (self.index + 1) * self.devices)
 
 
 class TrainingBatches(Protocol):
     """An endless stream of training batches that is addressed by position.
 
     Being a pure function of the position makes the state of the input one integer: a resumed run sees
-    exactly the batches that it would have seen.
+    exactly the batches that it would have seen. Positions begin at 0 and count batches, or, where batches hold
+    different numbers of examples, examples.
     """
 
     def batch(self, position: int) -> Batch:
-        """This process's part of global batch number `position` (from 0); always full."""
+        """This process's part of the global batch at `position`; always full."""
         ...
+
+    def after(self, position: int) -> int:
+        """The position of the batch that follows the one at `position`, the same in all processes."""
+        return position + 1
 
 
 class PendingBatch(Protocol):
@@ -85,7 +105,10 @@ class OpenDataset(Protocol):
         ...
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> TrainingBatches:
-        """Shuffled training batches. `batch_size` is global; each shard gets `batch_size / count` rows."""
+        """Shuffled training batches. `batch_size` is global; each shard gets `batch_size / count` rows.
+
+        Graphs: up to so many, and always the same number of rows.
+        """
         ...
 
     def evaluation(
@@ -94,8 +117,10 @@ class OpenDataset(Protocol):
         """Batches that hold each of `num_examples` examples of the split exactly once over all shards.
 
         Every batch has `batch_size / count` rows; missing rows are zeros. `weights` (float32, one per row) is
-        always there: 1 for an example, 0 for padding. `eval_train` is a sample without replacement drawn from
-        the training split with `seed`; the other splits are read from their start and ignore it.
+        always there: 1 for an example, 0 for padding. Where weights are about something smaller than a row (its
+        labels), `real` (bool, one per row) says which rows are examples. `eval_train` is a sample without
+        replacement drawn from the training split with `seed`; the other splits are read from their start and
+        ignore it.
         """
         ...
 

@@ -16,7 +16,7 @@ from algoperf.data.download import RemoteFile, download
 from algoperf.data.order import TrainingOrder
 from algoperf.data.seeding import keyed_generator
 from algoperf.data.store import Store, create_store, store_exists
-from algoperf.datasets.base import Batch, Shard, Split
+from algoperf.datasets.base import Batch, Shard, Split, TrainingBatches
 from algoperf.datasets.cifar_miniature import write_miniature
 from algoperf.errors import DataError
 
@@ -132,7 +132,7 @@ class OpenCifar10:
         return self._plain.evaluation(split, num_examples=num_examples, batch_size=batch_size, shard=shard, seed=seed)
 
 
-class CifarTrainingBatches:
+class CifarTrainingBatches(TrainingBatches):
     """Shuffled, endless, always full; every picture shifted by up to four pixels each way, half of them mirrored."""
 
     def __init__(self, fields: Fields, *, seed: int, batch_size: int, shard: Shard) -> None:

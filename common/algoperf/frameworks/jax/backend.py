@@ -46,7 +46,7 @@ class JaxBackend:
     @property
     def shard(self) -> Shard:
         """The whole batch: placement splits it over the devices."""
-        return Shard()
+        return Shard(devices=self.num_devices)
 
     def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
         """See Backend."""

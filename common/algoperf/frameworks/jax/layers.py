@@ -1,10 +1,14 @@
-"""Layers that flax does not have in the form the benchmark needs."""
+"""Layers that flax does not have in the form the benchmark needs, and activation functions by name."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"relu": nn.relu, "silu": nn.silu, "gelu": nn.gelu}
 
 
 class Dropout(nn.Module):

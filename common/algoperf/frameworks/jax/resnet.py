@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import flax.linen as nn
 import jax
 
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"relu": nn.relu, "silu": nn.silu, "gelu": nn.gelu}
+from algoperf.frameworks.jax.layers import ACTIVATIONS
+
 Make = Callable[..., Callable[[jax.Array], jax.Array]]
 """Makes a layer; takes what the layer's class takes."""
 

@@ -43,7 +43,7 @@ class JaxWorkload(BoundWorkload):
         self._accepted = set(inspect.signature(type(self._module).__call__).parameters)
         keywords = self._keywords(train=False, update_batch_norm=False, use_running_average=True, dropout_rate=None)
         self._init = jax.jit(functools.partial(self._module.init, **keywords))
-        self._loss = LOSSES[definition.loss_type]
+        self._loss = LOSSES[definition.computed_loss]
         evaluators = {**EVALUATORS, **vars(model)}
         if definition.evaluation.step not in evaluators:
             raise unknown("evaluation step", definition.evaluation.step, EVALUATORS)

@@ -1,10 +1,16 @@
-"""Initialisation and layers that torch does not have in the form the benchmark needs."""
+"""What torch does not have in the form the benchmark needs: initialisation, and activation functions by name."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
+import torch.nn.functional as F
+
+Activation = Callable[[torch.Tensor], torch.Tensor]
+ACTIVATIONS: dict[str, Activation] = {"relu": F.relu, "silu": F.silu, "gelu": partial(F.gelu, approximate="tanh")}
 
 # Standard deviation of a standard normal cut at +-2: dividing by it gives the cut one the wanted deviation.
 _TRUNCATED_STD = 0.87962566103423978

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from algoperf.frameworks.torch.layers import lecun_normal_
-
-Activation = Callable[[torch.Tensor], torch.Tensor]
-ACTIVATIONS: dict[str, Activation] = {"relu": F.relu, "silu": F.silu, "gelu": partial(F.gelu, approximate="tanh")}
+from algoperf.frameworks.torch.layers import ACTIVATIONS, Activation, lecun_normal_
 
 
 def _conv(num_inputs: int, num_outputs: int, side: int, stride: int = 1) -> nn.Conv2d:

@@ -53,7 +53,7 @@ class TorchWorkload(BoundWorkload):
         self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
             self._model_code, "model_inputs", lambda batch: (batch["inputs"],)
         )
-        self._loss = LOSSES[definition.loss_type]
+        self._loss = LOSSES[definition.computed_loss]
         evaluators = {**EVALUATORS, **vars(self._model_code)}
         if definition.evaluation.step not in evaluators:
             raise unknown("evaluation step", definition.evaluation.step, EVALUATORS)
@@ -112,15 +112,19 @@ class TorchWorkload(BoundWorkload):
 
     def place(self, batch: Batch) -> Batch:
         """Tensors on the device; integers as int64, NHWC images as NCHW views."""
-        placed = {name: self._tensor(value) for name, value in batch.items()}
+        placed: Batch = self._tensor(batch)
         if self.definition.channels_last:
             placed["inputs"] = placed["inputs"].permute(0, 3, 1, 2)
         return placed
 
     def place_training(self, batch: Batch) -> Batch:
-        """The same, with the all-true mask where published batches have one."""
+        """The same, with a boolean mask where published batches have one."""
         placed = self.place(batch)
-        if self.definition.torch_train_weights:
+        if not self.definition.torch_train_weights:
+            return placed
+        if "weights" in placed:
+            placed["weights"] = placed["weights"].bool()
+        else:
             placed["weights"] = torch.ones(len(placed["targets"]), dtype=torch.bool, device=self.device)
         return placed
 
@@ -128,6 +132,8 @@ class TorchWorkload(BoundWorkload):
         if isinstance(value, tuple):
             parts = [self._tensor(part) for part in value]
             return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+        if isinstance(value, dict):
+            return {name: self._tensor(part) for name, part in value.items()}
         array = value.astype(np.int64) if value.dtype == np.int32 else value
         tensor = torch.from_numpy(array)
         if self.device.type == "cuda":

@@ -1,0 +1,81 @@
+"""ogbg: a graph network on 437,929 molecules and what 128 biological assays found of them. Scored."""
+
+from typing import Any
+
+import numpy as np
+
+from algoperf.data.graphs import GraphsTuple
+from algoperf.datasets.base import Batch
+from algoperf.datasets.ogbg import MOLPCBA, MolPcba
+from algoperf.datasets.ogbg_raw import EDGE_FEATURES, NODE_FEATURES, NUM_TASKS
+from algoperf.metrics.average_precision import MULTI_LABEL
+from algoperf.spec import LossType
+from algoperf.workload import WorkloadDefinition
+
+
+def example_graph() -> Batch:
+    """One graph of one node and one edge."""
+    one, zero = np.ones(1, np.int32), np.zeros(1, np.int32)
+    nodes, edges = np.ones((1, NODE_FEATURES), np.float32), np.ones((1, EDGE_FEATURES), np.float32)
+    labels = np.zeros((1, NUM_TASKS), np.float32)
+    graph = GraphsTuple(nodes, edges, receivers=zero, senders=zero, globals={}, n_node=one, n_edge=one)
+    return {"inputs": graph, "targets": labels, "weights": labels + 1}
+
+
+def sized(*, hidden_dims: tuple[int, ...], latent_dim: int, num_message_passing_steps: int) -> dict[str, Any]:
+    """The fields that depend on the size of the model."""
+    sizes = {
+        "hidden_dims": hidden_dims,
+        "latent_dim": latent_dim,
+        "num_message_passing_steps": num_message_passing_steps,
+    }
+    # In JAX, dense layers are numbered over the whole model: three MLPs per step, then the decoder.
+    decoder = f"Dense_{3 * num_message_passing_steps * len(hidden_dims)}"
+    output_params = {"jax": frozenset({decoder}), "pytorch": frozenset({"decoder.weight", "decoder.bias"})}
+    return {"model": sizes, "properties": sizes, "output_params": output_params}
+
+
+def activated(name: str) -> dict[str, Any]:
+    """The fields that depend on the activation function."""
+    return {"model": {"activation_fn_name": name}, "properties": {"activation_fn_name": name}}
+
+
+BASE = sized(hidden_dims=(256,), latent_dim=256, num_message_passing_steps=5)
+MINI = {
+    "dataset": MolPcba(nodes_per_graph=12, edges_per_graph=26),
+    "num_train_examples": 4_000,
+    "num_eval_train_examples": 500,
+    "num_validation_examples": 500,
+    "num_test_examples": 500,
+    "eval_batch_size": 500,
+    **sized(hidden_dims=(32,), latent_dim=32, num_message_passing_steps=3),
+}
+
+WORKLOAD = WorkloadDefinition(
+    name="ogbg",
+    dataset=MOLPCBA,
+    loss_type=LossType.SOFTMAX_CROSS_ENTROPY,  # as published; submissions may branch on it
+    loss=LossType.SIGMOID_CROSS_ENTROPY,
+    evaluation=MULTI_LABEL,
+    num_train_examples=350_343,
+    num_eval_train_examples=43_793,
+    num_validation_examples=43_793,
+    num_test_examples=43_793,
+    eval_batch_size=32_768,
+    example_batch=example_graph,
+    model={**BASE["model"], **activated("relu")["model"], "num_outputs": NUM_TASKS},
+    properties={**BASE["properties"], **activated("relu")["properties"], "_num_outputs": NUM_TASKS},
+    output_params=BASE["output_params"],
+    dropout=0.1,
+    torch_train_weights=True,
+    torch_compile=frozenset({"loss"}),
+    variants={
+        "ogbg_gelu": activated("gelu"),
+        "ogbg_silu": activated("silu"),
+        "ogbg_model_size": {
+            **sized(hidden_dims=(256, 256), latent_dim=128, num_message_passing_steps=3),
+            "mini": {**MINI, **sized(hidden_dims=(32, 32), latent_dim=16, num_message_passing_steps=2)},
+        },
+    },
+    mini=MINI,
+)

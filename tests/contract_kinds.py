@@ -1,0 +1,130 @@
+"""What the contract tests have to know about kinds of tasks: shapes of batches, losses, and metrics written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sklearn.metrics
+
+from algoperf.data.graphs import GraphsTuple
+
+
+def arrays(value: Any) -> list[np.ndarray]:
+    """All arrays of nested tuples and dictionaries of tensors, as numpy."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return [leaf for part in value for leaf in arrays(part)] if isinstance(value, tuple) else [np.asarray(value)]
+
+
+def real_rows(batch: dict[str, Any]) -> np.ndarray:
+    """Which rows of an evaluation batch are examples."""
+    return np.asarray(batch["real"] if "real" in batch else batch["weights"]) > 0
+
+
+class Classification:
+    """One of ten classes per example; inputs are single arrays."""
+
+    num_outputs = 10
+    metrics = ("accuracy", "loss")
+
+    def __init__(self, *, mixed: bool = False) -> None:
+        self.mixed = mixed  # training targets are mixtures of classes
+
+    def num_rows(self, batch_size: int) -> int:
+        """Rows of a batch on one device."""
+        return batch_size
+
+    def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
+        """NHWC and int32 in JAX; NCHW, int64 and, where published ones have it, an all-true mask in PyTorch."""
+        definition = case.workload.definition
+        assert isinstance(batch["inputs"], case.kit.tensor_type)
+        inputs, targets = np.asarray(batch["inputs"]), np.asarray(batch["targets"])
+        example = definition.example_batch()
+        shape = (batch_size, *example["inputs"].shape[1:])
+        if case.framework == "pytorch" and definition.channels_last:
+            shape = (shape[0], shape[3], *shape[1:3])
+        assert (inputs.shape, inputs.dtype) == (shape, example["inputs"].dtype)
+        if self.mixed:
+            assert (targets.shape, targets.dtype) == ((batch_size, self.num_outputs), np.float32)
+            np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-6)
+        else:
+            assert (targets.shape, targets.dtype) == ((batch_size,), case.kit.integer)
+        assert np.asarray(case.eval_batch()["targets"]).dtype == case.kit.integer
+        if case.framework == "pytorch" and definition.torch_train_weights:
+            assert np.asarray(batch["weights"]).tolist() == [True] * batch_size
+        else:
+            assert "weights" not in batch
+
+    def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+        """Means over the rows."""
+        del weights
+        accuracy = np.mean(logits.argmax(axis=1) == targets)
+        return {"accuracy": accuracy, "loss": cross_entropy(logits, targets, 0.0).mean()}
+
+
+class MultiLabelGraphs:
+    """Up to 128 labels per graph; inputs are graph tuples of one size."""
+
+    num_outputs = 128
+    metrics = ("accuracy", "loss", "mean_average_precision")
+
+    def num_rows(self, batch_size: int) -> int:
+        """Rows of a batch on one device: the graphs, and one of padding."""
+        return batch_size + 1
+
+    def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
+        """Indices are int32 in JAX and int64 in PyTorch; the mask is float32 in JAX and bool in PyTorch."""
+        dataset, integer = case.workload.definition.dataset, case.kit.integer
+        num_nodes, num_edges = dataset.nodes_per_graph * batch_size + 1, dataset.edges_per_graph * batch_size
+        graph, rows = batch["inputs"], self.num_rows(batch_size)
+        assert isinstance(graph, GraphsTuple)
+        assert graph._fields == ("nodes", "edges", "receivers", "senders", "globals", "n_node", "n_edge")
+        assert graph.globals == {}
+        tensors = [part for part in graph if part is not graph.globals]
+        assert all(isinstance(tensor, case.kit.tensor_type) for tensor in tensors)
+        assert [(np.asarray(tensor).shape, np.asarray(tensor).dtype) for tensor in tensors] == [
+            ((num_nodes, 9), np.float32), ((num_edges, 3), np.float32), *[((num_edges,), integer)] * 2,
+            *[((rows,), integer)] * 2,
+        ]  # fmt: skip
+        assert (int(graph.n_node.sum()), int(graph.n_edge.sum())) == (num_nodes, num_edges)
+        targets, weights = np.asarray(batch["targets"]), np.asarray(batch["weights"])
+        assert (targets.shape, targets.dtype) == ((rows, self.num_outputs), np.float32)
+        mask_type = np.bool_ if case.framework == "pytorch" else np.float32
+        assert (weights.shape, weights.dtype) == ((rows, self.num_outputs), mask_type)
+        assert not targets[weights == 0].any()
+        assert 0.2 < weights.mean() < 0.5  # about a third of the labels is known
+
+    def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+        """Means over known labels, and over tasks with both labels."""
+        known = weights > 0
+        losses = binary_cross_entropy(logits, targets, 0.0)
+        scores = [
+            sklearn.metrics.average_precision_score(label[mask], score[mask])
+            for label, score, mask in zip(targets.T, 1 / (1 + np.exp(-logits.T)), known.T, strict=True)
+            if 0 < label.sum() < len(label)
+        ]
+        return {
+            "accuracy": np.mean((logits > 0)[known] == targets[known]),
+            "loss": losses[known].mean(),
+            "mean_average_precision": float(np.mean(scores)),
+        }
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> np.ndarray:
+    """Row by row, in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    smoothed = (1 - smoothing) * np.eye(logits.shape[1])[labels] + smoothing / logits.shape[1]
+    return -(smoothed * log_probabilities).sum(axis=1)
+
+
+def binary_cross_entropy(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> np.ndarray:
+    """Label by label, in float64; smoothed towards one over the number of labels."""
+    logits = logits.astype(np.float64)
+    smoothed = (1 - smoothing) * labels + smoothing / logits.shape[1]
+    return smoothed * np.logaddexp(0, -logits) + (1 - smoothed) * np.logaddexp(0, logits)
+
+
+KINDS = {"imagenet_vit": Classification(mixed=True), "ogbg": MultiLabelGraphs()}
+DEFAULT_KIND = Classification()
