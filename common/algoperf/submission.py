@@ -144,6 +144,12 @@ def _import(file: Path) -> Any:
     return module
 
 
+def raised_in(error: BaseException, folder: Path) -> bool:
+    """Whether code in `folder` itself raised the error, rather than something that it called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(folder)
+
+
 def submission_traceback(error: BaseException, folder: Path) -> str:
     """The traceback of an error cut to the submission's own frames, where it has any."""
     frames = traceback.extract_tb(error.__traceback__)
