@@ -12,6 +12,7 @@ COMMANDS = {
     "download": "Fetch the raw data of a workload.",
     "preprocess": "Turn raw data into a store that training reads.",
     "contact-sheet": "Draw the pictures that a model sees.",
+    "check": "Check whether a submission keeps the rules.",
     "train": "Train a submission on a workload, under the clock.",
     "smoke": "Train a submission on every workload at scale mini.",
     "evaluate": "Evaluate checkpoints again, without the submission.",

@@ -5,7 +5,7 @@
     │   └── CheckpointMismatch   2  a checkpoint of other code or settings
     ├── DataError                5  raw or preprocessed data is missing, truncated or corrupt
     ├── EvaluationMismatch       6  re-evaluated metrics differ from the recorded ones
-    └── ChecksFailed             8  runs are not what they have to be
+    └── ChecksFailed             8  runs or a submission are not what they have to be
 
 How a run ended has exit codes of its own: `records.Status`.
 """
@@ -45,7 +45,7 @@ class EvaluationMismatch(AlgoperfError):
 
 
 class ChecksFailed(AlgoperfError):
-    """A check of runs failed."""
+    """A check of runs or of a submission failed."""
 
     exit_code = 8
 

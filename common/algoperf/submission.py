@@ -46,14 +46,15 @@ def submission_name(file: Path) -> str:
     return file.parent.name if file.stem == "submission" else file.stem
 
 
+def is_part(entry: Path, folder: Path) -> bool:
+    """Whether a file below a submission's folder belongs to it: caches and git's files do not."""
+    return not _NOT_HASHED & set(entry.relative_to(folder).parts)
+
+
 def submission_hashes(file: Path) -> dict[str, str]:
     """SHA-256 of every file in the submission's folder, by relative path."""
     folder = file.parent
-    files = sorted(
-        entry
-        for entry in folder.rglob("*")
-        if entry.is_file() and not _NOT_HASHED & set(entry.relative_to(folder).parts)
-    )
+    files = sorted(entry for entry in folder.rglob("*") if entry.is_file() and is_part(entry, folder))
     return {str(entry.relative_to(folder)): hashlib.sha256(entry.read_bytes()).hexdigest() for entry in files}
 
 

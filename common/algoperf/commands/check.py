@@ -1,0 +1,92 @@
+"""`algoperf check`: does a submission keep the rules?"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from algoperf.commands import options
+
+if TYPE_CHECKING:
+    from algoperf.check.findings import Finding
+    from algoperf.check.request import CheckRequest, Ruleset
+    from algoperf.workload import Framework
+
+
+@click.command()
+@click.argument("submission", type=click.Path(path_type=Path))
+@click.option(
+    "--framework", type=click.Choice(["jax", "pytorch"]), help="The submission's framework.  [default: by its imports]"
+)
+@click.option(
+    "--ruleset",
+    type=click.Choice(["external", "self"]),
+    help="[default: by its folder, else external if it has a search space]",
+)
+@options.version
+@click.option("--static-only", is_flag=True, help="Read the code only; run nothing of it.")
+@click.option("--smoke", is_flag=True, help="Also train on all workloads at scale mini (minutes).")
+@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
+@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
+def check(
+    submission: Path,
+    framework: Framework | None,
+    ruleset: Ruleset | None,
+    version_name: str,
+    static_only: bool,
+    smoke: bool,
+    json_file: str | None,
+    strict: bool,
+) -> None:
+    """Check whether SUBMISSION, a folder or a .py file, keeps the rules, before any compute is spent on it.
+
+    First its files are read without importing them. Then its functions are called with small models in a process
+    of its own. Every finding has the number of a rule in docs/rules.md. Exit code 8 if there are errors.
+    """
+    from algoperf.check import report
+    from algoperf.check.request import CheckRequest, infer_ruleset
+    from algoperf.check.static.framework import infer_framework
+    from algoperf.errors import ChecksFailed, UserError
+    from algoperf.submission import submission_file
+    from algoperf.versions import load_version
+
+    if static_only and smoke:
+        raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
+    file = submission_file(submission)
+    request = CheckRequest(
+        submission=submission,
+        framework=framework or infer_framework(file, required=not static_only),
+        ruleset=ruleset or infer_ruleset(file),
+        version=load_version(version_name),
+        smoke=smoke,
+    )
+    result = report.Report(request, static_only, tuple(_findings(request, static_only)))
+    if json_file == "-":
+        click.echo(result.as_json())
+    else:
+        click.echo(result.as_text())
+    if json_file not in (None, "-"):
+        from algoperf.data.files import write_file
+
+        write_file(Path(json_file), result.as_json().encode() + b"\n")
+        click.echo(f"Wrote {json_file}")
+    bad = result.findings if strict else result.errors
+    if bad:
+        numbers = sorted({finding.rule.number for finding in bad}, key=report.in_order)
+        raise ChecksFailed(f"{request.name} does not keep the rules: {', '.join(numbers)}.")
+
+
+def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:
+    from algoperf.check import static
+
+    found = static.run(request)
+    if static_only:
+        return found
+    if importlib.util.find_spec("algoperf.check.probe") is None:
+        click.echo("note: only the code was read; this installation has no algoperf.check.probe.", err=True)
+        return found
+    probe = importlib.import_module("algoperf.check.probe")
+    return [*found, *probe.run(request)]
