@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -77,7 +78,8 @@ class Seal:
     def changes(self) -> Iterator[str]:
         """The paths of everything that is not what it was."""
         for path, names, name, value in self._names:
-            if names.get(name, _MISSING) is not value:
+            found = names.get(name, _MISSING)
+            if found is not value and not _wrapped_by_its_library(path, found, value):
                 yield path
         for path, function, parts in self._functions:
             if any(new is not old for new, old in zip(_parts(function), parts, strict=True)):
@@ -103,6 +105,15 @@ def _function_of(value: Any) -> types.FunctionType | None:
     elif type(value) is property:
         value = value.fget
     return value if type(value) is types.FunctionType else None
+
+
+def _wrapped_by_its_library(path: str, found: Any, value: Any) -> bool:
+    """Whether a library put a wrapper of its own around its function, as torch does when its compiler is loaded."""
+    library = path.split(".")[0]
+    if library in HARNESS or type(found) is not types.FunctionType or getattr(found, "__wrapped__", None) is not value:
+        return False
+    home = getattr(sys.modules.get(library), "__file__", None)
+    return home is not None and found.__code__.co_filename.startswith(os.path.dirname(home) + os.sep)
 
 
 def _parts(function: types.FunctionType) -> tuple[Any, ...]:

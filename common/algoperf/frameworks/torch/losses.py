@@ -20,7 +20,52 @@ def softmax_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, label_smoo
     return F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
 
 
-LOSSES: dict[LossType, PerExampleLoss] = {LossType.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy}
+def binary_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, label_smoothing: float) -> torch.Tensor:
+    """Cross-entropy of one binary label per row; labels and logits (B,) or (B, 1). Smoothing has no effect."""
+    del label_smoothing
+    return F.binary_cross_entropy_with_logits(logits.reshape(-1), labels.reshape(-1), reduction="none")
+
+
+def squared_error(labels: torch.Tensor, logits: torch.Tensor, label_smoothing: float) -> torch.Tensor:
+    """Mean of the squared differences in each row of (B, ...)."""
+    del label_smoothing
+    return F.mse_loss(logits, labels, reduction="none").flatten(1).mean(dim=1)
+
+
+def absolute_error(labels: torch.Tensor, logits: torch.Tensor, label_smoothing: float) -> torch.Tensor:
+    """Mean of the absolute differences in each row of (B, ...)."""
+    del label_smoothing
+    return F.l1_loss(logits, labels, reduction="none").flatten(1).mean(dim=1)
+
+
+def ctc(
+    labels: tuple[torch.Tensor, torch.Tensor], logits: tuple[torch.Tensor, torch.Tensor], label_smoothing: float
+) -> torch.Tensor:
+    """Negative log-likelihood of labels (B, N) under frames (B, T, K), each with its paddings; blank is class 0.
+
+    Graves et al. (2006). Where no alignment exists it is infinite.
+    """
+    del label_smoothing
+    log_probs = F.log_softmax(logits[0], dim=-1).transpose(0, 1)
+    num_frames, num_labels = ((1 - paddings).sum(dim=1).long() for paddings in (logits[1], labels[1]))
+    return F.ctc_loss(log_probs, labels[0].long(), num_frames, num_labels, blank=0, reduction="none")
+
+
+def num_tokens(labels: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | None) -> torch.Tensor:
+    """Labels that are no padding, in rows that count; at least 1."""
+    real = 1 - labels[1]
+    return (real if mask is None else real * mask[:, None]).sum().clamp(min=1)
+
+
+LOSSES: dict[LossType, PerExampleLoss] = {
+    LossType.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy,
+    LossType.SIGMOID_CROSS_ENTROPY: binary_cross_entropy,
+    LossType.MEAN_SQUARED_ERROR: squared_error,
+    LossType.MEAN_ABSOLUTE_ERROR: absolute_error,
+    LossType.CTC_LOSS: ctc,  # type: ignore[dict-item]  # labels and logits are pairs
+}
+COUNTS: dict[LossType, Callable[..., torch.Tensor]] = {LossType.CTC_LOSS: num_tokens}
+"""What `n_valid_examples` counts, where that is not rows."""
 
 
 def summarise(per_example: torch.Tensor, mask: torch.Tensor | None) -> dict[str, torch.Tensor]:
