@@ -54,7 +54,7 @@ trials := $(if $(filter self,$(RULESET)),1,$(call count,$(TRIALS)))
 jobs := $(foreach w,$(workloads),$(foreach s,$(call count,$(STUDIES)),$(foreach t,$(trials),train/$(s)/$(t)/$(w))))
 demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
 
-.PHONY: help setup demo test smoke train score leaderboard check-runs baselines cubes containers clean
+.PHONY: help setup demo test check smoke train score leaderboard check-runs baselines cubes containers clean
 .DELETE_ON_ERROR:
 
 help: ## Explain targets and variables
@@ -96,6 +96,11 @@ data/%: setup
 # The ruleset matters to logs that do not state it: those say `make leaderboard RULESET=...` on the command line.
 said = $(if $(filter command line environment,$(origin $(1))),$(2))
 compared = --version $(VERSION) --submissions submissions
+
+check: setup ## Does SUBMISSION keep the rules? Static and on small models, before any compute is spent
+	$(if $(SUBMISSION),,$(error Which submission? Say: make check SUBMISSION=submissions/template))
+	@$(ALGOPERF) check $(SUBMISSION) --version $(VERSION) $(call said,FRAMEWORK,--framework $(FRAMEWORK)) \
+	  $(call said,RULESET,--ruleset $(RULESET))
 
 smoke: setup ## Train SUBMISSION on every workload at scale mini: does it work at all?
 	$(if $(SUBMISSION),,$(error Which submission? Say: make smoke SUBMISSION=submissions/template))

@@ -53,9 +53,10 @@ def prose(document: Path) -> str:
 
 
 def anchors(document: Path) -> set[str]:
-    """The anchors of headings, as GitHub makes them."""
+    """The anchors of headings, as GitHub makes them, and those that are written out."""
     headings = re.findall(r"^#+ +(.*?) *$", prose(document), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    written_out = set(re.findall(r'<a id="([^"]+)">', prose(document)))
+    return written_out | {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def shell_lines(document: Path) -> list[str]:

@@ -28,19 +28,19 @@ _TABLE = [
         [
             ("1.1", "error", "The name of a workload in code", f"Names belong into get_batch_size only. {_GENERIC}"),
             ("1.2", "error", "Class, module or text form of the workload is looked at", _GENERIC),
-            ("1.3", "error", "A number that only one workload has is compared with", _GENERIC),
+            ("1.3", "error", "A comparison with a number that only one workload has", _GENERIC),
             ("1.4", "warning", "A threshold on counts, targets or budgets of the workload", _GENERIC),
-            ("1.5", "error", "A shape that only one workload has is compared with", _GENERIC),
+            ("1.5", "error", "A comparison with a size that only one workload has", _GENERIC),
             (
                 "1.6",
                 "warning",
-                "Shapes or counts of parameters are compared with fixed sizes",
+                "A comparison of shapes or counts with fixed sizes",
                 "A human will ask whether the decision is generic. Thresholds and ranks (ndim) usually are.",
             ),
             (
                 "1.7",
                 "warning",
-                "The target metric is compared with names of metrics",
+                "A comparison of the target metric with names of metrics",
                 "Ask for the loss type instead, or only whether lower is better.",
             ),
             (

@@ -53,6 +53,9 @@ def check(
     from algoperf.submission import submission_file
     from algoperf.versions import load_version
 
+    if not static_only and importlib.util.find_spec("algoperf.check.probe") is None:
+        click.echo("note: the code is only read; this installation has no algoperf.check.probe.", err=True)
+        static_only = True
     if static_only and smoke:
         raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
     file = submission_file(submission)
@@ -84,9 +87,6 @@ def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:
 
     found = static.run(request)
     if static_only:
-        return found
-    if importlib.util.find_spec("algoperf.check.probe") is None:
-        click.echo("note: only the code was read; this installation has no algoperf.check.probe.", err=True)
         return found
     probe = importlib.import_module("algoperf.check.probe")
     return [*found, *probe.run(request)]

@@ -102,7 +102,7 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def _numbers(analysis: Analysis, question: _Question, values: list[Any], subjects: list[ast.expr]) -> Iterator[Finding]:
     known = [value for value in values if analysis.facts.tells(value)]
-    asked = [subject for subject in subjects if _is_of_workload(analysis, subject)]
+    asked = subjects if all(_is_of_workload(analysis, subject) for subject in subjects) else []
     inside = [analysis.constants(part) for subject in asked for part in analysis.within(subject, ast.Constant)]
     if asked:
         known += [value for value in (*values, *inside) if is_number(value) and value in analysis.facts.numbers]
@@ -110,7 +110,7 @@ def _numbers(analysis: Analysis, question: _Question, values: list[Any], subject
             yield analysis.finding("1.3", question.node, f"{shown(question.node)} asks which workload this is.")
         elif any(is_number(value) and (abs(value) > _LARGEST_GENERIC or value != int(value)) for value in values):
             yield analysis.finding("1.4", question.node, f"{shown(question.node)} tells workloads apart.")
-    elif known and question.by_equality:
+    elif known and question.by_equality and isinstance(question.node, (ast.Compare, ast.Match)):
         what = f"{known[0]:,} in {shown(question.node)} is a number of one workload."
         yield analysis.finding("1.3", question.node, what)
 

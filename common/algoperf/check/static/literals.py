@@ -1,4 +1,4 @@
-"""Names of workloads in code, tables by workload, and large blocks of data (rules 1.1, 2.1, 2.4)."""
+"""Names of workloads in code, tables by workload, and large blocks of data (rules 1.1, 1.9, 2.1, 2.4)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from algoperf.check.static.facts import is_number
 
 _TEXTS = (ast.Constant, ast.BinOp, ast.JoinedStr, ast.Call, ast.Subscript)
 _ASKING = ("startswith", "endswith", "find", "index", "count", "search", "match", "fullmatch", "__contains__", "__eq__")
+_SYSTEM = ("/proc", "/sys/")
 _LONGEST_TEXT = 4000
 _MOST_NUMBERS = 500
 _FEWEST_KEYS = 2
@@ -31,6 +32,8 @@ def check(analysis: Analysis) -> Iterator[Finding]:
         if node in documentation or node in keys or node in analysis.batch_code:
             continue
         text = analysis.text(node)
+        if text is not None and text.startswith(_SYSTEM) and not _is_text_part(analysis, node):
+            yield analysis.finding("1.9", node, f"{text!r} tells how the process was called.")
         if text is not None and _names_a_workload(analysis, node, text):
             yield analysis.finding("1.1", node, f"{text!r} names a workload, outside get_batch_size.")
     yield from _blocks(analysis, documentation)
@@ -48,6 +51,12 @@ def _names_a_workload(analysis: Analysis, node: ast.AST, text: str) -> bool:
     if analysis.facts.is_name(text):
         return True
     return analysis.facts.is_family(text) and _is_asked(analysis, node)
+
+
+def _is_text_part(analysis: Analysis, node: ast.AST) -> bool:
+    """Whether a text is part of a longer one whose value is known, too."""
+    parent = analysis.project.parent(node)
+    return parent is not None and isinstance(parent, _TEXTS) and analysis.text(parent) is not None
 
 
 def _is_asked(analysis: Analysis, node: ast.AST) -> bool:

@@ -109,6 +109,16 @@ def check(analysis: Analysis) -> Iterator[Finding]:
         yield from _private(analysis, node, name)
     for node in analysis.project.nodes(ast.Name, ast.Attribute, ast.Call, ast.Subscript):
         yield from _use(analysis, node, imported)
+    for node in analysis.project.nodes(ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith):
+        yield analysis.finding("6.1", node, "Asynchronous code.")
+    for node in analysis.project.nodes(ast.FunctionDef):
+        if node.name == "__del__":  # type: ignore[attr-defined]
+            yield analysis.finding("6.2", node, "`__del__` runs whenever the object goes.")
+
+
+def is_forbidden(package: str) -> bool:
+    """Whether a package must not be imported at all."""
+    return any(below(package, prefixes) for prefixes in PACKAGES.values())
 
 
 def below(name: str, prefixes: Iterable[str]) -> str | None:
@@ -199,14 +209,10 @@ def _of_harness(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Findin
     package, _, rest = name.partition(".")
     if package in _HARNESS:
         parts = rest.split(".")
-        if parts[0] not in _OPEN_PARTS and not _in_table(name):
+        if parts[0] not in _OPEN_PARTS and not is_forbidden(name):
             yield analysis.finding("4.4", node, f"{name} is no part of the API.")
     elif package in _OTHER_HARNESS and isinstance(node, (ast.Import, ast.ImportFrom)):
         yield analysis.finding("4.4", node, f"{name} is no part of the API.")
-
-
-def _in_table(name: str) -> bool:
-    return any(below(name, prefixes) for prefixes in PACKAGES.values())
 
 
 def _private(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Finding]:

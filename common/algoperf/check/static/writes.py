@@ -94,7 +94,7 @@ def _into(analysis: Analysis, write: _Write) -> Iterator[Finding]:
     owner = owner.removesuffix(".__dict__").removesuffix(".__class__")
     full = f"{owner}.{write.member}" if write.member else owner
     for place, rule, what in _BY_OWNER:
-        if (below(full, (place,)) and full != place) or owner == place:
+        if below(full, (place,)):
             yield analysis.finding(rule, write.node, f"{shown(write.node)} changes {what}.")
             return
     if owner in (MODEL, MODEL_PART) or owner.startswith(f"{MODEL}."):

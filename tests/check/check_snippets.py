@@ -1,0 +1,22 @@
+"""Code of submissions, made of snippets."""
+
+from __future__ import annotations
+
+import textwrap
+
+HEADER = "# SPDX-License-Identifier: Apache-2.0\n"
+INFO = "submission_name: A\nauthors: B\nframework: PyTorch\ndescription: C\n"
+ARGUMENTS = (
+    "workload, current_param_container, current_params_types, model_state, hyperparameters, batch, loss_type, "
+    "optimizer_state, eval_results, global_step, rng, train_state"
+)
+
+
+def step(body: str) -> str:
+    """Code of a submission whose `update_params` begins with `body`."""
+    return f"def update_params({ARGUMENTS}):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n    return None\n"
+
+
+def sizes(body: str) -> str:
+    """Code of a submission whose `get_batch_size` is `body`."""
+    return f"def get_batch_size(workload_name):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
