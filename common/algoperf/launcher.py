@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,14 +179,14 @@ def _train_here(settings: TrialSettings, rank: int, arguments: list[str]) -> int
     model_module(
         settings.definition, settings.framework
     )  # imported now: what the guard knows cannot be replaced unseen
-    guard = make_guard(settings)
-    submission = load_submission(settings.submission_file)
-    log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
-    progress = Progress(settings, make_display(rank))
-    try:
-        return Trial(settings, submission, backend, log, progress, guard=guard).run().exit_code
-    except KeyboardInterrupt:  # asked to stop twice
-        return Status.INTERRUPTED.exit_code
+    with closing(make_guard(settings)) as guard:
+        submission = load_submission(settings.submission_file)
+        log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
+        progress = Progress(settings, make_display(rank))
+        try:
+            return Trial(settings, submission, backend, log, progress, guard=guard).run().exit_code
+        except KeyboardInterrupt:  # asked to stop twice
+            return Status.INTERRUPTED.exit_code
 
 
 def _num_processes(request: Request) -> int:

@@ -6,9 +6,11 @@ watch that is active. Events are rare between steps, and most are passed over af
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import sysconfig
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,7 +48,8 @@ class Watch:
         self.breaches: list[str] = []
         self._folder = str(folder.resolve()) + os.sep
         self._protected = {what: str(place.resolve()) + os.sep for what, place in protected.items()}
-        self._threads: list[weakref.ref[Any]] = []
+        self._threads: list[weakref.ref[threading.Thread]] = []
+        self._restore: Callable[[], None] = lambda: None
         self._programs: list[str] = []
         self._children_before: set[int] = set()
 
@@ -56,11 +59,30 @@ class Watch:
             sys.addaudithook(_hook)
             _Hook.installed = True
         _Hook.active = self
+        self._watch_threads()
 
     def stop(self) -> None:
-        """No event comes here any more."""
+        """No event comes here any more, and threads start as they did."""
         if _Hook.active is self:
             _Hook.active = None
+        self._restore()
+
+    def _watch_threads(self) -> None:
+        """There is no event for the start of a thread before Python 3.12: note who starts one."""
+        start = threading.Thread.start
+
+        @functools.wraps(start)
+        def noting_start(thread: threading.Thread) -> None:
+            if self.did(sys._getframe(1)):
+                self._threads.append(weakref.ref(thread))
+            start(thread)
+
+        def restore() -> None:
+            threading.Thread.start = start  # type: ignore[method-assign]
+            self._restore = lambda: None
+
+        threading.Thread.start = noting_start  # type: ignore[method-assign]
+        self._restore = restore
 
     def note(self, breach: str) -> None:
         """Keep a breach, once."""
@@ -116,13 +138,6 @@ class Watch:
             if not self._programs:
                 self._children_before = _children()
             self._programs.append(f"{event} {str(args[0])[:80]}")
-
-    def on_thread(self, event: str, args: tuple[Any, ...]) -> None:
-        """A thread is started; the same holds for it."""
-        del event
-        thread = getattr(args[0], "__self__", None)
-        if thread is not None and hasattr(thread, "is_alive") and self.did(_caller()):
-            self._threads.append(weakref.ref(thread))
 
     def on_open(self, event: str, args: tuple[Any, ...]) -> None:
         """A file is opened, removed, renamed."""
@@ -206,8 +221,6 @@ _HANDLERS: dict[str, Callable[[Watch, str, tuple[Any, ...]], None]] = {
     "os.fork": Watch.on_fork,
     "os.forkpty": Watch.on_fork,
     **dict.fromkeys(_PROGRAM_EVENTS, Watch.on_program),
-    "_thread.start_new_thread": Watch.on_thread,
-    "_thread.start_joinable_thread": Watch.on_thread,
     "open": Watch.on_open,
     **dict.fromkeys(_PATH_EVENTS, Watch.on_open),
     "os.kill": Watch.on_signal,

@@ -39,6 +39,7 @@ class Guard:
     def __init__(self, submission_folder: Path, protected: Mapping[str, Path]) -> None:
         """`protected` are folders that the submission must not touch, by what is in them."""
         self._watch = Watch(submission_folder, protected)
+        self._watch.start()
         self._seal = Seal().modules()
         self._tracing = (sys.gettrace(), sys.getprofile())
         self._gc_callbacks = len(_gc_callbacks())
@@ -47,7 +48,6 @@ class Guard:
         self._structure: Callable[[], Mapping[str, str]] | None = None
         self._built: Mapping[str, str] = {}
         self._started: tuple[float, float] | None = None
-        self._watch.start()
 
     def close(self) -> None:
         """Watch no longer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 import types
@@ -16,7 +17,7 @@ LIBRARIES = (
     "jax", "jax.numpy", "jax.lax", "jax.nn", "jax.random", "flax.linen",
     "torch", "torch.nn", "torch.nn.functional", "torch.cuda", "torch.distributed",
 )  # fmt: skip
-_CLASSES = {"torch": ("Tensor",), "torch.nn": ("Module",), "flax.linen": ("Module",)}
+_CLASSES = {"threading": ("Thread",), "torch": ("Tensor",), "torch.nn": ("Module",), "flax.linen": ("Module",)}
 _MAY_CHANGE = {"builtins": {"print", "_"}}  # logging by rank; interactive sessions
 _WRAPPERS = (property, staticmethod, classmethod)
 _MISSING = object()
@@ -30,6 +31,7 @@ class Seal:
         self._names: list[tuple[str, Mapping[str, Any], str, Any]] = []
         self._functions: list[tuple[str, types.FunctionType, tuple[Any, ...]]] = []
         self._methods: list[tuple[str, Any, type, frozenset[str]]] = []
+        self._added: list[tuple[str, Mapping[str, Any], frozenset[str], frozenset[str]]] = []
         self._seen: set[int] = set()
 
     def modules(self) -> Seal:
@@ -39,11 +41,20 @@ class Seal:
                 continue
             if name.split(".")[0] in HARNESS:
                 self._namespace(name, vars(module), deep=True)
+                self._complete(name, vars(module), hides=vars(builtins))
             elif name in LIBRARIES:
                 self._namespace(name, vars(module), deep=False)
                 for cls in _CLASSES.get(name, ()):
-                    self._namespace(f"{name}.{cls}", vars(getattr(module, cls)), deep=False)
+                    self._class(f"{name}.{cls}", getattr(module, cls), deep=False)
         return self
+
+    def _class(self, path: str, cls: type, deep: bool) -> None:
+        self._namespace(path, vars(cls), deep)
+        self._complete(path, vars(cls), hides={name: None for base in cls.__mro__[1:] for name in vars(base)})
+
+    def _complete(self, path: str, names: Mapping[str, Any], hides: Mapping[str, Any]) -> None:
+        """No name is to be added that hides one of `hides`."""
+        self._added.append((path, names, frozenset(names), frozenset(hides)))
 
     def _namespace(self, path: str, names: Mapping[str, Any], deep: bool) -> None:
         skipped = _MAY_CHANGE.get(path, set())
@@ -63,7 +74,7 @@ class Seal:
         elif deep and type(value) is dict:
             self._names += [(f"{path}[{key!r}]", value, key, item) for key, item in value.items()]
         elif deep and issubclass(type(value), type) and value.__module__.split(".")[0] in HARNESS:
-            self._namespace(path, vars(value), deep)
+            self._class(path, value, deep)
 
     def fields(self, path: str, value: Any, but: Iterable[str] = ()) -> None:
         """Seal the attributes of an object, by identity."""
@@ -84,6 +95,8 @@ class Seal:
         for path, function, parts in self._functions:
             if any(new is not old for new, old in zip(_parts(function), parts, strict=True)):
                 yield f"{path} (its code)"
+        for path, names, known, hides in self._added:
+            yield from (f"{path}.{name}" for name in (names.keys() - known) & hides)
         for path, value, cls, hidden in self._methods:
             if type(value) is not cls:
                 yield f"{path} (its class)"

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,17 +113,12 @@ def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> Outcome:
         keep_checkpoints="all",
         compile_policy="off",
     )
-    guard = make_guard(settings)
-    try:
-        observer = _Observer(plan.backend)
+    observer, display = _Observer(plan.backend), _Ending()
+    with closing(make_guard(settings)) as guard:
         submission = observer.watched(fresh_submission(plan.submission))
-        display = _Ending()
-        trial = Trial(
-            settings, submission, plan.backend, TrialLog(settings), Progress(settings, display), guard=guard
-        )  # fmt: skip
+        progress = Progress(settings, display)
+        trial = Trial(settings, submission, plan.backend, TrialLog(settings), progress, guard=guard)
         status = trial.run()
-    finally:
-        guard.close()
     outcome = Outcome(
         status=status,
         message=display.last.partition(": ")[2],
