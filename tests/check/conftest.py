@@ -16,7 +16,7 @@ def write(tmp_path):
 
     def written(files: dict[str, str | bytes], place: str = "mine"):
         folder = tmp_path / place
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for name, content in {"submission_info.yml": INFO, "submission.py": "", **files}.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, bytes):

@@ -15,6 +15,9 @@ BREACHES = [
     (step("match str(batch):\n    case 'ogbg': pass"), {"1.1"}),
     (step("if 'conformer' in some_text: pass"), {"1.1"}),
     (step("if some_text.startswith('librispeech'): pass"), {"1.1"}),
+    (step("if some_text in 'wmt, ogbg': pass"), {"1.1"}),
+    (step("import re\nif re.search('^imagenet_.*', some_text): pass"), {"1.1"}),
+    (step("import re\nif re.match('(criteo|fastmri)', some_text): pass"), {"1.1"}),
     (step("if some_text == 'FastMRIWorkload': pass"), {"1.1"}),
     (step("if type(workload).__name__ == x: pass"), {"1.2"}),
     (step("if workload.__class__ is x: pass"), {"1.2"}),
@@ -53,12 +56,15 @@ BREACHES = [
     (step("x = workload.vocab_size"), {"1.8"}),
     (step("if hasattr(workload, 'use_silu'): pass"), {"1.8"}),
     (step("x = workload._model"), {"1.8"}),
+    (step("x = workload.metrics_logger.path"), {"1.8"}),
     (step("import sys\nx = sys.argv"), {"1.9"}),
     (step("import sys as s\nx = s._getframe(1).f_locals"), {"1.9"}),
     (step("from inspect import stack\nx = stack()"), {"1.9"}),
     (step("import gc\nx = gc.get_objects()"), {"1.9"}),
     (step("import sys\nx = [m for m in sys.modules if 'cubes' in m]"), {"1.9"}),
     (step("x = open('/proc/' + 'self/cmdline')"), {"1.9", "2.3"}),
+    ("def data_selection(workload, queue, *rest):\n    return queue._source\n", {"1.9"}),
+    ("def data_selection(workload, queue, *rest):\n    return queue.gi_frame\n", {"1.9"}),
     # 2: knowledge from elsewhere
     (f"RATES = {{'wmt': 0.1, 'ogbg': 0.2}}\n{step('rate = RATES[x]')}", {"2.1"}),
     (f"RATES = {{10_666: 0.1, 18_094: 0.2}}\n{step('rate = RATES[x]')}", {"2.1"}),
@@ -67,7 +73,7 @@ BREACHES = [
     (step("x = open('table.txt').read()"), {"2.3"}),
     (step("from pathlib import Path\nx = Path('a').read_bytes()"), {"2.3"}),
     (step("import pickle\nx = pickle.load(y)"), {"2.3"}),
-    (f"DATA = '{'x' * 5000}'\n", {"2.4"}),
+    (f"DATA = '{'x' * 9000}'\n", {"2.4"}),
     (f"DATA = {[0.5] * 501}\n", {"2.4"}),
     # 3: get_batch_size
     (sizes("return 0.5"), {"3.1"}),
@@ -77,6 +83,9 @@ BREACHES = [
     (f"SEEN = []\n{sizes('SEEN.append(workload_name)' + chr(10) + 'return 1')}", {"3.2"}),
     (f"SEEN = {{}}\n{sizes('SEEN[0] = workload_name' + chr(10) + 'return 1')}", {"3.2"}),
     (sizes("get_batch_size.name = workload_name\nreturn 1"), {"3.2"}),
+    ("def get_batch_size(name, seen=[]):\n    seen.append(name)\n    return 8\n", {"3.2"}),
+    (sizes("setattr(len, 'name', workload_name)\nreturn 8"), {"3.2"}),
+    (sizes("globals()['NAME'] = workload_name\nreturn 8"), {"3.2"}),
     # 4: workload, packages, model
     (step("workload.step = 1"), {"4.1"}),
     (step("setattr(workload, 'step_hint', 1)"), {"4.1"}),
@@ -106,6 +115,11 @@ BREACHES = [
     (step("x.register_forward_hook(y)"), {"4.6"}),
     (step("import torch\nx = torch.nn.Dropout(0.5)"), {"4.6"}),
     (step("x = getattr(workload, batch)"), {"4.7"}),
+    (step("import importlib\nx = importlib.import_module(name)"), {"4.7"}),
+    (step("import os\nx = getattr(os, name)"), {"4.7"}),
+    (step("import codecs\nx = codecs.decode('jzg', 'rot13')"), {"4.7"}),
+    (step("import builtins\nbuiltins.exec(x)"), {"4.5"}),
+    (step("import types\nf = types.FunctionType(code, x)"), {"4.5"}),
     # 5: data
     (step("q = workload._build_input_queue(rng, 'train', '/data', 32)"), {"5.1"}),
     (step("q = getattr(workload, '_build_' + 'input_queue')"), {"5.1"}),
@@ -167,6 +181,9 @@ BREACHES = [
     (step("train_state['is_time_remaining'] = True"), {"11.4"}),
     (step("train_state.update(x)"), {"11.4"}),
     (step("eval_results.append(x)"), {"11.4"}),
+    (step("for _, metrics in eval_results: metrics['validation/loss'] = 0.0"), {"11.4"}),
+    (step("eval_results[-1][1]['validation/loss'] = 0.0"), {"11.4"}),
+    ("def update_params(workload, **rest):\n    rest['train_state']['x'] = type(rest['workload'])\n", {"1.2", "11.4"}),
     (step("import torch\ntorch.save(x, y)"), {"11.5"}),
     (step("with open('a', 'w') as f: pass"), {"11.5"}),
     (step("import shutil\nshutil.rmtree(x)"), {"11.5"}),
@@ -181,7 +198,7 @@ BREACHES = [
 
 @pytest.mark.parametrize(("code", "broken"), BREACHES, ids=range(len(BREACHES)))
 def test_breaches(rules, code, broken):
-    assert rules(code, ruleset="self") == broken, code
+    assert rules(code, ruleset="self") == broken, code[:1000]
 
 
 def test_the_workload_under_any_name_and_place(rules):
@@ -211,6 +228,19 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(check, write):
         ("12.1", "broken.py:1"),
         ("6.1", "submission.py:2"),
     }
+
+
+@pytest.mark.parametrize("terms", [500, 2_000, 100_000])
+def test_deeply_nested_code(rules, terms):
+    """It is either checked, or said that it was not."""
+    code = f"x = {' + '.join(['y'] * terms)}\nimport threading\n"
+    assert rules(code) in ({"6.1"}, {"12.1"})
+
+
+def test_other_encodings(rules):
+    code = "# -*- coding: latin-1 -*-\n# SPDX-License-Identifier: Apache-2.0\nx = '\xe4'\nimport threading\n"
+    assert rules({"submission.py": code.encode("latin-1")}) == {"6.1"}
+    assert rules({"submission.py": code.encode("latin-1")[26:]}) == {"12.1"}
 
 
 def test_only_the_files_of_a_submission_that_is_a_file(check, write):

@@ -39,9 +39,9 @@ def test_text_shows_rule_place_code_reason_remedy_and_link(run, write):
     assert done.returncode == 8
     assert done.stdout == (
         "error 11.2: Waiting\n"
-        "  submission.py:4: `time.sleep` is used.\n"
+        "  mine/submission.py:4: `time.sleep` is used.\n"
         "      time.sleep(1)\n"
-        "  submission.py:5: `time.sleep` is used.\n"
+        "  mine/submission.py:5: `time.sleep` is used.\n"
         "      time.sleep(2)\n"
         f"  Why: {RULES['11.2'].why}\n"
         f"  Do: {RULES['11.2'].remedy}\n"
@@ -50,6 +50,11 @@ def test_text_shows_rule_place_code_reason_remedy_and_link(run, write):
         "mine (pytorch, ruleset self, v0.6; read only): 2 errors, no warnings.\n"
     )
     assert done.stderr == "error: mine does not keep the rules: 11.2.\n"
+
+
+def test_places_elsewhere_are_absolute(run, repository):
+    done = run(repository / "tests/submissions/many_states_jax", "--static-only")
+    assert f"  {repository}/tests/submissions/many_states_jax/submission.py:83: `time.sleep` is used.\n" in done.stdout
 
 
 def test_json_on_standard_output(run, write):
@@ -74,6 +79,14 @@ def test_json_in_a_file_beside_the_text(run, repository, tmp_path):
     assert "error 11.6" in done.stdout
     found = json.loads((tmp_path / "result.json").read_text())["findings"]
     assert [finding["level"] for finding in found] == sorted(finding["level"] for finding in found)
+
+
+def test_many_places_are_cut_in_the_text_only(run, write):
+    folder = write({"submission.py": step("import time\n" + "time.sleep(1)\n" * 13)})
+    done = run(folder, "--static-only", "--json", "result.json")
+    assert done.stdout.count("submission.py:") == 10
+    assert "\n  and 3 more; --json has all of them\n" in done.stdout
+    assert len(json.loads((folder.parent / "result.json").read_text())["findings"]) == 13
 
 
 def test_warnings_fail_if_strict(run, write):

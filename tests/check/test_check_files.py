@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 
 import pytest
 from check_snippets import INFO, step
 
+from algoperf.check.static import packages
 from algoperf.check.static.packages import harness_packages, pins
 
 POINT = {"learning_rate": 0.1, "beta": 0.9}
@@ -110,10 +112,10 @@ def test_requirements(rules, content, broken):
 
 
 def test_a_conda_list_is_recognised(write, check):
-    folder = write({"requirements.txt": "# packages in environment at /x:\nabsl-py=2.1.0=pypi_0\n"})
+    folder = write({"requirements.txt": "# packages in environment at /x:\nabsl-py=2.1.0=pypi_0\nzlib=1.2=h1\n"})
     (found,) = check(folder)
     assert found.place == "requirements.txt:2"
-    assert "conda" in found.what
+    assert found.what == "2 lines look like a list made by conda, such as 'absl-py=2.1.0=pypi_0'."
 
 
 @pytest.mark.parametrize(
@@ -124,12 +126,21 @@ def test_a_conda_list_is_recognised(write, check):
         ("try:\n    import einops\nexcept ImportError:\n    einops = None\n", "", set()),
         ("import json, torch, numpy, optax, yaml\nfrom jax import numpy as jnp\n", "", set()),
         ("from mine.helper import x\nfrom . import helper\n", "", set()),
+        ("import beside\n", "", {"10.6"}),
         ("import some_package\n", "Some.Package==1.0  # why\n", set()),
     ],
 )
 def test_imports_have_a_requirement(rules, code, requirements, broken):
-    files = {"submission.py": code, "requirements.txt": requirements, "helper.py": "x = 1\n"}
+    files = {
+        "submission.py": code, "requirements.txt": requirements, "helper.py": "x = 1\n", "../beside.py": "x = 1\n",
+    }  # fmt: skip
     assert rules(files) == broken
+
+
+def test_pins_without_the_repository(monkeypatch, tmp_path):
+    """An installed package has no constraints.txt; then what is installed is what official runs have."""
+    monkeypatch.setattr(packages, "CONSTRAINTS", tmp_path / "constraints.txt")
+    assert packages.pins.__wrapped__()["numpy"] == importlib.metadata.version("numpy")
 
 
 def test_packages_of_the_harness():
@@ -164,6 +175,17 @@ FORMALITIES = [
 @pytest.mark.parametrize(("files", "broken"), FORMALITIES, ids=range(len(FORMALITIES)))
 def test_formalities(rules, files, broken):
     assert rules(files) == broken
+
+
+def test_the_licence_of_the_repository_counts(write, check, tmp_path):
+    (tmp_path / "LICENSE").write_text(APACHE)
+    plain = {"submission.py": "# SPDX is absent\n"}
+    assert {found.rule.number for found in check(write(plain, "elsewhere/mine"))} == {"12.2"}
+    assert check(write(plain, "submissions/self_tuning/mine")) == []
+    (tmp_path / "LICENSE").write_text("GPL")
+    assert {found.rule.number for found in check(write(plain, "submissions/self_tuning/mine"))} == {"12.3"}
+    (tmp_path / "submissions" / ".git").mkdir()
+    assert {found.rule.number for found in check(write(plain, "submissions/self_tuning/mine"))} == {"12.2"}
 
 
 def test_the_info_is_compared_with_the_folder(write, check):

@@ -10,6 +10,10 @@ HABITS = {
     "a table for it": f"SIZES = {{'wmt': 128, 'imagenet_resnet': 1024}}\n{sizes('return SIZES[workload_name]')}",
     "a table in parts": f"SIZES = {{}}\nSIZES['wmt'] = 1\nSIZES.update(ogbg=2)\n{sizes('return SIZES[workload_name]')}",
     "functions for it": f"def base(name):\n    return 'wmt' if 'wmt' in name else None\n{sizes('return len(base(x))')}",
+    "other names in its functions": (
+        "def size(workload):\n    print(f'{workload}', str(workload))\n    return 8\n"
+        f"{sizes('return size(workload_name)')}"
+    ),
     "other parameter names": "def get_batch_size(workload):\n    return {'wmt': 128}[workload]\n",
     "errors for unknown names": sizes("raise ValueError(f'Unsupported workload name: {workload_name}.')"),
     "loss types": step(
@@ -99,6 +103,8 @@ HABITS = {
     "seeds": step("import torch\nimport numpy as np\ntorch.manual_seed(1)\ng = np.random.default_rng(0)"),
     "import paths": "import os\nimport sys\nsys.path.insert(0, os.path.dirname(__file__))\n",
     "docstrings": '"""Tuned on no workload: not on wmt."""\n\ndef helper():\n    "wmt"\n',
+    "helpers that are not there": "try:\n    from .threading import Thread\nexcept ImportError:\n    Thread = None\n",
+    "own attributes": "class A:\n    def add(self, x):\n        self.eval_results.append(x)\n",
     "own classes": (
         "class A:\n    count = 0\n    def add(self):\n"
         "        self.count += 1\n        A.count = 2\n        A.eval = len\n"

@@ -6,12 +6,17 @@ import itertools
 import json
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
-from algoperf.check.findings import Finding
+import click
+
+from algoperf.check.findings import Finding, Level
 from algoperf.check.request import CheckRequest
 
 _WIDTH = 110
 _LONGEST_LINE = 90
+_MOST_PLACES = 10
+_COLOURS: dict[Level, str] = {"error": "red", "warning": "yellow"}
 
 
 def in_order(number: str) -> tuple[int, ...]:
@@ -57,14 +62,18 @@ class Report:
         return f"{request.name} ({about}; {how}): {_count(errors, 'error')}, {_count(warnings, 'warning')}."
 
     def as_text(self) -> str:
-        """For people: findings under their rules, with code, reason and remedy."""
-        parts = []
+        """For people: findings under their rules, with code, reason and remedy. `click.echo` cuts the colours off."""
+        parts, folder = [], _shown_folder(self.request.folder)
         for rule, group in itertools.groupby(self.findings, key=lambda finding: finding.rule):
-            lines = [f"{rule.level} {rule.number}: {rule.title}"]
-            for finding in group:
-                lines += _wrapped(f"{finding.place}: {finding.what}" if finding.place else finding.what, "  ")
+            name = click.style(f"{rule.level} {rule.number}", fg=_COLOURS[rule.level], bold=True)
+            lines, found = [f"{name}: {rule.title}"], list(group)
+            for finding in found[:_MOST_PLACES]:
+                place = f"{folder}{finding.place}: " if finding.place else ""
+                lines += _wrapped(f"{place}{finding.what}", "  ")
                 code = self._code(finding)
                 lines += [f"      {code}"] if code else []
+            if len(found) > _MOST_PLACES:
+                lines.append(f"  and {len(found) - _MOST_PLACES} more; --json has all of them")
             lines += [*_wrapped(f"Why: {rule.why}", "  "), *_wrapped(f"Do: {rule.remedy}", "  "), f"  See: {rule.link}"]
             parts.append("\n".join(lines))
         return "\n\n".join([*parts, self.summary])
@@ -95,6 +104,13 @@ class Report:
             return None
         code = lines[finding.line - 1].strip() if 0 < finding.line <= len(lines) else ""
         return textwrap.shorten(code, _LONGEST_LINE, placeholder=" ...")
+
+
+def _shown_folder(folder: Path) -> str:
+    """The beginning of places: below the working directory relative to it, so that terminals and editors find them."""
+    here = Path.cwd()
+    inside = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return "" if inside == Path() else f"{inside.as_posix()}/"
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

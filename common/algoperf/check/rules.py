@@ -24,7 +24,7 @@ _GENERIC = (
 
 _TABLE = [
     *_section(
-        "An algorithm has to work on workloads it has never seen; one that knows where it is does not show that.",
+        "An algorithm has to work on workloads it has never seen; one that recognises them does not show that.",
         [
             ("1.1", "error", "The name of a workload in code", f"Names belong into get_batch_size only. {_GENERIC}"),
             ("1.2", "error", "Class, module or text form of the workload is looked at", _GENERIC),

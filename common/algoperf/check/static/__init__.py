@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
+
 from algoperf.check.findings import Finding
 from algoperf.check.request import CheckRequest
+from algoperf.check.static import (
+    batch_size,
+    calls,
+    comparisons,
+    environment,
+    formalities,
+    literals,
+    requirements,
+    search_space,
+    uses,
+    workload_use,
+    writes,
+)
+from algoperf.check.static.analysis import Analysis
+from algoperf.check.static.source import read_sources
+
+_OF_CODE = (literals, workload_use, comparisons, batch_size, writes, uses, calls, environment)
+_OF_FILES = (search_space, requirements, formalities)
+_DEEPEST = 20_000
 
 
 def run(request: CheckRequest) -> list[Finding]:
     """All findings of the static checks, without repetitions."""
-    from algoperf.check.static import (
-        batch_size,
-        comparisons,
-        formalities,
-        literals,
-        requirements,
-        search_space,
-        uses,
-        workload_use,
-        writes,
-    )
-    from algoperf.check.static.analysis import Analysis
-    from algoperf.check.static.source import read_sources
-
-    sources, findings = read_sources(request.file)
-    analysis = Analysis.of(request, sources)
-    parts = (
-        literals, workload_use, comparisons, batch_size, writes, uses, search_space, requirements, formalities,
-    )  # fmt: skip
-    for part in parts:
-        findings += part.check(analysis)
+    with _deep_recursion():
+        sources, findings = read_sources(request.file)
+        analysis = Analysis.of(request, sources)
+        for part in (*_OF_CODE, *_OF_FILES):
+            findings += part.check(analysis)
     return list(dict.fromkeys(findings))
+
+
+@contextlib.contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Expressions may be nested as deeply as the compiler takes them; walking them takes a few calls per level."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _DEEPEST))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)

@@ -32,7 +32,8 @@ class Analysis:
         """Analyse the files that could be read."""
         project = Project(request.folder, sources)
         constants = Constants(project)
-        return cls(request, project, constants, Names(project, constants), BatchSizeCode(project), known_facts())
+        batch_code = BatchSizeCode(project)
+        return cls(request, project, constants, Names(project, constants, batch_code), batch_code, known_facts())
 
     def within(self, node: ast.AST, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
         """Nodes of some kinds in an expression, and in what its names are assigned once."""

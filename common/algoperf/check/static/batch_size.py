@@ -17,6 +17,8 @@ ROOTS = ("get_batch_size", "get_eval_batch_size")
 _OTHER_FUNCTIONS = ("init_optimizer_state", "update_params", "prepare_for_eval", "data_selection")
 _CHANGING = ("add", "append", "extend", "insert", "setdefault", "update", "__setitem__")
 
+_SETTERS = ("object.__setattr__", "setattr")
+
 _Entity = tuple[File, str]
 
 
@@ -154,7 +156,9 @@ def _left_behind(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:
         if isinstance(target, (ast.Attribute, ast.Subscript)) and _outlives(analysis, target.value):
             what = f"It assigns to {ast.unparse(target)}, which outlives the call."
             yield analysis.project.finding("3.2", node, what)
-    if (
+    if isinstance(node, ast.Call) and analysis.names(node.func) in _SETTERS:
+        yield analysis.project.finding("3.2", node, "It sets an attribute, which outlives the call.")
+    elif (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in _CHANGING
@@ -171,5 +175,5 @@ def _outlives(analysis: Analysis, node: ast.AST) -> bool:
         node = node.value
     if not isinstance(node, ast.Name):
         return True
-    scope = analysis.project.home(node).scopes.of[node]
-    return node.id not in scope.bindings
+    bindings = analysis.project.home(node).scopes.of[node].bindings.get(node.id, [])
+    return not bindings or any(binding.kind == "parameter" for binding in bindings)

@@ -23,6 +23,7 @@ _NUMBERS = {
 }  # fmt: skip
 _SHAPES = ("element_size", "nbytes", "numel", "shape", "shape_tuple")
 _COLLECTIONS = ("leaves", "tree_leaves", "named_parameters", "parameters", "param_shapes", "flatten", "tree_flatten")
+_HASHES = ("binascii.crc", "hashlib.", "xxhash.", "zlib.adler", "zlib.crc")
 _EQUALITY = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 _LARGEST_GENERIC = 16
 
@@ -48,7 +49,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     yield from _choices(analysis)
     for call in analysis.project.calls():
         name = analysis.names(call.func) or ""
-        if (name == "hash" or name.startswith("hashlib.")) and any(_is_shape(analysis, part) for part in call.args):
+        if (name == "hash" or name.startswith(_HASHES)) and any(_is_shape(analysis, part) for part in call.args):
             yield analysis.finding("1.6", call, f"A fingerprint of shapes: {shown(call)}.")
 
 

@@ -15,7 +15,7 @@ from algoperf.versions import Limits, load_version, version_names
 from algoperf.workload import WorkloadDefinition
 
 _COUNTS = tuple(name for field in fields(WorkloadDefinition) if (name := field.name).startswith("num_"))
-_FEWEST_DIGITS = 4
+_FEWEST_DIGITS = 5  # of integers; fractions are rarer, one less will do
 _SMALLEST_DIMENSION = 100
 _NO_FAMILY = {"lm"}
 
@@ -54,7 +54,8 @@ class Facts:
 
     def tells(self, number: Any) -> bool:
         """Whether a number is so particular that it names a workload: 1,281,167 does, 50,000 does not."""
-        return is_number(number) and number in self.numbers and _significant_digits(number) >= _FEWEST_DIGITS
+        fewest = _FEWEST_DIGITS - (not isinstance(number, int))
+        return is_number(number) and number in self.numbers and _significant_digits(number) >= fewest
 
 
 def is_number(value: Any) -> bool:

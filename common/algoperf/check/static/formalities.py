@@ -97,15 +97,21 @@ def _licence(analysis: Analysis, info: dict[str, Any]) -> Iterator[Finding]:
         return
     if _APACHE.search(header):
         return
-    for folder in (request.folder, *request.folder.parents):
+    for folder in _within_repository(request.folder):
         for file in sorted(path for path in folder.iterdir() if _LICENCE_FILES.fullmatch(path.name) and path.is_file()):
             if not _APACHE.search(file.read_text(encoding="utf-8", errors="replace")):
                 where = file.name if folder == request.folder else None
                 yield Finding(RULES["12.3"], f"{file.name} is not the Apache License 2.0.", where)
             return
-        if (folder / ".git").exists():
-            break
     yield Finding(RULES["12.2"], "Neither a file LICENSE nor a header names the licence.")
+
+
+def _within_repository(folder: Path) -> list[Path]:
+    """The folder, and those above it up to the root of its repository or of its tree of submissions."""
+    places = [folder, *folder.parents]
+    roots = [number for number, place in enumerate(places) if (place / ".git").exists()]
+    roots += [number + 1 for number, place in enumerate(places[:-1]) if place.name == "submissions"]
+    return places[: min(roots) + 1] if roots else [folder]
 
 
 # --- files -----------------------------------------------------------------------------------------------

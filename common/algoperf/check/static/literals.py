@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from algoperf.check.findings import Finding
@@ -12,7 +13,7 @@ from algoperf.check.static.facts import is_number
 _TEXTS = (ast.Constant, ast.BinOp, ast.JoinedStr, ast.Call, ast.Subscript)
 _ASKING = ("startswith", "endswith", "find", "index", "count", "search", "match", "fullmatch", "__contains__", "__eq__")
 _SYSTEM = ("/proc", "/sys/")
-_LONGEST_TEXT = 4000
+_LONGEST_TEXT = 8000
 _MOST_NUMBERS = 500
 _FEWEST_KEYS = 2
 
@@ -20,10 +21,10 @@ _FEWEST_KEYS = 2
 def check(analysis: Analysis) -> Iterator[Finding]:
     """All findings of these rules."""
     tables = [node for node in analysis.project.nodes(ast.Dict) if _is_by_workload(analysis, node)]
-    keys = {key for table in tables for key in table.keys if key is not None}  # type: ignore[attr-defined]
+    keys: set[ast.AST] = {key for table in tables for key in table.keys if key is not None}
     for table in tables:
         if table not in analysis.batch_code:
-            first = next(key for key in table.keys if key is not None)  # type: ignore[attr-defined]
+            first = next(key for key in table.keys if key is not None)
             yield analysis.finding(
                 "2.1", table, f"A table by workload: {shown(table)} (its first key: {shown(first)})."
             )
@@ -39,9 +40,8 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     yield from _blocks(analysis, documentation)
 
 
-def _is_by_workload(analysis: Analysis, node: ast.AST) -> bool:
+def _is_by_workload(analysis: Analysis, node: ast.Dict) -> bool:
     """Whether a table's keys are names of workloads, or numbers that tell workloads apart."""
-    assert isinstance(node, ast.Dict)
     keys = [analysis.constants(key) for key in node.keys if key is not None]
     names = [key for key in keys if isinstance(key, str) and analysis.facts.is_name(key)]
     return bool(names) or sum(analysis.facts.tells(key) for key in keys) >= _FEWEST_KEYS
@@ -50,7 +50,8 @@ def _is_by_workload(analysis: Analysis, node: ast.AST) -> bool:
 def _names_a_workload(analysis: Analysis, node: ast.AST, text: str) -> bool:
     if analysis.facts.is_name(text):
         return True
-    return analysis.facts.is_family(text) and _is_asked(analysis, node)
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    return any(analysis.facts.is_family(word) for word in words) and _is_asked(analysis, node)
 
 
 def _is_text_part(analysis: Analysis, node: ast.AST) -> bool:
@@ -76,14 +77,13 @@ def _is_asked(analysis: Analysis, node: ast.AST) -> bool:
 
 def _documentation(analysis: Analysis) -> set[ast.AST]:
     """Texts that are statements: docstrings, and text used as a comment."""
-    return {node.value for node in analysis.project.nodes(ast.Expr) if isinstance(node.value, ast.Constant)}  # type: ignore[attr-defined]
+    return {node.value for node in analysis.project.nodes(ast.Expr) if isinstance(node.value, ast.Constant)}
 
 
 def _blocks(analysis: Analysis, documentation: set[ast.AST]) -> Iterator[Finding]:
-    for node in analysis.project.nodes(ast.Constant):
-        assert isinstance(node, ast.Constant)
-        if node not in documentation and isinstance(node.value, (str, bytes)) and len(node.value) > _LONGEST_TEXT:
-            yield analysis.finding("2.4", node, f"A text of {len(node.value):,} characters.")
+    for text in analysis.project.nodes(ast.Constant):
+        if text not in documentation and isinstance(text.value, (str, bytes)) and len(text.value) > _LONGEST_TEXT:
+            yield analysis.finding("2.4", text, f"A text of {len(text.value):,} characters.")
     for node in analysis.project.nodes(ast.Dict, ast.List, ast.Set, ast.Tuple):
         if isinstance(analysis.project.parent(node), (ast.Dict, ast.List, ast.Set, ast.Tuple)):
             continue

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import builtins
 
-from algoperf.check.static.constants import UNKNOWN, Constants
+from algoperf.check.static.batch_size import BatchSizeCode
+from algoperf.check.static.constants import Constants
 from algoperf.check.static.project import File, Project
 from algoperf.check.static.scopes import FUNCTIONS, Binding, Function, Scope, parameters
 
@@ -29,8 +30,8 @@ _BY_POSITION: dict[str, tuple[str | None, ...]] = {
     "init_optimizer_state": (WORKLOAD, MODEL, None, HYPERPARAMETERS),
     "data_selection": (WORKLOAD, INPUT_QUEUE, None, MODEL, None, HYPERPARAMETERS),
 }
-_KEPT = ("workload", "train_state", "eval_results", "hyperparameters")
-"""Objects known by the name of the attribute or key that they are kept under."""
+_KEPT = "workload"
+"""Known by the name of the attribute or key that it is kept under, too."""
 _PARTS = ("modules", "named_modules", "children", "named_children")
 _ROUNDS = 6
 
@@ -43,10 +44,10 @@ class Names:
     first that is known counts.
     """
 
-    def __init__(self, project: Project, constants: Constants) -> None:
-        self._project, self._constants = project, constants
+    def __init__(self, project: Project, constants: Constants, batch_code: BatchSizeCode) -> None:
+        self._project, self._constants, self._batch_code = project, constants, batch_code
         self._roles: dict[tuple[ast.AST, str], str] = {}
-        self._attributes: dict[str, str] = {name: _BY_NAME[name] for name in _KEPT}
+        self._attributes: dict[str, str] = {_KEPT: WORKLOAD}
         self._known: dict[ast.AST, str | None] = {}
         self._active: set[object] = set()
         self._assign_roles()
@@ -104,7 +105,8 @@ class Names:
     def _bound(self, binding: Binding, name: str) -> str | None:
         if binding.kind == "import":
             found = self._project.local(binding.target, binding.level, self._project.home(binding.node))
-            return binding.target if found is None else self._in_file(*found)
+            outside = None if binding.level else binding.target
+            return outside if found is None else self._in_file(*found)
         if binding.kind == "value":
             return self(binding.node)
         if binding.kind == "item":
@@ -123,7 +125,9 @@ class Names:
         return role
 
     def _element(self, collection: ast.AST) -> str | None:
-        """What a loop over a collection sees; of interest are the parts of a model only."""
+        """What a loop over a collection sees; of interest are parts of the model and of the evaluations."""
+        if self(collection) == EVAL_RESULTS:
+            return EVAL_RESULTS  # its parts are as much the harness's
         if isinstance(collection, ast.Call) and isinstance(collection.func, ast.Attribute):
             owner = self(collection.func.value)
             if collection.func.attr in _PARTS and owner in (MODEL, f"{MODEL}.module", MODEL_PART):
@@ -184,10 +188,13 @@ class Names:
         return wrapped if wrapped in self._project.definitions else None
 
     def _item(self, node: ast.Subscript) -> str | None:
-        key = self._constants(node.slice)
+        key, owner = self._constants(node.slice), self(node.value)
+        if owner == EVAL_RESULTS:
+            return EVAL_RESULTS
         if not isinstance(key, str):
             return None
-        owner = self(node.value)
+        if self._is_rest(node.value):
+            return _BY_NAME.get(key)
         if owner == "sys.modules":
             return key
         if owner is not None and owner.endswith(".__dict__"):
@@ -196,18 +203,25 @@ class Names:
             return self._member(owner, key)
         return self._attributes.get(key) if owner is None else None
 
+    def _is_rest(self, node: ast.AST) -> bool:
+        """Whether a name is the `**arguments` of a function."""
+        bindings = self._project.bindings(node) if isinstance(node, ast.Name) else []
+        functions = [binding.node for binding in bindings if binding.kind == "parameter"]
+        rests = [function.args.kwarg for function in functions if isinstance(function, FUNCTIONS)]
+        return any(rest is not None and isinstance(node, ast.Name) and rest.arg == node.id for rest in rests)
+
     # --- objects of the API ----------------------------------------------------------------------------------
 
     def _assign_roles(self) -> None:
-        for node in self._project.nodes(*FUNCTIONS):
-            self._name_roles(node)  # type: ignore[arg-type]
+        for function in self._project.functions():
+            self._name_roles(function)
         for _ in range(_ROUNDS):
             before = len(self._roles) + len(self._attributes)
             self._known.clear()
             for call in self._project.calls():
                 self._pass_on(call)
-            for node in self._project.nodes(ast.Assign):
-                self._keep(node)  # type: ignore[arg-type]
+            for assignment in self._project.nodes(ast.Assign):
+                self._keep(assignment)
             if len(self._roles) + len(self._attributes) == before:
                 break
         self._known.clear()
@@ -215,9 +229,9 @@ class Names:
     def _name_roles(self, function: Function) -> None:
         names = parameters(function)
         for name in names:
-            if name in _BY_NAME:
+            if name in _BY_NAME and not (name == "workload" and function in self._batch_code):
                 self._roles[function, name] = _BY_NAME[name]
-        if not isinstance(function, ast.Lambda):
+        if isinstance(function, ast.FunctionDef) and isinstance(self._project.parent(function), ast.Module):
             for name, role in zip(names, _BY_POSITION.get(function.name, ()), strict=False):
                 if role is not None:
                     self._roles[function, name] = role
@@ -261,6 +275,3 @@ class Names:
         for target in node.targets:
             if isinstance(target, ast.Attribute) and role in (WORKLOAD, TRAIN_STATE, EVAL_RESULTS):
                 self._attributes.setdefault(target.attr, role)
-
-
-__all__ = ["UNKNOWN", "Names"]

@@ -6,12 +6,14 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from algoperf.check.findings import Finding
 from algoperf.check.rules import RULES
 from algoperf.check.static.scopes import FUNCTIONS, Binding, Function, Scopes
 from algoperf.check.static.source import Source
 
+Node = TypeVar("Node", bound=ast.AST)
 Definition = Function | ast.ClassDef
 
 
@@ -58,13 +60,17 @@ class Project:
         """`module:qualified.name` of a function or class."""
         return self._keys[definition]
 
-    def nodes(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
+    def nodes(self, *kinds: type[Node]) -> Iterator[Node]:
         """All nodes of some kinds, file by file."""
         return (node for file in self.files for node in file.nodes if isinstance(node, kinds))
 
     def calls(self) -> Iterator[ast.Call]:
         """All calls."""
-        return (node for file in self.files for node in file.nodes if isinstance(node, ast.Call))
+        return self.nodes(ast.Call)
+
+    def functions(self) -> Iterator[Function]:
+        """All functions, methods and lambdas."""
+        return (node for file in self.files for node in file.nodes if isinstance(node, FUNCTIONS))
 
     def enclosing(self, node: ast.AST) -> Iterator[ast.AST]:
         """A node's ancestors, innermost first."""

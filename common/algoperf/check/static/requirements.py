@@ -20,7 +20,7 @@ from algoperf.check.static.uses import is_forbidden
 
 REQUIREMENTS_FILE = "requirements.txt"
 _ADDRESS = re.compile(r"(git|hg|svn|bzr)\+|https?://|file:|\.{0,2}/")
-_CONDA = re.compile(r"[\w.-]+=[^=\s]+=\S+|# packages in environment")
+_CONDA = re.compile(r"[\w.-]+=[^=\s]+=\S+")
 _COMMENT = re.compile(r"(?:^|\s)(#.*)$")
 _INCLUDED = ("algorithmic_efficiency", "algoperf")
 
@@ -42,7 +42,13 @@ def check(analysis: Analysis) -> Iterator[Finding]:
         except UnicodeDecodeError as error:
             yield Finding(RULES["10.1"], f"The file is no UTF-8 text: {error}.", file.name)
             lines = []
+        conda = [line for line in lines if _CONDA.fullmatch(line.text)]
+        if conda:
+            what = f"{len(conda)} lines look like a list made by conda, such as {conda[0].text!r}."
+            yield Finding(RULES["10.1"], what, file.name, conda[0].number)
         for line in lines:
+            if line in conda:
+                continue
             requirement = _parsed(line.text)
             yield from _line(line, requirement)
             if requirement is not None:
@@ -88,8 +94,7 @@ def _line(line: _Line, requirement: Requirement | None) -> Iterator[Finding]:
         yield found("10.7", f"{line.text!r} is an option.")
         return
     elif requirement is None:
-        hint = " It looks like a list made by conda." if _CONDA.match(line.text) else ""
-        yield found("10.1", f"{line.text!r} is no requirement.{hint}")
+        yield found("10.1", f"{line.text!r} is no requirement.")
         return
     else:
         yield from (found(*finding) for finding in _version(requirement))
@@ -120,7 +125,15 @@ def _imports(analysis: Analysis, provided: set[str]) -> Iterator[Finding]:
             if package in reported or _is_provided(analysis, node, name, provided) or _may_fail(analysis, node):
                 continue
             reported.add(package)
-            yield analysis.finding("10.6", node, f"Nothing provides {package!r}.")
+            yield analysis.finding("10.6", node, _missing(analysis, package))
+
+
+def _missing(analysis: Analysis, package: str) -> str:
+    """What there is of a package that nothing provides."""
+    for place in analysis.request.folder.parents:
+        if (place / package).is_dir() or (place / f"{package}.py").is_file():
+            return f"{package!r} lies outside the folder, so it is no part of the submission."
+    return f"Nothing provides {package!r}."
 
 
 def _is_provided(analysis: Analysis, node: ast.AST, name: str, provided: set[str]) -> bool:

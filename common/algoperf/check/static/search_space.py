@@ -77,7 +77,6 @@ def _unused_and_missing(analysis: Analysis, keys: list[str], file: Path) -> Iter
 def _reads(analysis: Analysis) -> Iterator[ast.Attribute]:
     """Attributes of `hyperparameters` that are read, where the name was not given another value."""
     for node in analysis.project.nodes(ast.Attribute):
-        assert isinstance(node, ast.Attribute)
         if analysis.names(node.value) != HYPERPARAMETERS or node.attr in _METHODS or not isinstance(node.ctx, ast.Load):
             continue
         bindings = analysis.project.bindings(node.value) if isinstance(node.value, ast.Name) else []

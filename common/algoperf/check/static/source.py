@@ -19,11 +19,10 @@ class Source:
 
     Attributes:
       path: relative to the submission's folder.
-      text, tree: its content.
+      tree: its content.
     """
 
     path: Path
-    text: str
     tree: ast.Module
 
     @property
@@ -72,18 +71,17 @@ def _read(files: list[Path], folder: Path) -> tuple[list[Source], list[Finding]]
     for file in files:
         path = file.relative_to(folder)
         try:
-            text = file.read_text(encoding="utf-8")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # invalid escapes are no matter of the rules
-                tree = ast.parse(text, filename=str(path))
+                tree = ast.parse(file.read_bytes(), filename=str(path))
                 compile(tree, str(path), "exec", dont_inherit=True)  # finds what only shows in context, runs nothing
         except SyntaxError as error:
             what = f"{error.msg}; the rest of the file was not checked."
             findings.append(Finding(RULES["12.1"], what, path.as_posix(), error.lineno))
-        except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, MemoryError) as error:
             findings.append(Finding(RULES["12.1"], f"{error}; the file was not checked.", path.as_posix()))
         else:
-            sources.append(Source(path, text, tree))
+            sources.append(Source(path, tree))
     return sources, findings
 
 

@@ -47,7 +47,10 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         "numpy.loadtxt", "numpy.memmap", "orbax.checkpoint", "pandas.read_csv", "pandas.read_pickle", "pickle.load",
         "pkgutil.get_data", "safetensors", "torch.load",
     ),
-    "4.5": ("compile", "eval", "exec", "marshal", "types.CodeType", "types.FunctionType", "runpy"),
+    "4.5": ("compile", "eval", "exec", "marshal", "runpy", "types.CodeType"),
+    "4.7": (
+        "__builtins__", "base64.b64decode", "base64.b85decode", "bytes.fromhex", "codecs.decode", "zlib.decompress",
+    ),
     "6.1": (
         "os.fork", "os.forkpty", "os.popen", "os.posix_spawn", "os.spawnl", "os.spawnv", "os.system",
         "threading.Thread",
@@ -84,12 +87,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-_METHODS: dict[str, tuple[str, ...]] = {
-    # Methods of paths, whatever the object: their names are used for little else.
-    "2.3": ("read_bytes", "read_text"),
-    "11.5": ("write_bytes", "write_text"),
-}
-_OPEN = ("codecs.open", "gzip.open", "io.open", "open", "os.fdopen", "os.open")
+IMPORTERS = ("__import__", "importlib.import_module")
 _BATCH_SIZES = "algoperf.blocks.batch_sizes.BATCH_SIZES"
 _HARNESS = ("algoperf", "algorithmic_efficiency")
 _OPEN_PARTS = ("", "blocks", "jax_sharding_utils", "pytorch_utils", "random_utils", "spec")
@@ -112,8 +110,13 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     for node in analysis.project.nodes(ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith):
         yield analysis.finding("6.1", node, "Asynchronous code.")
     for node in analysis.project.nodes(ast.FunctionDef):
-        if node.name == "__del__":  # type: ignore[attr-defined]
+        if node.name == "__del__":
             yield analysis.finding("6.2", node, "`__del__` runs whenever the object goes.")
+
+
+def is_listed(name: str) -> bool:
+    """Whether the tables have a name that is used, so that nothing else need be said about it."""
+    return any(below(name, prefixes) for prefixes in FUNCTIONS.values())
 
 
 def is_forbidden(package: str) -> bool:
@@ -149,12 +152,11 @@ def _imports(analysis: Analysis) -> Iterator[tuple[ast.AST, str]]:
 def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
     """A name in an expression; of `a.b.c` only the whole."""
     name = analysis.names(node)
-    if isinstance(node, ast.Call):
-        yield from _method(analysis, node)
-        if analysis.names(node.func) not in ("getattr", "__import__", "importlib.import_module"):
-            return
+    if isinstance(node, ast.Call) and analysis.names(node.func) not in ("getattr", *IMPORTERS):
+        return
     if name is None or name.startswith("<") or ":" in name or _is_part(analysis, node, name):
         return
+    name = name.removeprefix("builtins.")
     for rule, _ in _matches(FUNCTIONS, name):
         yield analysis.finding(rule, node, f"{_said(node, name)}.")
     for rule, prefix in _matches(PACKAGES, name):
@@ -164,7 +166,8 @@ def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
         yield analysis.finding("2.1", node, f"{_said(node, name)}: a table by workload.")
     if name == "sys.modules" and not _is_own_module(analysis, node):
         yield analysis.finding("1.9", node, "sys.modules shows modules of the harness.")
-    yield from _private(analysis, node, name)
+    if not _is_imported_private(analysis, node):
+        yield from _private(analysis, node, name)
     if not isinstance(node, ast.Name):
         yield from _of_harness(analysis, node, name)
 
@@ -190,21 +193,6 @@ def _said(node: ast.AST, name: str) -> str:
     return f"{code} is used" if code == f"`{name}`" else f"{code} is {name}"
 
 
-def _method(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
-    function = call.func
-    for rule, methods in _METHODS.items():
-        if isinstance(function, ast.Attribute) and function.attr in methods:
-            yield analysis.finding(rule, call, f"{shown(call)}.")
-    opens = analysis.names(function) in _OPEN
-    of_path = isinstance(function, ast.Attribute) and function.attr == "open" and not opens
-    if opens or of_path:
-        place = 0 if of_path else 1
-        given = [key.value for key in call.keywords if key.arg == "mode"] or call.args[place : place + 1]
-        mode = analysis.text(given[0]) if given else "r"
-        writes = mode is None or set(mode) & set("wax+")
-        yield analysis.finding("11.5" if writes else "2.3", call, f"{shown(call)}.")
-
-
 def _of_harness(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Finding]:
     package, _, rest = name.partition(".")
     if package in _HARNESS:
@@ -215,9 +203,22 @@ def _of_harness(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Findin
         yield analysis.finding("4.4", node, f"{name} is no part of the API.")
 
 
-def _private(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Finding]:
+def _is_imported_private(analysis: Analysis, node: ast.AST) -> bool:
+    """Whether the import that a name begins with was reported already."""
+    root = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    bindings = analysis.project.bindings(root) if isinstance(root, ast.Name) else []
+    return any(binding.kind == "import" and _has_private_part(binding.target) for binding in bindings)
+
+
+def _has_private_part(name: str) -> bool:
     package, *parts = name.split(".")
-    if package in _FRAMEWORKS and any(
+    return package in _FRAMEWORKS and any(
         part.startswith("_") and not part.startswith(_TOLERATED_PRIVATE) for part in parts
-    ):
+    )
+
+
+def _private(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Finding]:
+    if _has_private_part(name):
         yield analysis.finding("7.4", node, f"{name} is private.")

@@ -1,4 +1,4 @@
-"""Assignments into what is not the submission's own (rules 4.1 to 4.3, 7.2, 8.1, 11.3, 11.4), and the environment."""
+"""Assignments into what is not the submission's own (rules 4.1 to 4.3, 4.6, 7.2, 8.1, 11.3, 11.4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from algoperf.check.findings import Finding
 from algoperf.check.static.analysis import Analysis, shown
 from algoperf.check.static.names import EVAL_RESULTS, INPUT_QUEUE, MODEL, MODEL_PART, TRAIN_STATE, WORKLOAD
-from algoperf.check.static.uses import below
+from algoperf.check.static.uses import below, is_listed
 
 _BY_OWNER: tuple[tuple[str, str, str], ...] = (
     # Where something is written, the rule, and what that means.
@@ -33,15 +33,8 @@ _SETTERS = ("delattr", "object.__delattr__", "object.__setattr__", "setattr", "t
 _PATCHES = ("unittest.mock.patch", "mock.patch")
 _MODEL_BEHAVIOUR = ("__call__", "__class__", "_call_impl", "_modules", "_parameters", "forward")
 _DROPOUT_RATE = "p"
-_HOOKS = (
-    "register_forward_hook", "register_forward_pre_hook", "register_module_forward_hook", "register_full_backward_hook",
-    "register_module_forward_pre_hook", "add_module", "register_module", "register_parameter", "register_buffer",
-)  # fmt: skip
-_LAUNCHER = ("GROUP_RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE")
-_READS = ("os.getenv", "os.environ.get", "os.environb", "os.environ")
 _OPEN_PLACES = ("sys.path", "sys.stdout", "sys.stderr", "warnings", "logging")
 _SHARED_TABLES = ("sys.modules", "algoperf.", "builtins")
-_COMPILERS = ("torch.compile", "jax.jit", "jax.pmap")
 
 
 @dataclass(frozen=True)
@@ -58,23 +51,22 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     """All findings of these rules."""
     for write in _writes(analysis):
         yield from _into(analysis, write)
-    for call in analysis.project.calls():
-        yield from _hook(analysis, call)
-        yield from _compiler(analysis, call)
-    for node in analysis.project.nodes(ast.Call, ast.Subscript, ast.Name, ast.Attribute):
-        yield from _environment(analysis, node)
 
 
 def _writes(analysis: Analysis) -> Iterator[_Write]:
-    for node in analysis.project.nodes(ast.Attribute, ast.Subscript):
-        if isinstance(node.ctx, (ast.Store, ast.Del)):  # type: ignore[attr-defined]
-            member = node.attr if isinstance(node, ast.Attribute) else analysis.text(node.slice)  # type: ignore[attr-defined]
-            yield _Write(node, node.value, member, isinstance(node, ast.Subscript))  # type: ignore[attr-defined]
-    for node in analysis.project.nodes(ast.AugAssign):
-        if isinstance(node.target, ast.Name):  # type: ignore[attr-defined]
-            yield _Write(node, node.target, None)  # type: ignore[attr-defined]
+    for attribute in analysis.project.nodes(ast.Attribute):
+        if isinstance(attribute.ctx, (ast.Store, ast.Del)):
+            yield _Write(attribute, attribute.value, attribute.attr)
+    for item in analysis.project.nodes(ast.Subscript):
+        if isinstance(item.ctx, (ast.Store, ast.Del)):
+            yield _Write(item, item.value, analysis.text(item.slice), is_item=True)
+    for statement in analysis.project.nodes(ast.AugAssign):
+        if isinstance(statement.target, ast.Name):
+            yield _Write(statement, statement.target, None)
     for call in analysis.project.calls():
         name = analysis.names(call.func) or ""
+        if is_listed(name):
+            continue
         if name in _SETTERS and len(call.args) >= 2:
             yield _Write(call, call.args[0], analysis.text(call.args[1]))
         elif name.startswith(_PATCHES) and call.args:
@@ -131,55 +123,3 @@ def _is_foreign(analysis: Analysis, node: ast.expr, owner: str) -> bool:
         kinds = {binding.kind for binding in analysis.project.bindings(root)}
         return bool(kinds & {"import", "value"})
     return isinstance(root, (ast.Call, ast.Subscript))  # sys.modules["x"], importlib.import_module("x")
-
-
-def _hook(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
-    name = analysis.names(call.func) or ""
-    if isinstance(call.func, ast.Attribute) and call.func.attr in _HOOKS:
-        yield analysis.finding("4.6", call, f"{shown(call)}.")
-    elif name.startswith(("torch.nn.Dropout", "flax.linen.Dropout", "torch.nn.functional.dropout")):
-        yield analysis.finding("4.6", call, f"{shown(call)} adds dropout.")
-
-
-def _compiler(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
-    name = analysis.names(call.func)
-    wraps = [analysis.names(part) for part in call.args] if name == "functools.partial" else []
-    if name not in _COMPILERS and not set(wraps) & set(_COMPILERS):
-        return
-    for keyword in call.keywords:
-        if keyword.arg in ("options", "compiler_options"):
-            yield analysis.finding("7.3", call, f"{shown(call)}.")
-        elif keyword.arg in ("backend", "mode") and analysis.text(keyword.value) not in ("default", "inductor"):
-            yield analysis.finding("7.5", call, f"{shown(call)}.")
-
-
-def _environment(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:
-    """Reads of the environment, but for the launcher's variables."""
-    if isinstance(node, ast.Call):
-        if analysis.names(node.func) not in ("os.getenv", "os.environ.get"):
-            return
-        variable = analysis.text(node.args[0]) if node.args else None
-    elif isinstance(node, ast.Subscript):
-        if analysis.names(node.value) != "os.environ" or not isinstance(node.ctx, ast.Load):
-            return
-        variable = analysis.text(node.slice)
-    else:
-        if analysis.names(node) not in ("os.environ", "os.environb") or _is_looked_into(analysis, node):
-            return
-        yield analysis.finding("8.2", node, "The environment as a whole is read.")
-        return
-    if variable not in _LAUNCHER:
-        yield analysis.finding("8.2", node, f"{shown(node)} reads the environment.")
-
-
-def _is_looked_into(analysis: Analysis, node: ast.AST) -> bool:
-    """Whether a single variable is asked for, or the name is that of an import or assignment."""
-    parent = analysis.project.parent(node)
-    if isinstance(node.ctx, ast.Store):  # type: ignore[attr-defined]
-        return True
-    if isinstance(parent, ast.Compare):
-        others = [analysis.text(side) for side in (parent.left, *parent.comparators) if side is not node]
-        return set(others) <= set(_LAUNCHER)
-    if isinstance(parent, ast.Attribute):
-        return parent.attr in ("get", *_CHANGING)
-    return isinstance(parent, (ast.Subscript, ast.Assign, ast.AugAssign))
