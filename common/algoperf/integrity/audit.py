@@ -81,7 +81,7 @@ class Watch:
             threading.Thread.start = start  # type: ignore[method-assign]
             self._restore = lambda: None
 
-        threading.Thread.start = noting_start  # type: ignore[method-assign]
+        threading.Thread.start = noting_start  # type: ignore[method-assign, assignment]
         self._restore = restore
 
     def note(self, breach: str) -> None:

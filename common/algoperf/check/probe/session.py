@@ -20,7 +20,7 @@ from algoperf.check.probe.tiny import TINIES, Tiny
 from algoperf.check.probe.trials import NUM_STEPS, Arrays, Outcome, Plan
 from algoperf.errors import AlgoperfError, UserError
 from algoperf.records import Status
-from algoperf.submission import SEARCH_SPACE_FILE, Submission, submission_file
+from algoperf.submission import SEARCH_SPACE_FILE, SUBMISSION_PACKAGE, Submission, submission_file
 from algoperf.versions import load_version
 
 POSITIONAL = {
@@ -103,7 +103,8 @@ class Session:
                 yield "13.3", str(error)
             except Exception as error:  # whatever it raises is what is to be found
                 yield "13.3", f"get_batch_size({workload!r}) raised {type(error).__name__}: {error}"
-        if "get_eval_batch_size" in getattr(submission.get_batch_size, "__globals__", {}):
+        module = sys.modules[f"{SUBMISSION_PACKAGE}.{submission.file.stem}"]
+        if hasattr(module, "get_eval_batch_size"):
             yield "13.4", "The function is defined."
 
     # --- one tiny workload ----------------------------------------------------------------------------------
