@@ -13,22 +13,28 @@ from check_snippets import step
 
 from algoperf.check.findings import RULES_PAGE
 from algoperf.check.rules import RULES
+from algoperf.cli import main
 
 FRAMEWORKS = ("flax", "jax", "jaxlib", "optax", "torch")
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch, capsys):
+    """The command in this process, as its exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
     def call(*arguments):
-        command = [sys.executable, "-m", "algoperf", "check", *map(str, arguments)]
-        environment = {**os.environ, "COLUMNS": "200"}
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(["check", *map(str, arguments)])
+        return subprocess.CompletedProcess(arguments, end.value.code, *capsys.readouterr())
 
     return call
 
 
-def test_a_clean_submission(run, repository):
-    done = run(repository / "submissions/template", "--static-only")
+def test_a_clean_submission(repository):
+    command = [sys.executable, "-m", "algoperf", "check", "submissions/template", "--static-only"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "template (pytorch, ruleset external, v0.6; read only): no errors, no warnings.\n"
 
@@ -55,6 +61,12 @@ def test_text_shows_rule_place_code_reason_remedy_and_link(run, write):
 def test_places_elsewhere_are_absolute(run, repository):
     done = run(repository / "tests/submissions/many_states_jax", "--static-only")
     assert f"  {repository}/tests/submissions/many_states_jax/submission.py:83: `time.sleep` is used.\n" in done.stdout
+
+
+def test_code_that_cannot_be_read_is_a_finding_with_its_place(run, write):
+    done = run(write({"submission.py": "def f(:\n"}))
+    assert done.returncode == 8
+    assert "error 12.1: A Python file that cannot be read\n  mine/submission.py:2: invalid syntax" in done.stdout
 
 
 def test_json_on_standard_output(run, write):

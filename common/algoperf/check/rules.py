@@ -55,6 +55,12 @@ _TABLE = [
                 "Command line, frames or objects of the harness are looked at",
                 "Use what the arguments of the API say.",
             ),
+            (
+                "1.10",
+                "warning",
+                "The name of a workload in other names or texts",
+                "Name things by what they do; a human will ask what this one is for.",
+            ),
         ],
     ),
     *_section(

@@ -59,9 +59,11 @@ def check(
     if static_only and smoke:
         raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
     file = submission_file(submission)
+    framework = framework or infer_framework(file, required=not static_only)
+    static_only = static_only or framework is None  # a file that cannot be read cannot be run either
     request = CheckRequest(
         submission=submission,
-        framework=framework or infer_framework(file, required=not static_only),
+        framework=framework,
         ruleset=ruleset or infer_ruleset(file),
         version=load_version(version_name),
         smoke=smoke,
@@ -88,5 +90,6 @@ def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:
     found = static.run(request)
     if static_only:
         return found
+    click.echo("The code was read. Trying it on small workloads; --static-only leaves that out.", err=True)
     probe = importlib.import_module("algoperf.check.probe")
     return [*found, *probe.run(request)]

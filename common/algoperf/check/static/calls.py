@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from algoperf.check.findings import Finding
 from algoperf.check.static.analysis import Analysis, shown
+from algoperf.check.static.names import GETTERS
 from algoperf.check.static.uses import IMPORTERS, below
 
 _METHODS: dict[str, tuple[str, ...]] = {
@@ -78,7 +79,7 @@ def _made_up(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
     function = analysis.names(call.func)
     if function in IMPORTERS and call.args and analysis.text(call.args[0]) is None:
         yield analysis.finding("4.7", call, f"{shown(call)}: which module this is shows at run time only.")
-    elif function == "getattr" and len(call.args) >= 2 and analysis.text(call.args[1]) is None:
+    elif function in GETTERS and len(call.args) >= 2 and analysis.text(call.args[1]) is None:
         if below(analysis.names(call.args[0]) or "", _TELLING):
             yield analysis.finding("4.7", call, f"{shown(call)}: which member this is shows at run time only.")
     elif function == "types.FunctionType":

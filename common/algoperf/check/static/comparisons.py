@@ -22,8 +22,24 @@ _NUMBERS = {
     )
 }  # fmt: skip
 _SHAPES = ("element_size", "nbytes", "numel", "shape", "shape_tuple")
-_COLLECTIONS = ("leaves", "tree_leaves", "named_parameters", "parameters", "param_shapes", "flatten", "tree_flatten")
+_COLLECTIONS = (
+    "leaves",
+    "tree_leaves",
+    "named_parameters",
+    "parameters",
+    "param_shapes",
+    "flatten",
+    "tree_flatten",
+    "state_dict",
+    "modules",
+    "buffers",
+)
 _HASHES = ("binascii.crc", "hashlib.", "xxhash.", "zlib.adler", "zlib.crc")
+_LOOKUPS = (
+    "bisect.bisect", "bisect.bisect_left", "bisect.bisect_right", "math.isclose", "numpy.digitize", "numpy.interp",
+    "numpy.isclose", "numpy.searchsorted",
+)  # fmt: skip
+_TEXT_FORMS = ("format", "hash", "repr", "str")
 _EQUALITY = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 _LARGEST_GENERIC = 16
 
@@ -49,6 +65,10 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     yield from _choices(analysis)
     for call in analysis.project.calls():
         name = analysis.names(call.func) or ""
+        if name in _TEXT_FORMS and call.args and _is_choice(analysis, call):
+            yield analysis.finding(
+                "1.4", call, f"{shown(call)}: a number of the workload as text tells workloads apart."
+            )
         if (name == "hash" or name.startswith(_HASHES)) and any(_is_shape(analysis, part) for part in call.args):
             yield analysis.finding("1.6", call, f"A fingerprint of shapes: {shown(call)}.")
 
@@ -71,8 +91,8 @@ def _questions(analysis: Analysis) -> Iterator[_Question]:
         if isinstance(function, ast.Attribute) and function.attr == "get" and call.args:
             if isinstance(analysis.constants(function.value), dict):
                 yield _Question(call, (call.args[0], function.value), True)
-        elif analysis.names(function) in ("math.isclose", "numpy.isclose") and len(call.args) > 1:
-            yield _Question(call, (call.args[0], call.args[1]), True)
+        elif analysis.names(function) in _LOOKUPS and call not in analysis.batch_code:
+            yield _Question(call, tuple(call.args), True)
 
 
 def _choices(analysis: Analysis) -> Iterator[Finding]:
@@ -86,6 +106,14 @@ def _choices(analysis: Analysis) -> Iterator[Finding]:
             asked = isinstance(subject, ast.BinOp)
         if asked and node not in analysis.batch_code and _is_of_workload(analysis, subject):
             yield analysis.finding("1.4", subject, f"{shown(subject)} tells workloads apart.")
+
+
+def _is_choice(analysis: Analysis, call: ast.Call) -> bool:
+    """Whether a number of the workload is turned into text for something else than to be printed."""
+    around = [part for part in analysis.project.enclosing(call) if isinstance(part, ast.expr)]
+    return _is_of_workload(analysis, call.args[0]) and any(
+        isinstance(part, (ast.Attribute, ast.Compare, ast.Subscript)) for part in around
+    )
 
 
 def _is_constant(analysis: Analysis, node: ast.AST) -> bool:

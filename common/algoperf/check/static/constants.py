@@ -32,8 +32,8 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 _SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 _TEXT_METHODS = {
-    "capitalize", "casefold", "format", "join", "lower", "lstrip", "removeprefix", "removesuffix", "replace", "rstrip",
-    "strip", "swapcase", "title", "upper",
+    "capitalize", "casefold", "decode", "format", "join", "lower", "lstrip", "removeprefix", "removesuffix", "replace",
+    "rstrip", "strip", "swapcase", "title", "upper",
 }  # fmt: skip
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"chr": chr, "float": float, "int": int, "str": str}
 _COLLECTIONS = ("frozenset", "list", "set", "sorted", "tuple")
@@ -154,6 +154,8 @@ class Constants:
         arguments = [self(argument) for argument in node.args]
         if isinstance(node.func, ast.Attribute) and node.func.attr in _TEXT_METHODS:
             text = self(node.func.value)
+            if isinstance(text, bytes) and node.func.attr == "decode" and not arguments:
+                return text.decode()
             if isinstance(text, str) and not _has_unknown(arguments) and not _WIDTH.search(text):
                 return getattr(text, node.func.attr)(*arguments)
         if isinstance(node.func, ast.Name) and not self._project.bindings(node.func):

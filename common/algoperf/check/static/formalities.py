@@ -109,9 +109,10 @@ def _licence(analysis: Analysis, info: dict[str, Any]) -> Iterator[Finding]:
 def _within_repository(folder: Path) -> list[Path]:
     """The folder, and those above it up to the root of its repository or of its tree of submissions."""
     places = [folder, *folder.parents]
-    roots = [number for number, place in enumerate(places) if (place / ".git").exists()]
-    roots += [number + 1 for number, place in enumerate(places[:-1]) if place.name == "submissions"]
-    return places[: min(roots) + 1] if roots else [folder]
+    repositories = [number for number, place in enumerate(places) if (place / ".git").exists()]
+    trees = [number + 1 for number, place in enumerate(places[:-1]) if place.name == "submissions"]
+    root = next(iter(repositories or trees), 0)
+    return places[: root + 1]
 
 
 # --- files -----------------------------------------------------------------------------------------------

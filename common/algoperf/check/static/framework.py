@@ -27,9 +27,10 @@ _HARNESS_PARTS: dict[str, Framework] = {
 def infer_framework(file: Path, *, required: bool) -> Framework | None:
     """The one framework that a submission imports: its main file, else all of its files.
 
-    If that is none or both: None, or, if it is required, a UserError.
+    If that is none or both: None, or, if it is required, a UserError. None in any case if a file cannot be read: that
+    will be a finding.
     """
-    sources, _ = read_sources(file)
+    sources, unreadable = read_sources(file)
     found: set[Framework] = set()
     for considered in (sources[:1], sources):
         found = {
@@ -40,7 +41,7 @@ def infer_framework(file: Path, *, required: bool) -> Framework | None:
         }
         if len(found) == 1:
             return found.pop()
-    if required:
+    if required and not unreadable:
         imports = " and ".join(sorted(found)) or "neither"
         raise UserError(
             f"Which framework is {file} written for? It imports {imports}. "

@@ -34,6 +34,7 @@ _KEPT = "workload"
 """Known by the name of the attribute or key that it is kept under, too."""
 _PARTS = ("modules", "named_modules", "children", "named_children")
 _ROUNDS = 6
+GETTERS = ("getattr", "object.__getattribute__")
 
 
 class Names:
@@ -89,6 +90,8 @@ class Names:
             return self._first(bindings, node.id)
         if hasattr(builtins, node.id):
             return node.id
+        if node.id == "__builtins__":
+            return "builtins"
         file = self._project.home(node)
         for module, level in file.scopes.module.stars:
             found = self._project.local(module, level, file)
@@ -128,6 +131,8 @@ class Names:
         """What a loop over a collection sees; of interest are parts of the model and of the evaluations."""
         if self(collection) == EVAL_RESULTS:
             return EVAL_RESULTS  # its parts are as much the harness's
+        if isinstance(collection, (ast.Tuple, ast.List, ast.Set)):
+            return next((name for part in collection.elts if (name := self(part)) is not None), None)
         if isinstance(collection, ast.Call) and isinstance(collection.func, ast.Attribute):
             owner = self(collection.func.value)
             if collection.func.attr in _PARTS and owner in (MODEL, f"{MODEL}.module", MODEL_PART):
@@ -172,7 +177,7 @@ class Names:
 
     def _call(self, node: ast.Call) -> str | None:
         function = self(node.func)
-        if function == "getattr" and len(node.args) >= 2:
+        if function in GETTERS and len(node.args) >= 2:
             name = self._constants(node.args[1])
             return self._member(self(node.args[0]), name if isinstance(name, str) else "?")
         if function in ("__import__", "importlib.import_module") and node.args:
@@ -183,9 +188,17 @@ class Names:
         if function == "globals":
             return f"{self._project.home(node).module}:"
         if function is not None and ":" in function:
-            return None
+            return self._returned(function)
         wrapped = self(node.args[0]) if node.args else None  # jax.jit(f), functools.partial(f, ...)
         return wrapped if wrapped in self._project.definitions else None
+
+    def _returned(self, function: str) -> str | None:
+        """The object of the API that a function of the submission returns, if it does."""
+        definition = self._project.definitions.get(function)
+        if not isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return None
+        returned = [self(node.value) for node in ast.walk(definition) if isinstance(node, ast.Return) and node.value]
+        return next((name for name in returned if name in _BY_NAME.values()), None)
 
     def _item(self, node: ast.Subscript) -> str | None:
         key, owner = self._constants(node.slice), self(node.value)
@@ -195,7 +208,7 @@ class Names:
             return None
         if self._is_rest(node.value):
             return _BY_NAME.get(key)
-        if owner == "sys.modules":
+        if owner in ("sys.modules", "builtins"):
             return key
         if owner is not None and owner.endswith(".__dict__"):
             return self._member(owner.removesuffix(".__dict__"), key)
@@ -218,6 +231,8 @@ class Names:
         for _ in range(_ROUNDS):
             before = len(self._roles) + len(self._attributes)
             self._known.clear()
+            for function in self._project.functions():
+                self._default(function)
             for call in self._project.calls():
                 self._pass_on(call)
             for assignment in self._project.nodes(ast.Assign):
@@ -235,6 +250,17 @@ class Names:
             for name, role in zip(names, _BY_POSITION.get(function.name, ()), strict=False):
                 if role is not None:
                     self._roles[function, name] = role
+
+    def _default(self, function: Function) -> None:
+        """Give parameters the roles of their defaults."""
+        arguments = function.args
+        by_position = [*arguments.posonlyargs, *arguments.args]
+        pairs = [*zip(reversed(by_position), reversed(arguments.defaults), strict=False)]
+        pairs += [
+            (name, value) for name, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value
+        ]
+        for name, value in pairs:
+            self._set_role(function, name.arg, self(value))
 
     def _pass_on(self, call: ast.Call) -> None:
         """Give parameters the roles of what they are called with."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from algoperf.check.findings import Finding
 from algoperf.check.static.analysis import Analysis, shown
+from algoperf.check.static.names import GETTERS
 
 PACKAGES: dict[str, tuple[str, ...]] = {
     # What a submission may not import. A name stands for all that is below it, too.
@@ -26,6 +27,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
         "jax.experimental.mosaic", "jax.experimental.pallas", "jax.extend.ffi", "jax.ffi", "jax_triton", "numba",
         "pycuda", "torch.library", "torch.utils.cpp_extension", "transformer_engine", "triton", "tvm", "xformers",
     ),
+    "8.1": ("posix",),
     "11.1": (
         "aiohttp", "boto3", "comet_ml", "ftplib", "google.cloud", "gradio", "http", "httpx", "huggingface_hub",
         "mlflow", "neptune", "paramiko", "requests", "smtplib", "socket", "socketserver", "ssl", "telnetlib",
@@ -49,7 +51,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
     "4.5": ("compile", "eval", "exec", "marshal", "runpy", "types.CodeType"),
     "4.7": (
-        "__builtins__", "base64.b64decode", "base64.b85decode", "bytes.fromhex", "codecs.decode", "zlib.decompress",
+        "base64.b64decode", "base64.b85decode", "bytes.fromhex", "chr", "codecs.decode", "zlib.decompress",
     ),
     "6.1": (
         "os.fork", "os.forkpty", "os.popen", "os.posix_spawn", "os.spawnl", "os.spawnv", "os.system",
@@ -152,7 +154,7 @@ def _imports(analysis: Analysis) -> Iterator[tuple[ast.AST, str]]:
 def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
     """A name in an expression; of `a.b.c` only the whole."""
     name = analysis.names(node)
-    if isinstance(node, ast.Call) and analysis.names(node.func) not in ("getattr", *IMPORTERS):
+    if isinstance(node, ast.Call) and analysis.names(node.func) not in (*GETTERS, *IMPORTERS):
         return
     if name is None or name.startswith("<") or ":" in name or _is_part(analysis, node, name):
         return

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from algoperf.check.findings import Finding
 from algoperf.check.static.analysis import Analysis, shown
-from algoperf.check.static.names import INPUT_QUEUE, MODEL, TRAIN_STATE, WORKLOAD
+from algoperf.check.static.names import GETTERS, INPUT_QUEUE, MODEL, TRAIN_STATE, WORKLOAD
 
 _EVALUATION = ("_build_input_queue", "_eval_model_on_split", "_eval_iters", "eval_model")
 _TEXT_FORMS = ("ascii", "dir", "format", "id", "pickle.dumps", "repr", "str", "type", "vars")
+_MODEL_FORMS = ("repr", "str", "type")
 _LOGGING = "append_scalar_metrics"
 _SPLITS = ("eval_train", "test", "validation")
 _INTERFACE = ("algoperf.spec.Workload", "algorithmic_efficiency.spec.Workload")
@@ -59,9 +60,9 @@ def _call(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
     elif name in _TEXT_FORMS or name.startswith("inspect."):
         if first == WORKLOAD or (first.startswith(f"{WORKLOAD}.") and name not in _TEXT_FORMS):
             yield analysis.finding("1.2", call, f"{shown(call)} tells which workload this is.")
-        elif first == MODEL and name == "type":
+        elif first == MODEL and name in _MODEL_FORMS:
             yield analysis.finding("1.2", call, f"{shown(call)} tells which model this is.")
-    elif name in ("getattr", "hasattr") and len(call.args) >= 2 and first in (WORKLOAD, MODEL):
+    elif name in ("hasattr", *GETTERS) and len(call.args) >= 2 and first in (WORKLOAD, MODEL):
         yield from _dynamic_member(analysis, call, first)
     for keyword in call.keywords:
         if keyword.arg == "split" and analysis.text(keyword.value) in _SPLITS:

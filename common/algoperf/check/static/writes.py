@@ -18,6 +18,7 @@ _BY_OWNER: tuple[tuple[str, str, str], ...] = (
     (EVAL_RESULTS, "11.4", "eval_results"),
     (INPUT_QUEUE, "4.1", "the input queue"),
     ("os.environ", "8.1", "the environment"),
+    ("os.environb", "8.1", "the environment"),
     ("time", "11.3", "the clock"),
     ("datetime", "11.3", "the clock"),
     ("jax.config", "7.2", "settings of JAX"),
