@@ -13,6 +13,7 @@ from algoperf import seeds, spec
 from algoperf.data.queue import InputQueue
 from algoperf.datasets.base import Batch, OpenDataset, Shard, Split
 from algoperf.errors import AlgoperfError, DataError
+from algoperf.integrity.guard import refuse_submission
 from algoperf.versions import Limits
 from algoperf.workload import Framework, WorkloadDefinition
 
@@ -55,7 +56,11 @@ class BoundWorkload(spec.Workload):
     # --- data ---------------------------------------------------------------------------------------------
 
     def dataset(self, data_dir: str) -> OpenDataset:
-        """The dataset in `data_dir`, after checking that it is the one the definition speaks of."""
+        """The dataset in `data_dir`, after checking that it is the one the definition speaks of.
+
+        All ways to examples lead through here, and none is for submissions: they are given an input queue.
+        """
+        refuse_submission("the data behind the input queue")
         if data_dir not in self._datasets:
             self._datasets[data_dir] = self._open_dataset(data_dir)
         return self._datasets[data_dir]

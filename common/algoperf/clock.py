@@ -34,17 +34,17 @@ class Times:
 
 
 class Clock:
-    """Charges stretches of time to the accounts of `times`."""
+    """Charges stretches of time to the accounts of `times`; `mark` is up to when everything is charged."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.times = Times()
         self.now = now
-        self._mark = now()
+        self.mark = now()
 
     def start(self) -> float:
         """Begin charging; returns the time."""
-        self._mark = self.now()
-        return self._mark
+        self.mark = self.now()
+        return self.mark
 
     def charge_submission(self) -> float:
         """Charge the time since the last charge to the submission; returns the time."""
@@ -69,7 +69,7 @@ class Clock:
 
     def _charge(self, account: str) -> float:
         now = self.now()
-        passed, self._mark = now - self._mark, now
+        passed, self.mark = now - self.mark, now
         setattr(self.times, account, getattr(self.times, account) + passed)
         self.times.total += passed
         return now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from algoperf.data.files import make_directory, open_locked
 from algoperf.datasets.base import place
 from algoperf.errors import AlgoperfError, CheckpointMismatch, DataError, UserError
 from algoperf.records import Status, read_status
-from algoperf.registry import find_workload
+from algoperf.registry import find_workload, model_module
 from algoperf.settings import CompilePolicy, Ruleset, TrialSettings
 from algoperf.submission import SEARCH_SPACE_FILE, submission_file, submission_name
 from algoperf.versions import Scale, Version, load_version
@@ -106,8 +107,8 @@ def train(request: Request, arguments: list[str]) -> int:
     rank = int(os.environ.get("RANK", "0"))
     if process_group.is_member():
         return _train_as_member(settings, rank, arguments)
-    if request.resume and _is_finished(settings):
-        return 0
+    if request.resume and (code := _code_of_finished(settings)) is not None:
+        return code
     if rank != 0:
         return _train_here(settings, rank, arguments)
     make_directory(settings.directory)
@@ -125,12 +126,15 @@ def train(request: Request, arguments: list[str]) -> int:
         return _train_in_processes(settings, arguments, num_processes)
 
 
-def _is_finished(settings: TrialSettings) -> bool:
-    """Whether the trial has ended by the rules. CheckpointMismatch if it did so under other settings."""
+def _code_of_finished(settings: TrialSettings) -> int | None:
+    """The exit code of a trial that is not to be gone on with: it ended by the rules, or by breaking them.
+
+    CheckpointMismatch if it did so under other settings.
+    """
     directory = settings.directory
     status = read_status(directory)
-    if status is None or not status.get("finished"):
-        return False
+    if status is None or not (status.get("finished") or status.get("status") == Status.RULE_BREACH.label):
+        return None
     differences = [
         f"  {key}: it has {status['identity'].get(key, 'nothing')!r}, now it would be {value!r}"
         for key, value in {**dict.fromkeys(status["identity"]), **settings.identity()}.items()
@@ -142,7 +146,7 @@ def _is_finished(settings: TrialSettings) -> bool:
             "Choose another --output-dir, or start over with --no-resume."
         )
     print(f"already finished: {directory} ({status['status']}: {status['message']})")
-    return True
+    return Status.from_label(status["status"]).exit_code
 
 
 def _move_aside(directory: Path) -> None:
@@ -168,16 +172,21 @@ def _train_here(settings: TrialSettings, rank: int, arguments: list[str]) -> int
     from algoperf.frameworks import load_backend
     from algoperf.progress import Progress, make_display
     from algoperf.submission import load_submission
-    from algoperf.trial import Trial
+    from algoperf.trial import Trial, make_guard
     from algoperf.trial_log import TrialLog
 
     backend = load_backend(settings.framework)
-    submission = load_submission(settings.submission_file)
-    log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
-    try:
-        return Trial(settings, submission, backend, log, Progress(settings, make_display(rank))).run().exit_code
-    except KeyboardInterrupt:  # asked to stop twice
-        return Status.INTERRUPTED.exit_code
+    model_module(
+        settings.definition, settings.framework
+    )  # imported now: what the guard knows cannot be replaced unseen
+    with closing(make_guard(settings)) as guard:
+        submission = load_submission(settings.submission_file)
+        log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
+        progress = Progress(settings, make_display(rank))
+        try:
+            return Trial(settings, submission, backend, log, progress, guard=guard).run().exit_code
+        except KeyboardInterrupt:  # asked to stop twice
+            return Status.INTERRUPTED.exit_code
 
 
 def _num_processes(request: Request) -> int:

@@ -26,7 +26,8 @@ STATUS_FILE = "status.json"
 class Status(enum.Enum):
     """How a trial ended, with the exit code of `algoperf train`.
 
-    Those with exit code 0 ended by the rules; they are finished and never repeated. The others are resumed.
+    Those with exit code 0 ended by the rules; they are finished and never repeated. A breach of the rules is final
+    too. The others are resumed.
     """
 
     RUNNING = ("running", 1)  # what a process killed without warning leaves behind
@@ -39,6 +40,7 @@ class Status(enum.Enum):
     SUBMISSION_ERROR = ("submission_error", 3)
     OUT_OF_MEMORY = ("out_of_memory", 4)
     EVALUATION_ERROR = ("evaluation_error", 7)
+    RULE_BREACH = ("rule_breach", 9)
     INTERRUPTED = ("interrupted", 130)
 
     def __init__(self, label: str, exit_code: int) -> None:

@@ -23,7 +23,7 @@ from algoperf.errors import UserError
 
 REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")
 SEARCH_SPACE_FILE = "tuning_search_space.json"
-_PACKAGE = "algoperf_submission"
+SUBMISSION_PACKAGE = "algoperf_submission"
 _NOT_HASHED = {"__pycache__", ".git", ".pytest_cache"}
 
 
@@ -127,10 +127,12 @@ def _extend_import_path(folder: Path) -> None:
 
 def _import(file: Path) -> Any:
     _extend_import_path(file.parent)
-    package = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(_PACKAGE, loader=None, is_package=True))
+    package = importlib.util.module_from_spec(
+        importlib.machinery.ModuleSpec(SUBMISSION_PACKAGE, loader=None, is_package=True)
+    )
     package.__path__ = [str(file.parent)]
-    sys.modules[_PACKAGE] = package
-    name = f"{_PACKAGE}.{file.stem}"
+    sys.modules[SUBMISSION_PACKAGE] = package
+    name = f"{SUBMISSION_PACKAGE}.{file.stem}"
     module_spec = importlib.util.spec_from_file_location(name, file)
     assert module_spec is not None
     assert module_spec.loader is not None
@@ -143,6 +145,12 @@ def _import(file: Path) -> Any:
             f"The submission {file} cannot be imported.\n{submission_traceback(error, file.parent)}"
         ) from error
     return module
+
+
+def raised_in(error: BaseException, folder: Path) -> bool:
+    """Whether code in `folder` itself raised the error, rather than something that it called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(folder)
 
 
 def submission_traceback(error: BaseException, folder: Path) -> str:

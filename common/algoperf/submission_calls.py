@@ -14,7 +14,7 @@ from algoperf.data.queue import InputQueue
 from algoperf.errors import AlgoperfError
 from algoperf.frameworks.backend import Backend
 from algoperf.records import Status
-from algoperf.submission import Submission, submission_traceback
+from algoperf.submission import Submission, raised_in, submission_traceback
 
 
 class TrialEnd(Exception):
@@ -129,9 +129,9 @@ class SubmissionCalls:
     def _guarded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except AlgoperfError:
-            raise
         except (Exception, SystemExit) as error:  # a submission that exits must not look like a success
+            if isinstance(error, AlgoperfError) and not raised_in(error, self._submission.file.parent):
+                raise  # the harness's own: damaged data, for example
             if isinstance(error, spec.TrainingCompleteError) and function is self._submission.update_params:
                 raise
             own_frames = submission_traceback(error, self._submission.file.parent)

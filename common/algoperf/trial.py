@@ -16,16 +16,23 @@ from algoperf import checkpoint, resume, seeds, spec
 from algoperf.clock import Clock
 from algoperf.errors import AlgoperfError
 from algoperf.frameworks.backend import Backend
+from algoperf.integrity.guard import Guard
 from algoperf.progress import Progress
 from algoperf.records import Status
 from algoperf.resume import Snapshot, TrialState
 from algoperf.settings import TrialSettings
 from algoperf.submission import Submission
-from algoperf.submission_calls import SubmissionCalls, TrialEnd
+from algoperf.submission_calls import SubmissionCalls, Training, TrialEnd
 from algoperf.trial_log import TrialLog
 from algoperf.tuning import as_hyperparameters
 
 EVALUATION_ATTEMPTS = 2
+
+
+def make_guard(settings: TrialSettings) -> Guard:
+    """The guard of a trial; to be made before the submission is imported."""
+    protected = {"the records": settings.directory, "the stored data": settings.data_dir}
+    return Guard(settings.submission_file.parent, protected)
 
 
 class Trial:
@@ -38,6 +45,7 @@ class Trial:
       log: writes the records.
       progress: tells the user.
       clock: the clock of the trial; tests bring one of their own.
+      guard: made before the submission was imported; without one, what importing it did stays unseen.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class Trial:
         log: TrialLog,
         progress: Progress,
         clock: Clock | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.settings = settings
         self.submission = submission
@@ -56,7 +65,9 @@ class Trial:
         self.progress = progress
         self.clock = clock or Clock()
         self.state = TrialState()
+        self.guard = guard or make_guard(settings)
         self._resources = contextlib.ExitStack()
+        self._resources.callback(self.guard.close)
         self._signal: int | None = None
         self._stops_at_once = False
         self._first_step = True
@@ -67,7 +78,7 @@ class Trial:
         """Train until the trial ends one way or another; returns how, after writing it down."""
         handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            end = self._run_to_end()
+            end = self._unless_breached(self._run_to_end())
             self._stops_at_once = True  # how it ended is written down, whatever comes now
             self.log.end(end.status, end.message, self.state, self.clock.times)
         finally:
@@ -83,6 +94,7 @@ class Trial:
             self.log.running(self.state, self.clock.times)
             self._wait()
             self._last_eval_end = self.clock.start()
+            self.guard.clock_started(self.clock)
             if self.state.eval_results:  # earlier processes' moments mean nothing on this process's clock
                 self.calls.train_state["last_eval_time"] = self._last_eval_end
             self._show_times(self._last_eval_end)
@@ -107,6 +119,7 @@ class Trial:
         limits = settings.version.limits(definition.name, definition.scale)
         self.workload = backend.bind(definition, limits, settings.trial_seed)
         self.workload.attach_metrics_logger(self.log.metrics_logger)
+        self.guard.adopt(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
         dataset = self.workload.dataset(str(settings.data_dir))
         batch_size = self.submission.batch_size(definition.name, settings.version.scored, backend.num_devices)
         point = None if settings.hyperparameters is None else as_hyperparameters(settings.hyperparameters)
@@ -114,12 +127,16 @@ class Trial:
         self._keys = seeds.TrialKeys(settings.trial_seed)
         params, model_state = self.workload.init_model_fn(self._keys.model_init)
         params = backend.compile(self.workload, params, settings.compile_policy)
+        self.training = Training(params, model_state, None)
+        self.guard.model_built(lambda: backend.structure(self.training.params, self.training.model_state))
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
         self.queue = self.workload.input_queue(str(settings.data_dir), batch_size)
         self._resources.callback(self.queue.close)
         dataset.warm()
         self.log.start(self.workload, backend, dataset.hash, batch_size)
         self._resume()
+        self.guard.goals_set(self.state)
+        self._end_if_breached()
         self.queue.fill()
 
     def _resume(self) -> None:
@@ -227,7 +244,7 @@ class Trial:
         clock = self.clock
         self.calls.prepare_for_eval(self.training, prepare_key)
         self._wait()
-        clock.charge_submission()
+        self.guard.stop_clock(clock)
         self._note_compilation()
         self._end_if_spent(*self.backend.agree(self._budget_is_spent()))
         with self.queue.paused():
@@ -239,7 +256,9 @@ class Trial:
     def _evaluate_off_the_clock(self, eval_key: spec.RandomState) -> dict[str, float]:
         clock, state = self.clock, self.state
         with clock.off("evaluation"):
+            self._end_if_breached()
             metrics = self._evaluate_model(eval_key)
+            self._end_if_breached()
         metrics |= {
             "score": clock.times.submission,
             "total_duration": clock.times.total,
@@ -252,6 +271,7 @@ class Trial:
             state.eval_results.append((state.global_step, metrics))
             self.calls.show_evaluation(state.global_step, metrics)
             self._note_goals(metrics)
+            self.guard.goals_set(state)
             self._save_checkpoint()  # before the row: what is in the records can always be gone on from
             self.log.evaluation(state, clock.times)
             self.progress.evaluation(state.global_step, metrics, clock.times)
@@ -291,6 +311,21 @@ class Trial:
             state.target_reached_at = {"global_step": state.global_step, "submission_sec": metrics["score"]}
         state.validation_goal_reached |= reached
         state.test_goal_reached |= self.workload.has_reached_test_target(metrics)
+
+    def _end_if_breached(self) -> None:
+        breaches = self.guard.breaches(self.state)
+        if breaches:
+            raise TrialEnd(Status.RULE_BREACH, "\n".join(["The submission broke the rules:", *breaches]))
+
+    def _unless_breached(self, end: TrialEnd) -> TrialEnd:
+        """How the trial ended, unless something comes to light now."""
+        if end.status is Status.RULE_BREACH:
+            return end
+        try:
+            self._end_if_breached()
+        except TrialEnd as breach:
+            return breach
+        return end
 
     def _end_if_nan(self, metrics: dict[str, float]) -> None:
         nan = [name for name, value in metrics.items() if name.startswith("validation/") and math.isnan(value)]

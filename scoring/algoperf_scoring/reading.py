@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from algoperf.errors import UserError
+from algoperf.records import Status
 from algoperf.versions import Limits, Version
 from algoperf_scoring import selection
 from algoperf_scoring.approach import approach
@@ -176,6 +177,9 @@ def _trial_result(trial: Trial, limits: Limits, findings: Findings) -> TrialResu
     if not table.num_rows:
         return None
     columns, unknown = table.columns, [float("nan")] * table.num_rows
+    if trial.facts.status == Status.RULE_BREACH.label:
+        findings.problem(trial.folder, "its evaluations do not count: the submission broke the rules")
+        columns = {**columns, metric: unknown}
     seconds = columns[TIME_COLUMN]
     evaluation_sec = columns.get(EVALUATION_TIME_COLUMN, unknown)[-1]
     training_sec, facts = final_training_sec(trial.folder), trial.facts

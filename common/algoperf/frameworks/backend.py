@@ -46,6 +46,10 @@ class Backend(Protocol):
         """The model without the wrappers that distribution and compilation put around it."""
         ...
 
+    def structure(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> dict[str, str]:
+        """What the model consists of, in words by name: what a submission must leave as it is."""
+        ...
+
     @property
     def compile_note(self) -> str:
         """What was compiled, or why not; for the run's meta data."""

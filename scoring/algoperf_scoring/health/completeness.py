@@ -18,6 +18,7 @@ _BAD_ENDS: Mapping[str, tuple[str, str]] = {
     "evaluation_error": ("fail", "an evaluation failed; the same command goes on"),
     "submission_error": ("warn", "an error in the submission"),
     "out_of_memory": ("warn", "out of memory"),
+    "rule_breach": ("fail", "the submission broke the rules; the run counts as not reached"),
 }
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import jax
+import numpy as np
 
 from algoperf import spec
 from algoperf.binding import BoundWorkload
@@ -61,13 +62,21 @@ class JaxBackend:
         """Parameters have no wrappers."""
         return params
 
+    def structure(self, params: Any, model_state: Any) -> dict[str, str]:
+        """Arrays by path, with dtype and shape."""
+        leaves = jax.tree_util.tree_leaves_with_path({"params": params, "model_state": model_state})
+        return {jax.tree_util.keystr(path): _description(leaf) for path, leaf in leaves}
+
     def compile_seconds(self) -> float:
         """Seconds of tracing, lowering and compiling so far."""
         return self._compile_seconds
 
     def wait(self, *trees: Any) -> None:
-        """Block until every array in `trees` is computed."""
-        jax.block_until_ready(trees)
+        """Block until every array in `trees` is computed, and every other one that anybody holds.
+
+        Devices would go on with those while the clock stands still.
+        """
+        jax.block_until_ready((trees, jax.live_arrays()))
 
     def agree(self, *decisions: bool) -> tuple[bool, ...]:
         """One process agrees with itself."""
@@ -100,3 +109,9 @@ class JaxBackend:
             "versions": {package: version(package) for package in ("jax", "jaxlib", "flax", "optax")},
             "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
         }
+
+
+def _description(leaf: Any) -> str:
+    if isinstance(leaf, (jax.Array, np.ndarray)):
+        return f"{leaf.dtype}{list(leaf.shape)}"
+    return f"a {type(leaf).__name__}"

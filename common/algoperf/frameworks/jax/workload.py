@@ -16,7 +16,7 @@ from algoperf.datasets.base import Batch, Shard
 from algoperf.errors import unknown
 from algoperf.frameworks.jax import sharding
 from algoperf.frameworks.jax.evaluators import EVALUATORS
-from algoperf.frameworks.jax.losses import LOSSES, summarise
+from algoperf.frameworks.jax.losses import COUNTS, LOSSES, summarise
 from algoperf.param_types import jax_param_types
 from algoperf.versions import Limits
 from algoperf.workload import Framework, WorkloadDefinition
@@ -106,7 +106,9 @@ class JaxWorkload(BoundWorkload):
         label_smoothing: float = 0.0,
     ) -> dict[str, spec.Tensor]:
         """Sum, count and per-row values of the loss. Under jit these are those of the whole global batch."""
-        return summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
+        summary = summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
+        count = COUNTS.get(self.loss_type)
+        return {**summary, "n_valid_examples": count(label_batch, mask_batch)} if count else summary
 
     def place(self, batch: Batch) -> Batch:
         """Leading axes split over the devices."""

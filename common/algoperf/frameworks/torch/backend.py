@@ -19,6 +19,7 @@ from algoperf.datasets.base import Shard
 from algoperf.errors import UserError
 from algoperf.frameworks.torch.codec import TorchCodec
 from algoperf.frameworks.torch.processes import pytorch_setup
+from algoperf.frameworks.torch.structure import structure
 from algoperf.frameworks.torch.workload import TorchWorkload, bare_model, gather
 from algoperf.state_tree import LeafCodec, NumpyCodec
 from algoperf.versions import Limits
@@ -136,6 +137,11 @@ class TorchBackend:
     def bare_model(self, params: torch.nn.Module) -> torch.nn.Module:
         """See Backend."""
         return bare_model(params)
+
+    def structure(self, params: torch.nn.Module, model_state: spec.ModelAuxiliaryState) -> dict[str, str]:
+        """See Backend."""
+        del model_state
+        return structure(bare_model(params))
 
     def release_memory(self) -> None:
         """Give cached device memory back."""

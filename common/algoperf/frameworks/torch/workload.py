@@ -18,7 +18,7 @@ from algoperf.datasets.base import Batch, Shard
 from algoperf.errors import unknown
 from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
 from algoperf.frameworks.torch.evaluators import EVALUATORS
-from algoperf.frameworks.torch.losses import LOSSES, summarise
+from algoperf.frameworks.torch.losses import COUNTS, LOSSES, summarise
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.param_types import torch_param_type
 from algoperf.versions import Limits
@@ -108,7 +108,9 @@ class TorchWorkload(BoundWorkload):
         label_smoothing: float = 0.0,
     ) -> dict[str, spec.Tensor]:
         """Sum, count and per-row values of the loss over this process's rows."""
-        return summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
+        summary = summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
+        count = COUNTS.get(self.loss_type)
+        return {**summary, "n_valid_examples": count(label_batch, mask_batch)} if count else summary
 
     def place(self, batch: Batch) -> Batch:
         """Tensors on the device; integers as int64, NHWC images as NCHW views."""

@@ -1,0 +1,239 @@
+"""Notes what a submission does to its process, from the events that Python raises for audits (PEP 578).
+
+A hook cannot be taken back, neither by a submission nor by us: one is installed per process, and hands events to the
+watch that is active. Events are rare between steps, and most are passed over after one lookup.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psutil
+
+_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+_STANDARD_LIBRARY = tuple(
+    path + os.sep
+    for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
+)
+_SITE_PACKAGES = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+_PATH_EVENTS = {"os.rename", "os.remove", "os.truncate", "os.rmdir", "os.link", "os.symlink", "os.chmod"}
+_PROGRAM_EVENTS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.spawn", "os.exec"}
+
+
+class _Hook:
+    """The process's one hook: which watch it serves, and whether it is installed."""
+
+    active: Watch | None = None
+    installed = False
+
+
+class Watch:
+    """Collects what one submission does that it must not do.
+
+    Attributes:
+      breaches: what was seen, as sentences.
+    """
+
+    def __init__(self, folder: Path, protected: Mapping[str, Path]) -> None:
+        """`folder` is the submission's; `protected` are folders that it must not touch, by what is in them."""
+        self.breaches: list[str] = []
+        self._folder = str(folder.resolve()) + os.sep
+        self._protected = {what: str(place.resolve()) + os.sep for what, place in protected.items()}
+        self._threads: list[weakref.ref[threading.Thread]] = []
+        self._restore: Callable[[], None] = lambda: None
+        self._programs: list[str] = []
+        self._children_before: set[int] = set()
+
+    def start(self) -> None:
+        """From now on this process's events come here."""
+        if not _Hook.installed:
+            sys.addaudithook(_hook)
+            _Hook.installed = True
+        _Hook.active = self
+        self._watch_threads()
+
+    def stop(self) -> None:
+        """No event comes here any more, and threads start as they did."""
+        if _Hook.active is self:
+            _Hook.active = None
+        self._restore()
+
+    def _watch_threads(self) -> None:
+        """There is no event for the start of a thread before Python 3.12: note who starts one."""
+        start = threading.Thread.start
+
+        @functools.wraps(start)
+        def noting_start(thread: threading.Thread) -> None:
+            if self.did(sys._getframe(1)):
+                self._threads.append(weakref.ref(thread))
+            start(thread)
+
+        def restore() -> None:
+            threading.Thread.start = start  # type: ignore[method-assign]
+            self._restore = lambda: None
+
+        threading.Thread.start = noting_start  # type: ignore[method-assign, assignment]
+        self._restore = restore
+
+    def note(self, breach: str) -> None:
+        """Keep a breach, once."""
+        if breach not in self.breaches:
+            self.breaches.append(breach)
+
+    def is_of_submission(self, file: str) -> bool:
+        """Whether a code object's file lies in the submission's folder."""
+        return file.startswith(self._folder)
+
+    # --- who is responsible ---------------------------------------------------------------------------------
+
+    def did(self, frame: FrameType | None) -> bool:
+        """Whether the nearest frame outside the standard library is the submission's: no library decided on it."""
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if self.is_of_submission(file):
+                return True
+            if not _is_standard(file):
+                return False
+            frame = frame.f_back
+        return False
+
+    def caused(self, frame: FrameType | None) -> bool:
+        """Whether the submission comes before the harness among the frames, through whatever library."""
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if self.is_of_submission(file):
+                return True
+            if file.startswith(_PACKAGE):
+                return False
+            frame = frame.f_back
+        return False
+
+    # --- events ---------------------------------------------------------------------------------------------
+
+    def on_environment(self, event: str, args: tuple[Any, ...]) -> None:
+        """A variable is set or removed."""
+        name = os.fsdecode(args[0])
+        new = os.fsdecode(args[1]) if event == "os.putenv" else None
+        if os.environ.get(name) != new and self.did(_caller()):
+            self.note(f"It changed the environment variable {name}.")
+
+    def on_fork(self, event: str, args: tuple[Any, ...]) -> None:
+        """The process doubles itself."""
+        del event, args
+        if self.did(_caller()):
+            self.note("It started a process (fork).")
+
+    def on_program(self, event: str, args: tuple[Any, ...]) -> None:
+        """Another program is started; that matters if it runs while the clock stands still."""
+        if self.did(_caller()):
+            if not self._programs:
+                self._children_before = _children()
+            self._programs.append(f"{event} {str(args[0])[:80]}")
+
+    def on_open(self, event: str, args: tuple[Any, ...]) -> None:
+        """A file is opened, removed, renamed."""
+        for path in args[:1] if event == "open" else args[:2]:
+            if isinstance(path, (str, bytes, os.PathLike)) and not isinstance(path, int):
+                place = os.path.realpath(os.fsdecode(path))
+                for what, folder in self._protected.items():
+                    if place.startswith(folder) and self.caused(_caller()):
+                        self.note(f"It touched {what}: {os.path.relpath(place, folder)} ({event}).")
+
+    def on_signal(self, event: str, args: tuple[Any, ...]) -> None:
+        """A signal is sent."""
+        if self.did(_caller()):
+            self.note(f"It sent a signal ({event} {args}).")
+
+    def on_network(self, event: str, args: tuple[Any, ...]) -> None:
+        """A connection is made, or an address is looked up."""
+        if self.caused(_caller()):
+            self.note(f"It used the network ({event} {str(args[-1] if event == 'socket.connect' else args[0])[:80]}).")
+
+    def on_tracing(self, event: str, args: tuple[Any, ...]) -> None:
+        """Something is called for every line or function of this process from now on."""
+        del args
+        if self.did(_caller()):
+            self.note(f"It traces this process ({event}).")
+
+    # --- while the clock stands still -----------------------------------------------------------------------
+
+    def note_company(self) -> None:
+        """Note threads and processes of the submission that are alive now."""
+        for reference in self._threads:
+            thread = reference()
+            if thread is not None and thread.is_alive():
+                self.note(f"Its thread {thread.name!r} is alive while the clock stands still.")
+        own = sys._getframe()
+        for frame in sys._current_frames().values():
+            if frame is not own and self._runs_in(frame, own):
+                self.note("A thread runs its code while the clock stands still.")
+        if self._programs and _children() - self._children_before:
+            self.note(f"A program that it started runs while the clock stands still: {self._programs[-1]}.")
+
+    def _runs_in(self, frame: FrameType | None, own: FrameType) -> bool:
+        found = False
+        while frame is not None:
+            if frame is own:
+                return False  # this very thread
+            found |= self.is_of_submission(frame.f_code.co_filename)
+            frame = frame.f_back
+        return found
+
+
+def asked_by_submission() -> Watch | None:
+    """The active watch, if a frame of the submission led here; None otherwise."""
+    watch, frame = _Hook.active, sys._getframe(1)
+    here: FrameType | None = frame
+    while watch is not None and here is not None:
+        if watch.is_of_submission(here.f_code.co_filename):
+            return watch
+        here = here.f_back
+    return None
+
+
+def _caller() -> FrameType:
+    """The frame in which an event was raised: above this function, the handler and the hook."""
+    return sys._getframe(3)
+
+
+def _is_standard(file: str) -> bool:
+    if file.startswith("<"):  # frozen modules, and code made by dataclasses and namedtuples
+        return True
+    return file.startswith(_STANDARD_LIBRARY) and not any(part in file for part in _SITE_PACKAGES)
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+_HANDLERS: dict[str, Callable[[Watch, str, tuple[Any, ...]], None]] = {
+    "os.putenv": Watch.on_environment,
+    "os.unsetenv": Watch.on_environment,
+    "os.fork": Watch.on_fork,
+    "os.forkpty": Watch.on_fork,
+    **dict.fromkeys(_PROGRAM_EVENTS, Watch.on_program),
+    "open": Watch.on_open,
+    **dict.fromkeys(_PATH_EVENTS, Watch.on_open),
+    "os.kill": Watch.on_signal,
+    "os.killpg": Watch.on_signal,
+    "signal.pthread_kill": Watch.on_signal,
+    "socket.connect": Watch.on_network,
+    "socket.getaddrinfo": Watch.on_network,
+    "sys.settrace": Watch.on_tracing,
+    "sys.setprofile": Watch.on_tracing,
+}
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    handler = _HANDLERS.get(event)
+    if handler is not None and _Hook.active is not None:
+        handler(_Hook.active, event, args)

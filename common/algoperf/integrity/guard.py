@@ -1,0 +1,157 @@
+"""The guard of one trial: compares, whenever the clock stops, what a submission could have reached for.
+
+Nothing is done at a step. What code in the same process can never be kept from is said in docs/integrity.md.
+"""
+
+from __future__ import annotations
+
+import copy
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from algoperf.clock import Clock
+from algoperf.integrity.audit import Watch, asked_by_submission
+from algoperf.integrity.seals import Seal
+
+if TYPE_CHECKING:
+    from algoperf.binding import BoundWorkload
+    from algoperf.resume import TrialState
+
+# Taken when this module is imported, which is before any submission is.
+_now = time.monotonic
+_get_handler = signal.getsignal
+_SHOWN_CHANGES = 5
+_SUM_TOLERANCE_SEC = 1e-3  # of a sum of up to some million terms
+# What `init_model_fn`, which submissions may call again, sets anew.
+_SET_BY_INIT = ("_param_shapes", "_param_types", "_takes_dropout", "_has_batch_norm")
+_GOALS = ("validation_goal_reached", "test_goal_reached", "target_reached_at", "eval_results")
+_HANDLED = (signal.SIGTERM, signal.SIGINT)
+
+
+class Guard:
+    """Made before the submission is imported; `close` ends it."""
+
+    def __init__(self, submission_folder: Path, protected: Mapping[str, Path]) -> None:
+        """`protected` are folders that the submission must not touch, by what is in them."""
+        self._watch = Watch(submission_folder, protected)
+        self._watch.start()
+        self._seal = Seal().modules()
+        self._tracing = (sys.gettrace(), sys.getprofile())
+        self._gc_callbacks = len(_gc_callbacks())
+        self._handlers: dict[int, Any] = {}
+        self._goals: dict[str, Any] = {}
+        self._structure: Callable[[], Mapping[str, str]] | None = None
+        self._built: Mapping[str, str] = {}
+        self._started: tuple[float, float] | None = None
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._watch.stop()
+
+    # --- what is watched ------------------------------------------------------------------------------------
+
+    def adopt(self, workload: BoundWorkload, **parts: Any) -> None:
+        """Seal workload, limits and definition, and the methods of the harness's own objects (`parts`)."""
+        self._seal.fields("workload", workload, but=_SET_BY_INIT)
+        self._seal.fields("workload.limits", workload.limits)
+        self._seal.fields("workload.definition", workload.definition)
+        for name, part in parts.items():
+            self._seal.methods(name, part)
+
+    def clock_started(self, clock: Clock) -> None:
+        """Remember when the clock started; from here on the handlers of signals are the trial's."""
+        self._started = (clock.mark, _sum(clock))
+        self._seal.fields("clock", clock, but=("times", "mark"))
+        self._handlers = {number: _get_handler(number) for number in signal.valid_signals()}
+
+    def model_built(self, structure: Callable[[], Mapping[str, str]]) -> None:
+        """Remember what the model is made of. `structure` describes it as it is when called."""
+        self._structure, self._built = structure, structure()
+
+    def goals_set(self, state: TrialState) -> None:
+        """Remember the evaluations and goals that the harness has noted."""
+        self._goals = _goals(state)
+
+    # --- when the clock stops -------------------------------------------------------------------------------
+
+    def stop_clock(self, clock: Clock) -> None:
+        """Charge the submission, and see that the clock shows the time that has passed."""
+        before = _now()
+        clock.charge_submission()
+        after = _now()
+        if (
+            self._started is None or clock.now is not _now
+        ):  # a test's clock; a clock that was replaced shows in the seal
+            return
+        start, charged = self._started
+        if not before <= clock.mark <= after or abs(_sum(clock) - charged - (clock.mark - start)) > _SUM_TOLERANCE_SEC:
+            passed, shown = after - start, _sum(clock) - charged
+            self._watch.note(f"The clock shows {shown:.3f} s, but {passed:.3f} s have passed since it started.")
+
+    def breaches(self, state: TrialState) -> list[str]:
+        """All that has been seen up to now, as sentences. To be called while the clock stands still."""
+        self._watch.note_company()
+        for breach in (*self._replaced(), *self._steered(), *self._model_changes()):
+            self._watch.note(breach)
+        if self._goals and _goals(state) != self._goals:
+            self._watch.note("Evaluations or goals that the harness had noted were changed.")
+        return list(self._watch.breaches)
+
+    def _replaced(self) -> Iterator[str]:
+        changes = sorted(set(self._seal.changes()))
+        if changes:
+            more = f" and {len(changes) - _SHOWN_CHANGES} more" if len(changes) > _SHOWN_CHANGES else ""
+            yield f"It replaced {', '.join(changes[:_SHOWN_CHANGES])}{more}."
+
+    def _steered(self) -> Iterator[str]:
+        for number, handler in self._handlers.items():
+            found = _get_handler(number)
+            code = getattr(found, "__code__", None)
+            own = code is not None and self._watch.is_of_submission(code.co_filename)
+            if found is not handler and (own or number in _HANDLED):
+                yield f"It replaced the handler of {signal.Signals(number).name}."
+        if (sys.gettrace(), sys.getprofile()) != self._tracing:
+            yield "It traces this process."
+        for callback in _gc_callbacks()[self._gc_callbacks :]:
+            code = getattr(callback, "__code__", None)
+            if code is not None and self._watch.is_of_submission(code.co_filename):
+                yield "It is called by the garbage collector, also while the clock stands still."
+
+    def _model_changes(self) -> Iterator[str]:
+        if self._structure is None:
+            return
+        found = self._structure()
+        for name in sorted(self._built.keys() | found.keys()):
+            was, now = self._built.get(name, "nothing"), found.get(name, "nothing")
+            if was != now:
+                yield f"It changed the model: {name} was {was}, and is {now}."
+                return
+
+
+def refuse_submission(what: str) -> None:
+    """Raise PermissionError, and note a breach, if the submission asks for what only the harness may have."""
+    watch = asked_by_submission()
+    if watch is not None:
+        watch.note(f"It asked the workload for {what}.")
+        raise PermissionError(f"A submission must not ask for {what}: batches come from the input queue.")
+
+
+def _goals(state: TrialState) -> dict[str, Any]:
+    known = asdict(state)
+    return copy.deepcopy({name: known[name] for name in _GOALS})
+
+
+def _sum(clock: Clock) -> float:
+    times = clock.times
+    return times.submission + times.evaluation + times.logging
+
+
+def _gc_callbacks() -> list[Any]:
+    import gc
+
+    return gc.callbacks

@@ -1,0 +1,13 @@
+"""Is called for every function of the harness."""
+
+import sys
+
+import honest
+from honest import data_selection, get_batch_size, init_optimizer_state
+
+__all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
+
+
+def update_params(workload, global_step, **arguments):
+    sys.setprofile(lambda frame, event, argument: None)
+    return honest.update_params(workload=workload, global_step=global_step, **arguments)

@@ -1,0 +1,90 @@
+"""What trying a submission on tiny workloads finds; tests/cheats has more."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from algoperf.check import probe
+from algoperf.check.probe import memory
+from algoperf.check.probe.session import KEYWORDS, POSITIONAL, _signatures
+from algoperf.check.request import CheckRequest
+from algoperf.versions import load_version, version_names
+
+
+def try_it(submission: Path, framework: str, tasks=None):
+    request = CheckRequest(submission=submission, framework=framework, ruleset="self", version=load_version())
+    return probe.run(request, tasks)
+
+
+def test_each_fault_is_found_where_it_is(repository):
+    """One submission with another fault on each tiny workload, and some in its interface."""
+    found = try_it(repository / "tests" / "submissions" / "many_faults", "pytorch")
+    assert [finding.what for finding in found if finding.rule.number == "13.3"] == [
+        "The batch size 262145 for criteo1tb cannot be divided among 8 devices.",
+        "get_batch_size('ogbg') raised KeyError: 'ogbg'",
+        "get_batch_size('wmt') returned '128'. Allowed: a positive integer.",
+    ]
+    where = {(finding.rule.number, found_on(finding)) for finding in found if finding.rule.number != "13.3"}
+    assert where == {
+        ("13.4", ""),
+        ("14.1", "images"),
+        ("15.5", "clicks"),
+        ("15.2", "tokens"),
+        ("14.2", "speech"),
+        ("13.5", "pictures"),
+        ("16.1", ""),
+    }
+    (memory_use,) = (finding.what for finding in found if finding.rule.number == "16.1")
+    assert memory_use.startswith("criteo1tb: about 32.4 GB of 16 GB per device")
+
+
+def found_on(finding) -> str:
+    found = re.match(r"On tiny (\w+) ", finding.what)
+    return found[1] if found else ""
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "complaint"),
+    [
+        ("data_selection", lambda workload, input_queue: None, "too many positional arguments"),
+        ("update_params", lambda workload, batch: None, "unexpected keyword argument"),
+        ("prepare_for_eval", lambda **arguments: None, None),
+        ("prepare_for_eval", lambda workload, train_state, **arguments: None, None),
+        ("get_batch_size", 8, "a int, not a function"),
+    ],
+)
+def test_signatures(name, function, complaint):
+    good = {function: lambda *a, **k: None for function in (*POSITIONAL, *KEYWORDS)}
+    found = list(_signatures(SimpleNamespace(**{**good, name: function})))
+    if complaint is None:
+        assert found == []
+    else:
+        ((rule, what),) = found
+        assert (rule, complaint in what, name in what) == ("13.2", True, True)
+
+
+def test_a_baseline_in_jax_is_fine(repository):
+    assert try_it(repository / "submissions" / "baselines" / "nadamw_jax", "jax", ["clicks"]) == []
+
+
+def test_what_cannot_be_imported_is_a_finding(tmp_path):
+    (tmp_path / "submission.py").write_text("import no_such_module\n")
+    (found,) = try_it(tmp_path, "pytorch")
+    assert found.rule.number == "13.1"
+    assert "no_such_module" in found.what
+
+
+@pytest.mark.parametrize("version", version_names())
+def test_memory_is_estimated_for_every_scored_workload(version):
+    """Two moments fit everywhere; ten would not fit criteo1tb's table on the smallest devices."""
+    rules = load_version(version)
+    assert set(rules.scored) <= set(memory.PARAMETER_COUNTS)
+    assert list(memory.findings(rules, 8.0)) == []
+    gigabytes = memory.device_bytes(rules) / 1e9
+    needed = memory.PARAMETER_COUNTS["criteo1tb"] * 4 * 12 / 1e9
+    found = {finding.rule.number for finding in memory.findings(rules, 40.0) if "criteo1tb" in finding.what}
+    assert found == ({"16.1"} if needed > gigabytes else {"16.2"} if needed > 0.8 * gigabytes else set())
