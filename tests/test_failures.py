@@ -57,6 +57,18 @@ def test_a_submission_that_raises(trial, monkeypatch, capsys, framework, fault, 
     assert f"ValueError: wrong in {function} of process 0" in status["message"]
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_state_that_cannot_be_saved_costs_checkpoints_only(trial, monkeypatch, capsys, framework):
+    run = trial(framework, eval_every_steps=4)
+    monkeypatch.setenv("FAULT", "state_dict 0 raise")
+    assert run.here() == 0
+    output = capsys.readouterr().out
+    assert output.count("no checkpoints from here on") == 1
+    assert "ValueError: wrong in state_dict of process 0" in output
+    assert [row["global_step"] for row in run.rows] == ["4", "8", "12"]
+    assert not list(run.trial.glob("*checkpoint*"))
+
+
 def test_a_batch_size_that_cannot_be_had(trial, monkeypatch, capsys):
     run = trial("jax")
     monkeypatch.setenv("BATCH_SIZE", "0")
