@@ -39,6 +39,8 @@ BOARD ?= build/leaderboard
 #?        folder that `make leaderboard` writes
 TEST_PROCESSES ?= 2
 #?        files of tests that `make test` runs at a time
+NAME ?=
+#?        name of the submission that `make new` writes
 EXTRA ?=
 #?        more options of `algoperf train`, such as "--max-global-steps 100"
 
@@ -56,7 +58,7 @@ trials := $(if $(filter self,$(RULESET)),1,$(call count,$(TRIALS)))
 jobs := $(foreach w,$(workloads),$(foreach s,$(call count,$(STUDIES)),$(foreach t,$(trials),train/$(s)/$(t)/$(w))))
 demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
 
-.PHONY: help setup demo test check smoke train score leaderboard check-runs baselines cubes containers clean
+.PHONY: help setup new demo test check smoke train score leaderboard check-runs baselines cubes containers clean
 .DELETE_ON_ERROR:
 
 help: ## Explain targets and variables
@@ -76,12 +78,16 @@ demo: setup ## Train three submissions on real data and score them: a first resu
 	  FRAMEWORK=$${entry#*:} WORKLOADS=digits RULESET=self STUDIES=3 RUNS=demo/runs || exit; done
 	@$(ALGOPERF) score demo/runs --output demo/report --submissions submissions
 	@$(ALGOPERF) report demo/runs --output demo/report/report.html --submissions submissions
-	@echo "Runs: demo/runs. Look at demo/report/report.html in a browser. Next: submissions/template"
+	@echo "Runs: demo/runs. Look at demo/report/report.html in a browser. Next: make new NAME=mine"
 
 test: setup ## Check style and types, and run the tests
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 	$(VENV)/bin/python ci/make_cube.py --check
 	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+
+new: setup ## Write the submission NAME, to start from, for FRAMEWORK and RULESET
+	$(if $(NAME),,$(error Which name? Say: make new NAME=mine))
+	@$(ALGOPERF) new $(NAME) --framework $(FRAMEWORK) --ruleset $(RULESET)
 
 train: $(jobs) ## Train SUBMISSION on WORKLOADS; finished trials are not repeated, broken ones resumed
 

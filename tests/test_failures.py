@@ -1,6 +1,7 @@
 """Every way to fail: its status, its exit code, and a message that shows the submission's code and no more."""
 
 import json
+import math
 import shutil
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from algoperf.settings import TrialSettings
 from trial_runs import Run
 
 FRAMEWORKS = ["jax", "pytorch"]
@@ -55,6 +57,19 @@ def test_a_submission_that_raises(trial, monkeypatch, capsys, framework, fault, 
         "submission_error", False, step + (function == "prepare_for_eval")
     )  # fmt: skip
     assert f"ValueError: wrong in {function} of process 0" in status["message"]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_state_that_cannot_be_saved_costs_checkpoints_only(trial, monkeypatch, capsys, framework):
+    run = trial(framework, eval_every_steps=4)
+    monkeypatch.setattr(TrialSettings, "budget_sec", math.inf)
+    monkeypatch.setenv("FAULT", "state_dict 0 raise")
+    assert run.here() == 0
+    output = capsys.readouterr().out
+    assert output.count("no checkpoints from here on") == 1
+    assert "ValueError: wrong in state_dict of process 0" in output
+    assert [row["global_step"] for row in run.rows] == ["4", "8", "12"]
+    assert not list(run.trial.glob("*checkpoint*"))
 
 
 def test_a_batch_size_that_cannot_be_had(trial, monkeypatch, capsys):

@@ -113,3 +113,41 @@ def test_hashes_cover_every_file_but_caches(tmp_path):
     second = submission_hashes(folder / "submission.py")
     assert first["submission.py"] == second["submission.py"]
     assert first["deep/helper.py"] != second["deep/helper.py"]
+
+
+@pytest.mark.parametrize(
+    ("requirements", "says"),
+    [
+        (None, ["has no requirements.txt", "no_such_package==1.2.3"]),
+        ("# nothing\n", ["does not name it"]),
+        (
+            "numpy\n\nNo.Such-Package==0.1  # what for\n",
+            ["line 3 of requirements.txt: No.Such-Package==0.1", "-m pip install"],
+        ),
+        ("other-name-of-it>=2\n", ["line 1 of requirements.txt: other-name-of-it>=2"]),
+        ("name: algoperf\n  - pip=23.0=py38\nq\n", ["Lines that pip cannot read: 1, 2"]),
+    ],
+    ids=["none", "not named", "named", "under another name", "conda"],
+)
+def test_a_missing_package_is_named_with_what_to_do(tmp_path, requirements, says):
+    write(tmp_path / "needy", submission="import no_such_package.part\n" + FUNCTIONS + UPDATE)
+    if requirements is not None:
+        (tmp_path / "needy" / "requirements.txt").write_text(requirements)
+    with pytest.raises(UserError, match="The package 'no_such_package' is not installed") as caught:
+        load_submission(tmp_path / "needy")
+    assert all(text in str(caught.value) for text in says)
+    assert "import no_such_package.part" in str(caught.value)
+
+
+@pytest.mark.parametrize("statement", ["import json.no_such_module", "from .no_such_helper import x", "import broken"])
+def test_a_module_missing_inside_a_package_is_no_missing_package(tmp_path, statement):
+    write(tmp_path / "wrong", submission=f"{statement}\n{FUNCTIONS}{UPDATE}", broken="from json import no_such_name\n")
+    with pytest.raises(UserError, match="cannot be imported") as caught:
+        load_submission(tmp_path / "wrong")
+    assert "is not installed" not in str(caught.value)
+
+
+def test_the_older_name_is_noticed(tmp_path):
+    write(tmp_path / "old", submission="from algorithmic_efficiency import spec\n" + FUNCTIONS + UPDATE)
+    write(tmp_path / "new", submission=FUNCTIONS + UPDATE)
+    assert [load_submission(tmp_path / name).uses_older_name for name in ("old", "new", "old")] == [True, False, True]

@@ -28,7 +28,7 @@ import safetensors.numpy
 
 from algoperf.data.files import sync_directory, write_file
 from algoperf.data.publish import sync_tree
-from algoperf.errors import AlgoperfError, CheckpointMismatch
+from algoperf.errors import AlgoperfError, CheckpointMismatch, UnsavedState
 from algoperf.frameworks.backend import Backend
 from algoperf.state_tree import Arrays, Decoder, Encoder, LeafCodec, Node
 
@@ -89,13 +89,14 @@ def check_fingerprint(path: Path, found: Mapping[str, Any], expected: Mapping[st
 def save(
     directory: Path, step: int, state: State, fingerprint: Mapping[str, Any], backend: Backend, keep: Keep
 ) -> Path:
-    """Write a checkpoint; all processes call it together. Older ones are removed afterwards if `keep` is "last"."""
+    """Write a checkpoint; all processes call it together. Older ones are removed afterwards if `keep` is "last".
+
+    Raises UnsavedState, in all processes and before anything is written, if one of them has a state that cannot be
+    encoded.
+    """
     final = directory / f"{_PREFIX}{step}"
     temporary = directory / f".{final.name}"
-    # Encoded in every process: what optimizer state and model share is numbered in the model.
-    encoder = Encoder(backend.codecs)
-    model = encoder.tree({"params": state.params, "model_state": state.model_state})
-    process = encoder.tree(state.process)
+    model, process = _encode(state, backend)
     if backend.rank == 0:
         _remove_leftovers(directory)
         temporary.mkdir(parents=True)
@@ -118,6 +119,21 @@ def save(
                     _remove(older)
     backend.agree(True)  # nobody ends, and is missed, while the first process still writes
     return final
+
+
+def _encode(state: State, backend: Backend) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
+    """Model and process. In every process: what optimizer state and model share is numbered in the model."""
+    encoder, failure, encoded = Encoder(backend.codecs), None, []
+    try:
+        for tree in ({"params": state.params, "model_state": state.model_state}, state.process):
+            encoded.append(encoder.tree(tree))
+    except Exception as error:  # state_dict is the submission's own code
+        failure = f"{type(error).__name__}: {error}"
+    failures = [each for each in backend.gather(failure) if each is not None]
+    if failures:
+        raise UnsavedState(failures[0])
+    model, process = encoded
+    return model, process
 
 
 def restore_model(path: Path, params: Any, model_state: Any, codecs: dict[str, LeafCodec]) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ import sys
 import click
 
 COMMANDS = {
+    "new": "Write a submission to start from.",
     "workloads": "List the workloads and their targets.",
     "download": "Fetch the raw data of a workload.",
     "preprocess": "Turn raw data into a store that training reads.",

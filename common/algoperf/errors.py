@@ -4,6 +4,7 @@
     ├── UserError                2  bad input: says what was given, what is allowed, how to mend it
     │   └── CheckpointMismatch   2  a checkpoint of other code or settings
     ├── DataError                5  raw or preprocessed data is missing, truncated or corrupt
+    ├── UnsavedState             1  a submission's state cannot be saved: the trial goes on without checkpoints
     ├── EvaluationMismatch       6  re-evaluated metrics differ from the recorded ones
     └── ChecksFailed             8  runs or a submission are not what they have to be
 
@@ -36,6 +37,10 @@ class DataError(AlgoperfError):
     """Raw or preprocessed data is missing, truncated or corrupt."""
 
     exit_code = 5
+
+
+class UnsavedState(AlgoperfError):
+    """The submission's state cannot be written down; says why. The trial loop goes on without checkpoints."""
 
 
 class EvaluationMismatch(AlgoperfError):

@@ -220,14 +220,15 @@ class Decoder:
         return self._attributes(nodes, known, path)
 
     def _stateful(self, node: Node, template: Any, path: str) -> Any:
-        if not kinds.is_stateful(template):
+        state = kinds.state_of(template) if kinds.is_stateful(template) else None
+        if state is None:
             made = "nothing" if template is _MISSING else f"a {kinds.type_name(template)}"
             raise CheckpointMismatch(f"{path} was a {node['stateful']}, but init_optimizer_state makes {made}.")
         self._made[node["number"]] = template
         own = kinds.attributes_of(template)
         for name, item in self._own_attributes(node, own, path).items():
             setattr(template, name, item)
-        load_state(template, self._dict(node["state_dict"], kinds.state_of(template), path), path)
+        load_state(template, self._dict(node["state_dict"], state, path), path)
         return template
 
 
@@ -238,18 +239,23 @@ def _is_code(node: Node) -> bool:
 def load_state(template: Any, state: Any, path: str) -> None:
     """Let an object take its state, and see to it that it has taken all of it as it was."""
     groups = list(getattr(template, "param_groups", []))
+    defaults = getattr(template, "defaults", None)
+    known_defaults = dict(defaults) if isinstance(defaults, dict) else {}
     try:
         template.load_state_dict(state)
     except Exception as error:
         raise CheckpointMismatch(f"{path}: {type(template).__name__}.load_state_dict failed: {error}") from error
+    if isinstance(defaults, dict):  # torch.optim gives optimizers of older or own making a default more
+        defaults.clear()
+        defaults.update(known_defaults)
     for index, group in enumerate(groups):  # wrapped optimizers and schedulers hold on to these very dicts
         loaded, template.param_groups[index] = template.param_groups[index], group
         if loaded is not group:
             group.clear()
             group.update(loaded)
     # torch.optim casts state to the type and device of the parameter: bfloat16 moments would become float32.
-    _put_back(kinds.state_of(template), state)
-    if differing := _put_back(kinds.state_of(template), state):
+    _put_back(kinds.state_of(template) or {}, state)
+    if differing := _put_back(kinds.state_of(template) or {}, state):
         raise CheckpointMismatch(f"{path}/{differing} does not keep the type that it had when it was saved.")
 
 

@@ -86,8 +86,8 @@ class Encoder:
         for name, kind in kinds.SEQUENCES.items():
             if isinstance(value, kind):
                 return {name: [self._node(item, kinds.join(path, index)) for index, item in enumerate(value)]}
-        if kinds.is_stateful(value):
-            return self._stateful(value, path)
+        if kinds.is_stateful(value) and (state := kinds.state_of(value)) is not None:
+            return self._stateful(value, state, path)
         if isinstance(value, types.FunctionType):
             # A closure's data lives in its cells, and some functions have attributes.
             cells = self._attributes(kinds.cell_contents(value), path)
@@ -110,8 +110,7 @@ class Encoder:
             pairs.append([key_node, self._node(item, kinds.join(path, key if plain else index))])
         return {"dict": pairs, "kind": kinds.type_name(value)}
 
-    def _stateful(self, value: Any, path: str) -> Node:
-        state = kinds.state_of(value)
+    def _stateful(self, value: Any, state: dict[Any, Any], path: str) -> Node:
         # Submissions hang attributes of their own on optimizers, which state_dict does not know. A module's
         # own attributes (such as its mode) are the model function's business; hooks are code.
         own = {} if kinds.is_module(value) else kinds.attributes_of(value)

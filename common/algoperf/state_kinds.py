@@ -63,9 +63,15 @@ def is_module(value: Any) -> bool:
     return hasattr(value, "named_parameters")
 
 
-def state_of(value: Any) -> dict[Any, Any]:
-    """The state of an object with `state_dict`; of a module with the parameters themselves, not copies of them."""
-    state: dict[Any, Any] = value.state_dict(keep_vars=True) if is_module(value) else value.state_dict()
+def state_of(value: Any) -> dict[Any, Any] | None:
+    """The state of an object with `state_dict`; of a module with the parameters themselves, not copies of them.
+
+    None if the object has none after all: Distributed Shampoo raises NotImplementedError.
+    """
+    try:
+        state: dict[Any, Any] = value.state_dict(keep_vars=True) if is_module(value) else value.state_dict()
+    except NotImplementedError:
+        return None
     return state
 
 

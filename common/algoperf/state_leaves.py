@@ -75,11 +75,14 @@ class NumpyCodec:
             array = np.frombuffer(array.tobytes(), np.dtype(info["dtype"])).reshape(info["shape"])
         if info.get("scalar"):
             return array[()]
+        writeable = "memory" in info
         alike = isinstance(template, np.ndarray) and (template.shape, template.dtype) == (array.shape, array.dtype)
-        if alike and template.flags.writeable:
+        if alike and template.flags.writeable and writeable:
             template[...] = array
             return template
-        return array.copy()
+        restored = array.copy()
+        restored.flags.writeable = writeable or restored.size == 0  # those of flax.serialization cannot be written to
+        return restored
 
     def memory(self, value: Any) -> Memory | None:
         """See LeafCodec."""

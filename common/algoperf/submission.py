@@ -20,9 +20,11 @@ from typing import Any
 
 from algoperf import registry, spec
 from algoperf.errors import UserError
+from algoperf.requirements import explain_missing
 
 REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")
 SEARCH_SPACE_FILE = "tuning_search_space.json"
+OLDER_NAME = "algorithmic_efficiency"
 SUBMISSION_PACKAGE = "algoperf_submission"
 _NOT_HASHED = {"__pycache__", ".git", ".pytest_cache"}
 
@@ -75,6 +77,7 @@ class Submission:
     prepare_for_eval: spec.PrepareForEvalFn | None
     get_batch_size: Callable[[str], int]
     wants_train_state: bool
+    uses_older_name: bool = False  # imports `algorithmic_efficiency`: a submission of v0.5
 
     def batch_size(self, workload: str, bases: tuple[str, ...], num_devices: int) -> int:
         """The global training batch size; asked again by the base workload's name after a ValueError.
@@ -99,19 +102,22 @@ class Submission:
 def load_submission(path: Path) -> Submission:
     """Import a submission. UserError, with the place in its code, if that fails or a function is missing."""
     file = submission_file(path)
+    for name in [name for name in sys.modules if name.split(".")[0] == OLDER_NAME]:
+        del sys.modules[name]  # an earlier submission's import
     module = _import(file)
     missing = [name for name in REQUIRED if not callable(getattr(module, name, None))]
     if missing:
         defined = sorted(name for name, value in vars(module).items() if inspect.isfunction(value))
         raise UserError(
             f"{file} does not define {', '.join(missing)}. It defines: {', '.join(defined) or 'no function'}. "
-            f"Start from submissions/template."
+            f"Start from what `algoperf new` writes."
         )
     return Submission(
         file=file,
         name=submission_name(file),
         prepare_for_eval=getattr(module, "prepare_for_eval", None),
         wants_train_state="train_state" in inspect.signature(module.update_params).parameters,
+        uses_older_name=OLDER_NAME in sys.modules,
         **{name: getattr(module, name) for name in REQUIRED},
     )
 
@@ -141,8 +147,10 @@ def _import(file: Path) -> Any:
     try:
         module_spec.loader.exec_module(module)
     except Exception as error:
+        needed = _missing_package(error, file.parent)
+        advice = "" if needed is None else f" {explain_missing(needed, file.parent)}"
         raise UserError(
-            f"The submission {file} cannot be imported.\n{submission_traceback(error, file.parent)}"
+            f"The submission {file} cannot be imported.{advice}\n{submission_traceback(error, file.parent)}"
         ) from error
     return module
 
@@ -151,6 +159,16 @@ def raised_in(error: BaseException, folder: Path) -> bool:
     """Whether code in `folder` itself raised the error, rather than something that it called."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and Path(frames[-1].filename).is_relative_to(folder)
+
+
+def _missing_package(error: Exception, folder: Path) -> str | None:
+    """The package that is not there at all; a missing module of one that is there is a mistake in the code."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    root = error.name.split(".")[0]
+    if root in (SUBMISSION_PACKAGE, "submissions", folder.name) or importlib.util.find_spec(root) is not None:
+        return None
+    return root
 
 
 def submission_traceback(error: BaseException, folder: Path) -> str:

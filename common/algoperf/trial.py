@@ -8,13 +8,14 @@ evaluation and never between; no evaluation after the very first step; the budge
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import signal
 from types import FrameType
 
 from algoperf import checkpoint, resume, seeds, spec
 from algoperf.clock import Clock
-from algoperf.errors import AlgoperfError
+from algoperf.errors import AlgoperfError, UnsavedState
 from algoperf.frameworks.backend import Backend
 from algoperf.integrity.guard import Guard
 from algoperf.progress import Progress
@@ -25,6 +26,7 @@ from algoperf.submission import Submission
 from algoperf.submission_calls import SubmissionCalls, Training, TrialEnd
 from algoperf.trial_log import TrialLog
 from algoperf.tuning import as_hyperparameters
+from algoperf.workload import WorkloadDefinition
 
 EVALUATION_ATTEMPTS = 2
 
@@ -70,6 +72,7 @@ class Trial:
         self._resources.callback(self.guard.close)
         self._signal: int | None = None
         self._stops_at_once = False
+        self._state_is_unsaved = False
         self._first_step = True
         self._compile_mark = 0.0
         self._last_eval_end = 0.0
@@ -117,7 +120,7 @@ class Trial:
         settings, backend, definition = self.settings, self.backend, self.settings.definition
         resume.seed_global_generators(settings.trial_seed, backend.rank)
         limits = settings.version.limits(definition.name, definition.scale)
-        self.workload = backend.bind(definition, limits, settings.trial_seed)
+        self.workload = backend.bind(self._definition_for_v05(), limits, settings.trial_seed)
         self.workload.attach_metrics_logger(self.log.metrics_logger)
         self.guard.adopt(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
         dataset = self.workload.dataset(str(settings.data_dir))
@@ -138,6 +141,13 @@ class Trial:
         self.guard.goals_set(self.state)
         self._end_if_breached()
         self.queue.fill()
+
+    def _definition_for_v05(self) -> WorkloadDefinition:
+        """The workload; in v0.5 its dropout rate was the trial's, which submissions do not pass to `model_fn`."""
+        definition, point = self.settings.definition, self.settings.hyperparameters or {}
+        if not self.submission.uses_older_name or definition.dropout is None or "dropout_rate" not in point:
+            return definition
+        return dataclasses.replace(definition, dropout=point["dropout_rate"])
 
     def _resume(self) -> None:
         found = checkpoint.checkpoints(self.settings.directory)
@@ -334,11 +344,12 @@ class Trial:
 
     def _save_checkpoint(self) -> None:
         settings = self.settings
-        if settings.keep_checkpoints is not None:
+        if settings.keep_checkpoints is None or self._state_is_unsaved:
+            return
+        try:
             resume.save(
-                settings.directory,
-                self._snapshot(),
-                self.log.fingerprint,
-                self.backend,
-                settings.keep_checkpoints,
+                settings.directory, self._snapshot(), self.log.fingerprint, self.backend, settings.keep_checkpoints
             )
+        except UnsavedState as error:  # published submissions were scored without checkpoints
+            self._state_is_unsaved = True
+            self.progress.note(f"no checkpoints from here on: the submission's state cannot be saved ({error})")

@@ -1,7 +1,8 @@
-"""What authors say about their submissions: `submission_info.yml`."""
+"""What authors say about their submissions: `submission_info.yml`. FIELDS is its schema; see docs/submitting.md."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,37 @@ from algoperf_scoring.findings import Finding
 from algoperf_scoring.sources import Source
 
 SUBMISSION_INFO_FILE = "submission_info.yml"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a submission_info.yml.
+
+    Attributes:
+      name: its key.
+      required: whether a pull request without it is refused.
+      what: its meaning.
+      allowed: its values, compared without regard to case; () for any text.
+    """
+
+    name: str
+    required: bool
+    what: str
+    allowed: tuple[str, ...] = ()
+
+
+FIELDS = (
+    Field("submission_name", True, "title on the leaderboard; need not be the folder's name"),
+    Field("submission_folder", True, "folder, from the root of the repository"),
+    Field("authors", True, "names, as text or as a list"),
+    Field("affiliations", False, "of the authors, in the same order"),
+    Field("version", False, "the submission's own version"),
+    Field("ruleset", True, "the tuning ruleset", ("external", "self-tuning")),
+    Field("framework", False, "what it is written in", ("JAX", "PyTorch")),
+    Field("description", False, "the algorithm in a sentence"),
+    Field("link", False, "web address of code or paper, http or https"),
+    Field("license", False, "if neither a file LICENSE nor a header names it", ("Apache-2.0",)),
+)
 
 
 @dataclass(frozen=True)
@@ -35,14 +67,7 @@ class SubmissionInfo:
 
 def read_submission_info(file: Path) -> SubmissionInfo:
     """The content of a submission_info.yml. Raises ValueError with the reason if it is damaged."""
-    import yaml  # takes as long as reading hundreds of runs
-
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ValueError("is no table of fields")
+    content = _content(file)
     link = _text(content, "link")
     return SubmissionInfo(
         name=_text(content, "submission_name"),
@@ -52,6 +77,33 @@ def read_submission_info(file: Path) -> SubmissionInfo:
         description=_text(content, "description"),
         link=link if link.startswith(("https://", "http://")) else "",
     )
+
+
+def mistakes(file: Path) -> list[str]:
+    """Fields that the schema does not know, and values that it does not allow. ValueError if the file is damaged."""
+    content, known, found = _content(file), {field.name: field for field in FIELDS}, []
+    for name in map(str, content):
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            found.append(f"has the unknown field {name!r}.{hint} Allowed: {', '.join(known)}")
+    for field in FIELDS:
+        value = _text(content, field.name)
+        if value and field.allowed and value.lower() not in map(str.lower, field.allowed):
+            found.append(f"says {field.name}: {value}. Allowed: {', '.join(field.allowed)}")
+    return found
+
+
+def _content(file: Path) -> dict[str, Any]:
+    import yaml  # takes as long as reading hundreds of runs
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ValueError("is no table of fields")
+    return content
 
 
 def _text(content: Mapping[str, Any], key: str) -> str:
@@ -78,6 +130,7 @@ def read_infos(
             continue
         try:
             infos[name] = read_submission_info(file)
+            findings += [Finding(file.as_posix(), mistake) for mistake in mistakes(file)]
         except ValueError as error:
             findings.append(Finding(file.as_posix(), str(error)))
     return infos, findings

@@ -1,42 +1,36 @@
-"""A submission to start from: AdamW at a constant rate, in PyTorch. It runs as it is.
+# SPDX-License-Identifier: Apache-2.0
+"""Template: AdamW with linear warm-up and cosine decay, in PyTorch.
 
-    make train SUBMISSION=submissions/template FRAMEWORK=pytorch WORKLOADS=digits RULESET=external
-
-The harness calls the functions of this file; their names and arguments are fixed. What they may look at, and
-what they must not do, is in the rules. `submissions/baselines/nadamw_jax` is a submission in JAX.
+It runs as it is: change what you like. The harness calls the functions of this file; their names and arguments are
+fixed. What they may look at, and what they must not do, is in the rules. Everything from `algoperf.blocks` may be
+replaced by code of your own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from algoperf import spec
-from algoperf.pytorch_utils import pytorch_setup
+from algoperf.blocks.batch_sizes import get_batch_size
+from algoperf.blocks.data import data_selection
+from algoperf.blocks.logging import log_metrics
+from algoperf.blocks.schedules import warmup_cosine
+from algoperf.blocks.self_tuning import settings_of
+from algoperf.blocks.torch_step import train_step
 
-USE_PYTORCH_DDP = pytorch_setup()[0]  # several processes, one per GPU?
+__all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "prepare_for_eval", "update_params"]
 
-# Under the self-tuning ruleset `hyperparameters` is None and these hold. Under external tuning they come from
-# tuning_search_space.json, as a namedtuple.
-SELF_TUNING = {"learning_rate": 3e-3, "weight_decay": 1e-2, "dropout_rate": 0.0}
-
-
-def get_batch_size(workload_name: str) -> int:
-    """Examples per step, over all devices. The one place where a workload's name may be looked at.
-
-    ValueError for an unknown variant: the harness asks again by the name of its base workload.
-    """
-    sizes = {"digits": 128, "mnist": 128}
-    if workload_name not in sizes:
-        raise ValueError(f"No batch size for {workload_name!r}; add one to {__file__}.")
-    return sizes[workload_name]
-
-
-def _settings(hyperparameters: spec.Hyperparameters) -> dict[str, Any]:
-    return SELF_TUNING if hyperparameters is None else hyperparameters._asdict()
+# Under external tuning the harness takes hyperparameters from tuning_search_space.json. These hold if the submission
+# is run under self-tuning.
+SETTINGS = {
+    "learning_rate": 3e-3,
+    "weight_decay": 1e-2,
+    "warmup_factor": 0.05,  # of the workload's step hint
+    "dropout_rate": 0.0,
+    "label_smoothing": 0.1,
+}
 
 
 def init_optimizer_state(
@@ -46,13 +40,10 @@ def init_optimizer_state(
     hyperparameters: spec.Hyperparameters,
     rng: spec.RandomState,
 ) -> spec.OptimizerState:
-    """Whatever is to be kept between steps: in PyTorch a dict of objects with `state_dict`. Not timed."""
+    """Whatever is to be kept between steps: a dict of objects with `state_dict`. Not timed."""
     del workload, model_state, rng
-    settings = _settings(hyperparameters)
-    optimizer = torch.optim.AdamW(
-        model_params.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
-    )
-    return {"optimizer": optimizer}
+    decay = settings_of(hyperparameters, SETTINGS)["weight_decay"]
+    return {"optimizer": torch.optim.AdamW(model_params.parameters(), weight_decay=decay)}
 
 
 def update_params(
@@ -61,7 +52,7 @@ def update_params(
     current_params_types: spec.ParameterTypeTree,
     model_state: spec.ModelAuxiliaryState,
     hyperparameters: spec.Hyperparameters,
-    batch: dict[str, spec.Tensor],
+    batch: dict[str, Any],
     loss_type: spec.LossType,
     optimizer_state: spec.OptimizerState,
     eval_results: list[tuple[int, dict[str, float]]],
@@ -74,29 +65,21 @@ def update_params(
     added: a read-only view of clocks and goals.
     """
     del current_params_types, loss_type, eval_results
-    optimizer = optimizer_state["optimizer"]
-    optimizer.zero_grad()
-    logits, model_state = workload.model_fn(
-        params=current_param_container,
-        augmented_and_preprocessed_input_batch=batch,
-        model_state=model_state,
-        mode=spec.ForwardPassMode.TRAIN,
-        rng=rng,
-        update_batch_norm=True,
-        dropout_rate=_settings(hyperparameters)["dropout_rate"],
+    settings = settings_of(hyperparameters, SETTINGS)
+    warmup_steps = int(settings["warmup_factor"] * workload.step_hint)
+    updated, metrics = train_step(
+        workload,
+        optimizer_state,
+        current_param_container,
+        model_state,
+        batch,
+        rng,
+        learning_rate=warmup_cosine(global_step, settings["learning_rate"], warmup_steps, workload.step_hint),
+        label_smoothing=settings["label_smoothing"],
+        dropout_rate=settings["dropout_rate"],
     )
-    # Batches may come with a mask; rows with weight 0 are padding.
-    loss = workload.loss_fn(label_batch=batch["targets"], logits_batch=logits, mask_batch=batch.get("weights"))
-    num_valid, num_processes = loss["n_valid_examples"].clone(), 1
-    if USE_PYTORCH_DDP:  # DDP averages gradients over processes; the mean must be over all valid examples
-        dist.all_reduce(num_valid)
-        num_processes = dist.get_world_size()
-    mean_loss = loss["summed"] * num_processes / num_valid
-    mean_loss.backward()
-    optimizer.step()
-    if workload.metrics_logger is not None and global_step % 100 == 0:
-        workload.metrics_logger.append_scalar_metrics({"loss": mean_loss.item()}, global_step)
-    return optimizer_state, current_param_container, model_state
+    log_metrics(workload, global_step, **metrics)
+    return updated
 
 
 def prepare_for_eval(
@@ -114,18 +97,3 @@ def prepare_for_eval(
     """Optional: called before every evaluation, on the clock. What it returns stays (averaged weights, say)."""
     del workload, current_params_types, hyperparameters, loss_type, eval_results, global_step, rng
     return optimizer_state, current_param_container, model_state
-
-
-def data_selection(
-    workload: spec.Workload,
-    input_queue: Iterator[dict[str, spec.Tensor]],
-    optimizer_state: spec.OptimizerState,
-    current_param_container: spec.ParameterContainer,
-    model_state: spec.ModelAuxiliaryState,
-    hyperparameters: spec.Hyperparameters,
-    global_step: int,
-    rng: spec.RandomState,
-) -> dict[str, spec.Tensor]:
-    """Which batch to train on: the next one, or whatever you make of several."""
-    del workload, optimizer_state, current_param_container, model_state, hyperparameters, global_step, rng
-    return next(input_queue)

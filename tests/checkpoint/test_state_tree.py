@@ -124,6 +124,14 @@ def test_numpy_arrays_come_back_bit_for_bit(files, array):
         assert restored.flags.writeable
 
 
+@pytest.mark.parametrize("template", [None, np.zeros(3)], ids=["none", "writeable"])
+def test_numpy_arrays_that_cannot_be_written_to_stay_so(files, template):
+    array = np.frombuffer(np.arange(3.0).tobytes())
+    restored = files.through({"a": array}, {"a": template})["a"]
+    np.testing.assert_array_equal(restored, array)
+    assert not restored.flags.writeable
+
+
 @pytest.mark.parametrize("scalar", [np.float32(0.1), np.int64(3), np.bool_(True), np.str_("x"), np.complex128(1j)])
 def test_numpy_scalars_stay_numpy_scalars(files, scalar):
     restored = files.through([scalar], [None])[0]

@@ -365,3 +365,53 @@ def test_the_state_itself_is_not_changed_by_saving(files):
     before = copy.deepcopy((optimizer.state_dict(), module.state_dict()))
     files.save({"optimizer": optimizer}, module)
     assert same((optimizer.state_dict(), module.state_dict()), before)
+
+
+class WithoutStateDict(torch.optim.SGD):
+    """As Distributed Shampoo: it has the methods, and they say that it has not."""
+
+    def state_dict(self):
+        raise NotImplementedError
+
+    def load_state_dict(self, state_dict):
+        raise NotImplementedError
+
+
+def test_an_optimizer_that_has_no_state_dict_after_all(files):
+    """It is taken apart as any other object; parameters are the model's, and its schedule goes on."""
+
+    def make() -> tuple[nn.Module, torch.optim.Optimizer, lr_scheduler.ExponentialLR]:
+        module = model()
+        optimizer = WithoutStateDict(module.parameters(), 0.1, momentum=0.9)
+        return module, optimizer, lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+    module, optimizer, schedule = make()
+
+    def step(number: int) -> None:
+        gradients(module, number)
+        optimizer.step()
+        schedule.step()
+
+    step(0)
+    files.save({"optimizer": optimizer, "schedule": schedule}, module)
+    step(1)
+    expected = [param.detach().clone() for param in module.parameters()]
+    module, optimizer, schedule = make()
+    restored = files.restore({"optimizer": optimizer, "schedule": schedule}, module)
+    optimizer, schedule = restored["optimizer"], restored["schedule"]
+    assert all(a is b for a, b in zip(optimizer.param_groups[0]["params"], module.parameters(), strict=True))
+    step(1)
+    assert same([param.detach() for param in module.parameters()], expected)
+
+
+def test_loading_adds_nothing_to_an_optimizers_defaults(files):
+    """torch.optim completes them when it loads, and what is saved later must not depend on that."""
+
+    class Plain(torch.optim.Optimizer):
+        def step(self):
+            """Nothing."""
+
+    def make() -> torch.optim.Optimizer:
+        return Plain(model().parameters(), {"lr": 0.1})
+
+    assert list(files.through(make(), make()).defaults) == ["lr"]

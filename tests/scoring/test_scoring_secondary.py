@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from algoperf_scoring.cost import final_training_sec
 from algoperf_scoring.html import html
 from algoperf_scoring.markdown import markdown
 from algoperf_scoring.speedup import speedups
-from algoperf_scoring.submission_info import SubmissionInfo, read_submission_info
+from algoperf_scoring.submission_info import SubmissionInfo, mistakes, read_submission_info
 
 V06 = load_version("v0.6")
 
@@ -186,3 +187,25 @@ def test_odd_values_in_a_status_do_no_harm(runs, status: dict):
     entry = score(runs).entries[0]
     assert entry.cells["wmt"].seconds == 3600
     assert entry.cost.training_hours == 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "reasons"),
+    [
+        ("authors: A\nruleset: Self-Tuning\nframework: jax\n", []),
+        ("author: A\n", [r"unknown field 'author'. Did you mean 'authors'\? Allowed: submission_name, "]),
+        (
+            "ruleset: externl\nframework: TF\n",
+            ["ruleset: externl. Allowed: external, self-tuning", "framework: TF. Allowed: JAX"],
+        ),
+    ],
+)
+def test_mistakes_in_info_are_named(runs, content: str, reasons: list[str]):
+    runs.reaching("a", "wmt", 1)
+    file = runs.root / "a" / "submission_info.yml"
+    file.write_text(content)
+    found = mistakes(file)
+    assert len(found) == len(reasons)
+    assert all(re.search(reason, mistake) for reason, mistake in zip(reasons, found, strict=True))
+    notes = [note.reason for note in score(runs).comparison.notes if note.path.endswith("submission_info.yml")]
+    assert notes == found

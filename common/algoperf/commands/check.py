@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,9 +52,6 @@ def check(
     from algoperf.submission import submission_file
     from algoperf.versions import load_version
 
-    if not static_only and importlib.util.find_spec("algoperf.check.probe") is None:
-        click.echo("note: the code is only read; this installation has no algoperf.check.probe.", err=True)
-        static_only = True
     if static_only and smoke:
         raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
     file = submission_file(submission)
@@ -85,11 +81,10 @@ def check(
 
 
 def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:
-    from algoperf.check import static
+    from algoperf.check import probe, static
 
     found = static.run(request)
     if static_only:
         return found
     click.echo("The code was read. Trying it on small workloads; --static-only leaves that out.", err=True)
-    probe = importlib.import_module("algoperf.check.probe")
     return [*found, *probe.run(request)]

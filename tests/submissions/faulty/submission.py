@@ -37,10 +37,21 @@ def get_batch_size(workload_name):
     return int(os.environ.get("BATCH_SIZE", "64"))
 
 
+class Stateful:
+    """Something that saves itself, or not."""
+
+    def state_dict(self):
+        fault("state_dict")
+        return {}
+
+    def load_state_dict(self, state):
+        assert state == {}
+
+
 def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
     del workload, hyperparameters, rng, model_params, model_state
     fault("init_optimizer_state")
-    return {"steps": 0}
+    return {"steps": 0, "stateful": Stateful()}
 
 
 def update_params(

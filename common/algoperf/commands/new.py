@@ -1,0 +1,49 @@
+"""`algoperf new`: a submission to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from algoperf.settings import Ruleset
+    from algoperf.workload import Framework
+
+
+@click.command()
+@click.argument("name")
+@click.option("--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="What it is written in.")
+@click.option(
+    "--ruleset",
+    type=click.Choice(["external", "self"]),
+    required=True,
+    help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
+)
+@click.option("--authors", help="For the leaderboard.  [default: your name in git, else your login]")
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="submissions",
+    show_default=True,
+    help="Folder above external_tuning and self_tuning.",
+)
+def new(name: str, framework: Framework, ruleset: Ruleset, authors: str | None, output_dir: Path) -> None:
+    """Write a small submission that runs as it is: OUTPUT_DIR/{external,self}_tuning/NAME/.
+
+    NAME is the name under which runs are filed: lower-case letters, digits and _.
+    """
+    from algoperf import new_submission
+
+    folder = output_dir / new_submission.RULESET_FOLDERS[ruleset] / name
+    authors = authors or new_submission.default_authors()
+    wanted = new_submission.NewSubmission(folder=folder, framework=framework, ruleset=ruleset, authors=authors)
+    for file in new_submission.create(wanted, output_dir):
+        click.echo(f"Wrote {file}")
+    click.echo(
+        "Next:\n"
+        f"  make train SUBMISSION={folder} FRAMEWORK={framework} RULESET={ruleset} WORKLOADS=digits\n"
+        f"  make smoke SUBMISSION={folder} FRAMEWORK={framework} RULESET={ruleset}\n"
+        "From here to the leaderboard: docs/submitting.md"
+    )

@@ -1,0 +1,44 @@
+"""For the tests of submissions: a few real steps."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from algoperf.records import trial_dir
+from algoperf.settings import Ruleset
+from algoperf.submission import submission_file, submission_name
+from algoperf.workload import Framework
+
+
+def train_on_digits(
+    submission: Path, *, framework: Framework, ruleset: Ruleset, num_steps: int = 40, num_evaluations: int = 4
+) -> list[float]:
+    """Train a submission on digits in a process of its own; returns the training loss at each evaluation.
+
+    `num_steps` must be a multiple of `num_evaluations`. Raises AssertionError with what was printed if training fails.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        data, raw, runs = root / "data", root / "raw", root / "runs"
+        _call("download", raw_dir=raw)
+        _call("preprocess", raw_dir=raw, data_dir=data)
+        _call(
+            "train", data_dir=data, output_dir=runs, framework=framework, submission=submission, ruleset=ruleset,
+            max_global_steps=num_steps, eval_every_steps=num_steps // num_evaluations, checkpoints="none",
+        )  # fmt: skip
+        name = submission_name(submission_file(submission))
+        rows = trial_dir(runs, name, 1, "digits", framework, 1) / "eval_measurements.csv"
+        with rows.open(newline="", encoding="utf-8") as file:
+            return [float(row["train/loss"]) for row in csv.DictReader(file)]
+
+
+def _call(command: str, **options: object) -> None:
+    given = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = [sys.executable, "-m", "algoperf", command, "--workload", "digits", *given]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"algoperf {command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")

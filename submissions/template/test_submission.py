@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains on digits: `pytest` in this folder, in the environment of AlgoPerf Cubes."""
+
+from pathlib import Path
+
+from algoperf.testing import train_on_digits
+
+
+def test_loss_falls() -> None:
+    """A few real steps in a process of their own."""
+    losses = train_on_digits(Path(__file__).parent, framework="pytorch", ruleset="external")
+    assert losses[-1] < 0.5 * losses[0], losses

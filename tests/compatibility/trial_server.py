@@ -1,0 +1,74 @@
+"""Runs trials, one after the other, in forks of a process that has imported the framework already.
+
+    trial_server.py jax|pytorch
+
+Every line that comes in is a trial as JSON: `arguments` of the command line, `log` for what it prints, `environment`
+that differs, and `stop_at`: the step at which it gets SIGTERM, or null. A line with its exit code goes out.
+"""
+
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+
+from algoperf.cli import main
+from algoperf.settings import TrialSettings
+from algoperf.trial import Trial
+
+# What takes long to import, and starts neither devices nor threads.
+IMPORTS = {
+    "jax": ["algoperf.frameworks.jax.backend", "optax", "optax.contrib"],
+    "pytorch": ["algoperf.frameworks.torch.backend", "torch.distributed.nn", "torch._dynamo"],
+}
+step = Trial._step
+
+
+def stopping(step_number: int):
+    """A step that a signal interrupts: the rest of it is still made, and then the trial stops."""
+
+    def perhaps(self: Trial) -> None:
+        if self.state.global_step == step_number - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(self)
+
+    return perhaps
+
+
+def run(job: dict) -> None:
+    output = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.update(job["environment"])
+    if job["stop_at"] is not None:
+        Trial._step = stopping(job["stop_at"])  # type: ignore[method-assign]
+    TrialSettings.budget_sec = float("inf")  # type: ignore[assignment, method-assign]  # however busy the machine is
+    main(job["arguments"])
+
+
+def forked(job: dict) -> int:
+    """Exit code of a trial in a process of its own."""
+    child = os.fork()
+    if child == 0:
+        code = 99
+        try:
+            run(job)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+if __name__ == "__main__":
+    for module in IMPORTS[sys.argv[1]]:
+        importlib.import_module(module)
+    gc.freeze()  # the trials collect garbage, and need not look through all that is imported
+    for line in sys.stdin:
+        print(forked(json.loads(line)), flush=True)

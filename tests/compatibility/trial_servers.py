@@ -1,0 +1,109 @@
+"""Where the trials of the habit table run: two at the same time, each in one process per PyTorch device."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from trial_runs import Run
+
+PLACES = 2
+SCRIPT = Path(__file__).with_name("trial_server.py")
+# Equal bits are for CPUs. The tests compare trials with each other, so the cheapest code will do.
+QUICK_XLA = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A trial, until it ends or until SIGTERM reaches it in step `stop_at`."""
+
+    run: Run
+    stop_at: int | None = None
+
+
+class Place:
+    """The processes of one trial after the other: one for JAX on any number of devices, in PyTorch one per device."""
+
+    def __init__(self, framework: str, num_devices: int) -> None:
+        self._num_processes = num_devices if framework == "pytorch" else 1
+        environment = {
+            **os.environ,
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices} {QUICK_XLA}",
+            "JAX_PLATFORMS": "cpu",
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-W", "error", str(SCRIPT), framework]
+        self._processes = [
+            subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(self._num_processes)
+        ]
+
+    def train(self, parts: Sequence[Part]) -> list[int]:
+        """The exit codes of one part after the other; of several processes the first one's that is not 0."""
+        return [self._train(part) for part in parts]
+
+    def _train(self, part: Part) -> int:
+        part.run.output.mkdir(parents=True, exist_ok=True)
+        job = {
+            "arguments": part.run.arguments(num_processes=None),
+            "log": str(part.run.log),
+            "stop_at": part.stop_at,
+        }
+        for process, environment in zip(self._processes, self._environments(part.run), strict=True):
+            print(json.dumps({**job, "environment": environment}), file=process.stdin, flush=True)
+        codes = [int(process.stdout.readline()) for process in self._processes]
+        return next((code for code in codes if code), 0)
+
+    def _environments(self, run: Run) -> Iterator[dict[str, str]]:
+        """What torchrun says, and a folder for what submissions put under /tmp."""
+        port = _free_port()
+        for rank in range(self._num_processes):
+            group = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": self._num_processes, "MASTER_PORT": port}
+            torchrun = {"MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in group.items()}}
+            yield {"TMPDIR": str(run.output), **(torchrun if self._num_processes > 1 else {})}
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.stdin.close()
+            process.wait(timeout=60)
+            process.stdout.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def trained(
+    framework: str, num_devices: int, work: Mapping[Hashable, Sequence[Part]]
+) -> Iterator[Callable[[Hashable], list[int]]]:
+    """Begin with all of the work; yields a function that waits for the exit codes of one key's parts."""
+    idle: queue.SimpleQueue[Place] = queue.SimpleQueue()
+
+    def train(parts: Sequence[Part]) -> list[int]:
+        place = idle.get()
+        try:
+            return place.train(parts)
+        finally:
+            idle.put(place)
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(PLACES):
+            place = Place(framework, num_devices)
+            stack.callback(place.close)
+            idle.put(place)
+        pool = stack.enter_context(ThreadPoolExecutor(PLACES))
+        futures = {key: pool.submit(train, parts) for key, parts in work.items()}
+        yield lambda key: futures[key].result()
