@@ -57,7 +57,8 @@ def test_evaluation_gives_the_recorded_metrics(cube, trained, note):
 
 
 @pytest.mark.parametrize(
-    ("workload", "framework"), [("cifar", "jax"), ("imagenet_resnet", "pytorch"), ("imagenet_vit", "jax")]
+    ("workload", "framework"),
+    [("cifar", "jax"), ("imagenet_resnet", "pytorch"), ("imagenet_vit", "jax"), ("ogbg", "pytorch")],
 )
 def test_every_cube_runs_its_four_tasks(cube, note, workload, framework):
     """Both ImageNet cubes work in one data folder: the second finds what the first has made."""
