@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from algoperf.blocks.testing import train_on_digits
 from algoperf.cli import main
 from algoperf.errors import UserError
 from algoperf.new_submission import NewSubmission, check_name, create, write
 from algoperf.submission import load_submission
-from algoperf.testing import train_on_digits
 from algoperf.tuning import load_search_space
 from algoperf_scoring.submission_info import FIELDS, mistakes, read_submission_info
 

@@ -211,9 +211,3 @@ def test_copies_are_looked_for_in_the_own_tree(write, check):
     write({"submission.py": "x = 1\n"}, "submissions/self_tuning/first")
     (found,) = check(write({"submission.py": "x = 1  # mine\n"}, "submissions/self_tuning/second"))
     assert found.what == "Code and search space are those of submissions/self_tuning/first."
-
-
-def test_only_tests_may_import_the_testing_helper(rules):
-    code = "from algoperf.testing import train_on_digits\n"
-    assert rules({"test_mine.py": code}) == set()
-    assert rules({"submission.py": code}) == {"4.4"}

@@ -56,7 +56,7 @@ def row(path: str, framework: str, *workloads: str, ends_itself_at: int | None =
 
 
 ROWS = [
-    row("external_tuning/shampoo", "pytorch", preconditioned=2),
+    row("external_tuning/shampoo", "pytorch", preconditioned=1),
     row("external_tuning/lawa_queue", "pytorch", "cifar", steps=42, averaged=1),
     row("external_tuning/old_name", "pytorch", "mnist", noise=0),
     row("self_tuning/schedule_free_restart", "pytorch", restarts=1),

@@ -93,7 +93,6 @@ IMPORTERS = ("__import__", "importlib.import_module")
 _BATCH_SIZES = "algoperf.blocks.batch_sizes.BATCH_SIZES"
 _HARNESS = ("algoperf", "algorithmic_efficiency")
 _OPEN_PARTS = ("", "blocks", "jax_sharding_utils", "pytorch_utils", "random_utils", "spec")
-_OPEN_TO_TESTS = "testing"  # in files called test_*.py
 _OTHER_HARNESS = ("algoperf_cubes", "algoperf_scoring", "cubes", "reference_algorithms", "submission_runner")
 _FRAMEWORKS = ("flax", "jax", "jaxlib", "optax", "torch")
 _TOLERATED_PRIVATE = ("_foreach_", "__")
@@ -200,8 +199,7 @@ def _of_harness(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Findin
     package, _, rest = name.partition(".")
     if package in _HARNESS:
         parts = rest.split(".")
-        tests = parts[0] == _OPEN_TO_TESTS and analysis.project.home(node).source.path.name.startswith("test_")
-        if parts[0] not in _OPEN_PARTS and not tests and not is_forbidden(name):
+        if parts[0] not in _OPEN_PARTS and not is_forbidden(name):
             yield analysis.finding("4.4", node, f"{name} is no part of the API.")
     elif package in _OTHER_HARNESS and isinstance(node, (ast.Import, ast.ImportFrom)):
         yield analysis.finding("4.4", node, f"{name} is no part of the API.")

@@ -62,9 +62,11 @@ def update_params(
             scheduler.step()
     log(
         workload, global_step, loss=loss.item(), grad_norm=gradient_norm(current_param_container),
-        preconditioned=sum(
-            state["factors"] is not None and state["factors"].inverses is not None
-            for state in optimizers[0].state.values()
+        preconditioned=int(
+            any(
+                state["factors"] is not None and state["factors"].inverses is not None
+                for state in optimizers[0].state.values()
+            )
         ),
         clock=train_state["accumulated_submission_time"],
     )  # fmt: skip
