@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _write_store(Path(folder, "store"), num_graphs)
         dataset = MOLPCBA.open(Path(folder, "store"))
-        molecules = dataset._molecules("train", BATCH_SIZE, Shard())
+        molecules = dataset.molecules("train", BATCH_SIZE, Shard())
         means = f"{molecules.num_nodes.mean():.1f} nodes and {molecules.num_edges.mean():.1f} directed edges"
         rows = _compare(dataset, molecules, rounds)
     common.report(f"Batches of {BATCH_SIZE} of {num_graphs:,} molecules, {means} on average", rows, arguments.json)

@@ -8,6 +8,7 @@ from algoperf import cli
 from algoperf.data.contact_sheet import draw_sheet, label, to_pixels
 from algoperf.datasets.base import Shard, place
 from algoperf.datasets.cifar import CIFAR10, MEAN, STDDEV
+from algoperf.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,9 @@ def test_statistics_of_both_kinds_are_undone():
 
 def test_grey_pictures_can_be_drawn():
     assert draw_sheet(np.zeros((3, 28, 28, 1)), np.arange(3), 0.0, 1.0).mode == "RGB"
+
+
+def test_inputs_that_are_no_pictures(tmp_path):
+    """Said before any data is looked for."""
+    with pytest.raises(UserError, match="The inputs of ogbg are no normalised pictures"):
+        run(tmp_path, "--workload", "ogbg")

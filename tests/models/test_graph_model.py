@@ -34,7 +34,7 @@ def model(request):
 @pytest.fixture(scope="module")
 def molecules(model, data_dir):
     dataset = model[0].dataset(data_dir)
-    return dataset._molecules("train", 20, model[0]._shard)
+    return dataset.molecules("train", 20, model[0]._shard)
 
 
 def logits_of(model, batch) -> np.ndarray:

@@ -41,6 +41,8 @@ def contact_sheet(
     from algoperf.registry import find_workload
 
     definition = find_workload(workload).at(scale)  # type: ignore[arg-type]  # click has checked it
+    if definition.input_stats is None or getattr(definition.example_batch()["inputs"], "ndim", 0) != 4:
+        raise UserError(f"The inputs of {definition.name} are no normalised pictures.")
     dataset = definition.dataset.open(place(data_dir, definition.dataset, scale))
     if split == "train":
         batch = dataset.training(seed=seed, batch_size=num_images, shard=Shard()).batch(0)
@@ -49,7 +51,5 @@ def contact_sheet(
             split,  # type: ignore[arg-type]
             num_examples=num_images, batch_size=num_images, shard=Shard(), seed=seed,
         )  # fmt: skip
-    if definition.input_stats is None or getattr(batch["inputs"], "ndim", 0) != 4:
-        raise UserError(f"The inputs of {definition.name} are no normalised pictures.")
     draw_sheet(batch["inputs"], batch["targets"], *definition.input_stats).save(output)
     click.echo(f"{num_images} pictures of {definition.name}, {split}: {output}")

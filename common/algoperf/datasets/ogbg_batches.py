@@ -126,7 +126,7 @@ class OpenMolecules:
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> MoleculeTrainingBatches:
         """Shuffled training batches of up to `batch_size` graphs."""
-        return MoleculeTrainingBatches(self._molecules("train", batch_size, shard), seed=seed, shard=shard)
+        return MoleculeTrainingBatches(self.molecules("train", batch_size, shard), seed=seed, shard=shard)
 
     def evaluation(
         self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
@@ -135,9 +135,10 @@ class OpenMolecules:
         available = self.num_examples(split)
         check_num_examples(split, num_examples, available)
         rows = sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
-        return MoleculeEvaluationBatches(self._molecules(stored_split(split), batch_size, shard), rows, shard=shard)
+        return MoleculeEvaluationBatches(self.molecules(stored_split(split), batch_size, shard), rows, shard=shard)
 
-    def _molecules(self, split: str, batch_size: int, shard: Shard) -> Molecules:
+    def molecules(self, split: str, batch_size: int, shard: Shard) -> Molecules:
+        """A split of the store for batches of up to `batch_size` graphs; UserError if they cannot be made."""
         graphs, nodes, edges = (self._store.split(name) for name in (split, f"{split}_nodes", f"{split}_edges"))
         table = GraphTable.of(
             graphs["num_nodes"], graphs["num_edges"],
