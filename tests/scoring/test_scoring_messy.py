@@ -122,3 +122,16 @@ def test_header_names_may_come_with_a_byte_order_mark_and_windows_line_ends(runs
     board = score(runs.root, "v0.6")
     assert board.entries[0].cells["wmt"].seconds == 10
     assert problems(board) == {}
+
+
+def test_a_breach_of_the_rules_has_no_time_to_target(runs):
+    """Whatever its evaluations say, and while the submission's other studies stay what they are."""
+    breach = {"status": "rule_breach", "finished": False}
+    for study in range(3):
+        runs.reaching("honest", "ogbg", 20.0, study=study)
+        runs.reaching("cheat", "ogbg", 5.0, study=study, status=breach if study == 1 else None)
+    board = algoperf_scoring.score(runs.root, load_version(), "external", workloads=["ogbg"])
+    cells = {entry.submission: entry.cells["ogbg"].studies for entry in board.entries}
+    assert cells == {"honest": dict.fromkeys(range(3), 20.0), "cheat": {0: 5.0, 1: math.inf, 2: 5.0}}
+    (reasons,) = (reasons for path, reasons in problems(board).items() if "cheat/study_1" in path)
+    assert reasons == {"its evaluations do not count: the submission broke the rules"}

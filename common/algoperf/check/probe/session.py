@@ -78,7 +78,7 @@ class Session:
         )
         tasks = self._request["tasks"]
         for tiny in (tiny for tiny in TINIES if tasks is None or tiny.task in tasks):
-            for rule, what in self._try(plan, tiny):
+            for rule, what in dict.fromkeys(self._try(plan, tiny)):
                 self._say("finding", rule, f"On tiny {tiny.task} ({tiny.loss_type.name}): {what}")
         if self._bytes_per_parameter:
             for finding in memory.findings(self._version, max(self._bytes_per_parameter)):
