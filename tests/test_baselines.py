@@ -20,6 +20,9 @@ FOLDERS = sorted(path.parent for path in BASELINES.glob("*/submission.py"))
 # Beyond Shampoo's first roots, and when Prodigy has found its learning rate.
 FIRST_EVALUATION, LAST_STEP = 90, 100
 
+# Their states are optax's, as that of adamw_jax is, and to compile everything again takes seconds.
+PLAIN_STATES = {f"{name}_jax" for name in ("cautious_nadamw", "lamb", "lion", "momentum", "nadamw", "nesterov", "sam")}
+
 
 @pytest.fixture
 def left_by_a_kill(monkeypatch, tmp_path):
@@ -47,6 +50,8 @@ def test_it_learns_and_resumes(folder, data_root, tmp_path, left_by_a_kill, monk
     assert whole.here() == 0, capsys.readouterr()
     assert [int(row["global_step"]) for row in whole.rows] == [FIRST_EVALUATION, LAST_STEP]
     assert float(whole.rows[-1]["train/accuracy"]) > 0.5  # by guessing, 0.1
+    if folder.name in PLAIN_STATES:
+        return
     resumed = Run(folder, framework, data_root, left_by_a_kill, options)
     assert resumed.here() == 0, capsys.readouterr()
     assert f"resumed from checkpoint_{FIRST_EVALUATION}" in capsys.readouterr().out
