@@ -72,7 +72,7 @@ def test_a_method_hidden_by_an_attribute_and_another_class_are_seen():
     assert set(seal.changes()) == {"part.act", "other (its class)"}
 
 
-def test_a_library_may_wrap_its_own_functions_and_nobody_else_may(monkeypatch):
+def test_a_library_may_replace_its_own_functions_and_nobody_else_may(monkeypatch):
     import json
 
     original = json.dumps

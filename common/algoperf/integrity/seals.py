@@ -92,7 +92,7 @@ class Seal:
         """The paths of everything that is not what it was."""
         for path, names, name, value in self._names:
             found = names.get(name, _MISSING)
-            if found is not value and not _wrapped_by_its_library(path, found, value):
+            if found is not value and not _replaced_by_its_library(path, found):
                 yield path
         for path, function, parts in self._functions:
             if any(new is not old for new, old in zip(_parts(function), parts, strict=True)):
@@ -122,10 +122,10 @@ def _function_of(value: Any) -> types.FunctionType | None:
     return value if type(value) is types.FunctionType else None
 
 
-def _wrapped_by_its_library(path: str, found: Any, value: Any) -> bool:
-    """Whether a library put a wrapper of its own around its function, as torch does when its compiler is loaded."""
+def _replaced_by_its_library(path: str, found: Any) -> bool:
+    """Whether a library put another of its own functions there, as torch does when its compiler is loaded."""
     library = path.split(".")[0]
-    if library in HARNESS or type(found) is not types.FunctionType or getattr(found, "__wrapped__", None) is not value:
+    if library in HARNESS or type(found) is not types.FunctionType:
         return False
     home = getattr(sys.modules.get(library), "__file__", None)
     return home is not None and found.__code__.co_filename.startswith(os.path.dirname(home) + os.sep)
