@@ -47,11 +47,11 @@ def package_sources(pip: list[str], accelerator: str) -> list[str]:
 def requirements(extras: list[str], accelerator: str, *, for_image: bool) -> list[str]:
     """What to install: this project, and JAX's CUDA plug-in where one is asked for.
 
-    The project comes as an editable package, except in an image: there only what it depends on, as bytecode.
+    The project comes as an editable package, except in an image: there only what it depends on.
     """
     if for_image:
         chosen = [word for extra in extras for word in ("--extra", extra)]
-        project = ["--compile-bytecode", "--requirements", str(ROOT / "pyproject.toml"), *chosen]
+        project = ["--requirements", str(ROOT / "pyproject.toml"), *chosen]
     else:
         project = ["--editable", f"{ROOT}[{','.join(extras)}]"]
     plugin = JAX_PLUGIN[accelerator] if "jax" in extras else None
@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("venv", type=Path)
     parser.add_argument("--extras", default="jax,pytorch,data,dev", help="of pyproject.toml, by commas")
     parser.add_argument("--accelerator", default="cpu", choices=sorted(JAX_PLUGIN))
-    parser.add_argument("--for-image", action="store_true", help="only what the project needs, as bytecode")
+    parser.add_argument("--for-image", action="store_true", help="only what the project needs")
     parser.add_argument("--packages", type=Path, metavar="FILE", help="this list instead of the project")
     options = parser.parse_args()
     if sys.version_info[:2] != (3, 11):
@@ -80,7 +80,8 @@ def main() -> int:
     pip = [str(python), "-m", "pip"]
     # No --isolated or --index-url here: pip knows its own configuration.
     subprocess.run([*pip, "install", "--quiet", UV], check=True)
-    uv = [str(options.venv / "bin" / "uv"), "pip", "install", "--python", str(python)]
+    # Bytecode is made once, here: where Python is told to write none, every process would make PyTorch's and JAX's again.
+    uv = [str(options.venv / "bin" / "uv"), "pip", "install", "--compile-bytecode", "--python", str(python)]
     if options.packages:
         wanted = ["--requirements", str(options.packages)]
     else:
