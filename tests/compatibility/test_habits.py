@@ -7,6 +7,7 @@ checkpoint, bit for bit. README.md says which habit lies where. A submission or 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +71,15 @@ ROWS = [
     row("self_tuning/muon_jax", "jax", "cifar", matrices=3),
     row("self_tuning/sequential", "jax", point=1, ends_itself_at=13),
 ]
+# One object each: pytest tells parameters of fixtures apart by identity.
+GROUPS = {group: group for group in itertools.product(("jax", "pytorch"), (1, 2))}
 Case = tuple[Row, str]  # a submission and a workload
 
 
 def cases(*, on_digits: bool) -> pytest.MarkDecorator:
     """All rows on digits and on one device and two, or on their other workloads."""
     found = [
-        pytest.param((each.framework, num_devices), (each, workload), id=f"{each.name}-{workload}-{num_devices}")
+        pytest.param(GROUPS[each.framework, num_devices], (each, workload), id=f"{each.name}-{workload}-{num_devices}")
         for each in ROWS
         for workload in (["digits"] if on_digits else each.workloads)
         for num_devices in ([1, 2] if on_digits else [1])
