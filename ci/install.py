@@ -80,7 +80,7 @@ def main() -> int:
     pip = [str(python), "-m", "pip"]
     # No --isolated or --index-url here: pip knows its own configuration.
     subprocess.run([*pip, "install", "--quiet", UV], check=True)
-    # Bytecode is made once, here: where Python is told to write none, every process would make PyTorch's and JAX's again.
+    # Bytecode is made once, here: where Python is told to write none, every process would make PyTorch's again.
     uv = [str(options.venv / "bin" / "uv"), "pip", "install", "--compile-bytecode", "--python", str(python)]
     if options.packages:
         wanted = ["--requirements", str(options.packages)]
