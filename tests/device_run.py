@@ -119,7 +119,7 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
         return true_place(batch)
 
     workload.place = watching
-    for label, batch_size in (("eval_default", definition.eval_batch_size), ("eval_7", 7)):
+    for label, batch_size in (("eval_default", definition.eval_batch_size), ("eval_77", 77)):
         evaluated.clear()
         found = workload.eval_model(batch_size, params, model_state, key, data_dir, None, 3)
         results.update({f"{label}/{metric}": np.array(value) for metric, value in found.items()})
