@@ -20,9 +20,8 @@ from algoperf.frameworks import load_backend
 from algoperf.tuning import as_hyperparameters
 from algoperf.versions import load_version
 
-BATCH_SIZE, STEPS = 64, 2
-LEARNING_RATE = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would multiply the rounding, too
-DEFAULT_LEARNING_RATE = 0.1
+BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
+SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would multiply the rounding, too
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -103,7 +102,7 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
             model_state,
             batch,
             key,
-            LEARNING_RATE.get(name, DEFAULT_LEARNING_RATE),
+            SMALLER_RATES.get(name, LEARNING_RATE),
             label_smoothing=0.1,
             dropout_rate=0.0,
         )
