@@ -24,7 +24,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join(CODE)
 from algoperf import launcher  # noqa: E402
 from algoperf.datasets.base import place  # noqa: E402
 from algoperf.settings import TrialSettings  # noqa: E402
-from algoperf.versions import DEFAULT_VERSION  # noqa: E402
 from algoperf.workload import WorkloadDefinition  # noqa: E402
 
 DATA = ROOT / "build" / "benchmarks" / "data"
@@ -122,10 +121,7 @@ def settings(workload: str, framework: str, output_dir: Path, **changes: Any) ->
     settled = launcher.settle(
         launcher.Request(
             workload=workload, framework=framework, submission=baseline(framework),  # type: ignore[arg-type]
-            ruleset="self", search_space=None, study=1, trial=1, num_studies=None, num_trials=None, seed=0,
-            scale=scale, version_name=DEFAULT_VERSION, data_dir=DATA,  # type: ignore[arg-type]
-            output_dir=output_dir, max_global_steps=None, eval_every_steps=None, skip_evals=True, resume=True,
-            checkpoints="last", compile_policy="auto", num_processes=1,
+            ruleset="self", scale=scale, data_dir=DATA, output_dir=output_dir, skip_evals=True,  # type: ignore[arg-type]
         )
     )  # fmt: skip
     limits = settled.version.limits(workload, settled.definition.scale)

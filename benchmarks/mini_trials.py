@@ -16,7 +16,6 @@ import common
 from algoperf import launcher
 from algoperf.datasets.base import place
 from algoperf.registry import find_workload
-from algoperf.versions import DEFAULT_VERSION
 
 UNREACHABLE = {"max": 1e9, "min": -1e9}
 
@@ -64,11 +63,9 @@ def train(run: Run) -> Result:
         settled = launcher.settle(
             launcher.Request(
                 workload=run.workload, framework=run.framework, submission=run.submission,  # type: ignore[arg-type]
-                ruleset="external" if tuned else "self", search_space=space if tuned else None, study=1, trial=1,
-                num_studies=1, num_trials=1, seed=run.seed, scale="mini", version_name=DEFAULT_VERSION,
-                data_dir=common.DATA, output_dir=Path(folder), max_global_steps=run.steps,
-                eval_every_steps=run.every, skip_evals=False, resume=False, checkpoints="none",
-                compile_policy="auto", num_processes=1,
+                ruleset="external" if tuned else "self", search_space=space if tuned else None, num_studies=1,
+                num_trials=1, seed=run.seed, scale="mini", data_dir=common.DATA, output_dir=Path(folder),
+                max_global_steps=run.steps, eval_every_steps=run.every, resume=False, checkpoints="none",
             )
         )  # fmt: skip
         limits = settled.version.limits(run.workload, "mini")

@@ -17,7 +17,6 @@ from algoperf.registry import find_workload
 from algoperf.submission import load_submission
 from algoperf.trial import Trial
 from algoperf.trial_log import TrialLog
-from algoperf.versions import DEFAULT_VERSION
 
 WORKLOADS = ("digits", "mnist", "cifar", "imagenet_resnet", "imagenet_vit")
 STEPS, EVERY, BATCH_SIZE = 6, 2, 32
@@ -39,10 +38,8 @@ class Counter:
 def settle(workload: str, submission: Path, data_root: Path, output: Path):
     return launcher.settle(
         launcher.Request(
-            workload=workload, framework="jax", submission=submission, ruleset="self", search_space=None, study=1,
-            trial=1, num_studies=None, num_trials=None, seed=0, scale="mini", version_name=DEFAULT_VERSION,
-            data_dir=data_root, output_dir=output, max_global_steps=STEPS, eval_every_steps=EVERY, skip_evals=False,
-            resume=True, checkpoints="none", compile_policy="auto", num_processes=1,
+            workload=workload, framework="jax", submission=submission, ruleset="self", scale="mini",
+            data_dir=data_root, output_dir=output, max_global_steps=STEPS, eval_every_steps=EVERY, checkpoints="none",
         )
     )  # fmt: skip
 

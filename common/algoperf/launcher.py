@@ -19,36 +19,36 @@ from algoperf.records import Status, read_status
 from algoperf.registry import find_workload, model_module
 from algoperf.settings import CompilePolicy, Ruleset, TrialSettings
 from algoperf.submission import SEARCH_SPACE_FILE, submission_file, submission_name
-from algoperf.versions import Scale, Version, load_version
+from algoperf.versions import DEFAULT_VERSION, Scale, Version, load_version
 from algoperf.versions.cubes import with_cube_limits
 from algoperf.workload import Framework
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for; see `algoperf train --help`."""
+    """What the user asked for; see `algoperf train --help`, which has the same defaults."""
 
     workload: str
     framework: Framework
     submission: Path
     ruleset: Ruleset
-    search_space: Path | None
-    study: int
-    trial: int
-    num_studies: int | None
-    num_trials: int | None
-    seed: int
-    scale: Scale
-    version_name: str
     data_dir: Path
     output_dir: Path
-    max_global_steps: int | None
-    eval_every_steps: int | None
-    skip_evals: bool
-    resume: bool
-    checkpoints: str
-    compile_policy: CompilePolicy
-    num_processes: int | None
+    search_space: Path | None = None
+    study: int = 1
+    trial: int = 1
+    num_studies: int | None = None
+    num_trials: int | None = None
+    seed: int = 0
+    scale: Scale = "full"
+    version_name: str = DEFAULT_VERSION
+    max_global_steps: int | None = None
+    eval_every_steps: int | None = None
+    skip_evals: bool = False
+    resume: bool = True
+    checkpoints: str = "last"
+    compile_policy: CompilePolicy = "auto"
+    num_processes: int | None = None
 
 
 def settle(request: Request) -> TrialSettings:

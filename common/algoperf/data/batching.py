@@ -65,11 +65,11 @@ class ArrayEvaluationBatches(BatchSequence):
         return {**batch, "weights": (np.arange(size) < len(real)).astype(np.float32)}
 
 
-class StoredArrays:
-    """An `OpenDataset` over a store: all a dataset has to add is how rows become inputs."""
+class StoredDataset:
+    """What every `OpenDataset` over a store has in common; a subclass makes the batches."""
 
-    def __init__(self, store: Store, finish: Finish) -> None:
-        self._store, self._finish = store, finish
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     @property
     def hash(self) -> str:
@@ -84,7 +84,21 @@ class StoredArrays:
         """Read everything once."""
         self._store.warm()
 
-    def training(self, *, seed: int, batch_size: int, shard: Shard) -> ArrayTrainingBatches:
+    def _evaluated(self, split: Split, num_examples: int, seed: int) -> np.ndarray:
+        """Rows of the examples that an evaluation counts: a sample for `eval_train`, else the first of the split."""
+        available = self.num_examples(split)
+        check_num_examples(split, num_examples, available)
+        return sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
+
+
+class StoredArrays(StoredDataset):
+    """An `OpenDataset` over a store: all a dataset has to add is how rows become inputs."""
+
+    def __init__(self, store: Store, finish: Finish) -> None:
+        super().__init__(store)
+        self._finish = finish
+
+    def training(self, *, seed: int, batch_size: int, shard: Shard) -> TrainingBatches:
         """Shuffled training batches; UserError if `batch_size` cannot be split among the shards."""
         fields = self._store.split("train")
         return ArrayTrainingBatches(fields, self._finish, seed=seed, batch_size=batch_size, shard=shard)
@@ -93,9 +107,7 @@ class StoredArrays:
         self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
     ) -> ArrayEvaluationBatches:
         """The first `num_examples` of the split, or a sample of the training split for `eval_train`."""
-        available = self.num_examples(split)
-        check_num_examples(split, num_examples, available)
-        rows = sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
+        rows = self._evaluated(split, num_examples, seed)
         fields = self._store.split(stored_split(split))
         return ArrayEvaluationBatches(fields, self._finish, rows, batch_size=batch_size, shard=shard)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from algoperf.data.batching import ArrayEvaluationBatches, Fields, StoredArrays, shard_slice
+from algoperf.data.batching import Fields, StoredArrays, shard_slice
 from algoperf.data.download import RemoteFile, download
 from algoperf.data.order import TrainingOrder
 from algoperf.data.seeding import keyed_generator
 from algoperf.data.store import Store, create_store, store_exists
-from algoperf.datasets.base import Batch, Shard, Split, TrainingBatches
+from algoperf.datasets.base import Batch, Shard, TrainingBatches
 from algoperf.datasets.cifar_miniature import write_miniature
 from algoperf.errors import DataError
 
@@ -101,35 +101,15 @@ def _corrupt(source: str, what: str) -> DataError:
     return DataError(f"{source} is truncated or corrupt: {what}. Delete the archive and run the `download` task again.")
 
 
-class OpenCifar10:
-    """CIFAR-10's store. Batches are cheap, so this process makes them itself."""
+class OpenCifar10(StoredArrays):
+    """CIFAR-10's store. Batches are cheap, so this process makes them itself; evaluation sees pictures as they are."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._plain = StoredArrays(store, _finish)
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 over the content of the store."""
-        return self._plain.hash
-
-    def num_examples(self, split: Split) -> int:
-        """How many examples the split holds; `eval_train` is the training split."""
-        return self._plain.num_examples(split)
-
-    def warm(self) -> None:
-        """Read everything once."""
-        self._plain.warm()
+        super().__init__(store, _finish)
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> CifarTrainingBatches:
         """Shuffled training batches of shifted and mirrored pictures."""
         return CifarTrainingBatches(self._store.split("train"), seed=seed, batch_size=batch_size, shard=shard)
-
-    def evaluation(
-        self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
-    ) -> ArrayEvaluationBatches:
-        """Pictures as they are."""
-        return self._plain.evaluation(split, num_examples=num_examples, batch_size=batch_size, shard=shard, seed=seed)
 
 
 class CifarTrainingBatches(TrainingBatches):

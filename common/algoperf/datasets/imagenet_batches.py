@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from algoperf.data.batching import check_num_examples, shard_slice, stored_split
+from algoperf.data.batching import StoredDataset, shard_slice, stored_split
 from algoperf.data.blobs import warm
-from algoperf.data.order import TrainingOrder, sample
+from algoperf.data.order import TrainingOrder
 from algoperf.data.pool import Task, WorkerPool, shared_pool
 from algoperf.data.pooled import PooledEvaluationBatches, PooledTrainingBatches, num_batches
 from algoperf.data.seeding import keyed_generator
@@ -21,23 +21,14 @@ from algoperf.datasets.imagenet_examples import EvaluationSource, MixedSource, R
 MIXUP_ALPHA = 0.2
 
 
-class OpenImageNet:
+class OpenImageNet(StoredDataset):
     """ImageNet's store, read through workers."""
 
     def __init__(
         self, directory: Path, recipe: Recipe, num_classes: int, pool: Callable[[], WorkerPool] = shared_pool
     ) -> None:
-        self._store = Store.open(directory, dataset="imagenet")
+        super().__init__(Store.open(directory, dataset="imagenet"))
         self._recipe, self._num_classes, self._pool = recipe, num_classes, pool
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 over the content of the store."""
-        return self._store.hash
-
-    def num_examples(self, split: Split) -> int:
-        """How many examples the split holds; `eval_train` is the training split."""
-        return self._store.num_examples(stored_split(split))
 
     def warm(self) -> None:
         """Read as much as fits into free memory; the processes of one host share the work."""
@@ -59,9 +50,7 @@ class OpenImageNet:
         self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
     ) -> PooledEvaluationBatches:
         """The first `num_examples` of the split, or a sample of the training split for `eval_train`."""
-        available = self.num_examples(split)
-        check_num_examples(split, num_examples, available)
-        examples = sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
+        examples = self._evaluated(split, num_examples, seed)
         rows = shard_slice(batch_size, shard)
         count = num_batches(num_examples, batch_size)
         padded = np.full(count * batch_size, -1)

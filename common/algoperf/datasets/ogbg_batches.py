@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from algoperf.data.batching import check_num_examples, part_size, stored_split
+from algoperf.data.batching import StoredDataset, part_size, stored_split
 from algoperf.data.graphs import GraphBudget, GraphTable, pack
-from algoperf.data.order import TrainingOrder, sample
+from algoperf.data.order import TrainingOrder
 from algoperf.data.sequences import BatchSequence
 from algoperf.data.store import Store
 from algoperf.datasets.base import Batch, Shard, Split, TrainingBatches
@@ -104,25 +104,12 @@ def _parts(rows: np.ndarray, boundaries: np.ndarray, numbers: range) -> list[np.
     return [rows[boundaries[number] : boundaries[number + 1]] for number in numbers]
 
 
-class OpenMolecules:
+class OpenMolecules(StoredDataset):
     """The store of molecules. Batches cost about a microsecond per graph, so this process makes them itself."""
 
     def __init__(self, directory: Path, dataset: str, nodes_per_graph: int, edges_per_graph: int) -> None:
-        self._store = Store.open(directory, dataset=dataset)
+        super().__init__(Store.open(directory, dataset=dataset))
         self._nodes_per_graph, self._edges_per_graph = nodes_per_graph, edges_per_graph
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 over the content of the store."""
-        return self._store.hash
-
-    def num_examples(self, split: Split) -> int:
-        """How many graphs the split holds; `eval_train` is the training split."""
-        return self._store.num_examples(stored_split(split))
-
-    def warm(self) -> None:
-        """Read everything once."""
-        self._store.warm()
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> MoleculeTrainingBatches:
         """Shuffled training batches of up to `batch_size` graphs."""
@@ -132,9 +119,7 @@ class OpenMolecules:
         self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
     ) -> MoleculeEvaluationBatches:
         """The first `num_examples` of the split, or a sample of the training split for `eval_train`."""
-        available = self.num_examples(split)
-        check_num_examples(split, num_examples, available)
-        rows = sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
+        rows = self._evaluated(split, num_examples, seed)
         return MoleculeEvaluationBatches(self.molecules(stored_split(split), batch_size, shard), rows, shard=shard)
 
     def molecules(self, split: str, batch_size: int, shard: Shard) -> Molecules:
