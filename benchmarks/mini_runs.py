@@ -19,7 +19,8 @@ from algoperf.versions import DEFAULT_VERSION, load_version
 BASELINES = common.ROOT / "submissions" / "baselines"
 BROKEN = common.ROOT / "tests" / "submissions" / "broken"
 # Steps at most, and between evaluations.
-STEPS = {"mnist": (20_000, 1_000), "cifar": (400, 25), "imagenet_resnet": (120, 10), "imagenet_vit": (150, 10)}
+STEPS = {"mnist": (20_000, 1_000), "cifar": (400, 25), "imagenet_resnet": (120, 10), "imagenet_vit": (150, 10),
+         "ogbg": (250, 50)}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,18 +38,19 @@ def _momentum(rate: float) -> Entry:
         "learning_rate": rate, "one_minus_beta1": 0.1, "weight_decay": 1e-5, "warmup_factor": 0.05,
         "decay_steps_factor": 0.9, "end_factor": 0.01, "label_smoothing": 0.1, "dropout_rate": 0.0,
     }  # fmt: skip
-    return Entry(f"momentum, rate {rate:g}", BASELINES / "momentum_pytorch", "pytorch", point)
+    return Entry(f"momentum rate {rate:g}", BASELINES / "momentum_pytorch", "pytorch", point)
 
 
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry("NAdamW, PyTorch", BASELINES / "nadamw_pytorch", "pytorch"),
-        Entry("NAdamW, JAX", BASELINES / "nadamw_jax", "jax"),
+        Entry("NAdamW PyTorch", BASELINES / "nadamw_pytorch", "pytorch"),
+        Entry("NAdamW JAX", BASELINES / "nadamw_jax", "jax"),
         *(_momentum(rate) for rate in (0.01, 0.1, 1.0)),
         Entry("sound", BROKEN / "sound.py", "pytorch"),
         Entry("turned sign", BROKEN / "turned_sign.py", "pytorch"),
         Entry("frozen statistics", BROKEN / "frozen_statistics.py", "pytorch"),
+        Entry("mask ignored", BROKEN / "mask_ignored.py", "pytorch"),
     )
 }
 
@@ -74,9 +76,8 @@ def judge(entry: Entry, run: Run) -> dict[str, Any]:
 def main() -> None:
     """Run everything that is asked for."""
     parser = common.parser(__doc__)
-    names = {name.replace(",", ""): entry for name, entry in ENTRIES.items()}
     parser.add_argument("--workloads", default=",".join(STEPS))
-    parser.add_argument("--submissions", default=",".join(names), help="names, without their commas")
+    parser.add_argument("--submissions", default=",".join(ENTRIES))
     parser.add_argument("--seeds", type=int, default=1, help="how many; from 0")
     options = parser.parse_args()
     rows = []
@@ -86,9 +87,9 @@ def main() -> None:
         prepare(workload)
         steps, every = STEPS[workload]
         for name in options.submissions.split(","):
-            if name not in names:
-                raise unknown("submission", name, names)
-            entry = names[name]
+            if name not in ENTRIES:
+                raise unknown("submission", name, ENTRIES)
+            entry = ENTRIES[name]
             for seed in range(options.seeds):
                 with tempfile.TemporaryDirectory() as folder:
                     run = Run(workload, entry.submission, entry.framework, entry.point, steps, every, seed, folder)

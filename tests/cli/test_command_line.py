@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 import sys
 
 import pytest
+
+from algoperf.commands.train import train
+from algoperf.launcher import Request
 
 
 @pytest.fixture
@@ -108,3 +112,11 @@ def test_a_cube_anywhere_on_disk_runs_through_all_tasks(run, repository, tmp_pat
     assert "loss <= 1" in listed.stdout
     scored = run("score", "runs", ALGOPERF_CUBES=str(cube.parent))
     assert scored.returncode == 0, scored.stderr
+
+
+def test_a_request_made_in_python_has_the_defaults_of_the_command_line():
+    named = {field.name: field.default for field in dataclasses.fields(Request)}
+    defaults = {name: value for name, value in named.items() if value is not dataclasses.MISSING}
+    command = ["--workload", "digits", "--framework", "jax", "--submission", "x", "--ruleset", "self"]
+    given = train.make_context("train", command).params
+    assert {name: given[name] for name in defaults} == defaults

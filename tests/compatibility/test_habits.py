@@ -2,7 +2,8 @@
 
 Every row is trained by the real loop, with warnings as errors, and evaluated. On digits it learns, and is also stopped
 in the middle of training and right at an evaluation, and has to end as the trial that was not: same evaluations, same
-checkpoint, bit for bit. README.md says which habit lies where. A submission or workload more is a row or a word more.
+checkpoint, bit for bit. docs/compatibility.md says which habit lies where. A submission or workload more is a row or a
+word more.
 """
 
 from __future__ import annotations

@@ -38,7 +38,9 @@ def make_update_params(*, sign=1.0, update_batch_norm=True, use_mask=True):
         logits, model_state = workload.model_fn(
             current_param_container, batch, model_state, ForwardPassMode.TRAIN, rng, update_batch_norm
         )
-        mask = batch.get("weights") if use_mask else None
+        mask = batch.get("weights")
+        if mask is not None and not use_mask:
+            mask = torch.ones_like(mask)
         loss = workload.loss_fn(batch["targets"], logits, mask)
         (sign * loss["summed"] / loss["n_valid_examples"]).backward()
         optimizer.step()

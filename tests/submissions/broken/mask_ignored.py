@@ -1,0 +1,7 @@
+"""AdamW that takes missing labels and padding for examples."""
+
+from adamw import data_selection, get_batch_size, init_optimizer_state, make_update_params
+
+__all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
+
+update_params = make_update_params(use_mask=False)
