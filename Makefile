@@ -83,7 +83,7 @@ demo: setup ## Train three submissions on real data and score them: a first resu
 test: setup ## Check style and types, and run the tests
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 	$(VENV)/bin/python ci/make_cube.py --check
-	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --durations 25
 
 new: setup ## Write the submission NAME, to start from, for FRAMEWORK and RULESET
 	$(if $(NAME),,$(error Which name? Say: make new NAME=mine))

@@ -1,0 +1,161 @@
+"""A workload of one framework, and what the contract tests have to know about either."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from contract_kinds import DEFAULT_KIND, KINDS, Classification
+
+from algoperf import random_utils
+from algoperf.frameworks import load_backend
+from algoperf.registry import find_workload
+from algoperf.spec import ForwardPassMode, ParameterType
+from algoperf.versions import load_version
+
+ROWS = [
+    ("digits", "full"),
+    ("mnist", "mini"),
+    ("cifar", "mini"),
+    ("imagenet_resnet", "mini"),
+    ("imagenet_vit", "mini"),
+    ("ogbg", "mini"),
+]
+FRAMEWORKS = ("jax", "pytorch")
+TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
+BATCH_SIZE = 16
+
+
+def noise(shape):
+    return np.random.default_rng(0).normal(size=shape, scale=0.1).astype(np.float32)
+
+
+class Jax:
+    """What the tests have to know about JAX."""
+
+    def __init__(self):
+        import jax
+
+        self.jax = jax
+        self.tensor_type = jax.Array
+        self.tensor = jax.numpy.asarray
+        self.integer = np.int32
+
+    def seed_dropout(self, seed):
+        """The key decides."""
+
+    def key(self, seed):
+        return self.jax.random.PRNGKey(seed)
+
+    def parameters(self, params):
+        leaves = self.jax.tree_util.tree_leaves_with_path(params)
+        return {"/".join(entry.key for entry in path): np.asarray(leaf) for path, leaf in leaves}
+
+    def statistics(self, params, model_state):
+        return self.parameters(model_state)
+
+    def stir(self, params, chosen):
+        for name in filter(chosen, params):
+            params[name] = self.jax.tree.map(lambda leaf: leaf + noise(leaf.shape), params[name])
+
+    def output_candidates(self, params):
+        return list(params)
+
+
+class Torch:
+    """What the tests have to know about PyTorch."""
+
+    def __init__(self):
+        import torch
+
+        self.torch = torch
+        self.tensor_type = torch.Tensor
+        self.tensor = torch.as_tensor
+        self.integer = np.int64
+
+    def seed_dropout(self, seed):
+        self.torch.manual_seed(seed)
+
+    def key(self, seed):
+        random_utils.use_framework("pytorch")
+        return random_utils.PRNGKey(seed)
+
+    def parameters(self, params):
+        return {name: param.detach().numpy().copy() for name, param in params.named_parameters()}
+
+    def statistics(self, params, model_state):
+        return {name: b.numpy().copy() for name, b in params.named_buffers() if "running" in name}
+
+    def stir(self, params, chosen):
+        with self.torch.no_grad():
+            for name, param in params.named_parameters():
+                if chosen(name):
+                    param.add_(self.torch.from_numpy(noise(param.shape)))
+
+    def output_candidates(self, params):
+        return [name for name, _ in params.named_parameters()]
+
+
+@dataclass
+class Case:
+    """A workload of one framework, and helpers that are the same for both."""
+
+    workload: Any
+    framework: str
+    kit: Any
+    data_dir: str
+
+    @property
+    def kind(self):
+        """What the tests have to know about its kind of task."""
+        return KINDS.get(self.workload.definition.name, DEFAULT_KIND)
+
+    def init(self, seed=0):
+        return self.workload.init_model_fn(self.kit.key(seed))
+
+    def train_batch(self):
+        return next(self.workload._build_input_queue(self.kit.key(0), "train", self.data_dir, BATCH_SIZE))
+
+    def eval_batch(self):
+        return next(self.workload._build_input_queue(self.kit.key(0), "validation", self.data_dir, BATCH_SIZE))
+
+    def stirred(self, seed=0):
+        """A model whose output layer is not zero, as that of some is at first: logits tell inputs apart."""
+        params, model_state = self.init(seed)
+        self.kit.stir(params, self.workload.is_output_params)
+        return params, model_state
+
+    def forward(self, model, batch, mode, *, seed=0, update_batch_norm=True, **dropout):
+        """Logits as numpy, and the new model state."""
+        self.kit.seed_dropout(seed)
+        params, model_state = model
+        key = self.kit.key(seed)
+        logits, state = self.workload.model_fn(
+            params, batch, model_state, mode, key, update_batch_norm=update_batch_norm, **dropout
+        )
+        return np.array(logits.tolist(), np.float32), state
+
+    def evaluate(self, model, batch_size, step=0):
+        return self.workload.eval_model(
+            batch_size, *model, self.kit.key(0), self.data_dir, imagenet_v2_data_dir=None, global_step=step
+        )
+
+    def needs_classes(self):
+        """Skip where the loss is another one."""
+        if not isinstance(self.kind, Classification):
+            pytest.skip(f"{self.workload.definition.name} has many labels per example")
+
+    def needs(self, kind: ParameterType):
+        """Skip where the model has no parameters of this type."""
+        self.init()
+        types = self.workload.model_params_types
+        leaves = types.values() if self.framework == "pytorch" else self.kit.jax.tree.leaves(types)
+        if kind not in leaves:
+            pytest.skip(f"{self.workload.definition.name} has no {kind.name}")
+
+
+def bind(name, scale, framework, seed=0):
+    definition = find_workload(name).at(scale)
+    return load_backend(framework).bind(definition, load_version().limits(name, scale), seed)

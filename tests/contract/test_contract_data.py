@@ -1,0 +1,79 @@
+"""What every workload owes to submissions: batches and evaluation."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from contract_case import BATCH_SIZE, EVAL
+from contract_kinds import arrays, real_rows
+
+from algoperf.datasets.base import Shard
+
+
+def test_training_batches(case):
+    """Types and shapes are those that published submissions know."""
+    case.kind.check_training_batch(case, case.train_batch(), BATCH_SIZE)
+
+
+def test_training_batches_do_not_end(case):
+    queue = case.workload._build_input_queue(None, "train", case.data_dir, 500)
+    sizes = {len(next(queue)["targets"]) for _ in range(12)}
+    assert sizes == {case.kind.num_rows(500)}
+
+
+def test_evaluation_queues(case):
+    """Every split: once, again and again, or a few batches."""
+    build, size = case.workload._build_input_queue, 100
+    for split in ("eval_train", "validation", "test"):
+        batches = list(build(None, split, case.data_dir, size))
+        count = case.workload.definition.num_examples(split)
+        assert sum(int(real_rows(batch).sum()) for batch in batches) == count
+        assert len(list(build(None, split, case.data_dir, size, num_batches=2))) == 2
+        more = len(batches) + 1
+        endless = build(None, split, case.data_dir, size, repeat_final_dataset=True, num_batches=more)
+        *_, last = list(endless)
+        for found, expected in zip(arrays(last["inputs"]), arrays(batches[0]["inputs"]), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_evaluation_results(case):
+    """Exactly the published names; numbers are plain."""
+    results = case.evaluate(case.init(), case.workload.eval_batch_size)
+    splits = {f"{split}/{metric}" for split in ("train", "validation", "test") for metric in case.kind.metrics}
+    assert results.keys() == splits | {"validation/num_examples", "test/num_examples"}
+    assert results["validation/num_examples"] == case.workload.num_validation_examples
+    assert results["test/num_examples"] == case.workload.num_test_examples
+    assert all(type(value) in (int, float) and math.isfinite(value) for value in results.values())
+
+
+def test_evaluation_counts_every_example_once(case):
+    """Whatever the batch size: the same sums as one pass over the whole split, written out here."""
+    model = case.stirred(seed=3)
+    at_once = case.evaluate(model, case.workload.eval_batch_size, step=5)
+    for batch_size in (64, 7):
+        for name, value in case.evaluate(model, batch_size, step=5).items():
+            # Rounding may exchange two graphs in the ranking that average precision looks at.
+            tolerance = 1e-3 if name.endswith("mean_average_precision") else 1e-5
+            assert value == pytest.approx(at_once[name], rel=tolerance), name
+    opened = case.workload.definition.dataset.open(Path(case.data_dir))
+    for split in ("validation", "test"):
+        count = opened.num_examples(split)
+        parts = []
+        for batch in opened.evaluation(split, num_examples=count, batch_size=count, shard=Shard(), seed=0):
+            logits, _ = case.forward(model, case.workload.place(batch), EVAL)
+            parts.append([array[real_rows(batch)] for array in (logits, batch["targets"], batch["weights"])])
+        expected = case.kind.expected_metrics(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        assert expected.keys() == set(case.kind.metrics)
+        for name, value in expected.items():
+            tolerance = 1e-9 if name == "accuracy" else 1e-4
+            assert at_once[f"{split}/{name}"] == pytest.approx(value, rel=tolerance), name
+
+
+def test_training_examples_of_an_evaluation_depend_on_the_step(case):
+    model = case.stirred()
+    first, again, other = (case.evaluate(model, 300, step)["train/loss"] for step in (1, 1, 2))
+    assert first == again
+    assert first != other
