@@ -19,6 +19,7 @@ class Part:
     """A part of the harness, as it were."""
 
     SIZE = 3
+    name: str
 
     def act(self):
         return 1
@@ -33,6 +34,14 @@ def module(monkeypatch):
     made.LIMIT = 5
     monkeypatch.setitem(sys.modules, made.__name__, made)
     return made
+
+
+def test_reading_is_no_change(module):
+    seal = Seal().modules()
+    assert "__annotations__" not in vars(module.Part)
+    assert module.Part.__annotations__ == {}
+    assert "__annotations__" in vars(module.Part), "reading added it"
+    assert list(seal.changes()) == []
 
 
 def replace_code(module):

@@ -22,6 +22,7 @@ LIBRARIES = (
 _CLASSES = {"threading": ("Thread",), "torch": ("Tensor",), "torch.nn": ("Module",), "flax.linen": ("Module",)}
 _MAY_CHANGE = {"builtins": {"print", "_"}}  # logging by rank; interactive sessions
 _WRAPPERS = (property, staticmethod, classmethod)
+_MADE_WHEN_READ = frozenset({"__annotations__"})  # Python adds it to a class that has none of its own
 _MISSING = object()
 _FUNCTION_PARTS = ("__code__", "__defaults__", "__kwdefaults__")
 
@@ -56,7 +57,7 @@ class Seal:
 
     def _complete(self, path: str, names: Mapping[str, Any], hides: Mapping[str, Any]) -> None:
         """No name is to be added that hides one of `hides`."""
-        self._added.append((path, names, frozenset(names), frozenset(hides)))
+        self._added.append((path, names, frozenset(names), frozenset(hides) - _MADE_WHEN_READ))
 
     def _namespace(self, path: str, names: Mapping[str, Any], deep: bool) -> None:
         skipped = _MAY_CHANGE.get(path, set())
