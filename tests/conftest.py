@@ -1,5 +1,9 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# Tests run side by side, and trials beside tests: threads of libraries would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
@@ -7,6 +11,8 @@ from algoperf import random_utils
 from algoperf.datasets.base import Dataset, place
 from algoperf.datasets.digits import DIGITS
 from algoperf.datasets.mnist import MNIST
+
+pytest.register_assert_rewrite("trial_runs")  # says what differs in its assertions, too
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def test_plain_lines_say_how_it_stands(settings):
     lines = stream.getvalue().splitlines()
     assert lines[0] == "s on digits (jax), study 2, trial 3: validation/accuracy target >= 0.96"
     assert lines[1] == (
-        "step 100 | 50 steps/s | clock 2.0 of 20 s | no evaluation yet | next evaluation in 0.5 s | at most 6.0 s to go"
+        "step 100 | 50 steps/s | clock 2.0 of 60 s | no evaluation yet | next evaluation in 0.5 s | at most 6.0 s to go"
     )
     assert lines[2] == "step 100, clock 2.00 s: validation/accuracy 0.5 (target >= 0.96)"
     assert "validation/accuracy 0.5 (target >= 0.96)" in lines[3]

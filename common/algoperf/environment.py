@@ -15,6 +15,7 @@ import psutil
 
 import algoperf
 from algoperf import spec
+from algoperf.cores import usable_cores
 from algoperf.submission import combined_hash
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -51,7 +52,7 @@ def hardware() -> dict[str, Any]:
     return {
         "cpu_model_name": _cpu_model_name(),
         "cpu_count": os.cpu_count(),
-        "cpus_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus_usable": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "os_platform": platform.platform(),
     }

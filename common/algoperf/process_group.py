@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from algoperf.cores import usable_cores
+
 _PARENT = "ALGOPERF_PARENT_PROCESS"
 _POLL_SEC = 0.05
 _PR_SET_PDEATHSIG = 1
@@ -84,7 +86,7 @@ def _wait(processes: list[subprocess.Popen[bytes]], grace_sec: float) -> list[in
 
 def _environment(rank: int, num_processes: int, port: int) -> dict[str, str]:
     """What torchrun sets and `torch.distributed` reads."""
-    threads = max(1, (os.cpu_count() or 1) // num_processes)
+    threads = max(1, usable_cores() // num_processes)
     return {
         "OMP_NUM_THREADS": str(threads),
         **os.environ,

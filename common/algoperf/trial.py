@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import math
 import signal
 from types import FrameType
@@ -131,6 +132,7 @@ class Trial:
         params, model_state = self.workload.init_model_fn(self._keys.model_init)
         params = backend.compile(self.workload, params, settings.compile_policy)
         self.training = Training(params, model_state, None)
+        self._spare_collections()
         self.guard.model_built(lambda: backend.structure(self.training.params, self.training.model_state))
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
         self.queue = self.workload.input_queue(str(settings.data_dir), batch_size)
@@ -141,6 +143,14 @@ class Trial:
         self.guard.goals_set(self.state)
         self._end_if_breached()
         self.queue.fill()
+
+    def _spare_collections(self) -> None:
+        """Keep modules and model out of garbage collections: they stay, and are most of what each would look at.
+
+        Nothing of the submission is among it yet: what that drops later, such as an optimizer's state, is collected.
+        """
+        gc.freeze()
+        self._resources.callback(gc.unfreeze)
 
     def _definition_for_v05(self) -> WorkloadDefinition:
         """The workload; in v0.5 its dropout rate was the trial's, which submissions do not pass to `model_fn`."""

@@ -8,6 +8,8 @@ word more.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -72,51 +74,59 @@ ROWS = [
     row("self_tuning/muon_jax", "jax", "cifar", matrices=3),
     row("self_tuning/sequential", "jax", point=1, ends_itself_at=13),
 ]
-# One object each: pytest tells parameters of fixtures apart by identity.
-GROUPS = {group: group for group in itertools.product(("jax", "pytorch"), (1, 2))}
+Group = tuple[str, int]  # a framework and a number of devices
 Case = tuple[Row, str]  # a submission and a workload
 
 
 def cases(*, on_digits: bool) -> pytest.MarkDecorator:
-    """All rows on digits and on one device and two, or on their other workloads."""
+    """All rows on digits and on one device and two, or on their other workloads; group after group."""
     found = [
-        pytest.param(GROUPS[each.framework, num_devices], (each, workload), id=f"{each.name}-{workload}-{num_devices}")
+        pytest.param((framework, num_devices), (each, workload), id=f"{each.name}-{workload}-{num_devices}")
+        for framework, num_devices in itertools.product(("jax", "pytorch"), [1, 2] if on_digits else [1])
         for each in ROWS
+        if each.framework == framework
         for workload in (["digits"] if on_digits else each.workloads)
-        for num_devices in ([1, 2] if on_digits else [1])
     ]
-    return pytest.mark.parametrize(("trials", "case"), found, indirect=["trials"])
+    return pytest.mark.parametrize(("group", "case"), found)
 
 
 @pytest.fixture(scope="module")
 def trials(request, tmp_path_factory, prepare, data_root):
-    """For a case: the trial that is left alone, the one that is stopped, and all exit codes of their processes."""
-    framework, num_devices = request.param
-    folder = tmp_path_factory.mktemp(f"{framework}_{num_devices}")
+    """For a case: the trial that is left alone, the one that is stopped, and all exit codes of their processes.
 
-    def runs(case: Case) -> tuple[Run, Run]:
+    The first case of a group starts the trials of all that were selected.
+    """
+
+    def runs(folder: Path, case: Case) -> tuple[Run, Run]:
         submission, workload = case
+        framework = submission.framework
         options = {"workload": workload, "ruleset": submission.path.split("_")[0]}
         options |= DIGITS_STEPS if workload == "digits" else {"scale": "mini", **OTHER_STEPS}
         root = data_root if workload == "digits" else prepare(find_workload(workload).at("mini").dataset, "mini")
         places = (folder / submission.name / workload / name for name in ("whole", "broken"))
         return tuple(Run(SUBMISSIONS / submission.path, framework, root, place, options) for place in places)
 
-    wanted = [
-        item.callspec.params["case"]
-        for item in request.session.items
-        if hasattr(item, "callspec") and item.callspec.params.get("trials") == request.param
-    ]
-    both = {case: runs(case) for case in wanted}
-    work = {
-        case: [
-            Part(whole),
-            *([*(Part(broken, stop) for stop in STOPS[num_devices]), Part(broken)] if case[1] == "digits" else []),
-        ]
-        for case, (whole, broken) in both.items()
-    }
-    with trained(framework, num_devices, work) as exit_codes:
-        yield lambda case: (*both[case], exit_codes(case))
+    def parts(num_devices: int, case: Case, whole: Run, broken: Run) -> list[Part]:
+        stopped = [*(Part(broken, stop) for stop in STOPS[num_devices]), Part(broken)]
+        return [Part(whole), *(stopped if case[1] == "digits" else [])]
+
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def started(group: Group):
+            framework, num_devices = group
+            folder = tmp_path_factory.mktemp(f"{framework}_{num_devices}")
+            found = (getattr(item, "callspec", None) for item in request.session.items)
+            wanted = [each.params["case"] for each in found if each and each.params.get("group") == group]
+            both = {case: runs(folder, case) for case in wanted}
+            work = {case: parts(num_devices, case, *pair) for case, pair in both.items()}
+            return both, stack.enter_context(trained(framework, num_devices, work))
+
+        def of(group: Group, case: Case) -> tuple[Run, Run, list[int]]:
+            both, exit_codes = started(group)
+            return (*both[case], exit_codes(case))
+
+        yield of
 
 
 def assert_clean(run: Run) -> None:
@@ -126,8 +136,8 @@ def assert_clean(run: Run) -> None:
 
 
 @cases(on_digits=True)
-def test_trains_and_goes_on_from_its_checkpoints(trials, case):
-    whole, broken, codes = trials(case)
+def test_trains_and_goes_on_from_its_checkpoints(trials, group, case):
+    whole, broken, codes = trials(group, case)
     assert codes[0] == 0, whole.log.read_text()
     assert set(codes[1:-1]) == {130}, broken.log.read_text()
     assert codes[-1] == 0, broken.log.read_text()
@@ -143,8 +153,8 @@ def test_trains_and_goes_on_from_its_checkpoints(trials, case):
 
 
 @cases(on_digits=False)
-def test_trains_on_other_workloads(trials, case):
-    run, _, codes = trials(case)
+def test_trains_on_other_workloads(trials, group, case):
+    run, _, codes = trials(group, case)
     assert codes == [0], run.log.read_text()
     assert run.status["status"] == "max_steps_reached"
     assert [int(each["global_step"]) for each in run.rows] == [2, 3]

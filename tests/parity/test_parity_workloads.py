@@ -220,7 +220,8 @@ def compute(name: str) -> Computed:
     with side.precision(dtype):
         side.load(weights, dtype)
         batch = side.batch(golden.arrays(info["inputs_file"].removesuffix(".npz")), dtype)
-        eval_step, logits = side.evaluate(batch), side.logits(batch, train=False)
+        eval_step = side.evaluate(batch) if "eval_step" in info else {}
+        logits = side.logits(batch, train=False)
         training = side.training_pass(batch)
         updated_state = side.state()
         logits = {"eval": logits, "train": training.logits}

@@ -20,6 +20,7 @@ from typing import Protocol
 
 import numpy as np
 
+from algoperf.cores import usable_cores
 from algoperf.data.blobs import INDEX, shard_name
 from algoperf.data.files import (
     explaining_full_disk,
@@ -279,4 +280,4 @@ def _gather(content: Path, tasks: Sequence[_Task]) -> tuple[dict[str, np.ndarray
 
 def default_processes() -> int:
     """As many as there are cores for this process."""
-    return len(os.sched_getaffinity(0))
+    return usable_cores()

@@ -26,6 +26,7 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
+from algoperf.cores import usable_cores
 from algoperf.data.slots import Layout, SharedMemory, Slot, bytes_needed
 from algoperf.datasets.base import Batch, PendingBatch
 from algoperf.errors import AlgoperfError, DataError, UserError
@@ -282,7 +283,7 @@ def default_num_workers() -> int:
             raise UserError(f"{WORKERS_VARIABLE}={given!r}: allowed are whole numbers from 0 on.")
         return int(given)
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(0, len(os.sched_getaffinity(0)) // processes - 1)
+    return max(0, usable_cores() // processes - 1)
 
 
 _pool: WorkerPool | None = None

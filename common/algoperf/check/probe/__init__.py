@@ -1,7 +1,7 @@
-"""The part of `algoperf check` that runs a submission: on tiny workloads, in a process of its own.
+"""The part of `algoperf check` that runs a submission: on tiny workloads, in processes of their own, one per core.
 
-The process has a time limit and, where the system allows it, no network. What it finds is written down as it goes, so
-that a submission which crashes, hangs or exits is a finding like any other.
+The processes have a time limit and, where the system allows it, no network. What they find is written down as they go,
+so that a submission which crashes, hangs or exits is a finding like any other.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from algoperf.check.findings import Finding
+from algoperf.check.probe import memory
 from algoperf.check.probe.rules import RULES
+from algoperf.check.probe.tiny import TINIES
 from algoperf.check.request import CheckRequest
+from algoperf.cores import usable_cores
 
 LIMIT_SEC = 300.0  # for one stage; a trial of six steps takes seconds
 _POLL_SEC = 0.05
@@ -36,8 +40,16 @@ def run(request: CheckRequest, tasks: Sequence[str] | None = None, limit_sec: fl
       tasks: the tiny workloads to try it on; None for all.
       limit_sec: how long one stage, such as a trial on one tiny workload, may take.
     """
-    with tempfile.TemporaryDirectory(prefix="algoperf_check_") as folder:
-        found = _in_process(request, tasks, Path(folder), limit_sec)
+    wanted = [tiny.task for tiny in TINIES if tasks is None or tiny.task in tasks]
+    num_processes = min(len(wanted), usable_cores())
+    with tempfile.TemporaryDirectory(prefix="algoperf_check_") as root, ThreadPoolExecutor(num_processes) as threads:
+        claims = Path(root, "claims")
+        claims.mkdir()
+        folders = [Path(root, str(number)) for number in range(num_processes)]
+        told = list(threads.map(lambda folder: _in_process(request, wanted, folder, claims, limit_sec), folders))
+    found = list(dict.fromkeys(finding for _, findings in told for finding in findings))
+    if state := [size for sizes, _ in told for size in sizes]:
+        found += memory.findings(request.version, max(state))
     if request.smoke:
         from algoperf.check.probe.smoke import findings
 
@@ -45,7 +57,11 @@ def run(request: CheckRequest, tasks: Sequence[str] | None = None, limit_sec: fl
     return found
 
 
-def _in_process(request: CheckRequest, tasks: Sequence[str] | None, folder: Path, limit_sec: float) -> list[Finding]:
+def _in_process(
+    request: CheckRequest, tasks: Sequence[str], folder: Path, claims: Path, limit_sec: float
+) -> tuple[list[float], list[Finding]]:
+    """Bytes of state per parameter on the tasks that one process has tried, and what it found."""
+    folder.mkdir()
     asked, told, output = folder / "request.json", folder / "events.jsonl", folder / "output.txt"
     content = {
         "submission": str(request.submission.resolve()),
@@ -53,6 +69,7 @@ def _in_process(request: CheckRequest, tasks: Sequence[str] | None, folder: Path
         "ruleset": request.ruleset,
         "version": request.version.name,
         "tasks": tasks,
+        "claims": str(claims),
         "parent": os.getpid(),
     }
     asked.write_text(json.dumps(content), encoding="utf-8")
@@ -66,16 +83,18 @@ def _in_process(request: CheckRequest, tasks: Sequence[str] | None, folder: Path
         in_time = _wait(process, told, limit_sec)
     events = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
     found = [Finding(RULES[event[1]], event[2]) for event in events if event[0] == "finding"]
-    return [*found, *_unexpected_end(events, process.returncode, in_time, limit_sec, output)]
+    found += _unexpected_end(events, process.returncode, in_time, limit_sec, output)
+    return [event[1] for event in events if event[0] == "state"], found
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """CPU only, one thread; what JAX has compiled is kept for the trials that follow."""
+    """CPU only, one thread. What JAX compiles runs six times: it hardly optimises, and keeps it for the next trial."""
     return {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import shutil
 import sys
@@ -43,7 +44,10 @@ _RULE_OF_STATUS = {Status.NAN: "14.2", Status.RULE_BREACH: "14.4"}
 
 
 class Session:
-    """One probe. `say` takes `("doing", text)` and `("finding", rule, text)`."""
+    """One process of a probe: tries the tasks that no other process of the probe has begun.
+
+    `say` takes `("doing", text)`, `("finding", rule, text)` and `("state", bytes per parameter)`.
+    """
 
     def __init__(self, request: dict[str, Any], say: Callable[..., None], root: Path) -> None:
         self._request = request
@@ -51,7 +55,6 @@ class Session:
         self._root = root
         self._version = load_version(request["version"])
         self._submission = Path(request["submission"])
-        self._bytes_per_parameter: list[float] = []
 
     def run(self) -> None:
         """Try everything, and say what is found."""
@@ -77,12 +80,17 @@ class Session:
             backend=backend,
         )
         tasks = self._request["tasks"]
-        for tiny in (tiny for tiny in TINIES if tasks is None or tiny.task in tasks):
+        for tiny in (tiny for tiny in TINIES if tiny.task in tasks and self._claims(tiny.task)):
             for rule, what in dict.fromkeys(self._try(plan, tiny)):
                 self._say("finding", rule, f"On tiny {tiny.task} ({tiny.loss_type.name}): {what}")
-        if self._bytes_per_parameter:
-            for finding in memory.findings(self._version, max(self._bytes_per_parameter)):
-                self._say("finding", finding.rule.number, finding.what)
+
+    def _claims(self, task: str) -> bool:
+        """Whether this is the first of the sessions that comes to a task."""
+        try:
+            os.close(os.open(Path(self._request["claims"], task), os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        return True
 
     def _hyperparameters(self) -> dict[str, Any] | None:
         if self._request["ruleset"] == "self":
@@ -115,7 +123,7 @@ class Session:
             return
         parameters = sum(array.size for path, array in outcome.end.items() if path.startswith("params"))
         state = sum(array.nbytes for array in outcome.state.values() if array.size > 1)
-        self._bytes_per_parameter.append(state / parameters)
+        self._say("state", state / parameters)
         yield from self._again_from_checkpoint(plan, tiny, outcome)
         yield from self._under_other_names(plan, tiny, outcome)
 
@@ -228,7 +236,7 @@ def _percent(ratio: float) -> str:
 def main(request_file: str, events_file: str) -> None:
     """Run the request in a file and append what happens to another."""
 
-    def say(*event: str) -> None:
+    def say(*event: str | float) -> None:
         with open(events_file, "a", encoding="utf-8") as events:
             events.write(json.dumps(event) + "\n")
 

@@ -54,7 +54,7 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
         "queue": LAWAQueue(hyperparameters.lawa_queue_len),
         "lawa_start": math.ceil(0.02 * workload.step_hint),
         "inner_steps": math.ceil(
-            0.5 * workload.eval_period_time_sec * workload.step_hint / workload.max_allowed_runtime_sec
+            1.2 * workload.eval_period_time_sec * workload.step_hint / workload.max_allowed_runtime_sec
         ),
         "steps": 0,
         "prev_params": None,
