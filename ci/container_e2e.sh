@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Containers, end to end: brings up a Docker engine if none answers, builds the images of all cubes, and runs the
 # tests in tests/containers: all four tasks through `mlcube run` with miniature data, as a user who is not root, and
-# submissions that try to break out. From nothing this takes two to three minutes on two cores.
+# submissions that try to break out. On two cores this takes about five minutes.
 # shellcheck disable=SC2317  # functions are called through `step`
 set -euo pipefail
 cd "$(dirname "$0")/.."

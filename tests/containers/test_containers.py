@@ -112,8 +112,9 @@ def test_a_submission_cannot_reach_the_network(cube, data):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         (cube.folder / "submissions" / "calls_out" / "port.txt").write_text(str(listener.getsockname()[1]))
         walled = cube.train("calls_out", "output_calls")
-        assert walled.returncode == 3, walled.stdout
-        assert "reached the network" not in walled.stdout
+        assert walled.returncode == 9, walled.stdout
+        assert "It used the network" in walled.stdout, "the guard saw it try"
+        assert "reached the network" not in walled.stdout, "the wall held"
         opened = cube.train("calls_out", "output_calls_opened", "--network=host")
         assert "reached the network" in opened.stdout, "the test itself: with a network the call must succeed"
 

@@ -1,4 +1,4 @@
-"""Opens a connection to a port of the host; the refusal is not caught."""
+"""Opens a connection to a port of the host, and says so; the refusal is not caught."""
 
 import socket
 from pathlib import Path
@@ -9,4 +9,5 @@ from sgd_pytorch.submission import data_selection, get_batch_size, update_params
 def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
     port = int(Path(__file__).with_name("port.txt").read_text())
     socket.create_connection(("127.0.0.1", port), timeout=10).close()
-    raise RuntimeError("reached the network")
+    print("reached the network", flush=True)
+    raise RuntimeError("Enough is known.")

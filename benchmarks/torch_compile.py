@@ -1,0 +1,76 @@
+"""What `torch.compile` does for each workload's model of scale full on CPU: seconds, frames that fell back, speed.
+
+Every case is a real trial without evaluations in a process of its own, with an empty cache of compiled code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import common
+
+BATCH_SIZES = {"mnist": 128, **dict.fromkeys(common.FULL_MODELS, 8), "ogbg": 64}
+STEPS = 4
+POLICIES = {"eager": "off", "compiled": "on"}
+
+
+def measure(workload: str, policy: str) -> dict[str, Any]:
+    """Run one trial; seconds of the first step and of a later one."""
+    from algoperf.frameworks import load_backend
+    from algoperf.progress import PlainDisplay, Progress
+    from algoperf.records import read_status
+    from algoperf.submission import load_submission
+    from algoperf.trial import Trial
+    from algoperf.trial_log import TrialLog
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = common.settings(
+            workload, "pytorch", Path(folder), compile_policy=policy, max_global_steps=STEPS, keep_checkpoints=None
+        )
+        submission = load_submission(settings.submission_file)
+        batched = dataclasses.replace(submission, get_batch_size=lambda name: BATCH_SIZES[workload])
+        with open(Path(folder, "progress"), "w") as stream:
+            progress = Progress(settings, PlainDisplay(stream))
+            Trial(settings, batched, load_backend("pytorch"), TrialLog(settings), progress).run()
+        status = read_status(settings.directory)
+    assert status is not None
+    seconds = status["seconds"]
+    return {
+        "first step s": seconds["first_step"],
+        "compiling s": seconds["compile"],
+        "later step ms": (seconds["submission"] - seconds["first_step"]) / (STEPS - 1) * 1e3,
+        "what": status["compilation"],
+    }
+
+
+def main() -> None:
+    """Measure every case in a process of its own."""
+    parser = common.parser(__doc__)
+    parser.add_argument("--workloads", default=",".join(BATCH_SIZES), help="these only, separated by commas")
+    parser.add_argument("--case", nargs=2, metavar=("WORKLOAD", "POLICY"), help="only this one")
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(*options.case)))
+        return
+    rows = []
+    for workload in options.workloads.split(","):
+        common.prepare(workload)
+        for name, policy in POLICIES.items():
+            with tempfile.TemporaryDirectory() as cache:
+                environment = {"OMP_NUM_THREADS": "1", **os.environ, "TORCHINDUCTOR_CACHE_DIR": cache}
+                command = [sys.executable, __file__, "--case", workload, policy]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+            found = json.loads(done.stdout.splitlines()[-1])
+            rows.append({"workload": workload, "batch": BATCH_SIZES[workload], "mode": name, **found})
+    common.report("torch.compile on CPU", rows, options.json)
+
+
+if __name__ == "__main__":
+    main()
