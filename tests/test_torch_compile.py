@@ -6,12 +6,12 @@ import shutil
 
 import pytest
 
-from algoperf.frameworks.torch.backend import _COMPILERS
+from algoperf.frameworks.torch.backend import COMPILERS
 from algoperf.registry import find_workload
 from trial_runs import Run
 
 
-@pytest.mark.skipif(not any(map(shutil.which, _COMPILERS)), reason="needs a C++ compiler")
+@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="needs a C++ compiler")
 def test_a_compiled_loss_is_no_breach(prepare, repository, tmp_path):
     definition = find_workload("ogbg").at("mini")
     assert definition.torch_compile == {"loss"}

@@ -20,7 +20,6 @@ from typing import Protocol
 
 import numpy as np
 
-from algoperf.cores import usable_cores
 from algoperf.data.blobs import INDEX, shard_name
 from algoperf.data.files import (
     explaining_full_disk,
@@ -276,8 +275,3 @@ def _gather(content: Path, tasks: Sequence[_Task]) -> tuple[dict[str, np.ndarray
     }
     arrays[INDEX] = np.stack([columns[name][order] for name in ("shard", "offset", "length")], axis=1)
     return arrays, shards
-
-
-def default_processes() -> int:
-    """As many as there are cores for this process."""
-    return usable_cores()

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from algoperf.data.building import Unit, build, default_processes
+from algoperf.cores import usable_cores
+from algoperf.data.building import Unit, build
 from algoperf.data.download import download
 from algoperf.data.store import store_exists
 from algoperf.datasets import imagenet_raw as raw
@@ -65,7 +66,7 @@ class ImageNet:
             "validation": validation_shards(raw_dir / raw.VALIDATION, devkit, self.shard_bytes),
             "test": [TestShard(test_archive, len(devkit.classes))],
         }
-        build(data_dir, dataset=self.name, splits=splits, num_processes=default_processes())
+        build(data_dir, dataset=self.name, splits=splits, num_processes=usable_cores())
 
     def open(self, data_dir: Path) -> OpenImageNet:
         """Batches of normalised `inputs` float32 (B, S, S, 3) and `targets` int32 (B,), mixed ones float32 (B, C)."""

@@ -25,7 +25,7 @@ from algoperf.state_tree import LeafCodec, NumpyCodec
 from algoperf.versions import Limits
 from algoperf.workload import WorkloadDefinition
 
-_COMPILERS = ("g++", "clang++")
+COMPILERS = ("g++", "clang++")
 
 
 def start() -> TorchBackend:
@@ -77,9 +77,9 @@ class TorchBackend:
         if policy == "off" or (policy == "auto" and self._device.type != "cuda"):
             self._why_not = "eager: switched off" if policy == "off" else "eager: no CUDA device"
             return params
-        if self._device.type == "cpu" and not any(map(shutil.which, _COMPILERS)):
+        if self._device.type == "cpu" and not any(map(shutil.which, COMPILERS)):
             raise UserError(
-                f"--torch-compile on needs a C++ compiler on CPU ({' or '.join(_COMPILERS)}), and there is none here. "
+                f"--torch-compile on needs a C++ compiler on CPU ({' or '.join(COMPILERS)}), and there is none here. "
                 "Install one, or leave it at auto."
             )
         if policy == "auto":
