@@ -23,7 +23,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(CODE)
 
 from algoperf import launcher  # noqa: E402
 from algoperf.datasets.base import place  # noqa: E402
+from algoperf.frameworks.backend import Backend  # noqa: E402
+from algoperf.records import Status  # noqa: E402
 from algoperf.settings import TrialSettings  # noqa: E402
+from algoperf.submission import Submission  # noqa: E402
 from algoperf.workload import WorkloadDefinition  # noqa: E402
 
 DATA = ROOT / "build" / "benchmarks" / "data"
@@ -130,6 +133,17 @@ def settings(workload: str, framework: str, output_dir: Path, **changes: Any) ->
     endless = {settled.definition.scale: dataclasses.replace(limits, max_runtime_sec=1e9)}
     version = dataclasses.replace(settled.version, table={**settled.version.table, workload: endless})
     return dataclasses.replace(settled, version=version, **changes)
+
+
+def run_trial(settings: TrialSettings, submission: Submission, backend: Backend) -> Status:
+    """Run a trial, here, of a submission that may be changed; its progress lines go beside its records."""
+    from algoperf.progress import PlainDisplay, Progress
+    from algoperf.trial import Trial
+    from algoperf.trial_log import TrialLog
+
+    with (settings.output_dir / "progress").open("w") as stream:
+        progress = Progress(settings, PlainDisplay(stream))
+        return Trial(settings, submission, backend, TrialLog(settings), progress).run()
 
 
 def _on_miniature(definition: WorkloadDefinition) -> dict[str, Any]:

@@ -110,10 +110,7 @@ class Interleaved:
 def measure(workload: str, framework: str, batch_size: int | None, seconds: float) -> dict[str, Any]:
     """Run one trial and compare."""
     from algoperf.frameworks import load_backend
-    from algoperf.progress import PlainDisplay, Progress
     from algoperf.submission import load_submission
-    from algoperf.trial import Trial
-    from algoperf.trial_log import TrialLog
 
     with tempfile.TemporaryDirectory() as folder:
         settings = common.settings(workload, framework, Path(folder))
@@ -124,9 +121,8 @@ def measure(workload: str, framework: str, batch_size: int | None, seconds: floa
         chunk = CHUNK if workload in SMALL else FULL_CHUNK
         interleaved = Interleaved(submission, backend, str(settings.data_dir), seconds, chunk)
         harnessed = dataclasses.replace(submission, data_selection=interleaved)
-        with open(Path(folder, "progress"), "w") as stream, contextlib.suppress(Enough):
-            progress = Progress(settings, PlainDisplay(stream))
-            Trial(settings, harnessed, backend, TrialLog(settings), progress).run()
+        with contextlib.suppress(Enough):
+            common.run_trial(settings, harnessed, backend)
     return _compare(interleaved, {"workload": workload, "framework": framework, "batch": batch_size or "own"})
 
 

@@ -24,11 +24,8 @@ POLICIES = {"eager": "off", "compiled": "on"}
 def measure(workload: str, policy: str) -> dict[str, Any]:
     """Run one trial; seconds of the first step and of a later one."""
     from algoperf.frameworks import load_backend
-    from algoperf.progress import PlainDisplay, Progress
-    from algoperf.records import read_status
+    from algoperf.records import Status, read_status
     from algoperf.submission import load_submission
-    from algoperf.trial import Trial
-    from algoperf.trial_log import TrialLog
 
     with tempfile.TemporaryDirectory() as folder:
         settings = common.settings(
@@ -36,11 +33,10 @@ def measure(workload: str, policy: str) -> dict[str, Any]:
         )
         submission = load_submission(settings.submission_file)
         batched = dataclasses.replace(submission, get_batch_size=lambda name: BATCH_SIZES[workload])
-        with open(Path(folder, "progress"), "w") as stream:
-            progress = Progress(settings, PlainDisplay(stream))
-            Trial(settings, batched, load_backend("pytorch"), TrialLog(settings), progress).run()
-        status = read_status(settings.directory)
-    assert status is not None
+        end = common.run_trial(settings, batched, load_backend("pytorch"))
+        status = read_status(settings.directory) or {}
+    if end is not Status.MAX_STEPS_REACHED:
+        raise SystemExit(f"{workload}: {status['message']}")
     seconds = status["seconds"]
     return {
         "first step s": seconds["first_step"],
