@@ -42,8 +42,8 @@ def check(
 ) -> None:
     """Check whether SUBMISSION, a folder or a .py file, keeps the rules, before any compute is spent on it.
 
-    First its files are read without importing them. Then its functions are called with small models in a process
-    of its own. Every finding has the number of a rule in docs/rules.md. Exit code 8 if there are errors.
+    First its files are read without importing them. Then it trains small models in processes
+    of their own. Every finding has the number of a rule in docs/rules.md. Exit code 8 if there are errors.
     """
     from algoperf.check import report
     from algoperf.check.request import CheckRequest, infer_ruleset
