@@ -59,6 +59,17 @@ def test_a_submission_that_raises(trial, monkeypatch, capsys, framework, fault, 
     assert f"ValueError: wrong in {function} of process 0" in status["message"]
 
 
+def test_an_error_is_shown_when_a_breach_comes_to_light_at_the_end(trial, monkeypatch, capsys):
+    run = trial("pytorch")
+    monkeypatch.setenv("FAULT", "update_params 5 call out and raise")
+    assert run.here() == 9
+    assert_shows_only_the_submission(capsys.readouterr().out, "update_params")
+    message = run.status["message"]
+    assert "It used the network" in message
+    assert "Seen at its end, submission_error: update_params failed at step 5." in message
+    assert "ValueError: wrong in update_params of process 0" in message
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_state_that_cannot_be_saved_costs_checkpoints_only(trial, monkeypatch, capsys, framework):
     run = trial(framework, eval_every_steps=4)

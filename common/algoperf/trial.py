@@ -339,13 +339,13 @@ class Trial:
             raise TrialEnd(Status.RULE_BREACH, "\n".join(["The submission broke the rules:", *breaches]))
 
     def _unless_breached(self, end: TrialEnd) -> TrialEnd:
-        """How the trial ended, unless something comes to light now."""
+        """How the trial ended, unless something comes to light now: both are said then."""
         if end.status is Status.RULE_BREACH:
             return end
         try:
             self._end_if_breached()
         except TrialEnd as breach:
-            return breach
+            return TrialEnd(breach.status, f"{breach.message}\nSeen at its end, {end.status.label}: {end.message}")
         return end
 
     def _end_if_nan(self, metrics: dict[str, float]) -> None:

@@ -3,7 +3,9 @@
 With FAULT_RANK set, only that process fails.
 """
 
+import contextlib
 import os
+import socket
 import sys
 import time
 
@@ -17,6 +19,10 @@ def fault(function, step=0):
     if function != where or step != int(at) or rank != os.environ.get("FAULT_RANK", rank):
         return None
     if what == "raise":
+        raise ValueError(f"wrong in {function} of process {rank}")
+    if what == "call out and raise":
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", 9), timeout=0.1).close()
         raise ValueError(f"wrong in {function} of process {rank}")
     if what == "exit":
         sys.exit(0)
