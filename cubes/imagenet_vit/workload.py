@@ -53,7 +53,7 @@ WORKLOAD = WorkloadDefinition(
         "num_test_examples": 500,
         "eval_batch_size": 500,
         "example_batch": example_image(32),
-        "model": {"patch_size": 8, "width": 64, "depth": 3, "mlp_dim": 256, "num_heads": 4, "num_classes": 10},
+        "model": {"patch_size": 8, "width": 64, "depth": 2, "mlp_dim": 128, "num_heads": 4, "num_classes": 10},
         "properties": {"resize_size": 37, "center_crop_size": 32},
     },
 )
