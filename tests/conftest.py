@@ -1,9 +1,20 @@
+"""What all tests share. Libraries read the environment when they are imported, so it is set before any of them."""
+
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 # Tests run side by side, and trials beside tests: threads of libraries would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# JAX keeps what it has compiled, which is most of its time here, for the other processes of the run.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _COMPILED = tempfile.TemporaryDirectory(prefix="jax_cache_")
+    os.environ.update(
+        JAX_COMPILATION_CACHE_DIR=_COMPILED.name,
+        JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+        JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
+    )
 
 import pytest
 

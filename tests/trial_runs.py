@@ -1,8 +1,4 @@
-"""Runs `algoperf train` in processes of its own, or in this one, and reads what they leave behind.
-
-Most of such a run is compiling: JAX keeps what it has compiled for the next one. (It reads the environment when it is
-imported, so this module comes first.)
-"""
+"""Runs `algoperf train` in processes of its own, or in this one, and reads what they leave behind."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,12 +17,6 @@ from safetensors.numpy import load_file
 from algoperf.cli import main
 from algoperf.records import CsvFile
 
-_COMPILED = tempfile.TemporaryDirectory(prefix="jax_cache_")
-os.environ.update(
-    JAX_COMPILATION_CACHE_DIR=_COMPILED.name,
-    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
-    JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
-)
 TIMES = [
     "score",
     "total_duration",

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Errors that test submissions have on purpose. They wait, exit and look around to test the harness.
 EXPECTED = {
     "tests/submissions/many_faults": {"3.1"},
-    "tests/submissions/faulty": {"11.2", "11.6"},
+    "tests/submissions/faulty": {"11.1", "11.2", "11.6"},
     "tests/submissions/many_states_jax": {"11.2"},
     "tests/submissions/many_states_pytorch": {"11.2"},
     "tests/containers/submissions/calls_out": {"11.1"},
