@@ -23,11 +23,11 @@ STEPS = 3  # PyTorch's optimizers make their state at the first one
 def trained(framework: str, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
     """The state of a trial after a few steps, the backend, and the fingerprint."""
     from algoperf import seeds
-    from algoperf.clock import Clock, Times
     from algoperf.frameworks import load_backend
-    from algoperf.resume import Snapshot, TrialState
-    from algoperf.submission import load_submission
-    from algoperf.submission_calls import SubmissionCalls
+    from algoperf.submission.loading import load_submission
+    from algoperf.trial.calls import SubmissionCalls
+    from algoperf.trial.clock import Clock, Times
+    from algoperf.trial.resume import Snapshot, TrialState
 
     settings = common.settings("mnist", framework, folder)
     definition, backend = settings.definition, load_backend(framework)
@@ -46,7 +46,8 @@ def trained(framework: str, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
 
 def measure(framework: str, repetitions: int) -> dict[str, Any]:
     """Medians of writing and restoring."""
-    from algoperf import checkpoint, resume
+    from algoperf.checkpoint import files as checkpoint
+    from algoperf.trial import resume
 
     with tempfile.TemporaryDirectory(dir=common.ROOT / "build") as name:
         folder = Path(name)

@@ -21,13 +21,13 @@ CODE = [str(ROOT / "common"), str(ROOT / "scoring")]
 sys.path[:0] = CODE
 os.environ["PYTHONPATH"] = os.pathsep.join(CODE)
 
-from algoperf import launcher  # noqa: E402
-from algoperf.datasets.base import place  # noqa: E402
+from algoperf.data.contracts import place  # noqa: E402
 from algoperf.frameworks.backend import Backend  # noqa: E402
-from algoperf.records import Status  # noqa: E402
-from algoperf.settings import TrialSettings  # noqa: E402
-from algoperf.submission import Submission  # noqa: E402
-from algoperf.workload import WorkloadDefinition  # noqa: E402
+from algoperf.records.trial_records import Status  # noqa: E402
+from algoperf.submission.loading import Submission  # noqa: E402
+from algoperf.trial import launch as launcher  # noqa: E402
+from algoperf.trial.settings import TrialSettings  # noqa: E402
+from algoperf.workload.definition import WorkloadDefinition  # noqa: E402
 
 DATA = ROOT / "build" / "benchmarks" / "data"
 ALGOPERF = Path(sys.executable).with_name("algoperf")
@@ -137,9 +137,9 @@ def settings(workload: str, framework: str, output_dir: Path, **changes: Any) ->
 
 def run_trial(settings: TrialSettings, submission: Submission, backend: Backend) -> Status:
     """Run a trial, here, of a submission that may be changed; its progress lines go beside its records."""
-    from algoperf.progress import PlainDisplay, Progress
-    from algoperf.trial import Trial
-    from algoperf.trial_log import TrialLog
+    from algoperf.trial.log import TrialLog
+    from algoperf.trial.loop import Trial
+    from algoperf.trial.progress import PlainDisplay, Progress
 
     with (settings.output_dir / "progress").open("w") as stream:
         progress = Progress(settings, PlainDisplay(stream))

@@ -20,13 +20,13 @@ import common
 import numpy as np
 import sklearn.metrics
 
-from algoperf.data.graphs import GraphTable
-from algoperf.data.store import create_store
-from algoperf.datasets.base import Shard
-from algoperf.datasets.molecules import draw_molecules
-from algoperf.datasets.ogbg import MOLPCBA, append_graphs
-from algoperf.datasets.ogbg_batches import MISSING, Molecules
-from algoperf.datasets.ogbg_raw import RawMolecules
+from algoperf.data.batches.graphs import GraphTable
+from algoperf.data.contracts import Shard
+from algoperf.data.store.store import create_store
+from algoperf.datasets.ogbg.batches import MISSING, Molecules
+from algoperf.datasets.ogbg.dataset import MOLPCBA, append_graphs
+from algoperf.datasets.ogbg.molecules import draw_molecules
+from algoperf.datasets.ogbg.raw import RawMolecules
 from algoperf.metrics.average_precision import mean_average_precision
 
 BATCH_SIZE = 512

@@ -110,7 +110,7 @@ class Interleaved:
 def measure(workload: str, framework: str, batch_size: int | None, seconds: float) -> dict[str, Any]:
     """Run one trial and compare."""
     from algoperf.frameworks import load_backend
-    from algoperf.submission import load_submission
+    from algoperf.submission.loading import load_submission
 
     with tempfile.TemporaryDirectory() as folder:
         settings = common.settings(workload, framework, Path(folder))

@@ -22,11 +22,13 @@ import common
 import numpy as np
 from PIL import Image
 
-from algoperf.data import building, crops, turbo
-from algoperf.data.blobs import BlobReader
-from algoperf.data.order import TrainingOrder
-from algoperf.datasets.imagenet import MEAN, STDDEV
-from algoperf.datasets.imagenet_examples import NUM_DRAWS, Recipe
+from algoperf.data.batches.order import TrainingOrder
+from algoperf.data.images import crops
+from algoperf.data.images import turbojpeg as turbo
+from algoperf.data.store import build_units as building
+from algoperf.data.store.blobs import BlobReader
+from algoperf.datasets.imagenet.dataset import MEAN, STDDEV
+from algoperf.datasets.imagenet.examples import NUM_DRAWS, Recipe
 
 SIDE, QUALITY = 224, 91
 NEEDED_PER_SEC = 3_000  # images: published step rates on 8xV100

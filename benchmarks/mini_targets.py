@@ -17,7 +17,7 @@ from typing import Any
 import common
 from mini_trials import Result, Run, best, made, prepare
 
-from algoperf import tuning
+from algoperf.tuning import points as tuning
 from algoperf.versions import DEFAULT_VERSION, load_version
 
 ALGORITHMS = ("nadamw", "momentum")

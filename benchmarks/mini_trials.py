@@ -13,9 +13,9 @@ from typing import Any
 
 import common
 
-from algoperf import launcher
-from algoperf.datasets.base import place
-from algoperf.registry import find_workload
+from algoperf.data.contracts import place
+from algoperf.trial import launch as launcher
+from algoperf.workload.registry import find_workload
 
 UNREACHABLE = {"max": 1e9, "min": -1e9}
 

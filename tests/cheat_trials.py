@@ -13,8 +13,8 @@ from pathlib import Path
 import torch._dynamo  # noqa: F401  (optimizers import it when the first one is made, which takes seconds)
 
 import algoperf.frameworks.torch.backend
-import algoperf.launcher
-import algoperf.trial  # noqa: F401
+import algoperf.trial.launch
+import algoperf.trial.loop  # noqa: F401
 from algoperf.cli import main
 
 

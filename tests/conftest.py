@@ -19,9 +19,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 import pytest
 
 from algoperf import random_utils
-from algoperf.datasets.base import Dataset, place
+from algoperf.data.contracts import Dataset, place
 from algoperf.datasets.digits import DIGITS
-from algoperf.datasets.mnist import MNIST
+from algoperf.datasets.mnist.dataset import MNIST
 
 pytest.register_assert_rewrite("trial_runs")  # says what differs in its assertions, too
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from algoperf import random_utils, registry
+from algoperf import random_utils
 from algoperf.blocks.self_tuning import NADAMW
-from algoperf.datasets.base import place
+from algoperf.data.contracts import place
 from algoperf.frameworks import load_backend
-from algoperf.tuning import as_hyperparameters
+from algoperf.tuning.points import as_hyperparameters
 from algoperf.versions import load_version
+from algoperf.workload import registry
 
 BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
 SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would multiply the rounding, too

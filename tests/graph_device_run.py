@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from algoperf import random_utils
-from algoperf.datasets.base import Shard
+from algoperf.data.contracts import Shard
 from algoperf.frameworks import load_backend
-from algoperf.registry import find_workload
 from algoperf.versions import load_version
+from algoperf.workload.registry import find_workload
 from device_run import LEARNING_RATE, STEPS, Jax, Torch
 
 BATCH_SIZE = 64

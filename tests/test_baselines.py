@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from algoperf.blocks import self_tuning
-from algoperf.settings import TrialSettings
-from algoperf.trial import Trial
-from algoperf.tuning import load_search_space
+from algoperf.trial.loop import Trial
+from algoperf.trial.settings import TrialSettings
+from algoperf.tuning.points import load_search_space
 from trial_runs import Run, content, metrics
 
 FRAMEWORKS = ("jax", "pytorch")

@@ -8,14 +8,14 @@ from pathlib import Path
 import jax
 import pytest
 
-from algoperf import launcher
 from algoperf.frameworks import load_backend
-from algoperf.progress import PlainDisplay, Progress
-from algoperf.records import Status
-from algoperf.registry import find_workload
-from algoperf.submission import load_submission
-from algoperf.trial import Trial
-from algoperf.trial_log import TrialLog
+from algoperf.records.trial_records import Status
+from algoperf.submission.loading import load_submission
+from algoperf.trial import launch as launcher
+from algoperf.trial.log import TrialLog
+from algoperf.trial.loop import Trial
+from algoperf.trial.progress import PlainDisplay, Progress
+from algoperf.workload.registry import find_workload
 
 WORKLOADS = ("digits", "mnist", "cifar", "imagenet_resnet", "imagenet_vit")
 STEPS, EVERY, BATCH_SIZE = 6, 2, 32

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.datasets.base import Shard, place
+from algoperf.data.contracts import Shard, place
 from algoperf.frameworks import load_backend
 from algoperf.random_utils import PRNGKey
-from algoperf.registry import find_workload
 from algoperf.versions import load_version
+from algoperf.workload.registry import find_workload
 from device_run import BATCH_SIZE
 
 SCRIPT = Path(__file__).with_name("device_run.py")

@@ -13,9 +13,9 @@ import click
 import pytest
 
 from algoperf import cli
-from algoperf.records import Status
-from algoperf.registry import cube_folders, load_cube
+from algoperf.records.trial_records import Status
 from algoperf.versions import version_names
+from algoperf.workload.registry import cube_folders, load_cube
 
 ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)

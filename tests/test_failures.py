@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from algoperf.settings import TrialSettings
+from algoperf.trial.settings import TrialSettings
 from trial_runs import Run
 
 FRAMEWORKS = ["jax", "pytorch"]
@@ -147,7 +147,7 @@ def test_an_evaluation_with_nan_comes_back_as_it_was(trial, monkeypatch):
     assert run.here() == 3
     monkeypatch.delenv("FAULT")
     (run.trial / "eval_measurements.csv").write_text("")  # as if the crash had come before the row
-    monkeypatch.setattr("algoperf.submission_calls.SubmissionCalls.show_evaluation", lambda *args: seen.append(args))
+    monkeypatch.setattr("algoperf.trial.calls.SubmissionCalls.show_evaluation", lambda *args: seen.append(args))
     assert run.here() == 0
     assert run.rows[0]["train/loss"] == "nan"
     assert np.isnan(seen[0][2]["train/loss"])

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.datasets.base import place
-from algoperf.datasets.ogbg import MOLPCBA
+from algoperf.data.contracts import place
+from algoperf.datasets.ogbg.dataset import MOLPCBA
 from test_devices import TWO_PROCESSES
 
 SCRIPT = Path(__file__).with_name("graph_device_run.py")

@@ -8,11 +8,11 @@ import types
 
 import pytest
 
-from algoperf.clock import Clock
 from algoperf.integrity.audit import Watch
 from algoperf.integrity.guard import Guard
 from algoperf.integrity.seals import Seal
-from algoperf.resume import TrialState
+from algoperf.trial.clock import Clock
+from algoperf.trial.resume import TrialState
 
 
 class Part:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from algoperf.param_types import jax_param_types, torch_param_type
 from algoperf.spec import ParameterType
+from algoperf.workload.param_types import jax_param_types, torch_param_type
 
 TORCH = [
     # 1: batch normalisation comes first

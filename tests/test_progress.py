@@ -11,12 +11,12 @@ import sys
 
 import pytest
 
-from algoperf.clock import Times
-from algoperf.progress import PlainDisplay, Progress
-from algoperf.records import Status
-from algoperf.registry import find_workload
-from algoperf.settings import TrialSettings
+from algoperf.records.trial_records import Status
+from algoperf.trial.clock import Times
+from algoperf.trial.progress import PlainDisplay, Progress
+from algoperf.trial.settings import TrialSettings
 from algoperf.versions import load_version
+from algoperf.workload.registry import find_workload
 from trial.scripted import limits
 
 

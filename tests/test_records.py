@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from algoperf.errors import DataError
-from algoperf.records import CsvFile, Status, TrialRecords, read_status, trial_dir, write_json
+from algoperf.records.trial_records import CsvFile, Status, TrialRecords, read_status, trial_dir, write_json
 from trial_runs import Run
 
 PUBLISHED = [
@@ -126,7 +126,7 @@ def test_no_acknowledged_row_is_lost_when_the_process_is_killed(path):
     script = """
     import sys
     from pathlib import Path
-    from algoperf.records import CsvFile
+    from algoperf.records.trial_records import CsvFile
     file = CsvFile(Path(sys.argv[1]))
     number = int(sys.argv[2])
     while True:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from algoperf.errors import UserError
-from algoperf.submission import load_submission, submission_file, submission_hashes, submission_name
+from algoperf.submission.loading import load_submission, submission_file, submission_hashes, submission_name
 
 FUNCTIONS = """
 def get_batch_size(workload_name): return 8
@@ -30,7 +30,7 @@ def write(folder, **files):
 def load_in_new_process(path, expression):
     """Loading changes the import path, so every layout gets a process of its own."""
     code = (
-        "import pathlib, sys; from algoperf.submission import load_submission; "
+        "import pathlib, sys; from algoperf.submission.loading import load_submission; "
         f"s = load_submission(pathlib.Path(sys.argv[1])); m = sys.modules['algoperf_submission.' + s.file.stem]; "
         f"print(({expression}))"
     )

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from algoperf.frameworks.torch.backend import COMPILERS
-from algoperf.registry import find_workload
+from algoperf.workload.registry import find_workload
 from trial_runs import Run
 
 

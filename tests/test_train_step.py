@@ -8,8 +8,8 @@ import pytest
 
 from algoperf.frameworks import load_backend
 from algoperf.random_utils import PRNGKey
-from algoperf.registry import find_workload
 from algoperf.versions import load_version
+from algoperf.workload.registry import find_workload
 
 NUM_ROWS, NUM_VALID = 16, 10
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from algoperf import seeds, tuning
+from algoperf import seeds
 from algoperf.errors import UserError
+from algoperf.tuning import points as tuning
 
 SPACE = {"rate": {"min": 1e-3, "max": 1e-1, "scaling": "log"}, "size": {"feasible_points": [1, 2, 3]}}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from algoperf.errors import UserError
-from algoperf.registry import cube_folders, find_workload
 from algoperf.versions import Limits, load_version, version_names
 from algoperf.versions.version import read_version
+from algoperf.workload.registry import cube_folders, find_workload
 
 ACCURACY = Limits("accuracy", "max", 0.97, 0.95, 20.0, 0.5, 600)
 

@@ -16,8 +16,8 @@ import numpy as np
 import update_formulas as formulas
 from algoperf import random_utils
 from algoperf.spec import LossType, ParameterType
-from algoperf.submission import load_submission
-from algoperf.tuning import as_hyperparameters
+from algoperf.submission.loading import load_submission
+from algoperf.tuning.points import as_hyperparameters
 
 BASELINES = Path(__file__).resolve().parents[1] / "submissions" / "baselines"
 TYPES = {

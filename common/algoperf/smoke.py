@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.datasets.base import place
+from algoperf.data.contracts import place
 from algoperf.errors import UserError, unknown
-from algoperf.records import STATUS_FILE, Status, trial_dir
-from algoperf.registry import cube_folders, load_cube
-from algoperf.submission import submission_file, submission_name
+from algoperf.records.trial_records import STATUS_FILE, Status, trial_dir
+from algoperf.submission.loading import submission_file, submission_name
 from algoperf.versions import Scale, Version
-from algoperf.workload import Framework, WorkloadDefinition
+from algoperf.workload.definition import Framework, WorkloadDefinition
+from algoperf.workload.registry import cube_folders, load_cube
 
 SCALE: Scale = "mini"
 LOG_FILE = "log.txt"

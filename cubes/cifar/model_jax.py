@@ -2,8 +2,8 @@
 
 import flax.linen as nn
 
-from algoperf.frameworks.jax.resnet import ResNet, ResNetBlock
-from algoperf.workload import WorkloadDefinition
+from algoperf.frameworks.jax.models.resnet import ResNet, ResNetBlock
+from algoperf.workload.definition import WorkloadDefinition
 
 
 def build(definition: WorkloadDefinition) -> nn.Module:

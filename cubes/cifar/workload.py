@@ -1,9 +1,9 @@
 """cifar: ResNet-18 on small photographs of ten kinds of things. Not scored; for development."""
 
-from algoperf.datasets.cifar import CIFAR10, MEAN, STDDEV
+from algoperf.datasets.cifar.dataset import CIFAR10, MEAN, STDDEV
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload import WorkloadDefinition, example_image
+from algoperf.workload.definition import WorkloadDefinition, example_image
 
 WORKLOAD = WorkloadDefinition(
     name="cifar",

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 
 from algoperf.frameworks.jax.layers import Dropout
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 
 class _Model(nn.Module):

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from algoperf.frameworks.torch.layers import lecun_normal_
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 _FINAL_PIXELS = 2 * 2  # of 8x8 after two strides of 2
 

@@ -6,11 +6,11 @@ a submission that runs here has met model state, both forward modes and call-tim
 
 import numpy as np
 
-from algoperf.datasets.base import Batch
+from algoperf.data.contracts import Batch
 from algoperf.datasets.digits import DIGITS
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 
 def _example_batch() -> Batch:

@@ -2,8 +2,8 @@
 
 import flax.linen as nn
 
-from algoperf.frameworks.jax.resnet import BottleneckResNetBlock, ResNet
-from algoperf.workload import WorkloadDefinition
+from algoperf.frameworks.jax.models.resnet import BottleneckResNetBlock, ResNet
+from algoperf.workload.definition import WorkloadDefinition
 
 
 def build(definition: WorkloadDefinition) -> nn.Module:

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from algoperf.frameworks.torch.resnet import Bottleneck, ResNet
-from algoperf.workload import WorkloadDefinition
+from algoperf.frameworks.torch.models.resnet import Bottleneck, ResNet
+from algoperf.workload.definition import WorkloadDefinition
 
 
 def build(definition: WorkloadDefinition) -> nn.Module:

@@ -1,9 +1,9 @@
 """imagenet_resnet: ResNet-50 on a million photographs of a thousand kinds of things. Scored."""
 
-from algoperf.datasets.imagenet import MEAN, STDDEV, ImageNet
+from algoperf.datasets.imagenet.dataset import MEAN, STDDEV, ImageNet
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload import WorkloadDefinition, example_image
+from algoperf.workload.definition import WorkloadDefinition, example_image
 
 WORKLOAD = WorkloadDefinition(
     name="imagenet_resnet",

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from algoperf.frameworks.jax.layers import Dropout
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 from .position import sincos_2d
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from algoperf.frameworks.torch.layers import lecun_normal_
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 from .position import sincos_2d
 

@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax
 
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 
 class _Model(nn.Module):

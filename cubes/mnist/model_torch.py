@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from algoperf.frameworks.torch.layers import lecun_normal_
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 _NUM_PIXELS = 28 * 28
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from algoperf.datasets.base import Batch
-from algoperf.datasets.mnist import MEAN, MNIST, STDDEV
+from algoperf.data.contracts import Batch
+from algoperf.datasets.mnist.dataset import MEAN, MNIST, STDDEV
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 
 def _example_batch() -> Batch:

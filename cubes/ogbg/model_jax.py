@@ -10,9 +10,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from algoperf.data.graphs import GraphsTuple
+from algoperf.data.batches.graphs import GraphsTuple
 from algoperf.frameworks.jax.layers import ACTIVATIONS, Dropout
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 Mlp = Callable[..., jax.Array]
 

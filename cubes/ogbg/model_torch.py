@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from algoperf.data.graphs import GraphsTuple
+from algoperf.data.batches.graphs import GraphsTuple
 from algoperf.frameworks.torch.layers import ACTIVATIONS, Activation, lecun_normal_
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 
 class _Mlp(nn.Module):

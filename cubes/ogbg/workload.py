@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from algoperf.data.graphs import GraphsTuple
-from algoperf.datasets.base import Batch
-from algoperf.datasets.ogbg import MOLPCBA, MolPcba
-from algoperf.datasets.ogbg_raw import EDGE_FEATURES, NODE_FEATURES, NUM_TASKS
+from algoperf.data.batches.graphs import GraphsTuple
+from algoperf.data.contracts import Batch
+from algoperf.datasets.ogbg.dataset import MOLPCBA, MolPcba
+from algoperf.datasets.ogbg.raw import EDGE_FEATURES, NODE_FEATURES, NUM_TASKS
 from algoperf.metrics.average_precision import MULTI_LABEL
 from algoperf.spec import LossType
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.definition import WorkloadDefinition
 
 
 def example_graph() -> Batch:

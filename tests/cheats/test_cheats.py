@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from algoperf.check import probe, static
-from algoperf.check.request import CheckRequest
-from algoperf.records import read_status, trial_dir
+from algoperf.records.trial_records import read_status, trial_dir
 from algoperf.versions import load_version
+from algoperf_check import probe, static
+from algoperf_check.request import CheckRequest
 
 HERE = Path(__file__).parent
 ROWS = re.findall(r"^\| (\w+) \| ([\w-]+) \| (.+) \|$", (HERE / "README.md").read_text(), re.MULTILINE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from check_snippets import HEADER, INFO
 
-from algoperf.check import static
-from algoperf.check.request import CheckRequest, infer_ruleset
 from algoperf.versions import load_version
+from algoperf_check import static
+from algoperf_check.request import CheckRequest, infer_ruleset
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import sys
 import pytest
 from check_snippets import step
 
-from algoperf.check.findings import RULES_PAGE
-from algoperf.check.rules import RULES
 from algoperf.cli import main
+from algoperf_check.findings import RULES_PAGE
+from algoperf_check.rules import RULES
 
 FRAMEWORKS = ("flax", "jax", "jaxlib", "optax", "torch")
 
@@ -136,7 +136,7 @@ def test_neither_framework_is_imported(repository):
         f"print(sorted(set({FRAMEWORKS}) & set(sys.modules)), [m for m in sys.modules if 'submission' in m])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[] ['algoperf.submission']"
+    assert done.stdout.splitlines()[-1] == "[] ['algoperf.submission.loading']"
 
 
 def test_make_check(repository, write):
@@ -171,8 +171,8 @@ def known_rules() -> dict[str, str]:
     import importlib.util
 
     rules = dict(RULES)
-    if importlib.util.find_spec("algoperf.check.probe") is not None:
-        rules |= importlib.import_module("algoperf.check.probe.rules").RULES
+    if importlib.util.find_spec("algoperf_check.probe") is not None:
+        rules |= importlib.import_module("algoperf_check.probe.rules").RULES
     return {number: f"{rule.level}: {rule.title}" for number, rule in rules.items()}
 
 

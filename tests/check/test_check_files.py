@@ -9,8 +9,8 @@ import shutil
 import pytest
 from check_snippets import INFO, step
 
-from algoperf.check.static import packages
-from algoperf.check.static.packages import harness_packages, pins
+from algoperf_check.static import packages
+from algoperf_check.static.packages import harness_packages, pins
 
 POINT = {"learning_rate": 0.1, "beta": 0.9}
 READS = step("rate = hyperparameters.learning_rate * hyperparameters.beta")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from algoperf.check.request import infer_ruleset
-from algoperf.check.static.framework import infer_framework
 from algoperf.errors import UserError
+from algoperf_check.request import infer_ruleset
+from algoperf_check.static.framework import infer_framework
 
 
 @pytest.mark.parametrize(

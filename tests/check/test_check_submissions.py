@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from algoperf.check.static.framework import infer_framework
+from algoperf_check.static.framework import infer_framework
 
 ROOT = Path(__file__).resolve().parents[2]
 # Errors that test submissions have on purpose. They wait, exit and look around to test the harness.

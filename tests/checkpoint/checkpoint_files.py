@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from algoperf import checkpoint
-from algoperf.checkpoint import State
-from algoperf.state_tree import LeafCodec, NumpyCodec
+from algoperf.checkpoint import files as checkpoint
+from algoperf.checkpoint.files import State
+from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 
 
 class LoneProcess:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import safetensors.numpy
 
-from algoperf import checkpoint
+from algoperf.checkpoint import files as checkpoint
 from algoperf.cli import main
-from algoperf.records import CsvFile, TrialRecords
+from algoperf.records.trial_records import CsvFile, TrialRecords
 
 
 def die(*_: object, **__: object) -> None:

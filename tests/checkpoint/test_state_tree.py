@@ -17,7 +17,7 @@ import pytest
 from checkpoint_files import Files
 
 from algoperf.errors import AlgoperfError, CheckpointMismatch
-from algoperf.submission import load_submission
+from algoperf.submission.loading import load_submission
 
 
 class Pair(NamedTuple):
@@ -325,7 +325,7 @@ HOSTILE = {
     "eval": {"object": "builtins.eval", "attributes": {"x": data("1")}, "number": 9},
     "type": {"object": "builtins.type", "attributes": {}, "number": 9},
     "closes files": {"object": "tempfile._TemporaryFileCloser", "attributes": {"name": data("x")}, "number": 9},
-    "harness": {"object": "algoperf.state_tree.Encoder", "attributes": {}, "number": 9},
+    "harness": {"object": "algoperf.checkpoint.tree.Encoder", "attributes": {}, "number": 9},
     "library": {"object": "logging.Filter", "attributes": {"name": data("x")}, "number": 9},
     "tuple": {"namedtuple": "builtins.tuple", "items": {}, "number": 9},
     "mapping": {"dict": [], "kind": "os._Environ", "number": 9},

@@ -11,7 +11,7 @@ from torch.optim import lr_scheduler
 from torch_training import gradients, model, same, train
 
 from algoperf.errors import CheckpointMismatch
-from algoperf.submission import load_submission
+from algoperf.submission.loading import load_submission
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from algoperf import cli
-from algoperf.data.contact_sheet import draw_sheet, label, to_pixels
-from algoperf.datasets.base import Shard, place
-from algoperf.datasets.cifar import CIFAR10, MEAN, STDDEV
+from algoperf.data.contracts import Shard, place
+from algoperf.data.images.contact_sheet import draw_sheet, label, to_pixels
+from algoperf.datasets.cifar.dataset import CIFAR10, MEAN, STDDEV
 from algoperf.errors import UserError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from algoperf.cube import command_line
+from algoperf.container import command_line
 from algoperf.errors import UserError
 
 

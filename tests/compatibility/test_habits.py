@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from trial_servers import Part, trained
 
-from algoperf.records import CsvFile
-from algoperf.registry import find_workload
+from algoperf.records.trial_records import CsvFile
+from algoperf.workload.registry import find_workload
 from trial_runs import Run, assert_same_outcome
 
 SUBMISSIONS = Path(__file__).parent / "submissions"

@@ -15,8 +15,8 @@ import sys
 import traceback
 
 from algoperf.cli import main
-from algoperf.settings import TrialSettings
-from algoperf.trial import Trial
+from algoperf.trial.loop import Trial
+from algoperf.trial.settings import TrialSettings
 
 # What takes long to import, and starts neither devices nor threads.
 IMPORTS = {

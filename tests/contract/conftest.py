@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from contract_case import FRAMEWORKS, ROWS, Case, Jax, Torch, bind
 
-from algoperf.datasets.base import place
+from algoperf.data.contracts import place
 
 
 @pytest.fixture(

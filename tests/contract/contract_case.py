@@ -11,9 +11,9 @@ from contract_kinds import DEFAULT_KIND, KINDS, Classification
 
 from algoperf import random_utils
 from algoperf.frameworks import load_backend
-from algoperf.registry import find_workload
 from algoperf.spec import ForwardPassMode, ParameterType
 from algoperf.versions import load_version
+from algoperf.workload.registry import find_workload
 
 ROWS = [
     ("digits", "full"),

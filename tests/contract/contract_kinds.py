@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sklearn.metrics
 
-from algoperf.data.graphs import GraphsTuple
+from algoperf.data.batches.graphs import GraphsTuple
 
 
 def arrays(value: Any) -> list[np.ndarray]:

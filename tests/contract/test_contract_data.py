@@ -10,7 +10,7 @@ import pytest
 from contract_case import BATCH_SIZE, EVAL
 from contract_kinds import arrays, real_rows
 
-from algoperf.datasets.base import Shard
+from algoperf.data.contracts import Shard
 
 
 def test_training_batches(case):

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from algoperf.datasets.imagenet_raw import DEVKIT, TEST, TRAIN, VALIDATION
+from algoperf.datasets.imagenet.raw import DEVKIT, TEST, TRAIN, VALIDATION
 from algoperf.datasets.tar_files import tar_of
 
 CLASSES = ("n01", "n02", "n03")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.archive import extract
+from algoperf.data.transfer.archive import extract
 from algoperf.errors import DataError, UserError
 
 BIG = np.random.default_rng(0).bytes(100_000)

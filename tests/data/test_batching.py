@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algoperf.data.batching import ArrayEvaluationBatches, ArrayTrainingBatches, StoredArrays, shard_slice
-from algoperf.data.order import TrainingOrder, sample
-from algoperf.data.store import Store, create_store
-from algoperf.datasets.base import Shard
+from algoperf.data.batches.arrays import ArrayEvaluationBatches, ArrayTrainingBatches, StoredArrays, shard_slice
+from algoperf.data.batches.order import TrainingOrder, sample
+from algoperf.data.contracts import Shard
+from algoperf.data.store.store import Store, create_store
 from algoperf.errors import UserError
 
 NUM_EXAMPLES = st.integers(1, 30)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.store import Store
-from algoperf.datasets import cifar
-from algoperf.datasets.base import Shard
-from algoperf.datasets.cifar import CIFAR10
+from algoperf.data.contracts import Shard
+from algoperf.data.store.store import Store
+from algoperf.datasets.cifar import dataset as cifar
+from algoperf.datasets.cifar.dataset import CIFAR10
 from algoperf.datasets.tar_files import tar_of
 from algoperf.errors import DataError, UserError
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.store import Store
+from algoperf.data.contracts import Shard
+from algoperf.data.store.store import Store
 from algoperf.datasets import digits
-from algoperf.datasets.base import Shard
 from algoperf.datasets.digits import DIGITS
 from algoperf.errors import DataError, UserError
 
@@ -120,7 +120,7 @@ def test_files_in_the_place_of_the_store_are_left_alone(tmp_path):
 
 
 def test_a_store_of_mnist_is_not_digits(store):
-    from algoperf.datasets.mnist import MNIST
+    from algoperf.datasets.mnist.dataset import MNIST
 
     with pytest.raises(DataError, match="holds the dataset 'digits', but 'mnist' is needed"):
         MNIST.open(store)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from faulty_server import FaultyServer
 
-from algoperf.data.download import Patience, RemoteFile, download
 from algoperf.data.files import explaining_full_disk
-from algoperf.data.partial import PartialFile
+from algoperf.data.transfer.download import Patience, RemoteFile, download
+from algoperf.data.transfer.partial_download import PartialFile
 from algoperf.errors import DataError, UserError
 
 CONTENT = np.random.default_rng(0).bytes(700_000)
@@ -260,7 +260,7 @@ def test_two_processes_do_not_write_one_part(server, tmp_path):
 DOWNLOADER = """
 import sys
 from pathlib import Path
-from algoperf.data.download import Patience, RemoteFile, download
+from algoperf.data.transfer.download import Patience, RemoteFile, download
 url, size, sha256, directory = sys.argv[1:]
 file = RemoteFile(url, "file.bin", int(size), sha256)
 download([file], Path(directory), patience=Patience(report_period_sec=0.05))

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algoperf.data.graphs import GraphBudget, GraphTable, pack, ragged_rows
-from algoperf.data.order import TrainingOrder
-from algoperf.data.queue import InputQueue
-from algoperf.datasets.base import Shard
-from algoperf.datasets.ogbg import MOLPCBA, MolPcba
-from algoperf.datasets.ogbg_batches import MISSING, MoleculeEvaluationBatches, Molecules, MoleculeTrainingBatches
+from algoperf.data.batches.graphs import GraphBudget, GraphTable, pack, ragged_rows
+from algoperf.data.batches.order import TrainingOrder
+from algoperf.data.batches.queue import InputQueue
+from algoperf.data.contracts import Shard
+from algoperf.datasets.ogbg.batches import MISSING, MoleculeEvaluationBatches, Molecules, MoleculeTrainingBatches
+from algoperf.datasets.ogbg.dataset import MOLPCBA, MolPcba
 from algoperf.errors import UserError
 
 GOLDENS = Path(__file__).parent / "goldens" / "forward" / "inputs"

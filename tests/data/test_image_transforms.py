@@ -8,10 +8,11 @@ import simplejpeg
 from image_archives import jpeg, picture
 from PIL import Image, ImageOps
 
-from algoperf.data import bicubic, crops, randaugment, turbo
-from algoperf.data import jpeg as jpeg_data
-from algoperf.datasets.imagenet import MEAN, STDDEV
-from algoperf.datasets.imagenet_examples import NUM_DRAWS, Recipe
+from algoperf.data.images import bicubic, crops, randaugment
+from algoperf.data.images import jpeg as jpeg_data
+from algoperf.data.images import turbojpeg as turbo
+from algoperf.datasets.imagenet.dataset import MEAN, STDDEV
+from algoperf.datasets.imagenet.examples import NUM_DRAWS, Recipe
 from algoperf.errors import DataError
 
 # --- crops -------------------------------------------------------------------------------------------------------

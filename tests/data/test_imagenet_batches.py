@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from algoperf.data.batching import shard_slice
-from algoperf.data.blobs import BlobReader, warm
-from algoperf.data.order import TrainingOrder, sample
-from algoperf.data.pool import WorkerPool
-from algoperf.data.store import Store
-from algoperf.datasets import imagenet_raw as raw
+from algoperf.data.batches.arrays import shard_slice
+from algoperf.data.batches.order import TrainingOrder, sample
+from algoperf.data.contracts import PrefetchedBatches, Shard
+from algoperf.data.store.blobs import BlobReader, warm
+from algoperf.data.store.store import Store
+from algoperf.data.workers.pool import WorkerPool
 from algoperf.datasets import textures
-from algoperf.datasets.base import PrefetchedBatches, Shard
-from algoperf.datasets.imagenet import MEAN, STDDEV, ImageNet
-from algoperf.datasets.imagenet_batches import OpenImageNet
-from algoperf.datasets.imagenet_examples import Recipe
-from algoperf.datasets.imagenet_miniature import class_names
+from algoperf.datasets.imagenet import raw
+from algoperf.datasets.imagenet.batches import OpenImageNet
+from algoperf.datasets.imagenet.dataset import MEAN, STDDEV, ImageNet
+from algoperf.datasets.imagenet.examples import Recipe
+from algoperf.datasets.imagenet.miniature import class_names
 from algoperf.errors import DataError, UserError
 
 SIZE = 32
@@ -302,7 +302,7 @@ def test_warming_reads_each_file_once_and_stops_where_memory_does(store, monkeyp
     warm(stored)
     assert capsys.readouterr().out == ""
     available = type("Memory", (), {"available": total // 2})
-    monkeypatch.setattr("algoperf.data.blobs.psutil.virtual_memory", lambda: available)
+    monkeypatch.setattr("algoperf.data.store.blobs.psutil.virtual_memory", lambda: available)
     warm(stored)
     assert "of it is free" in capsys.readouterr().out
 

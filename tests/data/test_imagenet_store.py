@@ -14,12 +14,12 @@ import pytest
 from image_archives import CLASSES, Archives, jpeg, picture
 from PIL import Image
 
-from algoperf.data import building
-from algoperf.data.blobs import BlobReader
-from algoperf.data.store import Store
-from algoperf.datasets import imagenet_raw as raw
-from algoperf.datasets import imagenet_shards
-from algoperf.datasets.imagenet import ImageNet
+from algoperf.data.store import build_units as building
+from algoperf.data.store.blobs import BlobReader
+from algoperf.data.store.store import Store
+from algoperf.datasets.imagenet import raw
+from algoperf.datasets.imagenet import shards as imagenet_shards
+from algoperf.datasets.imagenet.dataset import ImageNet
 from algoperf.errors import DataError, UserError
 
 ONE_SHARD_EACH = ImageNet(shard_bytes=1)
@@ -212,8 +212,8 @@ def test_another_archive_starts_afresh(archives, tmp_path):
 SLOW = """
 import sys, time
 from pathlib import Path
-from algoperf.datasets import imagenet_shards
-from algoperf.datasets.imagenet import ImageNet
+from algoperf.datasets.imagenet import shards as imagenet_shards
+from algoperf.datasets.imagenet.dataset import ImageNet
 fast = imagenet_shards.to_stored
 def slow(data):
     time.sleep(0.05)

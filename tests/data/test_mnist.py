@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.store import Store
-from algoperf.datasets import mnist
-from algoperf.datasets.base import Shard
-from algoperf.datasets.idx import encode_idx, read_idx
-from algoperf.datasets.mnist import MNIST
+from algoperf.data.contracts import Shard
+from algoperf.data.store.store import Store
+from algoperf.datasets.mnist import dataset as mnist
+from algoperf.datasets.mnist.dataset import MNIST
+from algoperf.datasets.mnist.idx import encode_idx, read_idx
 from algoperf.errors import DataError, UserError
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.store import Store
-from algoperf.datasets import number_table
-from algoperf.datasets.molecules import VALENCES, Molecules, draw_molecules
-from algoperf.datasets.number_table import TableError, read_numbers
-from algoperf.datasets.ogbg import MOLPCBA
-from algoperf.datasets.ogbg_batches import MISSING
-from algoperf.datasets.ogbg_miniature import NUM_GRAPHS, archive_of, count_motifs, draw_labels
-from algoperf.datasets.ogbg_raw import ARCHIVE, MEMBERS, SPLITS
+from algoperf.data.store.store import Store
+from algoperf.datasets.ogbg import number_table
+from algoperf.datasets.ogbg.batches import MISSING
+from algoperf.datasets.ogbg.dataset import MOLPCBA
+from algoperf.datasets.ogbg.miniature import NUM_GRAPHS, archive_of, count_motifs, draw_labels
+from algoperf.datasets.ogbg.molecules import VALENCES, Molecules, draw_molecules
+from algoperf.datasets.ogbg.number_table import TableError, read_numbers
+from algoperf.datasets.ogbg.raw import ARCHIVE, MEMBERS, SPLITS
 from algoperf.errors import DataError, UserError
 from data.tables import rewritten
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algoperf.data.order import TrainingOrder, sample
-from algoperf.data.seeding import keyed_generator
+from algoperf.data.batches.order import TrainingOrder, sample
+from algoperf.data.batches.seeding import keyed_generator
 from algoperf.errors import UserError
 
 SIZES = st.integers(1, 40)
@@ -45,7 +45,7 @@ def test_order_is_pinned():
 
 
 def test_order_is_the_same_in_another_process():
-    code = "from algoperf.data.order import TrainingOrder; print(TrainingOrder(50, 7).indices(40, 30).tolist())"
+    code = "from algoperf.data.batches.order import TrainingOrder; print(TrainingOrder(50, 7).indices(40, 30).tolist())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == str(TrainingOrder(50, 7).indices(40, 30).tolist())
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from row_sources import Counting, Failing, Slow
 
-from algoperf.data.pool import Task, WorkerPool, default_num_workers
+from algoperf.data.workers.pool import Task, WorkerPool, default_num_workers
 from algoperf.errors import AlgoperfError, DataError, UserError
 
 NUM_ROWS = 40
@@ -180,7 +180,7 @@ def test_workers_ignore_the_signals_of_the_terminal():
 PARENT = """
 import sys, time
 from row_sources import Slow
-from algoperf.data.pool import Task, WorkerPool
+from algoperf.data.workers.pool import Task, WorkerPool
 pool = WorkerPool(2)
 if sys.argv[2] == "paused":
     pool.pause()
@@ -219,6 +219,6 @@ def test_default_number_of_workers(monkeypatch):
 
 
 def test_workers_that_cannot_start_are_reported(monkeypatch):
-    monkeypatch.setattr("algoperf.data.pool.sys.executable", "false")
+    monkeypatch.setattr("algoperf.data.workers.pool.sys.executable", "false")
     with running(1) as pool, pytest.raises(AlgoperfError, match=r"1 of 1 data workers .* \(exit code 1\)"):
         pool.begin(Counting(), NUM_ROWS, tasks(pool)).result()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from algoperf.data.queue import AHEAD, InputQueue
-from algoperf.datasets.base import TrainingBatches
+from algoperf.data.batches.queue import AHEAD, InputQueue
+from algoperf.data.contracts import TrainingBatches
 from algoperf.errors import DataError
 
 

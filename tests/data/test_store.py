@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.store import Store, create_store, store_exists
+from algoperf.data.store.store import Store, create_store, store_exists
 from algoperf.errors import DataError, UserError
 
 TRAIN = {
@@ -192,7 +192,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from algoperf.data.store import create_store
+from algoperf.data.store.store import create_store
 with create_store(Path(sys.argv[1]), dataset="toy") as writer:
     writer.append("train", {"x": np.zeros(100_000)})
     print("appended", flush=True)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from algoperf.frameworks import load_backend
-from algoperf.registry import find_workload
 from algoperf.versions import load_version
-from algoperf.workload import Framework
+from algoperf.workload.definition import Framework
+from algoperf.workload.registry import find_workload
 
 RESNETS = ["cifar", "imagenet_resnet", "imagenet_resnet_silu", "imagenet_resnet_gelu", "imagenet_resnet_large_bn_init"]
 VITS = ["imagenet_vit", "imagenet_vit_glu", "imagenet_vit_post_ln", "imagenet_vit_map"]

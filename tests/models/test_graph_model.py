@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from algoperf import random_utils
-from algoperf.data.graphs import GraphBudget
-from algoperf.datasets.base import place
-from algoperf.datasets.ogbg import MOLPCBA
+from algoperf.data.batches.graphs import GraphBudget
+from algoperf.data.contracts import place
+from algoperf.datasets.ogbg.dataset import MOLPCBA
 from algoperf.frameworks import load_backend
-from algoperf.registry import find_workload
 from algoperf.spec import ForwardPassMode
 from algoperf.versions import load_version
+from algoperf.workload.registry import find_workload
 
 TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
 

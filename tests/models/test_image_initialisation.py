@@ -7,7 +7,7 @@ import pytest
 from image_models import VITS, bind, named
 
 from algoperf.random_utils import PRNGKey
-from algoperf.registry import find_workload
+from algoperf.workload.registry import find_workload
 
 
 def cases(names):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from image_models import NUM_CLASSES, RESNETS, VITS, bind, images, in_jax, named
 
-from algoperf.registry import find_workload
 from algoperf.spec import ForwardPassMode
+from algoperf.workload.registry import find_workload
 
 TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
 
@@ -228,7 +228,7 @@ def test_where_dropout_acts(name, monkeypatch):
 
 def test_positions():
     """Golden values of the published table."""
-    from algoperf.registry import cube_module
+    from algoperf.workload.registry import cube_module
 
     sincos_2d = cube_module(bind("imagenet_vit", "jax").definition.folder, "position").sincos_2d
     table = sincos_2d(14, 14, 384)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from algoperf.data.graphs import GraphsTuple
+from algoperf.data.batches.graphs import GraphsTuple
 from algoperf.frameworks import load_backend
 from algoperf.spec import ParameterType
 from algoperf.versions import load_version
-from algoperf.workload import Framework, WorkloadDefinition
+from algoperf.workload.definition import Framework, WorkloadDefinition
 
 Arrays = dict[str, np.ndarray]
 GRAPH = "inputs__"  # before the names of a graph's fields

@@ -3,7 +3,7 @@
 import golden
 import pytest
 
-from algoperf.param_types import jax_param_types, torch_param_type
+from algoperf.workload.param_types import jax_param_types, torch_param_type
 
 FILES = golden.names("params/*.json")
 

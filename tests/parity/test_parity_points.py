@@ -3,7 +3,7 @@
 import golden
 import pytest
 
-from algoperf.tuning import odd_primes_below, quasi_random_points, trial_point, van_der_corput
+from algoperf.tuning.points import odd_primes_below, quasi_random_points, trial_point, van_der_corput
 
 FILES = golden.names("halton/*.json")
 SPACES = [name for name in FILES if golden.read(name)["kind"] == "dict"]

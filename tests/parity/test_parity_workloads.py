@@ -18,8 +18,8 @@ import pytest
 from side import Losses, open_side
 
 from algoperf.errors import UserError
-from algoperf.registry import cube_folders, find_workload
 from algoperf.spec import LossType, ParameterType
+from algoperf.workload.registry import cube_folders, find_workload
 
 # Where this benchmark differs from the reference on purpose (docs/differences.md).
 # The reference misspells the output bias of mnist:

@@ -13,19 +13,19 @@ from types import SimpleNamespace
 from typing import Any
 
 from algoperf import random_utils, spec
-from algoperf.binding import BoundWorkload
-from algoperf.clock import Clock
-from algoperf.data.queue import InputQueue
-from algoperf.datasets.base import Shard, TrainingBatches
-from algoperf.progress import Progress, SilentDisplay
-from algoperf.records import Status
-from algoperf.registry import find_workload
-from algoperf.settings import TrialSettings
-from algoperf.state_tree import NumpyCodec
-from algoperf.submission import Submission
-from algoperf.trial import Trial
-from algoperf.trial_log import TrialLog
+from algoperf.checkpoint.tree import NumpyCodec
+from algoperf.data.batches.queue import InputQueue
+from algoperf.data.contracts import Shard, TrainingBatches
+from algoperf.records.trial_records import Status
+from algoperf.submission.loading import Submission
+from algoperf.trial.clock import Clock
+from algoperf.trial.log import TrialLog
+from algoperf.trial.loop import Trial
+from algoperf.trial.progress import Progress, SilentDisplay
+from algoperf.trial.settings import TrialSettings
 from algoperf.versions import Limits, Version, load_version
+from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.registry import find_workload
 
 NEVER = {"validation/accuracy": 0.0, "test/accuracy": 0.0}
 VALIDATION_ONLY = {"validation/accuracy": 1.0, "test/accuracy": 0.0}

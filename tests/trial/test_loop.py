@@ -9,7 +9,7 @@ import pytest
 
 from algoperf import spec
 from algoperf.errors import UserError
-from algoperf.records import Status
+from algoperf.records.trial_records import Status
 from trial.scripted import BOTH, NEVER, TEST_ONLY, VALIDATION_ONLY, run_scripted
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from algoperf import resume
-from algoperf.data.pool import Task, WorkerPool
-from algoperf.data.pooled import PooledTrainingBatches
-from algoperf.data.queue import InputQueue
+from algoperf.data.batches.queue import InputQueue
+from algoperf.data.workers.pool import Task, WorkerPool
+from algoperf.data.workers.pooled import PooledTrainingBatches
+from algoperf.trial import resume
 from data.row_sources import Slow
 from data.test_queue import Recorded
 from trial.scripted import NEVER, ScriptedWorkload, run_scripted

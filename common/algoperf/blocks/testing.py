@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from algoperf.records import trial_dir
-from algoperf.settings import Ruleset
-from algoperf.submission import submission_file, submission_name
-from algoperf.workload import Framework
+from algoperf.records.trial_records import trial_dir
+from algoperf.submission.loading import submission_file, submission_name
+from algoperf.trial.settings import Ruleset
+from algoperf.workload.definition import Framework
 
 
 def train_on_digits(

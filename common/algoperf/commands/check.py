@@ -10,9 +10,9 @@ import click
 from algoperf.commands import options
 
 if TYPE_CHECKING:
-    from algoperf.check.findings import Finding
-    from algoperf.check.request import CheckRequest, Ruleset
-    from algoperf.workload import Framework
+    from algoperf.workload.definition import Framework
+    from algoperf_check.findings import Finding
+    from algoperf_check.request import CheckRequest, Ruleset
 
 
 @click.command()
@@ -45,12 +45,12 @@ def check(
     First its files are read without importing them. Then it trains small models in processes
     of their own. Every finding has the number of a rule in docs/rules.md. Exit code 8 if there are errors.
     """
-    from algoperf.check import report
-    from algoperf.check.request import CheckRequest, infer_ruleset
-    from algoperf.check.static.framework import infer_framework
     from algoperf.errors import ChecksFailed, UserError
-    from algoperf.submission import submission_file
+    from algoperf.submission.loading import submission_file
     from algoperf.versions import load_version
+    from algoperf_check import report
+    from algoperf_check.request import CheckRequest, infer_ruleset
+    from algoperf_check.static.framework import infer_framework
 
     if static_only and smoke:
         raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
@@ -81,7 +81,7 @@ def check(
 
 
 def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:
-    from algoperf.check import probe, static
+    from algoperf_check import probe, static
 
     found = static.run(request)
     if static_only:

@@ -35,10 +35,10 @@ def contact_sheet(
     workload: str, scale: str, data_dir: Path, split: str, seed: int, num_images: int, output: Path
 ) -> None:
     """Write a PNG of the pictures that a model sees, with their classes: is the input what it should be?"""
-    from algoperf.data.contact_sheet import draw_sheet
-    from algoperf.datasets.base import Shard, place
+    from algoperf.data.contracts import Shard, place
+    from algoperf.data.images.contact_sheet import draw_sheet
     from algoperf.errors import UserError
-    from algoperf.registry import find_workload
+    from algoperf.workload.registry import find_workload
 
     definition = find_workload(workload).at(scale)  # type: ignore[arg-type]  # click has checked it
     if definition.input_stats is None or getattr(definition.example_batch()["inputs"], "ndim", 0) != 4:

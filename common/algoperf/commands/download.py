@@ -18,8 +18,8 @@ def download(workload: str, scale: str, raw_dir: Path) -> None:
 
     Interrupted downloads are resumed; files that are complete are only checked.
     """
-    from algoperf.datasets.base import place
-    from algoperf.registry import find_workload
+    from algoperf.data.contracts import place
+    from algoperf.workload.registry import find_workload
 
     dataset = find_workload(workload).dataset
     target = place(raw_dir, dataset, scale)

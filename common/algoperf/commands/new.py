@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from algoperf.settings import Ruleset
-    from algoperf.workload import Framework
+    from algoperf.trial.settings import Ruleset
+    from algoperf.workload.definition import Framework
 
 
 @click.command()
@@ -34,7 +34,7 @@ def new(name: str, framework: Framework, ruleset: Ruleset, authors: str | None, 
 
     NAME is the name under which runs are filed: lower-case letters, digits and _.
     """
-    from algoperf import new_submission
+    from algoperf.submission import new as new_submission
 
     folder = output_dir / new_submission.RULESET_FOLDERS[ruleset] / name
     authors = authors or new_submission.default_authors()

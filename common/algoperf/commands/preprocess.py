@@ -16,8 +16,8 @@ from algoperf.commands import options
 @options.data_dir
 def preprocess(workload: str, scale: str, raw_dir: Path, data_dir: Path) -> None:
     """Turn raw data into a store that training reads at random. Does nothing if the store is there."""
-    from algoperf.datasets.base import place
-    from algoperf.registry import find_workload
+    from algoperf.data.contracts import place
+    from algoperf.workload.registry import find_workload
 
     dataset = find_workload(workload).dataset
     target = place(data_dir, dataset, scale)

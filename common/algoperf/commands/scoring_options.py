@@ -86,9 +86,9 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
 
 def load_version_with_cubes(name: str) -> Version:
     """A version, with the limits that cubes bring themselves."""
-    from algoperf.registry import cube_folders
     from algoperf.versions import load_version
     from algoperf.versions.cubes import with_cube_limits
+    from algoperf.workload.registry import cube_folders
 
     version = load_version(name)
     for cube in cube_folders().values():
@@ -107,7 +107,7 @@ def require_scoring() -> None:
 
 def _submission_name(given: str) -> str:
     """The name of a submission that is given by name or by path."""
-    from algoperf.submission import submission_file, submission_name
+    from algoperf.submission.loading import submission_file, submission_name
 
     return submission_name(submission_file(Path(given))) if Path(given).exists() else given
 

@@ -80,7 +80,7 @@ def train(ctx: click.Context, **given: Any) -> None:
     repeated; one that was interrupted is resumed. The exit code tells how it ended: 0 by the rules, 3 an error
     in the submission, 4 out of memory, 7 an evaluation failed, 130 interrupted, 2 bad input.
     """
-    from algoperf import launcher
+    from algoperf.trial import launch as launcher
 
     sys.exit(launcher.train(launcher.Request(**given), _arguments(ctx)))
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from algoperf.data.batching import StoredArrays
+from algoperf.data.batches.arrays import StoredArrays
+from algoperf.data.batches.seeding import keyed_generator
+from algoperf.data.contracts import Batch
 from algoperf.data.files import make_directory, write_file
-from algoperf.data.seeding import keyed_generator
-from algoperf.data.store import Store, create_store, store_exists
-from algoperf.datasets.base import Batch
+from algoperf.data.store.store import Store, create_store, store_exists
 from algoperf.errors import DataError, UserError
 
 FILE_NAME = "digits.csv.gz"

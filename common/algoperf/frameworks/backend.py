@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from algoperf.binding import BoundWorkload
-from algoperf.datasets.base import Shard
+from algoperf.checkpoint.tree import LeafCodec
+from algoperf.data.contracts import Shard
 from algoperf.spec import ModelAuxiliaryState, ParameterContainer
-from algoperf.state_tree import LeafCodec
 from algoperf.versions import Limits
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.definition import WorkloadDefinition
 
 
 class Backend(Protocol):

@@ -19,7 +19,8 @@ from typing import Any
 
 import psutil
 
-_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+_COMMON = Path(__file__).resolve().parents[2]
+_HARNESS = tuple(f"{_COMMON / package}{os.sep}" for package in ("algoperf", "algoperf_check"))
 _STANDARD_LIBRARY = tuple(
     path + os.sep
     for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
@@ -112,7 +113,7 @@ class Watch:
             file = frame.f_code.co_filename
             if self.is_of_submission(file):
                 return True
-            if file.startswith(_PACKAGE):
+            if file.startswith(_HARNESS):
                 return False
             frame = frame.f_back
         return False

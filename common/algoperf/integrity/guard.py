@@ -14,13 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from algoperf.clock import Clock
 from algoperf.integrity.audit import Watch, asked_by_submission
 from algoperf.integrity.seals import Seal
+from algoperf.trial.clock import Clock
 
 if TYPE_CHECKING:
-    from algoperf.binding import BoundWorkload
-    from algoperf.resume import TrialState
+    from algoperf.trial.resume import TrialState
+    from algoperf.workload.bound import BoundWorkload
 
 # Taken when this module is imported, which is before any submission is.
 _now = time.monotonic

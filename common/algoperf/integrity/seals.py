@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 # The harness and the cubes: all of their functions, classes, methods and constants.
-HARNESS = ("algoperf", "algoperf_cubes")
+HARNESS = ("algoperf", "algoperf_check", "algoperf_cubes")
 # Only submissions call these; and torch wraps the `step` of every optimizer class when one is first made.
 _BLOCKS = "algoperf.blocks"
 # Of libraries, the names that evaluation, clock and records are made of.

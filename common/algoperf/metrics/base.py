@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from algoperf.datasets.base import Batch
+from algoperf.data.contracts import Batch
 
 
 class Accumulator(Protocol):

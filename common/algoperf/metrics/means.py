@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from algoperf.datasets.base import Batch
+from algoperf.data.contracts import Batch
 from algoperf.metrics.base import Evaluation
 
 

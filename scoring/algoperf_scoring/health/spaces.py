@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import UserError
-from algoperf.submission import SEARCH_SPACE_FILE
-from algoperf.tuning import SearchSpace, load_search_space
+from algoperf.submission.loading import SEARCH_SPACE_FILE
+from algoperf.tuning.points import SearchSpace, load_search_space
 from algoperf_scoring.health.evidence import number
 
 _REL_TOLERANCE = 1e-9  # values pass through a logarithm and through text

@@ -3,8 +3,8 @@
 import honest
 from honest import data_selection, get_batch_size, init_optimizer_state
 
-from algoperf.records import Status
-from algoperf.submission_calls import TrialEnd
+from algoperf.records.trial_records import Status
+from algoperf.trial.calls import TrialEnd
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 

@@ -2,7 +2,7 @@
 
 from honest import data_selection, get_batch_size, init_optimizer_state, update_params
 
-from algoperf.binding import BoundWorkload
+from algoperf.workload.bound import BoundWorkload
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 

@@ -9,7 +9,7 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 
 
 def trial():
-    from algoperf.trial import Trial
+    from algoperf.trial.loop import Trial
 
     frame = sys._getframe()
     while not isinstance(frame.f_locals.get("self"), Trial):

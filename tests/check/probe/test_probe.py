@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from algoperf.check import probe
-from algoperf.check.probe import memory
-from algoperf.check.probe.session import KEYWORDS, POSITIONAL, _signatures
-from algoperf.check.request import CheckRequest
 from algoperf.versions import load_version, version_names
+from algoperf_check import probe
+from algoperf_check.probe import memory
+from algoperf_check.probe.session import KEYWORDS, POSITIONAL, _signatures
+from algoperf_check.request import CheckRequest
 
 
 def try_it(submission: Path, framework: str, tasks=None):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from algoperf import random_utils
-from algoperf.check.probe.session import _plain
-from algoperf.check.probe.tiny import TINIES, with_limits
+from algoperf.checkpoint.tree import Encoder
 from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, LossType, ParameterType
-from algoperf.state_tree import Encoder
 from algoperf.versions import load_version
+from algoperf_check.probe.session import _plain
+from algoperf_check.probe.tiny import TINIES, with_limits
 
 by_framework = pytest.mark.parametrize("framework", ["jax", "pytorch"])
 

@@ -11,7 +11,7 @@ from health_runs import found, summary
 from algoperf import cli
 from algoperf.commands.check_runs import check_runs as command
 from algoperf.errors import ChecksFailed
-from algoperf.tuning import load_search_space
+from algoperf.tuning.points import load_search_space
 from trial_runs import Run
 
 

@@ -10,13 +10,13 @@ import jax
 import numpy as np
 
 from algoperf import spec
-from algoperf.binding import BoundWorkload
-from algoperf.datasets.base import Shard
+from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
+from algoperf.data.contracts import Shard
 from algoperf.frameworks.jax.codec import JaxCodec
 from algoperf.frameworks.jax.workload import JaxWorkload
-from algoperf.state_tree import LeafCodec, NumpyCodec
 from algoperf.versions import Limits
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.definition import WorkloadDefinition
 
 
 def start() -> JaxBackend:

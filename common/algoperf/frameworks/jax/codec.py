@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from algoperf.checkpoint.tree.leaves import Memory
 from algoperf.frameworks.jax import sharding
-from algoperf.state_leaves import Memory
 
 
 class JaxCodec:

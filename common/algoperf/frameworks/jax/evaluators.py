@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from algoperf import spec
-from algoperf.datasets.base import Batch
+from algoperf.data.contracts import Batch
 
 
 def classification(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from algoperf.masks import check_mask
+from algoperf.frameworks.masks import check_mask
 from algoperf.spec import LossType
 
 PerExampleLoss = Callable[[jax.Array, jax.Array, float], jax.Array]

@@ -10,16 +10,17 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from algoperf import registry, spec
-from algoperf.binding import BoundWorkload
-from algoperf.datasets.base import Batch, Shard
+from algoperf import spec
+from algoperf.data.contracts import Batch, Shard
 from algoperf.errors import unknown
 from algoperf.frameworks.jax import sharding
 from algoperf.frameworks.jax.evaluators import EVALUATORS
 from algoperf.frameworks.jax.losses import COUNTS, LOSSES, summarise
-from algoperf.param_types import jax_param_types
 from algoperf.versions import Limits
-from algoperf.workload import Framework, WorkloadDefinition
+from algoperf.workload import registry
+from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.definition import Framework, WorkloadDefinition
+from algoperf.workload.param_types import jax_param_types
 
 
 class JaxWorkload(BoundWorkload):

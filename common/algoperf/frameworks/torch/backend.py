@@ -14,16 +14,16 @@ import torch
 import torch.distributed as dist
 
 from algoperf import spec
-from algoperf.binding import BoundWorkload
-from algoperf.datasets.base import Shard
+from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
+from algoperf.data.contracts import Shard
 from algoperf.errors import UserError
 from algoperf.frameworks.torch.codec import TorchCodec
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.frameworks.torch.structure import structure
 from algoperf.frameworks.torch.workload import TorchWorkload, bare_model, gather
-from algoperf.state_tree import LeafCodec, NumpyCodec
 from algoperf.versions import Limits
-from algoperf.workload import WorkloadDefinition
+from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.definition import WorkloadDefinition
 
 COMPILERS = ("g++", "clang++")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from algoperf.state_leaves import Memory
+from algoperf.checkpoint.tree.leaves import Memory
 
 _BYTES = {1: torch.uint8, 2: torch.uint16, 4: torch.uint32, 8: torch.uint64}
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from algoperf import spec
-from algoperf.datasets.base import Batch
+from algoperf.data.contracts import Batch
 
 
 def classification(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from algoperf.masks import check_mask
+from algoperf.frameworks.masks import check_mask
 from algoperf.spec import LossType
 
 PerExampleLoss = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]

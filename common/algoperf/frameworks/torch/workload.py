@@ -12,17 +12,18 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from algoperf import registry, seeds, spec
-from algoperf.binding import BoundWorkload
-from algoperf.datasets.base import Batch, Shard
+from algoperf import seeds, spec
+from algoperf.data.contracts import Batch, Shard
 from algoperf.errors import unknown
 from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
 from algoperf.frameworks.torch.evaluators import EVALUATORS
 from algoperf.frameworks.torch.losses import COUNTS, LOSSES, summarise
 from algoperf.frameworks.torch.processes import pytorch_setup
-from algoperf.param_types import torch_param_type
 from algoperf.versions import Limits
-from algoperf.workload import Framework, WorkloadDefinition
+from algoperf.workload import registry
+from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.definition import Framework, WorkloadDefinition
+from algoperf.workload.param_types import torch_param_type
 
 
 def bare_model(model: torch.nn.Module) -> torch.nn.Module:

@@ -1,0 +1,1 @@
+"""Checkpoints: the complete state of a trial, written atomically."""

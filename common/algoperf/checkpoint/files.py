@@ -1,0 +1,245 @@
+"""Checkpoints: the complete state of a trial, written atomically, readable without any code of the submission.
+
+`checkpoint_<step>/` holds
+  manifest.json                    global step, fingerprint, the trial's own state (clocks, evaluations, goals)
+  model.{json,safetensors}         parameters and model state
+  process_<r>.{json,safetensors}   optimizer state and random state of process r
+  model_of_process_<r>...          parameters and model state of process r, if they are others than the first one's
+
+A checkpoint becomes visible by a rename when all of it is on disk. One that is being written has a name that
+begins with a dot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from algoperf.checkpoint.tree import Arrays, Decoder, Encoder, LeafCodec, Node
+from algoperf.data.files import sync_directory, write_file
+from algoperf.data.publish import sync_tree
+from algoperf.errors import AlgoperfError, CheckpointMismatch, UnsavedState
+from algoperf.frameworks.backend import Backend
+
+FORMAT = 1
+_PREFIX = "checkpoint_"
+_REMOVED = ".removed_"
+Keep = Literal["last", "all"]
+
+
+@dataclass
+class State:
+    """What a checkpoint holds.
+
+    Attributes:
+      params, model_state: the model, without wrappers; the same in all processes.
+      process: optimizer state and random state of this process.
+      trial: what the timed loop itself keeps, as JSON.
+    """
+
+    params: Any
+    model_state: Any
+    process: dict[str, Any]
+    trial: dict[str, Any]
+
+
+def checkpoints(directory: Path) -> list[Path]:
+    """The complete checkpoints in a trial's folder, oldest first."""
+    found = [path for path in directory.glob(f"{_PREFIX}*") if (path / "manifest.json").is_file()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix(_PREFIX)))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of one checkpoint."""
+    with _explaining_damage(path):
+        manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text())
+        found = manifest.get("format")
+    if found != FORMAT:
+        raise CheckpointMismatch(f"{path} has format {found}, this version reads format {FORMAT}.")
+    return manifest
+
+
+def check_fingerprint(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise CheckpointMismatch naming every setting in which a checkpoint differs from this run."""
+    expected = json.loads(json.dumps(expected))
+    keys = sorted(set(found) | set(expected))
+    differences = [
+        f"  {key}: {path.name} has {found.get(key, 'nothing')!r}, this run has {expected.get(key, 'nothing')!r}"
+        for key in keys
+        if found.get(key) != expected.get(key)
+    ]
+    if differences:
+        raise CheckpointMismatch(
+            f"{path} was written by other code or under other settings:\n" + "\n".join(differences) + "\n"
+            "Restore them, choose another --output-dir, or start over with --no-resume."
+        )
+
+
+def save(
+    directory: Path, step: int, state: State, fingerprint: Mapping[str, Any], backend: Backend, keep: Keep
+) -> Path:
+    """Write a checkpoint; all processes call it together. Older ones are removed afterwards if `keep` is "last".
+
+    Raises UnsavedState, in all processes and before anything is written, if one of them has a state that cannot be
+    encoded.
+    """
+    final = directory / f"{_PREFIX}{step}"
+    temporary = directory / f".{final.name}"
+    model, process = _encode(state, backend)
+    if backend.rank == 0:
+        _remove_leftovers(directory)
+        temporary.mkdir(parents=True)
+        _write_tree(temporary, "model", *model)
+    backend.agree(True)  # the folder is there
+    _write_tree(temporary, f"process_{backend.rank}", *process)
+    if _is_other_model(model[1], backend):
+        _write_tree(temporary, f"model_of_process_{backend.rank}", *model)
+    backend.gather(None)  # all processes have written
+    if backend.rank == 0:
+        _link_equal_files(temporary, backend.num_processes)
+        manifest = {"format": FORMAT, "global_step": step, "num_processes": backend.num_processes}
+        content = {**manifest, "fingerprint": fingerprint, "trial": state.trial}
+        # Metrics may be NaN, and must come back as such: plain json, in which NaN is NaN.
+        write_file(temporary / "manifest.json", (json.dumps(content, indent=2) + "\n").encode())
+        _publish(temporary, final)
+        if keep == "last":
+            for older in checkpoints(directory):
+                if older != final:
+                    _remove(older)
+    backend.agree(True)  # nobody ends, and is missed, while the first process still writes
+    return final
+
+
+def _encode(state: State, backend: Backend) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
+    """Model and process. In every process: what optimizer state and model share is numbered in the model."""
+    encoder, failure, encoded = Encoder(backend.codecs), None, []
+    try:
+        for tree in ({"params": state.params, "model_state": state.model_state}, state.process):
+            encoded.append(encoder.tree(tree))
+    except Exception as error:  # state_dict is the submission's own code
+        failure = f"{type(error).__name__}: {error}"
+    failures = [each for each in backend.gather(failure) if each is not None]
+    if failures:
+        raise UnsavedState(failures[0])
+    model, process = encoded
+    return model, process
+
+
+def restore_model(path: Path, params: Any, model_state: Any, codecs: dict[str, LeafCodec]) -> tuple[Any, Any]:
+    """Parameters and model state of a checkpoint, put into freshly initialised ones."""
+    template = {"params": params, "model_state": model_state}
+    restored = _read_tree(path, "model", template, Decoder(codecs))
+    return restored["params"], restored["model_state"]
+
+
+def restore(path: Path, state: State, backend: Backend) -> None:
+    """Put what a checkpoint holds for this process into a freshly made state, but for the trial's own."""
+    decoder = Decoder(backend.codecs)
+    own = f"model_of_process_{backend.rank}"
+    name = own if (path / f"{own}.json").exists() else "model"
+    restored = _read_tree(path, name, {"params": state.params, "model_state": state.model_state}, decoder)
+    state.params, state.model_state = restored["params"], restored["model_state"]
+    state.process = _read_tree(path, f"process_{backend.rank}", state.process, decoder)
+
+
+def _write_tree(directory: Path, name: str, node: Node, arrays: Arrays) -> None:
+    storable = {key: _storable(array) for key, array in arrays.items()}
+    safetensors.numpy.save_file(storable, directory / f"{name}.safetensors")
+    (directory / f"{name}.json").write_text(json.dumps({"root": node, "complex128": _complex_names(arrays)}))
+
+
+def _storable(array: np.ndarray) -> np.ndarray:
+    contiguous = np.ascontiguousarray(array).reshape(array.shape)
+    if array.dtype == np.complex128:  # the one native type that the files do not know
+        return contiguous.reshape(*array.shape, 1).view(np.float64)
+    return contiguous
+
+
+def _is_other_model(arrays: Arrays, backend: Backend) -> bool:
+    """Whether this process's model is not the first one's: some methods let them drift apart for a while."""
+    if backend.num_processes == 1:
+        return False
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays.values():
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    own = digest.digest()
+    return bool(own != backend.gather(own)[0])
+
+
+def _complex_names(arrays: Arrays) -> list[str]:
+    return [name for name, array in arrays.items() if array.dtype == np.complex128]
+
+
+def _read_tree(path: Path, name: str, template: Any, decoder: Decoder) -> Any:
+    with _explaining_damage(path):
+        arrays = safetensors.numpy.load_file(path / f"{name}.safetensors")
+        content = json.loads((path / f"{name}.json").read_text())
+        for key in content["complex128"]:
+            arrays[key] = arrays[key].view(np.complex128)[..., 0]
+        return decoder.tree(content["root"], arrays, template)
+
+
+@contextmanager
+def _explaining_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except AlgoperfError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError) as error:
+        raise AlgoperfError(
+            f"The checkpoint {path} is damaged: {type(error).__name__}: {error}. "
+            "Remove it to resume from an earlier one or start over."
+        ) from error
+
+
+def _link_equal_files(directory: Path, num_processes: int) -> None:
+    """Data-parallel processes usually have the same optimizer state: keep it once."""
+    first = directory / "process_0.safetensors"
+    for rank in range(1, num_processes):
+        other = directory / f"process_{rank}.safetensors"
+        if _same_content(first, other):
+            other.unlink()
+            os.link(first, other)
+
+
+def _same_content(one: Path, other: Path, chunk_bytes: int = 1 << 22) -> bool:
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    with one.open("rb") as a, other.open("rb") as b:
+        while chunk := a.read(chunk_bytes):
+            if chunk != b.read(chunk_bytes):
+                return False
+    return True
+
+
+def _publish(temporary: Path, final: Path) -> None:
+    sync_tree(temporary)
+    if final.exists():  # the same step again, after a resume
+        _remove(final)
+    temporary.rename(final)
+    sync_directory(final.parent)
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint. It stops being one at once, so that no half of it is ever taken for a whole."""
+    condemned = path.with_name(f"{_REMOVED}{path.name}")
+    path.rename(condemned)
+    shutil.rmtree(condemned)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Remove what crashes left: checkpoints half written or half removed."""
+    for pattern in (f".{_PREFIX}*", f"{_REMOVED}*"):
+        for leftover in directory.glob(pattern):
+            shutil.rmtree(leftover)

@@ -1,0 +1,1 @@
+"""From stored examples to batches: order, sharding, padding, prefetching."""

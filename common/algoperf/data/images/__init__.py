@@ -1,0 +1,1 @@
+"""Decoding, cropping, resizing and augmenting pictures, on the host."""

@@ -1,0 +1,1 @@
+"""Preprocessed data on disk: arrays and blobs behind a manifest with hashes."""

@@ -1,0 +1,1 @@
+"""From the web to raw files: downloads that resume, archives, progress."""

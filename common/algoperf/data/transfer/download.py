@@ -1,0 +1,251 @@
+"""Fetch files over HTTP: resumed after any interruption, checked, never half there under the final name."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from algoperf.data.files import format_bytes, full_disk, make_directory, sha256_of
+from algoperf.data.transfer.partial_download import PartialFile
+from algoperf.data.transfer.progress import Report, byte_progress
+from algoperf.errors import DataError
+
+if TYPE_CHECKING:
+    import requests
+
+_CHUNK_BYTES = 1 << 16
+_LONGEST_WAIT_SEC = 60.0
+_TRANSIENT = (408, 429)  # client errors that say "later" rather than "never"
+_RANGE_NOT_SATISFIABLE = 416
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file on the web. `name` is its path below the download directory, `sha256` is hexadecimal."""
+
+    url: str
+    name: str
+    num_bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.name)
+        if not self.name or path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"name must be a path below the download directory, not {self.name!r}")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to bear with a bad connection.
+
+    `attempts` connections in a row may fail without bringing any new byte; the wait between them starts at
+    `backoff_sec` and doubles up to a minute. `timeout_sec` is the longest silence, not the longest transfer.
+    """
+
+    timeout_sec: float = 30.0
+    attempts: int = 8
+    backoff_sec: float = 1.0
+    report_period_sec: float = 5.0
+
+    def wait(self, failures: int) -> None:
+        """Sleep after the given number of failures in a row (0: it broke, but brought something)."""
+        time.sleep(min(self.backoff_sec * 2 ** (failures - 1), _LONGEST_WAIT_SEC))
+
+
+class _BrokenTransferError(Exception):
+    """The connection brought less than all; another one may continue."""
+
+
+class _WrongContentError(Exception):
+    """What the server sends is not the file expected."""
+
+
+def download(files: Sequence[RemoteFile], directory: Path, *, patience: Patience | None = None) -> None:
+    """Fetch `files` into `directory`; those already there and correct are skipped.
+
+    Run again after any interruption, it continues where it was. Raises DataError if a file cannot be had, is
+    not what was expected after a second full try, or does not fit on the disk.
+    """
+    missing = [file for file in files if not _is_complete(file, directory)]
+    if not missing:
+        print(f"All {len(files)} files are already in {directory}.", flush=True)
+        return
+    make_directory(directory)
+    _announce(missing, directory)
+    for file in missing:
+        _fetch(file, directory / file.name, patience or Patience())
+
+
+def _is_complete(file: RemoteFile, directory: Path) -> bool:
+    path = directory / file.name
+    if not path.exists():
+        return False
+    if path.stat().st_size == file.num_bytes and sha256_of(path) == file.sha256:
+        return True
+    print(f"{path} is not the file expected (size or SHA-256 differ); fetching it again.", flush=True)
+    return False
+
+
+def _announce(files: Sequence[RemoteFile], directory: Path) -> None:
+    """Say what is coming, and refuse to start what cannot fit."""
+    required = sum(max(file.num_bytes - _bytes_there(file, directory), 0) for file in files)
+    free = shutil.disk_usage(directory).free
+    print(
+        f"Fetching {len(files)} files into {directory}: "
+        f"{format_bytes(required)} of disk space needed, {format_bytes(free)} free.",
+        flush=True,
+    )
+    if required > free:
+        raise full_disk(directory, required)
+
+
+def _bytes_there(file: RemoteFile, directory: Path) -> int:
+    part = directory / f"{file.name}.part"
+    return part.stat().st_size if part.exists() else 0
+
+
+def _fetch(file: RemoteFile, target: Path, patience: Patience) -> None:
+    """Fetch one file; content that is wrong is fetched once more from its start."""
+    make_directory(target.parent)
+    with (
+        PartialFile(target, file.num_bytes) as part,
+        byte_progress(file.name, file.num_bytes, period_sec=patience.report_period_sec) as report,
+    ):
+        for is_last_try in (False, True):
+            try:
+                _receive(file, part, patience, report)
+                if part.sha256 != file.sha256:
+                    raise _WrongContentError(f"its SHA-256 is {part.sha256}, expected {file.sha256}")
+            except _WrongContentError as wrong:
+                part.restart()
+                if not is_last_try:
+                    print(f"{file.name}: {wrong}; fetching it once more from the start.", flush=True)
+                    continue
+                part.discard()
+                raise DataError(
+                    f"{file.name} from {file.url} is not the file expected: {wrong}. The published file may "
+                    f"have changed, or a proxy replaces it. Get it in another way, put it at {target} and "
+                    "run again."
+                ) from None
+            part.publish()
+            return
+
+
+def _receive(file: RemoteFile, part: PartialFile, patience: Patience, report: Report) -> None:
+    """Bring `part` to the expected size, over as many connections as it takes."""
+    import requests
+    import urllib3
+
+    failures = 0
+    furthest = part.size  # a server that ignores ranges starts over: repeated bytes are no progress
+    while part.size < file.num_bytes:
+        try:
+            _receive_once(file, part, patience.timeout_sec, report)
+        except (_BrokenTransferError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            failures = 0 if part.size > furthest else failures + 1
+            furthest = max(furthest, part.size)
+            if failures >= patience.attempts:
+                raise DataError(
+                    f"Cannot fetch {file.url}: {failures} attempts in a row brought nothing new, {part.size} "
+                    f"of {file.num_bytes} bytes are here. Last problem: {error}. Check the network, then run "
+                    "the same command again: it continues from there."
+                ) from error
+            patience.wait(failures)
+
+
+def _receive_once(file: RemoteFile, part: PartialFile, timeout_sec: float, report: Report) -> None:
+    """One connection: ask for the missing bytes and append what comes."""
+    import requests
+
+    with requests.get(file.url, headers=_headers(part), stream=True, timeout=timeout_sec) as response:
+        _check_status(file, part, response)
+        _check_announced_size(file, response)
+        if not _continues(part, response):
+            part.restart()
+        part.validator = _validator(response)
+        # Undecoded: some servers label a .gz file as a compressed transfer of something else.
+        for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
+            if part.size + len(chunk) > file.num_bytes:
+                raise _WrongContentError(f"its size is more than the {file.num_bytes} bytes expected")
+            part.append(chunk)
+            report(part.size)
+    if part.size < file.num_bytes:
+        raise _BrokenTransferError("the server closed the connection early")
+
+
+def _headers(part: PartialFile) -> dict[str, str]:
+    headers = {"Accept-Encoding": "identity"}
+    if part.size:
+        headers["Range"] = f"bytes={part.size}-"
+        if part.validator:
+            headers["If-Range"] = part.validator
+    return headers
+
+
+def _check_status(file: RemoteFile, part: PartialFile, response: requests.Response) -> None:
+    """Return if a body with content follows; otherwise say by the error's type whether to try again."""
+    status = response.status_code
+    if status in (200, 206):
+        return
+    if status == _RANGE_NOT_SATISFIABLE and part.size:
+        part.restart()  # the server's file is shorter than what we have: it is another file
+        raise _BrokenTransferError("the server has no bytes from there on (HTTP 416)")
+    if status >= 500 or status in _TRANSIENT:
+        raise _BrokenTransferError(f"HTTP {status} {response.reason}")
+    raise DataError(
+        f"Cannot fetch {file.url}: HTTP {status} {response.reason}. Open the address in a browser: it may "
+        f"have moved, need a login or a licence agreement. {_by_hand(file)}"
+    )
+
+
+def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
+    """First byte and total size that a 206 response states, e.g. `bytes 500-999/1000`; None where unknown."""
+    unit, _, span = response.headers.get("Content-Range", "").partition(" ")
+    span, _, total = span.partition("/")
+    first = span.partition("-")[0]
+    if unit != "bytes":
+        return None, None
+    return int(first) if first.isdigit() else None, int(total) if total.isdigit() else None
+
+
+def _continues(part: PartialFile, response: requests.Response) -> bool:
+    """Whether the body starts where `part` ends; a server may send all (200) or another range."""
+    if response.status_code == 206 and part.size:
+        first, _ = _content_range(response)
+        if first != part.size:
+            part.restart()
+            raise _BrokenTransferError("the server sent other bytes than asked for")
+        return True
+    return False
+
+
+def _check_announced_size(file: RemoteFile, response: requests.Response) -> None:
+    """DataError if the server states another size; nothing was written yet, so what is here is kept."""
+    if response.status_code == 206:
+        announced = _content_range(response)[1]
+    else:
+        length = response.headers.get("Content-Length", "")
+        announced = int(length) if length.isdigit() else None
+    if announced not in (None, file.num_bytes):
+        raise DataError(
+            f"{file.url} has {announced} bytes now, expected {file.num_bytes}. Either a proxy or login page "
+            "answers in its place (open the address in a browser), or the published file changed. "
+            f"{_by_hand(file)}"
+        )
+
+
+def _by_hand(file: RemoteFile) -> str:
+    return (
+        f"A file of {file.num_bytes} bytes with SHA-256 {file.sha256}, put into the download directory as "
+        f"{file.name}, is accepted as well."
+    )
+
+
+def _validator(response: requests.Response) -> str | None:
+    """The strong ETag, else the date: what `If-Range` may carry (RFC 9110, 13.1.5)."""
+    etag = response.headers.get("ETag", "")
+    return etag if etag.startswith('"') else response.headers.get("Last-Modified")

@@ -1,0 +1,1 @@
+"""Processes that prepare batches and stand still with the clock."""

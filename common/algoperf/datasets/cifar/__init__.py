@@ -1,0 +1,1 @@
+"""CIFAR-10: its archive, and a miniature of textures."""

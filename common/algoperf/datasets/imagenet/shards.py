@@ -1,0 +1,203 @@
+"""ImageNet's archives as units of work: each yields the images of one shard.
+
+The training archive is a tar of one tar per class, the validation archive a tar of 50,000 images, the test
+archive a compressed tar of one folder per class number. Images are copied out of them as they are.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from algoperf.data.images.jpeg import to_stored
+from algoperf.data.store.build_units import Record
+from algoperf.datasets.imagenet.raw import Devkit, require
+from algoperf.errors import DataError
+
+SHARD_BYTES = 1 << 30
+_CORRUPT = (tarfile.TarError, EOFError, OSError)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive bytes of an archive: one member of it."""
+
+    name: str
+    offset: int
+    num_bytes: int
+    target: int
+    num_images: int = 1
+
+
+def list_members(path: Path) -> list[tarfile.TarInfo]:
+    """The files in an uncompressed tar. DataError if it is missing, truncated or corrupt."""
+    require(path)
+    size = path.stat().st_size
+    try:
+        with tarfile.open(path, "r:") as archive:
+            members = [member for member in archive if member.isfile()]
+    except _CORRUPT as error:
+        raise _corrupt(path, str(error)) from error
+    for member in members:
+        if member.offset_data + member.size > size:
+            raise _corrupt(path, f"it ends within {member.name}")
+    return members
+
+
+def _corrupt(path: Path, what: str) -> DataError:
+    return DataError(f"{path} is truncated or corrupt: {what}. Fetch it again.")
+
+
+def _record(key: str, data: bytes, target: int, source: str) -> Record:
+    try:
+        stored, height, width = to_stored(data)
+    except DataError as error:
+        raise DataError(f"{source} is damaged: {error}. Fetch the archive again.") from None
+    return Record(key, stored, {"targets": np.int32(target), "heights": np.int32(height), "widths": np.int32(width)})
+
+
+@dataclass(frozen=True)
+class PiecesShard:
+    """The images that are `pieces`, or that are in them if these are tars again (`nested`)."""
+
+    path: Path
+    pieces: tuple[Piece, ...]
+    nested: bool
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the pieces."""
+        return sum(piece.num_bytes for piece in self.pieces)
+
+    @property
+    def identity(self) -> str:
+        """Archive and pieces."""
+        return f"{_identity(self.path)} {self.pieces}"
+
+    def records(self) -> Iterator[Record]:
+        """All images."""
+        with self.path.open("rb") as file:
+            for piece in self.pieces:
+                file.seek(piece.offset)
+                content = file.read(piece.num_bytes)
+                if self.nested:
+                    yield from self._inside(piece, content)
+                else:
+                    yield _record(piece.name, content, piece.target, f"{piece.name} in {self.path}")
+
+    def _inside(self, piece: Piece, content: bytes) -> Iterator[Record]:
+        count = 0
+        try:
+            with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+                for member in archive:
+                    if not member.isfile():
+                        continue
+                    count += 1
+                    data = content[member.offset_data : member.offset_data + member.size]
+                    yield _record(member.name, data, piece.target, f"{member.name} in {piece.name} in {self.path}")
+        except tarfile.TarError as error:
+            raise _corrupt(self.path, f"{piece.name} in it: {error}") from error
+        if count != piece.num_images:
+            raise DataError(
+                f"{piece.name} in {self.path} holds {count} images, but the development kit says "
+                f"{piece.num_images}. Fetch the archive again."
+            )
+
+
+@dataclass(frozen=True)
+class TestShard:
+    """All of the compressed test archive: it can only be read from its start."""
+
+    __test__ = False  # it is no test, whatever pytest thinks of its name
+
+    path: Path
+    num_classes: int
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the archive: images hardly shrink."""
+        return self.path.stat().st_size
+
+    @property
+    def identity(self) -> str:
+        """The archive."""
+        return _identity(self.path)
+
+    def records(self) -> Iterator[Record]:
+        """All images; their folders are their class numbers, and equally full."""
+        counts = np.zeros(self.num_classes, int)
+        try:
+            with tarfile.open(self.path, "r:*") as archive:
+                for member in archive:
+                    if member.isfile() and (file := archive.extractfile(member)) is not None:
+                        target = self._target(member.name)
+                        counts[target] += 1
+                        yield _record(
+                            f"{target:04d}/{member.name}", file.read(), target, f"{member.name} in {self.path}"
+                        )
+        except (*_CORRUPT, ValueError) as error:
+            raise _corrupt(self.path, str(error)) from error
+        if counts.min() == 0 or counts.min() != counts.max():
+            raise _corrupt(
+                self.path, f"its {self.num_classes} classes have between {counts.min()} and {counts.max()} images"
+            )
+
+    def _target(self, name: str) -> int:
+        folder = name.split("/")[-2] if "/" in name else ""
+        if not folder.isdigit() or int(folder) >= self.num_classes:
+            raise ValueError(f"{name} does not lie in a folder numbered from 0 to {self.num_classes - 1}")
+        return int(folder)
+
+
+def _identity(path: Path) -> str:
+    state = path.stat()
+    return f"{path.name} {state.st_size} {state.st_mtime_ns}"
+
+
+def train_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> list[PiecesShard]:
+    """The training archive, class by class. DataError if its classes are not those of the development kit."""
+    tars = {member.name.rpartition("/")[2].removesuffix(".tar"): member for member in list_members(path)}
+    if sorted(tars) != devkit.classes:
+        wrong = sorted(set(tars) ^ set(devkit.classes))
+        raise DataError(
+            f"{path} has {len(tars)} classes, the development kit {len(devkit.classes)}; only one of them has "
+            f"{', '.join(wrong[:3])}. Fetch both again."
+        )
+    pieces = [
+        Piece(f"{wnid}.tar", tars[wnid].offset_data, tars[wnid].size, number, devkit.train_counts[wnid])
+        for number, wnid in enumerate(devkit.classes)
+    ]
+    return [PiecesShard(path, group, nested=True) for group in _groups(pieces, shard_bytes)]
+
+
+def validation_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> list[PiecesShard]:
+    """The validation archive; the n-th label belongs to the n-th name. DataError if their numbers differ."""
+    members = sorted(list_members(path), key=lambda member: member.name)
+    labels = devkit.validation_labels
+    if len(members) != len(labels):
+        raise DataError(
+            f"{path} holds {len(members)} images, but the development kit has labels for {len(labels)}. "
+            "Fetch both again."
+        )
+    pieces = [
+        Piece(member.name, member.offset_data, member.size, label)
+        for member, label in zip(members, labels.tolist(), strict=True)
+    ]
+    return [PiecesShard(path, group, nested=False) for group in _groups(pieces, shard_bytes)]
+
+
+def _groups(pieces: list[Piece], group_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    """Consecutive pieces, so many that a group reaches `group_bytes`."""
+    group: list[Piece] = []
+    for piece in pieces:
+        group.append(piece)
+        if sum(member.num_bytes for member in group) >= group_bytes:
+            yield tuple(group)
+            group = []
+    if group:
+        yield tuple(group)

@@ -1,0 +1,1 @@
+"""JAX models that several cubes share."""

@@ -1,0 +1,1 @@
+"""PyTorch models that several cubes share."""

@@ -1,0 +1,1 @@
+"""Submissions: loaded from their folder, started from a template, told what they lack."""

@@ -1,0 +1,185 @@
+"""Loads a submission: a folder, or a file in one, that defines the functions of the submission API.
+
+It is loaded by file location, wherever it lies. Its folder goes on the import path (helper modules, own
+top-level packages), and so does the folder's parent, last (submissions that import their own folder by name).
+A folder below one called `submissions` can also be imported by that longer name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf import spec
+from algoperf.errors import UserError
+from algoperf.submission.missing_package import explain_missing
+from algoperf.workload import registry
+
+REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")
+SEARCH_SPACE_FILE = "tuning_search_space.json"
+OLDER_NAME = "algorithmic_efficiency"
+SUBMISSION_PACKAGE = "algoperf_submission"
+_NOT_HASHED = {"__pycache__", ".git", ".pytest_cache"}
+
+
+def submission_file(path: Path) -> Path:
+    """The Python file of a submission that was given as a file or as a folder. UserError if there is none."""
+    if path.is_file() and path.suffix == ".py":
+        return path.resolve()
+    if path.is_dir():
+        file = path / "submission.py"
+        if file.is_file():
+            return file.resolve()
+        holds = sorted(entry.name for entry in path.iterdir())
+        raise UserError(f"The folder {path} has no submission.py. It holds: {', '.join(holds) or 'nothing'}.")
+    what = "is not a Python file" if path.exists() else "does not exist"
+    raise UserError(f"The submission {path} {what}. Give a folder with a submission.py, or a .py file.")
+
+
+def submission_name(file: Path) -> str:
+    """The name in run folders and tables: the folder's for `submission.py`, else the file's."""
+    return file.parent.name if file.stem == "submission" else file.stem
+
+
+def is_part(entry: Path, folder: Path) -> bool:
+    """Whether a file below a submission's folder belongs to it: caches and git's files do not."""
+    return not _NOT_HASHED & set(entry.relative_to(folder).parts)
+
+
+def submission_hashes(file: Path) -> dict[str, str]:
+    """SHA-256 of every file in the submission's folder, by relative path."""
+    folder = file.parent
+    files = sorted(entry for entry in folder.rglob("*") if entry.is_file() and is_part(entry, folder))
+    return {str(entry.relative_to(folder)): hashlib.sha256(entry.read_bytes()).hexdigest() for entry in files}
+
+
+def combined_hash(hashes: Mapping[str, str]) -> str:
+    """One SHA-256 for a set of files."""
+    return hashlib.sha256("".join(f"{name}:{value}\n" for name, value in sorted(hashes.items())).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A loaded submission: its functions, and which of the optional ones and arguments it uses."""
+
+    file: Path
+    name: str
+    init_optimizer_state: spec.InitOptimizerFn
+    update_params: spec.UpdateParamsFn
+    data_selection: spec.DataSelectionFn
+    prepare_for_eval: spec.PrepareForEvalFn | None
+    get_batch_size: Callable[[str], int]
+    wants_train_state: bool
+    uses_older_name: bool = False  # imports `algorithmic_efficiency`: a submission of v0.5
+
+    def batch_size(self, workload: str, bases: tuple[str, ...], num_devices: int) -> int:
+        """The global training batch size; asked again by the base workload's name after a ValueError.
+
+        Raises UserError if there is none, if it is not a positive integer, or if devices cannot share it.
+        """
+        try:
+            size = self.get_batch_size(workload)
+        except ValueError as error:
+            base = registry.base_workload_name(workload, bases)
+            try:
+                size = self.get_batch_size(base)
+            except ValueError:
+                raise UserError(f"The submission {self.name} has no batch size for {workload}: {error}") from error
+        if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
+            raise UserError(f"get_batch_size({workload!r}) returned {size!r}. Allowed: a positive integer.")
+        if size % num_devices:
+            raise UserError(f"The batch size {size} for {workload} cannot be divided among {num_devices} devices.")
+        return size
+
+
+def load_submission(path: Path) -> Submission:
+    """Import a submission. UserError, with the place in its code, if that fails or a function is missing."""
+    file = submission_file(path)
+    for name in [name for name in sys.modules if name.split(".")[0] == OLDER_NAME]:
+        del sys.modules[name]  # an earlier submission's import
+    module = _import(file)
+    missing = [name for name in REQUIRED if not callable(getattr(module, name, None))]
+    if missing:
+        defined = sorted(name for name, value in vars(module).items() if inspect.isfunction(value))
+        raise UserError(
+            f"{file} does not define {', '.join(missing)}. It defines: {', '.join(defined) or 'no function'}. "
+            f"Start from what `algoperf new` writes."
+        )
+    return Submission(
+        file=file,
+        name=submission_name(file),
+        prepare_for_eval=getattr(module, "prepare_for_eval", None),
+        wants_train_state="train_state" in inspect.signature(module.update_params).parameters,
+        uses_older_name=OLDER_NAME in sys.modules,
+        **{name: getattr(module, name) for name in REQUIRED},
+    )
+
+
+def _extend_import_path(folder: Path) -> None:
+    roots = [root.parent for root in folder.parents if root.name == "submissions"][:1]
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    for place in (folder.parent, *roots):  # last: a folder named like a library must not hide the library
+        if str(place) not in sys.path:
+            sys.path.append(str(place))
+
+
+def _import(file: Path) -> Any:
+    _extend_import_path(file.parent)
+    package = importlib.util.module_from_spec(
+        importlib.machinery.ModuleSpec(SUBMISSION_PACKAGE, loader=None, is_package=True)
+    )
+    package.__path__ = [str(file.parent)]
+    sys.modules[SUBMISSION_PACKAGE] = package
+    name = f"{SUBMISSION_PACKAGE}.{file.stem}"
+    module_spec = importlib.util.spec_from_file_location(name, file)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        needed = _missing_package(error, file.parent)
+        advice = "" if needed is None else f" {explain_missing(needed, file.parent)}"
+        raise UserError(
+            f"The submission {file} cannot be imported.{advice}\n{submission_traceback(error, file.parent)}"
+        ) from error
+    return module
+
+
+def raised_in(error: BaseException, folder: Path) -> bool:
+    """Whether code in `folder` itself raised the error, rather than something that it called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(folder)
+
+
+def _missing_package(error: Exception, folder: Path) -> str | None:
+    """The package that is not there at all; a missing module of one that is there is a mistake in the code."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    root = error.name.split(".")[0]
+    if root in (SUBMISSION_PACKAGE, "submissions", folder.name) or importlib.util.find_spec(root) is not None:
+        return None
+    return root
+
+
+def submission_traceback(error: BaseException, folder: Path) -> str:
+    """The traceback of an error cut to the submission's own frames, where it has any."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
+    return "".join(
+        (
+            "Traceback (submission's frames only):\n",
+            *traceback.format_list(own or frames[-3:]),
+            *traceback.format_exception_only(error),
+        )
+    ).rstrip()

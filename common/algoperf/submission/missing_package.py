@@ -1,0 +1,86 @@
+"""What a submission's requirements.txt says about a package that is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+REQUIREMENTS_FILE = "requirements.txt"
+CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
+_LINE = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?\s*([=<>!~@;#].*)?")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One line: its number, its text without comment, and the package's name in normal form."""
+
+    number: int
+    text: str
+    package: str
+
+
+def read_requirements(file: Path) -> tuple[list[Requirement], list[int]]:
+    """The requirements in a file, and the numbers of lines that pip could not read (a conda environment, say)."""
+    requirements, unreadable = [], []
+    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        text = line.split(" #")[0].strip()
+        if not text or text.startswith("#") or re.match(r"-\S", text):  # options of pip
+            continue
+        found = _LINE.fullmatch(text)
+        if found is None:
+            unreadable.append(number)
+        else:
+            requirements.append(Requirement(number, text, _normal(found[1])))
+    return requirements, unreadable
+
+
+def explain_missing(package: str, folder: Path) -> str:
+    """What to do when a submission in `folder` cannot import a package."""
+    return f"The package {package!r} is not installed. {' '.join(_advice(package, folder / REQUIREMENTS_FILE))}"
+
+
+def _advice(package: str, file: Path) -> Iterator[str]:
+    if not file.is_file():
+        yield f"The submission has no {REQUIREMENTS_FILE}."
+        yield from _how_to_name(package)
+        return
+    requirements, unreadable = read_requirements(file)
+    missing = [each for each in requirements if not _is_installed(each.package)]
+    named = [each for each in missing if each.package == _normal(package)] or missing
+    if named:
+        lines = ", ".join(f"line {each.number} of {file.name}: {each.text}" for each in named)
+        yield f"Not installed are: {lines}. Install them with:\n  {install_command(file)}"
+    else:
+        yield f"{file} does not name it."
+        yield from _how_to_name(package)
+    if unreadable:
+        numbers = ", ".join(map(str, unreadable))
+        yield f"Lines that pip cannot read: {numbers}. One requirement per line: name==version."
+
+
+def _how_to_name(package: str) -> Iterator[str]:
+    yield f"Name it there, as a line like `{package}==1.2.3  # what for`; then install it."
+    yield "docs/submitting.md says how, also in containers."
+
+
+def install_command(file: Path) -> str:
+    """The command that installs a submission's packages and leaves the benchmark's own as they are."""
+    pins = ["--constraint", str(CONSTRAINTS)] if CONSTRAINTS.is_file() else []
+    return shlex.join([sys.executable, "-m", "pip", "install", "--requirement", str(file), *pins])
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

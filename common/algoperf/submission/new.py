@@ -1,0 +1,128 @@
+"""Writes a submission to start from: small, typed, documented, with a test, and running as it is."""
+
+from __future__ import annotations
+
+import getpass
+import itertools
+import keyword
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf.errors import UserError
+from algoperf.submission.loading import SEARCH_SPACE_FILE
+from algoperf.trial.settings import Ruleset
+from algoperf.workload.definition import Framework
+
+RULESET_FOLDERS: dict[Ruleset, str] = {"external": "external_tuning", "self": "self_tuning"}
+_RULESETS_IN_WORDS: dict[Ruleset, str] = {"external": "external", "self": "self-tuning"}
+_FRAMEWORKS: dict[Framework, tuple[str, str]] = {"jax": ("JAX", "optax"), "pytorch": ("PyTorch", "torch")}
+_TEMPLATES = Path(__file__).parent / "templates"
+_SUFFIX = ".j2"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSubmission:
+    """What is to be written.
+
+    Attributes:
+      folder: where; its own name is the submission's.
+      framework: "jax" or "pytorch".
+      ruleset: "external" (with a search space) or "self".
+      authors: for submission_info.yml.
+    """
+
+    folder: Path
+    framework: Framework
+    ruleset: Ruleset
+    authors: str
+
+    @property
+    def name(self) -> str:
+        """The name under which runs are filed."""
+        return self.folder.name
+
+
+def create(new: NewSubmission, root: Path) -> list[Path]:
+    """Write the files of a new submission; returns them.
+
+    UserError if the name is bad, or if it is taken anywhere below `root`.
+    """
+    check_name(new.name)
+    taken = next((path.parent for path in sorted(root.rglob(f"{new.name}/submission.py"))), None)
+    if taken is None and new.folder.exists():
+        taken = new.folder
+    if taken is not None:
+        raise UserError(
+            f"There is a submission {new.name!r} already: {taken}. Runs are filed by that name: choose another, "
+            f"for example {_free_name(new.name, root)!r}, or remove the folder."
+        )
+    return write(new)
+
+
+def write(new: NewSubmission, base: Path = Path()) -> list[Path]:
+    """Write the files into the folder, relative to `base`; it must not be there yet."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    folder, written = base / new.folder, []
+    folder.mkdir(parents=True)
+    for template in sorted(_TEMPLATES.glob(f"*{_SUFFIX}")):
+        name = template.name.removesuffix(_SUFFIX)
+        if name == SEARCH_SPACE_FILE and new.ruleset != "external":
+            continue
+        file = folder / name
+        file.write_text(environment.get_template(template.name).render(_variables(new)), encoding="utf-8")
+        written.append(file)
+    return written
+
+
+def _variables(new: NewSubmission) -> dict[str, Any]:
+    title, library = _FRAMEWORKS[new.framework]
+    return {
+        "title": new.name.replace("_", " ").capitalize(),
+        "folder": new.folder.as_posix(),
+        "authors": new.authors,
+        "framework": new.framework,
+        "framework_title": title,
+        "library": library,
+        "ruleset": new.ruleset,
+        "ruleset_in_words": _RULESETS_IN_WORDS[new.ruleset],
+    }
+
+
+def check_name(name: str) -> None:
+    """Raise UserError, with the nearest name that will do, unless a name will do."""
+    if _NAME.fullmatch(name) and not keyword.iskeyword(name):
+        return
+    nearest = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "my_submission"
+    if not nearest[0].isalpha() or keyword.iskeyword(nearest):
+        nearest = f"my_{nearest}"
+    raise UserError(
+        f"The name {name!r} will not do: it becomes a folder and a Python package. Allowed: lower-case letters, "
+        f"digits and _, beginning with a letter, no word of Python's. Try {nearest!r}."
+    )
+
+
+def _free_name(name: str, root: Path) -> str:
+    others = {path.parent.name for path in root.rglob("submission.py")}
+    return next(free for free in (f"{name}_{number}" for number in itertools.count(2)) if free not in others)
+
+
+def default_authors() -> str:
+    """What git calls the user, else the name of the login."""
+    try:
+        asked = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return getpass.getuser()
+    return asked.stdout.strip() or getpass.getuser()

@@ -1,0 +1,140 @@
+"""Calls the functions of a submission: with the arguments of the rules, on the clock, errors told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from algoperf import spec
+from algoperf.data.batches.queue import InputQueue
+from algoperf.errors import AlgoperfError
+from algoperf.frameworks.backend import Backend
+from algoperf.records.trial_records import Status
+from algoperf.submission.loading import Submission, raised_in, submission_traceback
+from algoperf.trial.clock import Clock
+from algoperf.workload.bound import BoundWorkload
+
+
+class TrialEnd(Exception):
+    """Ends a trial with a status and a message for people."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass
+class Training:
+    """What a submission trains, and what it keeps between calls."""
+
+    params: spec.ParameterContainer
+    model_state: spec.ModelAuxiliaryState
+    optimizer_state: spec.OptimizerState
+
+
+class SubmissionCalls:
+    """One submission on one workload.
+
+    Attributes:
+      eval_results: the evaluations that the submission sees: copies, without the test split.
+      train_state: what it sees of the harness's state, read-only; refreshed after every step.
+      global_step: number of the step that is being made; the loop keeps it up to date.
+    """
+
+    def __init__(
+        self,
+        submission: Submission,
+        workload: BoundWorkload,
+        hyperparameters: spec.Hyperparameters,
+        backend: Backend,
+        clock: Clock,
+    ) -> None:
+        self.eval_results: list[tuple[int, dict[str, float]]] = []
+        self.train_state: dict[str, Any] = {"is_time_remaining": True, "last_eval_time": 0}
+        self.global_step = 0
+        self._submission = submission
+        self._workload = workload
+        self._hyperparameters = hyperparameters
+        self._backend = backend
+        self._clock = clock
+        self._extra = {"train_state": MappingProxyType(self.train_state)} if submission.wants_train_state else {}
+
+    def show_evaluation(self, global_step: int, metrics: dict[str, float]) -> None:
+        """Let the submission see an evaluation, but for the test split."""
+        shown = {name: value for name, value in metrics.items() if not name.startswith("test/")}
+        self.eval_results.append((global_step, shown))
+
+    def init_optimizer_state(self, params: Any, model_state: Any, key: spec.RandomState) -> Training:
+        """Make the submission's state for a new model. Not timed."""
+        state = self._guarded(
+            self._submission.init_optimizer_state,
+            self._workload,
+            params,
+            model_state,
+            self._hyperparameters,
+            key,
+        )
+        return Training(params, model_state, state)
+
+    def data_selection(self, queue: InputQueue, training: Training, key: spec.RandomState) -> Any:
+        """Let the submission choose what to train on."""
+        return self._clock.timed(
+            "data_wait", self._guarded, self._submission.data_selection,
+            self._workload, queue, training.optimizer_state, training.params, training.model_state,
+            self._hyperparameters, self.global_step, key,
+        )  # fmt: skip
+
+    def update_params(self, training: Training, batch: Any, key: spec.RandomState) -> None:
+        """Let the submission update `training`. TrainingCompleteError comes through, and changes nothing."""
+        arguments = {**self._arguments(training, key), "batch": batch, **self._extra}
+        self._update("update", self._submission.update_params, training, arguments)
+
+    def prepare_for_eval(self, training: Training, key: spec.RandomState) -> None:
+        """Let the submission put its best parameters forward, if it wants to; they stay."""
+        if self._submission.prepare_for_eval is not None:
+            self._update(
+                "prepare_for_eval",
+                self._submission.prepare_for_eval,
+                training,
+                self._arguments(training, key),
+            )
+
+    def _arguments(self, training: Training, key: spec.RandomState) -> dict[str, Any]:
+        return {
+            "workload": self._workload,
+            "current_param_container": training.params,
+            "current_params_types": self._workload.model_params_types,
+            "model_state": training.model_state,
+            "hyperparameters": self._hyperparameters,
+            "loss_type": self._workload.loss_type,
+            "optimizer_state": training.optimizer_state,
+            "eval_results": self.eval_results,
+            "global_step": self.global_step,
+            "rng": key,
+        }
+
+    def _update(self, part: str, function: Callable[..., Any], training: Training, arguments: dict[str, Any]) -> None:
+        result = self._clock.timed(part, self._guarded, function, **arguments)
+        if not isinstance(result, (tuple, list)) or len(result) != 3:
+            raise TrialEnd(
+                Status.SUBMISSION_ERROR,
+                f"{function.__name__} returned a {type(result).__name__}. It must return a triple: "
+                f"(optimizer_state, params, model_state).",
+            )
+        training.optimizer_state, training.params, training.model_state = result
+
+    def _guarded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (Exception, SystemExit) as error:  # a submission that exits must not look like a success
+            if isinstance(error, AlgoperfError) and not raised_in(error, self._submission.file.parent):
+                raise  # the harness's own: damaged data, for example
+            if isinstance(error, spec.TrainingCompleteError) and function is self._submission.update_params:
+                raise
+            own_frames = submission_traceback(error, self._submission.file.parent)
+            message = f"{function.__name__} failed at step {self.global_step}.\n{own_frames}"
+            ran_out = self._backend.is_out_of_memory(error)
+            raise TrialEnd(Status.OUT_OF_MEMORY if ran_out else Status.SUBMISSION_ERROR, message) from error

@@ -1,0 +1,147 @@
+"""Writes down a trial while it runs: records, and `status.json` with how it stands and where its time went."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from algoperf.records import environment
+from algoperf.records.trial_records import STATUS_FILE, Status, TrialRecords, read_status, write_json
+from algoperf.submission.loading import combined_hash, submission_hashes
+from algoperf.trial import process_failures as failures
+from algoperf.trial.clock import Times
+from algoperf.trial.settings import TrialSettings
+from algoperf.workload.bound import BoundWorkload
+
+if TYPE_CHECKING:
+    from algoperf.frameworks.backend import Backend
+    from algoperf.trial.resume import TrialState
+
+
+class TrialLog:
+    """The records of one trial. Only process 0 writes, but for failures, which any process may suffer.
+
+    Attributes:
+      fingerprint: all that must be equal for a checkpoint to be resumed; known after `start`.
+    """
+
+    def __init__(self, settings: TrialSettings, rank: int = 0, flags: Mapping[str, Any] | None = None) -> None:
+        self._settings = settings
+        self._rank = rank
+        self._flags = dict(flags or {})
+        self._identity = settings.identity()
+        self._about: dict[str, Any] = {}
+        self._meta_data: dict[str, Any] = {}
+        self._backend: Backend | None = None
+        self.fingerprint: dict[str, Any] = {}
+        self._records: TrialRecords | None = None
+        self._running = False
+        if rank == 0:
+            self._records = TrialRecords(settings.directory)
+
+    @property
+    def metrics_logger(self) -> TrialRecords | None:
+        """What submissions log to; None in processes other than the first."""
+        return self._records
+
+    def start(self, workload: BoundWorkload, backend: Backend, dataset_hash: str, batch_size: int) -> None:
+        """Note what the trial runs on, before the clock starts."""
+        settings, found = self._settings, backend.environment()
+        versions = {**environment.versions(), **found["versions"]}
+        self._backend = backend
+        self.fingerprint = {
+            **self._identity,
+            "harness code": environment.harness_hash(),
+            "dataset": dataset_hash,
+            "batch size": batch_size,
+            "devices": backend.num_devices,
+            "processes": backend.num_processes,
+            **{f"version of {name}": value for name, value in versions.items()},
+        }
+        self._about = {
+            "trial_seed": settings.trial_seed,
+            "batch_size": batch_size,
+            "dataset": {"name": settings.definition.dataset.name, "hash": dataset_hash},
+            "submission_hash": combined_hash(submission_hashes(settings.submission_file)),
+            "versions": versions,
+            "hardware": {**environment.hardware(), "devices": found["devices"]},
+            "budget_sec": settings.budget_sec,
+            "targets": {
+                "metric": workload.target_metric_name,
+                "validation": workload.validation_target_value,
+                "test": workload.test_target_value,
+            },
+        }
+        self._meta_data = {
+            **environment.workload_properties(workload),
+            **environment.utilisation(),
+            **environment.git_state(),
+            **self._about,
+            "rng_seed": settings.trial_seed,
+        }
+
+    def resumed(self, state: TrialState) -> None:
+        """Complete the rows up to the checkpoint that is gone on from."""
+        if self._records is not None:
+            self._records.preemption_count = state.preemption_count
+            self._records.complete_evaluations(state.eval_results)
+
+    def running(self, state: TrialState, times: Times) -> None:
+        """Note what is known when the clock is about to start."""
+        self._running = True
+        if self._records is not None:
+            settings = self._settings
+            flags = {**settings.describe(), "search_space": settings.search_space, **self._flags}
+            self._records.write_start(settings.hyperparameters, self._meta_data, flags)
+        self._write(Status.RUNNING, "", state, times)
+
+    def evaluation(self, state: TrialState, times: Times) -> None:
+        """Append the latest evaluation."""
+        if self._records is not None:
+            global_step, metrics = state.eval_results[-1]
+            self._records.append_scalar_metrics(metrics, global_step, is_eval=True)
+        self._write(Status.RUNNING, "", state, times)
+
+    def end(self, status: Status, message: str, state: TrialState, times: Times) -> None:
+        """Write down how the trial ended."""
+        if self._rank != 0:
+            if not status.finished:
+                failures.note(self._settings.directory, self._rank, status, message)
+            return
+        if not self._running and self._end_before_start(status, message):
+            return
+        if status.finished and self._records is not None:
+            self._records.append_scalar_metrics({"score": times.submission}, state.global_step)
+        first = None if status.finished else failures.of_another_process(self._settings.directory)
+        self._write(*(first or (status, message)), state, times)
+
+    def _end_before_start(self, status: Status, message: str) -> bool:
+        """Leave what is known of the trial, if there is something: a refusal is no news of it."""
+        known = read_status(self._settings.directory)
+        if known is not None and status is not Status.INTERRUPTED:
+            write_json(self._settings.directory / STATUS_FILE, {**known, "status": status.label, "message": message})
+        return known is not None
+
+    def _write(self, status: Status, message: str, state: TrialState, times: Times) -> None:
+        if self._records is None:
+            return
+        last_step, last = state.eval_results[-1] if state.eval_results else (None, None)
+        self._records.write_status(
+            {
+                "status": status.label,
+                "finished": status.finished,
+                "message": message,
+                **self._settings.describe(),
+                "global_step": state.global_step,
+                "target_reached_at": state.target_reached_at,
+                "last_evaluation": {"global_step": last_step, "metrics": last},
+                "num_evaluations": len(state.eval_results),
+                "preemption_count": state.preemption_count,
+                "seconds": times.as_dict(),
+                "compilation": self._backend.compile_note if self._backend else None,
+                **self._about,
+                "process_id": os.getpid(),
+                "identity": self._identity,
+            }
+        )

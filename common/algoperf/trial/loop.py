@@ -1,0 +1,368 @@
+"""The timed training loop of one trial, for any framework.
+
+Order of calls, what is timed and when an evaluation is due follow the v0.6 rules (sections 1 and 5), with the
+project's repairs: one monotonic clock for both frameworks, which waits for the devices before it is read at an
+evaluation and never between; no evaluation after the very first step; the budget is checked at every step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import math
+import signal
+from types import FrameType
+
+from algoperf import seeds, spec
+from algoperf.checkpoint import files as checkpoint
+from algoperf.errors import AlgoperfError, UnsavedState
+from algoperf.frameworks.backend import Backend
+from algoperf.integrity.guard import Guard
+from algoperf.records.trial_records import Status
+from algoperf.submission.loading import Submission
+from algoperf.trial import resume
+from algoperf.trial.calls import SubmissionCalls, Training, TrialEnd
+from algoperf.trial.clock import Clock
+from algoperf.trial.log import TrialLog
+from algoperf.trial.progress import Progress
+from algoperf.trial.resume import Snapshot, TrialState
+from algoperf.trial.settings import TrialSettings
+from algoperf.tuning.points import as_hyperparameters
+from algoperf.workload.definition import WorkloadDefinition
+
+EVALUATION_ATTEMPTS = 2
+
+
+def make_guard(settings: TrialSettings) -> Guard:
+    """The guard of a trial; to be made before the submission is imported."""
+    protected = {"the records": settings.directory, "the stored data": settings.data_dir}
+    return Guard(settings.submission_file.parent, protected)
+
+
+class Trial:
+    """Runs one trial of a submission. All processes of a trial run the same code in step.
+
+    Args:
+      settings: what is to be run.
+      submission: the loaded submission.
+      backend: the framework.
+      log: writes the records.
+      progress: tells the user.
+      clock: the clock of the trial; tests bring one of their own.
+      guard: made before the submission was imported; without one, what importing it did stays unseen.
+    """
+
+    def __init__(
+        self,
+        settings: TrialSettings,
+        submission: Submission,
+        backend: Backend,
+        log: TrialLog,
+        progress: Progress,
+        clock: Clock | None = None,
+        guard: Guard | None = None,
+    ) -> None:
+        self.settings = settings
+        self.submission = submission
+        self.backend = backend
+        self.log = log
+        self.progress = progress
+        self.clock = clock or Clock()
+        self.state = TrialState()
+        self.guard = guard or make_guard(settings)
+        self._resources = contextlib.ExitStack()
+        self._resources.callback(self.guard.close)
+        self._signal: int | None = None
+        self._stops_at_once = False
+        self._state_is_unsaved = False
+        self._first_step = True
+        self._compile_mark = 0.0
+        self._last_eval_end = 0.0
+
+    def run(self) -> Status:
+        """Train until the trial ends one way or another; returns how, after writing it down."""
+        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            end = self._unless_breached(self._run_to_end())
+            self._stops_at_once = True  # how it ended is written down, whatever comes now
+            self.log.end(end.status, end.message, self.state, self.clock.times)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            self._resources.close()
+        self.progress.end(end.status, end.message)
+        return end.status
+
+    def _run_to_end(self) -> TrialEnd:
+        try:
+            self._set_up()
+            self.log.running(self.state, self.clock.times)
+            self._wait()
+            self._last_eval_end = self.clock.start()
+            self.guard.clock_started(self.clock)
+            if self.state.eval_results:  # earlier processes' moments mean nothing on this process's clock
+                self.calls.train_state["last_eval_time"] = self._last_eval_end
+            self._show_times(self._last_eval_end)
+            self._compile_mark = self.backend.compile_seconds()
+            while True:
+                self._end_if_done()
+                self._step()
+        except TrialEnd as end:
+            self._note_compilation()
+            return end
+        except BaseException as error:
+            message = f"{type(error).__name__}: {error}"
+            self.log.end(Status.INTERRUPTED, message, self.state, self.clock.times)
+            raise
+
+    # --- before the clock -----------------------------------------------------------------------------------
+
+    def _set_up(self) -> None:
+        """Build workload, model, optimizer state and input queue, and go on from a checkpoint if there is one."""
+        settings, backend, definition = self.settings, self.backend, self.settings.definition
+        resume.seed_global_generators(settings.trial_seed, backend.rank)
+        limits = settings.version.limits(definition.name, definition.scale)
+        self.workload = backend.bind(self._definition_for_v05(), limits, settings.trial_seed)
+        self.workload.attach_metrics_logger(self.log.metrics_logger)
+        self._keys = seeds.TrialKeys(settings.trial_seed)
+        params, model_state = self.workload.init_model_fn(self._keys.model_init)
+        params = backend.compile(self.workload, params, settings.compile_policy)
+        # Compiling replaces the loss, too. No function of the submission has been called yet.
+        self.guard.adopt(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
+        dataset = self.workload.dataset(str(settings.data_dir))
+        batch_size = self.submission.batch_size(definition.name, settings.version.scored, backend.num_devices)
+        point = None if settings.hyperparameters is None else as_hyperparameters(settings.hyperparameters)
+        self.calls = SubmissionCalls(self.submission, self.workload, point, backend, self.clock)
+        self.training = Training(params, model_state, None)
+        self._spare_collections()
+        self.guard.model_built(lambda: backend.structure(self.training.params, self.training.model_state))
+        self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
+        self.queue = self.workload.input_queue(str(settings.data_dir), batch_size)
+        self._resources.callback(self.queue.close)
+        dataset.warm()
+        self.log.start(self.workload, backend, dataset.hash, batch_size)
+        self._resume()
+        self.guard.goals_set(self.state)
+        self._end_if_breached()
+        self.queue.fill()
+
+    def _spare_collections(self) -> None:
+        """Keep modules and model out of garbage collections: they stay, and are most of what each would look at.
+
+        Nothing of the submission is among it yet: what that drops later, such as an optimizer's state, is collected.
+        """
+        gc.freeze()
+        self._resources.callback(gc.unfreeze)
+
+    def _definition_for_v05(self) -> WorkloadDefinition:
+        """The workload; in v0.5 its dropout rate was the trial's, which submissions do not pass to `model_fn`."""
+        definition, point = self.settings.definition, self.settings.hyperparameters or {}
+        if not self.submission.uses_older_name or definition.dropout is None or "dropout_rate" not in point:
+            return definition
+        return dataclasses.replace(definition, dropout=point["dropout_rate"])
+
+    def _resume(self) -> None:
+        found = checkpoint.checkpoints(self.settings.directory)
+        if not found:
+            return
+        resume.restore(found[-1], self._snapshot(), self.log.fingerprint, self.backend)
+        self.state.preemption_count += 1
+        for global_step, metrics in self.state.eval_results:
+            self.calls.show_evaluation(global_step, metrics)
+        self.log.resumed(self.state)
+        self.progress.note(f"resumed from {found[-1].name}")
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self.training, self.state, self.clock.times, self.queue)
+
+    # --- the loop --------------------------------------------------------------------------------------------
+
+    def _end_if_done(self) -> None:
+        state, max_steps = self.state, self.settings.max_global_steps
+        if state.validation_goal_reached and state.test_goal_reached:
+            raise TrialEnd(Status.TARGET_REACHED, f"Both targets reached at step {state.global_step}.")
+        if state.training_complete:
+            if max_steps is not None and state.global_step >= max_steps:
+                raise TrialEnd(Status.MAX_STEPS_REACHED, f"Stopped after {max_steps} steps, as asked for.")
+            raise TrialEnd(Status.TRAINING_COMPLETE, "The submission ended training (TrainingCompleteError).")
+
+    def _step(self) -> None:
+        state, clock, calls = self.state, self.clock, self.calls
+        calls.global_step = state.global_step
+        select_key, update_key, prepare_key, eval_key = self._keys.of_step(state.global_step)
+        batch = calls.data_selection(self.queue, self.training, select_key)
+        try:
+            calls.update_params(self.training, batch, update_key)
+        except spec.TrainingCompleteError:
+            state.training_complete = True  # the call counts as a step, but changes nothing
+        state.global_step += 1
+        max_steps = self.settings.max_global_steps
+        state.training_complete |= max_steps is not None and state.global_step >= max_steps
+        now = clock.charge_submission()
+        if self._first_step:
+            self._first_step = False
+            clock.times.first_step += now - self._last_eval_end  # still the time at which the clock started
+        self._show_times(now)
+        due, spent, interrupted = self.backend.agree(
+            self._evaluation_is_due(now), self._budget_is_spent(), self._signal is not None
+        )
+        self._end_if_spent(spent)
+        if due:
+            self._evaluate(prepare_key, eval_key)
+        elif interrupted or state.training_complete:
+            self._save_checkpoint()
+        if interrupted:
+            raise TrialEnd(Status.INTERRUPTED, "Stopped by a signal; the next call goes on from here.")
+        if self.progress.due(now):
+            self.progress.step(state.global_step, clock.times, self._next_evaluation_sec(clock.now()))
+
+    def _evaluation_is_due(self, now: float) -> bool:
+        settings, state = self.settings, self.state
+        if settings.skip_evals:
+            return False
+        if state.training_complete:
+            return True
+        if settings.eval_every_steps is not None:
+            return state.global_step % settings.eval_every_steps == 0
+        # The very first step is never followed by an evaluation, however long it compiled.
+        return state.global_step > 1 and self._next_evaluation_sec(now) <= 0
+
+    def _next_evaluation_sec(self, now: float) -> float:
+        return self._last_eval_end + self.workload.eval_period_time_sec - now
+
+    def _budget_is_spent(self) -> bool:
+        return self.clock.times.submission >= self.settings.budget_sec
+
+    def _end_if_spent(self, spent: bool) -> None:
+        if spent:
+            self.calls.train_state["is_time_remaining"] = False
+            used = f"{self.clock.times.submission:.6g} s of {self.settings.budget_sec:.6g} s"
+            raise TrialEnd(Status.BUDGET_SPENT, f"The budget was spent at step {self.state.global_step}: {used}.")
+
+    def _show_times(self, now: float) -> None:
+        """Refresh what the submission sees as `train_state`."""
+        times, state = self.clock.times, self.state
+        self.calls.train_state.update(
+            validation_goal_reached=state.validation_goal_reached,
+            test_goal_reached=state.test_goal_reached,
+            training_complete=state.training_complete,
+            accumulated_submission_time=times.submission,
+            accumulated_eval_time=times.evaluation,
+            accumulated_logging_time=times.logging,
+            last_step_end_time=now,
+        )
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._signal is None:
+            self._signal = number
+        elif not self._stops_at_once:  # asked twice: at once, without a checkpoint; asked again, it is at it
+            self._stops_at_once = True
+            raise KeyboardInterrupt
+
+    # --- evaluation --------------------------------------------------------------------------------------------
+
+    def _evaluate(self, prepare_key: spec.RandomState, eval_key: spec.RandomState) -> None:
+        clock = self.clock
+        self.calls.prepare_for_eval(self.training, prepare_key)
+        self._wait()
+        self.guard.stop_clock(clock)
+        self._note_compilation()
+        self._end_if_spent(*self.backend.agree(self._budget_is_spent()))
+        with self.queue.paused():
+            metrics = self._evaluate_off_the_clock(eval_key)
+        self._show_times(clock.now())
+        self._compile_mark = self.backend.compile_seconds()  # evaluations compile too, off the clock
+        self._end_if_nan(metrics)
+
+    def _evaluate_off_the_clock(self, eval_key: spec.RandomState) -> dict[str, float]:
+        clock, state = self.clock, self.state
+        with clock.off("evaluation"):
+            self._end_if_breached()
+            metrics = self._evaluate_model(eval_key)
+            self._end_if_breached()
+        metrics |= {
+            "score": clock.times.submission,
+            "total_duration": clock.times.total,
+            "accumulated_submission_time": clock.times.submission,
+            "accumulated_eval_time": clock.times.evaluation,
+            "accumulated_logging_time": clock.times.logging,
+        }
+        self._last_eval_end = self.calls.train_state["last_eval_time"] = clock.now()
+        with clock.off("logging"):
+            state.eval_results.append((state.global_step, metrics))
+            self.calls.show_evaluation(state.global_step, metrics)
+            self._note_goals(metrics)
+            self.guard.goals_set(state)
+            self._save_checkpoint()  # before the row: what is in the records can always be gone on from
+            self.log.evaluation(state, clock.times)
+            self.progress.evaluation(state.global_step, metrics, clock.times)
+        return metrics
+
+    def _note_compilation(self) -> None:
+        compiled = self.backend.compile_seconds()
+        self.clock.times.compile += compiled - self._compile_mark
+        self._compile_mark = compiled
+
+    def _wait(self) -> None:
+        self.backend.wait(self.training.params, self.training.model_state, self.training.optimizer_state)
+
+    def _evaluate_model(self, key: spec.RandomState) -> dict[str, float]:
+        """The metrics of all splits. Running out of memory is met once, by freeing what can be freed."""
+        for attempt in range(1, EVALUATION_ATTEMPTS + 1):
+            self.backend.release_memory()
+            try:
+                return self.workload.eval_model(
+                    self.workload.eval_batch_size, self.training.params, self.training.model_state, key,
+                    str(self.settings.data_dir), None, self.state.global_step,
+                )  # fmt: skip
+            except AlgoperfError:
+                raise
+            except Exception as error:
+                if attempt < EVALUATION_ATTEMPTS and self.backend.is_out_of_memory(error):
+                    self.progress.note("evaluation ran out of memory; freeing some and trying once more")
+                    continue
+                what = f"Evaluation at step {self.state.global_step} failed in attempt {attempt}"
+                raise TrialEnd(Status.EVALUATION_ERROR, f"{what}: {type(error).__name__}: {error}") from error
+        raise AssertionError("the last attempt returns or raises")
+
+    def _note_goals(self, metrics: dict[str, float]) -> None:
+        state = self.state
+        reached = self.workload.has_reached_validation_target(metrics)
+        if reached and state.target_reached_at is None:
+            state.target_reached_at = {"global_step": state.global_step, "submission_sec": metrics["score"]}
+        state.validation_goal_reached |= reached
+        state.test_goal_reached |= self.workload.has_reached_test_target(metrics)
+
+    def _end_if_breached(self) -> None:
+        breaches = self.guard.breaches(self.state)
+        if breaches:
+            raise TrialEnd(Status.RULE_BREACH, "\n".join(["The submission broke the rules:", *breaches]))
+
+    def _unless_breached(self, end: TrialEnd) -> TrialEnd:
+        """How the trial ended, unless something comes to light now: both are said then."""
+        if end.status is Status.RULE_BREACH:
+            return end
+        try:
+            self._end_if_breached()
+        except TrialEnd as breach:
+            return TrialEnd(breach.status, f"{breach.message}\nSeen at its end, {end.status.label}: {end.message}")
+        return end
+
+    def _end_if_nan(self, metrics: dict[str, float]) -> None:
+        nan = [name for name, value in metrics.items() if name.startswith("validation/") and math.isnan(value)]
+        if nan:
+            raise TrialEnd(Status.NAN, f"{', '.join(nan)} is NaN at step {self.state.global_step}.")
+
+    def _save_checkpoint(self) -> None:
+        settings = self.settings
+        if settings.keep_checkpoints is None or self._state_is_unsaved:
+            return
+        try:
+            resume.save(
+                settings.directory, self._snapshot(), self.log.fingerprint, self.backend, settings.keep_checkpoints
+            )
+        except UnsavedState as error:  # published submissions were scored without checkpoints
+            self._state_is_unsaved = True
+            self.progress.note(f"no checkpoints from here on: the submission's state cannot be saved ({error})")

@@ -1,0 +1,103 @@
+"""What identifies a trial and limits it. Known before a framework is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from algoperf import seeds
+from algoperf.checkpoint.files import Keep
+from algoperf.records.environment import python_hash
+from algoperf.records.trial_records import trial_dir
+from algoperf.submission.loading import submission_hashes, submission_name
+from algoperf.tuning.points import SearchSpace
+from algoperf.versions import Version
+from algoperf.workload.definition import Framework, WorkloadDefinition
+
+Ruleset = Literal["external", "self"]
+RULESETS: tuple[Ruleset, ...] = ("external", "self")
+CompilePolicy = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSettings:
+    """One trial: which workload, which submission, which point, within which limits.
+
+    Attributes:
+      definition: the workload at the scale of the trial.
+      version: the benchmark version whose limits apply.
+      submission_file: the submission's Python file.
+      study, trial: the trial's place in the tuning ruleset; `seed` is the user's.
+      hyperparameters: the point of an external tuning trial; None under self-tuning.
+      search_space: what the point was taken from, for the records; it is no part of what identifies the trial.
+      data_dir: the workload's preprocessed data; output_dir: root of all run folders.
+      max_global_steps: stop after so many steps; None for no such limit.
+      eval_every_steps: evaluate by steps instead of by time; such runs are not official.
+      skip_evals: never evaluate; the budget still holds.
+      keep_checkpoints: "last", "all", or None for no checkpoints at all.
+      compile_policy: "auto" compiles as published on GPUs only.
+    """
+
+    definition: WorkloadDefinition
+    version: Version
+    framework: Framework
+    submission_file: Path
+    ruleset: Ruleset
+    study: int
+    trial: int
+    seed: int
+    hyperparameters: Mapping[str, Any] | None
+    search_space: SearchSpace | None = None
+    data_dir: Path
+    output_dir: Path
+    max_global_steps: int | None = None
+    eval_every_steps: int | None = None
+    skip_evals: bool = False
+    keep_checkpoints: Keep | None = "last"
+    compile_policy: CompilePolicy = "auto"
+
+    @property
+    def submission(self) -> str:
+        """The submission's name."""
+        return submission_name(self.submission_file)
+
+    @property
+    def directory(self) -> Path:
+        """The folder of the trial's records."""
+        return trial_dir(self.output_dir, self.submission, self.study, self.definition.name, self.framework, self.trial)
+
+    @property
+    def trial_seed(self) -> int:
+        """The seed from which all randomness of the trial follows."""
+        return seeds.derive(self.version.name, self.submission, self.definition.name, self.study, self.trial, self.seed)
+
+    @property
+    def budget_sec(self) -> float:
+        """Submission time allowed, in seconds."""
+        return self.version.max_runtime_sec(self.definition.name, self.ruleset, self.definition.scale)
+
+    def describe(self) -> dict[str, Any]:
+        """The settings in plain words, as records and fingerprints hold them."""
+        return {
+            "workload": self.definition.name,
+            "scale": self.definition.scale,
+            "version": self.version.name,
+            "framework": self.framework,
+            "submission": self.submission,
+            "ruleset": self.ruleset,
+            "study": self.study,
+            "trial": self.trial,
+            "seed": self.seed,
+            "hyperparameters": None if self.hyperparameters is None else dict(self.hyperparameters),
+            "max_global_steps": self.max_global_steps,
+            "eval_every_steps": self.eval_every_steps,
+            "skip_evals": self.skip_evals,
+            "compile_policy": self.compile_policy,
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """Settings, submission and cube: what must be equal for a trial to count as done or to be resumed."""
+        files = {f"submission file {name}": digest for name, digest in submission_hashes(self.submission_file).items()}
+        return {**self.describe(), **files, "cube code": python_hash(self.definition.folder)}

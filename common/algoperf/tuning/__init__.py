@@ -1,0 +1,1 @@
+"""Search spaces, trial points, and which (study, trial) gets which point."""

@@ -1,0 +1,122 @@
+"""A workload as data: dataset, model, loss and metric, and how its variants differ.
+
+What submissions see of it, a `spec.Workload`, is made by the bindings in `frameworks/`. Targets, budgets,
+evaluation periods and step hints belong to a benchmark version and live in `versions/`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+
+from algoperf.data.contracts import Batch, Dataset
+from algoperf.errors import unknown
+from algoperf.metrics.base import Evaluation
+from algoperf.spec import LossType
+from algoperf.versions import Scale
+
+Framework = Literal["jax", "pytorch"]
+FRAMEWORKS: tuple[Framework, ...] = ("jax", "pytorch")
+_MERGED = {"model", "properties"}
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadDefinition:
+    """The definition of one workload.
+
+    Attributes:
+      name: as in run folders and version files; the cube's folder has the name of the base workload.
+      dataset: where the data comes from; several workloads may share one.
+      loss_type: which loss submissions are told it is, as published.
+      loss: which loss function computes it, where the published type names another one; `loss_type` if None.
+      evaluation: device function and accumulator of the metrics.
+      num_train_examples, num_eval_train_examples, num_validation_examples, num_test_examples: counts of
+        examples; `num_test_examples` is None where there is no test split.
+      eval_batch_size: global batch size of evaluations.
+      example_batch: makes a batch of one example without any data, for shapes and types.
+      model: settings that the model builders in `model_jax.py` and `model_torch.py` read.
+      input_stats: `(mean, standard deviation)` that inputs are normalised with, if they are.
+      output_params: names of the output layer's parameters (PyTorch) or top-level groups (JAX).
+      dropout: default dropout rate; None where the model takes no dropout rate.
+      channels_last: whether `inputs` are NHWC images, which the PyTorch binding turns into NCHW.
+      torch_train_weights: whether PyTorch training batches carry a boolean `weights` mask (as published); it is all
+        true where the dataset has none.
+      torch_compile: what `torch.compile` is applied to on GPUs, as published: of {"model", "loss"}.
+      properties: further attributes of the bound workload; published submissions and meta data know them.
+      variants: name -> fields that differ. Mappings given for `model` and `properties` are merged, anything else is
+        replaced.
+      mini: fields that differ at scale `mini`, in the same form.
+      folder: the cube's folder; filled in by the registry.
+    """
+
+    name: str
+    dataset: Dataset
+    loss_type: LossType
+    evaluation: Evaluation
+    num_train_examples: int
+    num_eval_train_examples: int
+    num_validation_examples: int
+    num_test_examples: int | None
+    eval_batch_size: int
+    example_batch: Callable[[], Batch]
+    output_params: Mapping[Framework, frozenset[str]]
+    model: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    loss: LossType | None = None
+    input_stats: tuple[Any, Any] | None = None
+    dropout: float | None = None
+    channels_last: bool = False
+    torch_train_weights: bool = False
+    torch_compile: frozenset[str] = frozenset()
+    properties: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
+    mini: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    scale: Scale = "full"
+    folder: Path = Path()
+
+    def with_fields(self, changes: Mapping[str, Any]) -> WorkloadDefinition:
+        """The same workload with fields replaced; `model` settings and `properties` are merged."""
+        merged = dict(changes)
+        for name in changes.keys() & _MERGED:
+            merged[name] = MappingProxyType({**getattr(self, name), **changes[name]})
+        return dataclasses.replace(self, **merged)
+
+    @property
+    def computed_loss(self) -> LossType:
+        """The loss function that is applied."""
+        return self.loss or self.loss_type
+
+    def variant(self, name: str) -> WorkloadDefinition:
+        """The base workload or one of its variants, by name."""
+        if name == self.name:
+            return self
+        if name not in self.variants:
+            raise unknown("variant", name, [self.name, *self.variants])
+        return self.with_fields({**self.variants[name], "name": name})
+
+    def at(self, scale: Scale) -> WorkloadDefinition:
+        """The workload at a scale: `full`, or `mini` for small models on generated data."""
+        return self if scale == "full" else self.with_fields({**self.mini, "scale": "mini"})
+
+    def num_examples(self, split: str) -> int | None:
+        """Examples that one evaluation counts on a split (on `train`: the whole split)."""
+        return {
+            "train": self.num_train_examples,
+            "eval_train": self.num_eval_train_examples,
+            "validation": self.num_validation_examples,
+            "test": self.num_test_examples,
+        }[split]
+
+
+def example_image(side: int, num_channels: int = 3) -> Callable[[], Batch]:
+    """An `example_batch` of one square image and its label."""
+    return lambda: {
+        "inputs": np.ones((1, side, side, num_channels), np.float32),
+        "targets": np.zeros((1,), np.int32),
+    }

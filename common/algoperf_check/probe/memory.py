@@ -1,0 +1,48 @@
+"""Whether a submission's state fits into the devices: an estimate, in proportion to what tiny workloads need.
+
+Parameters, gradients and optimizer state are counted, in float32 on every device; activations, copies of the state that
+an update makes, and states that grow faster than the parameters are not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from algoperf.versions import Version
+from algoperf_check.findings import Finding
+from algoperf_check.probe.rules import RULES
+
+PARAMETER_COUNTS: dict[str, int] = json.loads((Path(__file__).parent / "parameter_counts.json").read_text())
+_BYTES = 4
+_LITTLE_ROOM = 0.8
+
+
+def device_bytes(version: Version) -> float:
+    """Memory of one device of the version's hardware."""
+    return float(re.findall(r"(\d+) GB", version.hardware)[-1]) * 1e9
+
+
+def num_devices(version: Version) -> int:
+    """Devices of the version's hardware."""
+    return int(version.hardware.split("x")[0])
+
+
+def estimate(num_parameters: int, state_bytes_per_parameter: float) -> float:
+    """Bytes of parameters, gradients and optimizer state."""
+    return num_parameters * (2 * _BYTES + state_bytes_per_parameter)
+
+
+def findings(version: Version, state_bytes_per_parameter: float) -> Iterator[Finding]:
+    """What does not fit, or hardly, by scored workload."""
+    available = device_bytes(version)
+    for workload in version.scored:
+        needed = estimate(PARAMETER_COUNTS[workload], state_bytes_per_parameter)
+        if needed > _LITTLE_ROOM * available:
+            what = (
+                f"{workload}: about {needed / 1e9:.1f} GB of {available / 1e9:.0f} GB per device for parameters, "
+                f"gradients and {state_bytes_per_parameter:.0f} bytes of state per parameter, without activations."
+            )
+            yield Finding(RULES["16.1" if needed > available else "16.2"], what)

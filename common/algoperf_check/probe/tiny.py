@@ -1,0 +1,213 @@
+"""Tiny workloads: ordinary definitions, one per loss type, on data that is made in memory.
+
+Together their parameters have all types, and their batches all forms that submissions meet: images, categories,
+tokens, frames with paddings, images as targets. `names` chooses what parameters are called: as usual ("plain"),
+otherwise ("renamed"), otherwise and in the opposite order ("reordered"). Values and randomness are the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from algoperf.data.batches.arrays import StoredArrays
+from algoperf.data.batches.seeding import keyed_generator
+from algoperf.data.contracts import Batch
+from algoperf.metrics.base import Evaluation
+from algoperf.metrics.means import MeanOverExamples
+from algoperf.spec import LossType
+from algoperf.versions import Limits, Version
+from algoperf.workload.definition import WorkloadDefinition
+
+Names = Literal["plain", "renamed", "reordered"]
+Arrays = dict[str, np.ndarray]
+NUM_EXAMPLES = 64
+BATCH_SIZE = 16
+STEP_HINT = 100
+_NUM_FRAMES, _NUM_LABELS = 12, 3
+_OTHER_TARGET_FACTOR = 1.01
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """One tiny workload.
+
+    Attributes:
+      task: its name in reports, and that of its model.
+      alias: the scored workload under whose name and targets it runs when names are plain.
+      loss_type: the loss.
+      make: makes the arrays of so many examples, as they are stored.
+      dropout: default dropout rate; None where the model takes none.
+      images: whether inputs are NHWC images.
+    """
+
+    task: str
+    alias: str
+    loss_type: LossType
+    make: Callable[[np.random.Generator, int], Arrays]
+    dropout: float | None = None
+    images: bool = False
+
+    def definition(self, names: Names) -> WorkloadDefinition:
+        """The workload: under the name of a scored one if names are plain, else under one that says nothing."""
+        return WorkloadDefinition(
+            name=self.alias if names == "plain" else f"w{len(self.task)}{ord(self.task[0])}",
+            dataset=_Made(self),
+            loss_type=self.loss_type,
+            evaluation=Evaluation(step="mean_loss", accumulator=MeanOverExamples),
+            num_train_examples=NUM_EXAMPLES,
+            num_eval_train_examples=NUM_EXAMPLES // 2,
+            num_validation_examples=NUM_EXAMPLES // 2,
+            num_test_examples=NUM_EXAMPLES // 2,
+            eval_batch_size=NUM_EXAMPLES // 2,
+            example_batch=functools.partial(self._batch, 1),
+            model={"task": self.task, "names": names},
+            output_params={"jax": _Heads(), "pytorch": _Heads()},
+            dropout=self.dropout,
+            channels_last=self.images,
+            torch_train_weights=self.images,
+            folder=Path(__file__).parent / "cube",
+        )
+
+    def _batch(self, num_rows: int) -> Batch:
+        return _finish(self.make(keyed_generator("probe", self.task, "example"), num_rows))
+
+
+class _Heads(frozenset[str]):
+    """The names of output layers, whatever is put around them."""
+
+    def __contains__(self, name: object) -> bool:
+        return "head" in str(name)
+
+
+class _Store:
+    """What a store offers, in memory."""
+
+    hash = "made in memory"
+
+    def __init__(self, splits: Mapping[str, Arrays]) -> None:
+        self._splits = splits
+
+    def num_examples(self, split: str) -> int:
+        """Examples of a split."""
+        return len(next(iter(self._splits[split].values())))
+
+    def split(self, name: str) -> Arrays:
+        """Its fields."""
+        return self._splits[name]
+
+    def warm(self) -> None:
+        """It is warm."""
+
+
+class _Made:
+    """A dataset without files."""
+
+    def __init__(self, tiny: Tiny) -> None:
+        self.name = tiny.task
+        self._make = tiny.make
+
+    def download(self, raw_dir: Path) -> None:
+        """There is nothing to fetch."""
+
+    miniature = download
+
+    def preprocess(self, raw_dir: Path, data_dir: Path) -> None:
+        """There is nothing to prepare."""
+
+    def open(self, data_dir: Path) -> StoredArrays:
+        """The same data at every call."""
+        del data_dir
+        counts = {"train": NUM_EXAMPLES, "validation": NUM_EXAMPLES // 2, "test": NUM_EXAMPLES // 2}
+        splits = {
+            split: self._make(keyed_generator("probe", self.name, split), count) for split, count in counts.items()
+        }
+        return StoredArrays(_Store(splits), _finish)  # type: ignore[arg-type]
+
+
+def _finish(rows: Arrays) -> Batch:
+    """Frames and labels go with their paddings, in pairs."""
+    pairs = {name for name in rows if f"{name}_paddings" in rows}
+    return {
+        name: (value, rows[f"{name}_paddings"]) if name in pairs else value
+        for name, value in rows.items()
+        if not name.endswith("_paddings")
+    }
+
+
+def _images(random: np.random.Generator, num_rows: int) -> Arrays:
+    targets = random.integers(0, 4, num_rows).astype(np.int32)
+    inputs = random.normal(size=(num_rows, 8, 8, 3)) + targets[:, None, None, None] / 2
+    return {"inputs": inputs.astype(np.float32), "targets": targets}
+
+
+def _clicks(random: np.random.Generator, num_rows: int) -> Arrays:
+    numbers, categories = random.normal(size=(num_rows, 4)), random.integers(0, 12, (num_rows, 3))
+    targets = (numbers[:, :1] + categories[:, :1] / 6 > 1).astype(np.float32)
+    return {"inputs": np.concatenate([numbers, categories], axis=1).astype(np.float32), "targets": targets}
+
+
+def _tokens(random: np.random.Generator, num_rows: int) -> Arrays:
+    inputs = random.integers(0, 10, (num_rows, 6)).astype(np.int32)
+    targets = np.stack([inputs.mean(axis=1) / 5 - 1, (inputs == 3).mean(axis=1)], axis=1)
+    return {"inputs": inputs, "targets": targets.astype(np.float32)}
+
+
+def _speech(random: np.random.Generator, num_rows: int) -> Arrays:
+    labels = random.integers(1, 6, (num_rows, _NUM_LABELS))
+    frames = random.normal(size=(num_rows, _NUM_FRAMES, 5)) * 0.3
+    for place in range(_NUM_LABELS):
+        frames[np.arange(num_rows), 1 + 3 * place, labels[:, place] - 1] += 2
+    lengths = random.integers(9, _NUM_FRAMES + 1, num_rows)
+    short = (random.random(num_rows) < 0.3).astype(np.float32)
+    label_paddings = np.zeros((num_rows, _NUM_LABELS), np.float32)
+    label_paddings[:, -1] = short
+    return {
+        "inputs": frames.astype(np.float32),
+        "inputs_paddings": (np.arange(_NUM_FRAMES) >= lengths[:, None]).astype(np.float32),
+        "targets": labels.astype(np.float32),
+        "targets_paddings": label_paddings,
+    }
+
+
+def _pictures(random: np.random.Generator, num_rows: int) -> Arrays:
+    targets = np.cumsum(random.normal(size=(num_rows, 8, 8)), axis=2) / 3
+    return {
+        "inputs": (targets + random.normal(size=targets.shape) / 3).astype(np.float32),
+        "targets": targets.astype(np.float32),
+    }
+
+
+TINIES = (
+    Tiny("images", "imagenet_resnet", LossType.SOFTMAX_CROSS_ENTROPY, _images, dropout=0.1, images=True),
+    Tiny("clicks", "criteo1tb", LossType.SIGMOID_CROSS_ENTROPY, _clicks),
+    Tiny("tokens", "wmt", LossType.MEAN_SQUARED_ERROR, _tokens),
+    Tiny("speech", "librispeech_conformer", LossType.CTC_LOSS, _speech),
+    Tiny("pictures", "fastmri", LossType.MEAN_ABSOLUTE_ERROR, _pictures, dropout=0.0),
+)
+
+
+def with_limits(version: Version, tiny: Tiny, definition: WorkloadDefinition) -> Version:
+    """The version with limits for a tiny workload: budgets of the scored one, a target that is never reached.
+
+    The metric is the loss. Under another name the target is a little different.
+    """
+    scored = version.limits(tiny.alias)
+    factor = 1.0 if definition.name == tiny.alias else _OTHER_TARGET_FACTOR
+    limits = Limits(
+        metric="loss",
+        goal="min",
+        validation_target=-factor * abs(scored.validation_target),
+        test_target=-factor * abs(scored.test_target or math.inf),
+        max_runtime_sec=scored.max_runtime_sec,
+        eval_period_sec=scored.eval_period_sec,
+        step_hint=STEP_HINT,
+    )
+    return dataclasses.replace(version, table={**version.table, definition.name: {"full": limits}})

@@ -1,0 +1,123 @@
+"""The result of a check, for people and for programs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from algoperf_check.findings import Finding, Level
+from algoperf_check.request import CheckRequest
+
+_WIDTH = 110
+_LONGEST_LINE = 90
+_MOST_PLACES = 10
+_COLOURS: dict[Level, str] = {"error": "red", "warning": "yellow"}
+
+
+def in_order(number: str) -> tuple[int, ...]:
+    """Sorts rule numbers by value: 2.1 before 10.1."""
+    return tuple(int(part) for part in number.split("."))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found in a submission.
+
+    Attributes:
+      request: what was checked.
+      static_only: whether nothing of the submission was run.
+      findings: errors before warnings, by rule and place.
+    """
+
+    request: CheckRequest
+    static_only: bool
+    findings: tuple[Finding, ...]
+
+    def __post_init__(self) -> None:
+        def key(finding: Finding) -> tuple:
+            number = in_order(finding.rule.number)
+            return finding.rule.level != "error", number, finding.file or "", finding.line or 0, finding.what
+
+        object.__setattr__(self, "findings", tuple(sorted(self.findings, key=key)))
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that make the check fail."""
+        return tuple(finding for finding in self.findings if finding.rule.level == "error")
+
+    @property
+    def summary(self) -> str:
+        """Number of errors and warnings, and what was done, in one line."""
+        errors, warnings = len(self.errors), len(self.findings) - len(self.errors)
+        how = "read only" if self.static_only else "read and tried"
+        request = self.request
+        about = ", ".join(
+            (request.framework or "framework unknown", f"ruleset {request.ruleset}", request.version.name)
+        )
+        return f"{request.name} ({about}; {how}): {_count(errors, 'error')}, {_count(warnings, 'warning')}."
+
+    def as_text(self) -> str:
+        """For people: findings under their rules, with code, reason and remedy. `click.echo` cuts the colours off."""
+        parts, folder = [], _shown_folder(self.request.folder)
+        for rule, group in itertools.groupby(self.findings, key=lambda finding: finding.rule):
+            name = click.style(f"{rule.level} {rule.number}", fg=_COLOURS[rule.level], bold=True)
+            lines, found = [f"{name}: {rule.title}"], list(group)
+            for finding in found[:_MOST_PLACES]:
+                place = f"{folder}{finding.place}: " if finding.place else ""
+                lines += _wrapped(f"{place}{finding.what}", "  ")
+                code = self._code(finding)
+                lines += [f"      {code}"] if code else []
+            if len(found) > _MOST_PLACES:
+                lines.append(f"  and {len(found) - _MOST_PLACES} more; --json has all of them")
+            lines += [*_wrapped(f"Why: {rule.why}", "  "), *_wrapped(f"Do: {rule.remedy}", "  "), f"  See: {rule.link}"]
+            parts.append("\n".join(lines))
+        return "\n\n".join([*parts, self.summary])
+
+    def as_json(self) -> str:
+        """For programs: one object with the request, the counts and all findings."""
+        request = self.request
+        content = {
+            "submission": str(request.submission),
+            "name": request.name,
+            "framework": request.framework,
+            "ruleset": request.ruleset,
+            "version": request.version.name,
+            "static_only": self.static_only,
+            "errors": len(self.errors),
+            "warnings": len(self.findings) - len(self.errors),
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+        return json.dumps(content, indent=2)
+
+    def _code(self, finding: Finding) -> str | None:
+        """The line of code that a finding is about."""
+        if finding.file is None or finding.line is None:
+            return None
+        try:
+            lines = (self.request.folder / finding.file).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return None
+        code = lines[finding.line - 1].strip() if 0 < finding.line <= len(lines) else ""
+        return textwrap.shorten(code, _LONGEST_LINE, placeholder=" ...")
+
+
+def _shown_folder(folder: Path) -> str:
+    """The beginning of places: below the working directory relative to it, so that terminals and editors find them."""
+    here = Path.cwd()
+    inside = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return "" if inside == Path() else f"{inside.as_posix()}/"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=False
+    ) or [indent]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

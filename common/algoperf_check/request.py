@@ -1,0 +1,65 @@
+"""What is to be checked, and what can be told about it without importing it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
+from algoperf.versions import Version
+from algoperf.workload.definition import Framework
+
+Ruleset = Literal["external", "self"]
+RULESET_FOLDERS: dict[str, Ruleset] = {"external_tuning": "external", "self_tuning": "self"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRequest:
+    """One submission to check.
+
+    Attributes:
+      submission: the folder or `.py` file that was given.
+      framework: the submission's framework; None only for a static check, where it need not be known.
+      ruleset: external: the harness chooses hyperparameters from a search space; self: the submission does.
+      version: the benchmark version whose numbers apply.
+      smoke: also train on workloads at scale mini.
+    """
+
+    submission: Path
+    framework: Framework | None
+    ruleset: Ruleset
+    version: Version
+    smoke: bool = False
+
+    @functools.cached_property
+    def file(self) -> Path:
+        """The submission's main Python file. UserError if there is none."""
+        return submission_file(self.submission)
+
+    @property
+    def folder(self) -> Path:
+        """The submission's folder; places of findings are relative to it."""
+        return self.file.parent
+
+    @property
+    def name(self) -> str:
+        """The submission's name in run folders and tables."""
+        return submission_name(self.file)
+
+    @property
+    def search_space(self) -> Path:
+        """Where the search space of external tuning lies, if there is one."""
+        return self.folder / SEARCH_SPACE_FILE
+
+
+def ruleset_folder(folder: Path) -> Ruleset | None:
+    """The ruleset that a folder is filed under: the nearest folder above it that is named like one."""
+    return next((RULESET_FOLDERS[part.name] for part in folder.parents if part.name in RULESET_FOLDERS), None)
+
+
+def infer_ruleset(file: Path) -> Ruleset:
+    """The ruleset of a submission by its place, else external if it has a search space."""
+    by_place = ruleset_folder(file.parent)
+    return by_place or ("external" if (file.parent / SEARCH_SPACE_FILE).is_file() else "self")

@@ -1,0 +1,50 @@
+"""The static half of `algoperf check`: what can be read off a submission's files without importing them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from algoperf_check.findings import Finding
+from algoperf_check.request import CheckRequest
+from algoperf_check.static import (
+    batch_size,
+    calls,
+    comparisons,
+    environment,
+    formalities,
+    literals,
+    requirements,
+    search_space,
+    uses,
+    workload_use,
+    writes,
+)
+from algoperf_check.static.analysis import Analysis
+from algoperf_check.static.source import read_sources
+
+_OF_CODE = (literals, workload_use, comparisons, batch_size, writes, uses, calls, environment)
+_OF_FILES = (search_space, requirements, formalities)
+_DEEPEST = 20_000
+
+
+def run(request: CheckRequest) -> list[Finding]:
+    """All findings of the static checks, without repetitions."""
+    with _deep_recursion():
+        sources, findings = read_sources(request.file)
+        analysis = Analysis.of(request, sources)
+        for part in (*_OF_CODE, *_OF_FILES):
+            findings += part.check(analysis)
+    return list(dict.fromkeys(findings))
+
+
+@contextlib.contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Expressions may be nested as deeply as the compiler takes them; walking them takes a few calls per level."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _DEEPEST))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)

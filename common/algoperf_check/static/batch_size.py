@@ -1,0 +1,179 @@
+"""Section 3: code that serves `get_batch_size` only, where workload names belong, and what it may do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from algoperf_check.findings import Finding
+from algoperf_check.static.constants import UNKNOWN
+from algoperf_check.static.project import File, Project
+
+if TYPE_CHECKING:
+    from algoperf_check.static.analysis import Analysis
+
+ROOTS = ("get_batch_size", "get_eval_batch_size")
+_OTHER_FUNCTIONS = ("init_optimizer_state", "update_params", "prepare_for_eval", "data_selection")
+_CHANGING = ("add", "append", "extend", "insert", "setdefault", "update", "__setitem__")
+
+_SETTERS = ("object.__setattr__", "setattr")
+
+_Entity = tuple[File, str]
+
+
+class BatchSizeCode:
+    """Functions and tables of the files' top level that nothing but `get_batch_size` uses."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._roots = {
+            (file, name) for file in project.files for name in ROOTS if file.scopes.module.bindings.get(name)
+        }
+        users = self._users()
+        allowed = self._roots | {entity for entity in users if entity[1] not in _OTHER_FUNCTIONS}
+        while True:
+            misused = {
+                entity
+                for entity in allowed - self._roots
+                if not all(owners and owners <= allowed for owners in users[entity])
+            }
+            if not misused:
+                break
+            allowed -= misused
+        self._allowed = allowed
+
+    def __contains__(self, node: ast.AST) -> bool:
+        owners = self._owners(node)
+        return bool(owners) and owners <= self._allowed
+
+    def functions(self) -> list[ast.FunctionDef]:
+        """The functions among it."""
+        return [
+            binding.node
+            for file, name in self._allowed
+            for binding in file.scopes.module.bindings[name]
+            if isinstance(binding.node, ast.FunctionDef)
+        ]
+
+    def tables(self) -> list[ast.expr]:
+        """The values assigned to names among it."""
+        return [
+            binding.node
+            for file, name in self._allowed
+            for binding in file.scopes.module.bindings[name]
+            if binding.kind == "value" and isinstance(binding.node, ast.expr)
+        ]
+
+    def _users(self) -> dict[_Entity, list[frozenset[_Entity]]]:
+        """For every entity that is used: whom each use belongs to."""
+        users: dict[_Entity, list[frozenset[_Entity]]] = {}
+        for node in self._project.nodes(ast.Name, ast.Attribute):
+            entity = self._entity(node)
+            if entity is not None and isinstance(node.ctx, ast.Load):  # type: ignore[attr-defined]
+                owners = self._owners(node)
+                if entity not in owners:
+                    users.setdefault(entity, []).append(owners)
+        return users
+
+    def _entity(self, node: ast.AST) -> _Entity | None:
+        """The entity that a name, or the attribute of an imported file, refers to."""
+        project = self._project
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            for binding in project.bindings(node.value):
+                if binding.kind == "import":
+                    found = project.local(binding.target, binding.level, project.home(node))
+                    if found is not None and not found[1]:
+                        return found[0], node.attr
+        if isinstance(node, ast.Name):
+            file, bindings = project.home(node), project.bindings(node)
+            for binding in bindings:
+                if binding.kind == "import":
+                    found = project.local(binding.target, binding.level, file)
+                    return (found[0], found[1][0]) if found is not None and len(found[1]) == 1 else None
+            if bindings and bindings is file.scopes.module.bindings.get(node.id):
+                return file, node.id
+        return None
+
+    def _owners(self, node: ast.AST) -> frozenset[_Entity]:
+        """The entities whose definition a node is part of."""
+        file, top = self._project.home(node), node
+        for ancestor in self._project.enclosing(node):
+            if isinstance(ancestor, ast.Module):
+                break
+            top = ancestor
+        return frozenset((file, name) for name in _defined(top))
+
+
+def _defined(statement: ast.AST) -> Iterator[str]:
+    """The names that a statement of the top level defines or adds to."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield statement.name
+        return
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
+        targets = [statement.target]
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        targets = [statement.value.func.value] if isinstance(statement.value.func, ast.Attribute) else []
+    for target in targets:
+        inner = target.value if isinstance(target, ast.Subscript) else target
+        for part in inner.elts if isinstance(inner, (ast.Tuple, ast.List)) else [inner]:
+            if isinstance(part, ast.Name):
+                yield part.id
+
+
+def check(analysis: Analysis) -> Iterator[Finding]:
+    """Whether code of `get_batch_size` returns integers only, and leaves nothing behind."""
+    for function in analysis.batch_code.functions():
+        for node in ast.walk(function):
+            yield from _left_behind(analysis, node)
+            if function.name in ROOTS and isinstance(node, ast.Return):
+                yield from _returned(analysis, node)
+    for table in analysis.batch_code.tables():
+        values = analysis.constants(table)
+        for key, value in values.items() if isinstance(values, dict) else ():
+            if isinstance(key, str) and analysis.facts.is_name(key) and not _is_size(value):
+                yield analysis.project.finding("3.1", table, f"The entry for {key!r} is {value!r}.")
+
+
+def _is_size(value: object) -> bool:
+    return value is UNKNOWN or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _returned(analysis: Analysis, node: ast.Return) -> Iterator[Finding]:
+    value = None if node.value is None else analysis.constants(node.value)
+    if not _is_size(value):
+        yield analysis.project.finding("3.1", node, f"It returns {value!r}.")
+
+
+def _left_behind(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:
+    if isinstance(node, (ast.Global, ast.Nonlocal)):
+        yield analysis.project.finding("3.2", node, f"It assigns to {', '.join(node.names)}, which outlives the call.")
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+    for target in targets:
+        if isinstance(target, (ast.Attribute, ast.Subscript)) and _outlives(analysis, target.value):
+            what = f"It assigns to {ast.unparse(target)}, which outlives the call."
+            yield analysis.project.finding("3.2", node, what)
+    if isinstance(node, ast.Call) and analysis.names(node.func) in _SETTERS:
+        yield analysis.project.finding("3.2", node, "It sets an attribute, which outlives the call.")
+    elif (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _CHANGING
+        and _outlives(analysis, node.func.value)
+    ):
+        yield analysis.project.finding(
+            "3.2", node, f"It changes {ast.unparse(node.func.value)}, which outlives the call."
+        )
+
+
+def _outlives(analysis: Analysis, node: ast.AST) -> bool:
+    """Whether an object is not the function's own."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return True
+    bindings = analysis.project.home(node).scopes.of[node].bindings.get(node.id, [])
+    return not bindings or any(binding.kind == "parameter" for binding in bindings)
