@@ -17,7 +17,7 @@ from algoperf.errors import unknown
 from algoperf.versions import DEFAULT_VERSION, load_version
 
 BASELINES = common.ROOT / "submissions" / "baselines"
-BROKEN = common.ROOT / "tests" / "submissions" / "broken"
+BROKEN = common.ROOT / "tests" / "support" / "submissions" / "broken"
 # Steps at most, and between evaluations.
 STEPS = {"mnist": (20_000, 1_000), "cifar": (400, 25), "imagenet_resnet": (120, 10), "imagenet_vit": (150, 10),
          "ogbg": (250, 50)}  # fmt: skip

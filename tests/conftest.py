@@ -22,6 +22,7 @@ from algoperf import random_utils
 from algoperf.data.contracts import Dataset, place
 from algoperf.datasets.digits import DIGITS
 from algoperf.datasets.mnist.dataset import MNIST
+from places import REPOSITORY
 
 pytest.register_assert_rewrite("trial_runs")  # says what differs in its assertions, too
 
@@ -29,7 +30,7 @@ pytest.register_assert_rewrite("trial_runs")  # says what differs in its asserti
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The repository's root folder."""
-    return Path(__file__).resolve().parents[1]
+    return REPOSITORY
 
 
 @pytest.fixture(scope="session")

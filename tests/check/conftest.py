@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from check_snippets import HEADER, INFO
 
 from algoperf.versions import load_version
 from algoperf_check import static
 from algoperf_check.request import CheckRequest, infer_ruleset
+from check_snippets import HEADER, INFO
 
 
 @pytest.fixture

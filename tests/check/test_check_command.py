@@ -9,11 +9,11 @@ import subprocess
 import sys
 
 import pytest
-from check_snippets import step
 
 from algoperf.cli import main
 from algoperf_check.findings import RULES_PAGE
 from algoperf_check.rules import RULES
+from check_snippets import step
 
 FRAMEWORKS = ("flax", "jax", "jaxlib", "optax", "torch")
 
@@ -59,8 +59,11 @@ def test_text_shows_rule_place_code_reason_remedy_and_link(run, write):
 
 
 def test_places_elsewhere_are_absolute(run, repository):
-    done = run(repository / "tests/submissions/many_states_jax", "--static-only")
-    assert f"  {repository}/tests/submissions/many_states_jax/submission.py:83: `time.sleep` is used.\n" in done.stdout
+    done = run(repository / "tests/support/submissions/many_states_jax", "--static-only")
+    assert (
+        f"  {repository}/tests/support/submissions/many_states_jax/submission.py:83: `time.sleep` is used.\n"
+        in done.stdout
+    )
 
 
 def test_code_that_cannot_be_read_is_a_finding_with_its_place(run, write):
@@ -86,7 +89,7 @@ def test_json_on_standard_output(run, write):
 
 
 def test_json_in_a_file_beside_the_text(run, repository, tmp_path):
-    done = run(repository / "tests/submissions/faulty", "--static-only", "--json", "result.json")
+    done = run(repository / "tests/support/submissions/faulty", "--static-only", "--json", "result.json")
     assert done.returncode == 8
     assert "error 11.6" in done.stdout
     found = json.loads((tmp_path / "result.json").read_text())["findings"]

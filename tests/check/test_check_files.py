@@ -7,10 +7,10 @@ import json
 import shutil
 
 import pytest
-from check_snippets import INFO, step
 
 from algoperf_check.static import packages
 from algoperf_check.static.packages import harness_packages, pins
+from check_snippets import INFO, step
 
 POINT = {"learning_rate": 0.1, "beta": 0.9}
 READS = step("rate = hyperparameters.learning_rate * hyperparameters.beta")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from algoperf_check.static.framework import infer_framework
+from places import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY
 # Errors that test submissions have on purpose. They wait, exit and look around to test the harness.
 EXPECTED = {
-    "tests/submissions/many_faults": {"3.1"},
-    "tests/submissions/faulty": {"11.1", "11.2", "11.6"},
-    "tests/submissions/many_states_jax": {"11.2"},
-    "tests/submissions/many_states_pytorch": {"11.2"},
+    "tests/support/submissions/many_faults": {"3.1"},
+    "tests/support/submissions/faulty": {"11.1", "11.2", "11.6"},
+    "tests/support/submissions/many_states_jax": {"11.2"},
+    "tests/support/submissions/many_states_pytorch": {"11.2"},
     "tests/containers/submissions/calls_out": {"11.1"},
     "tests/containers/submissions/dies": {"6.2", "11.6"},
     "tests/containers/submissions/writes_outside": {"1.9"},
-    "tests/submissions/own_classes": {"6.2"},
+    "tests/support/submissions/own_classes": {"6.2"},
 }
 SHORT_LISTS = {"9.4"}  # test submissions need fewer points than a study has trials
 FOLDERS = sorted(

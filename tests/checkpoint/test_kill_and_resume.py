@@ -9,8 +9,9 @@ import time
 
 import psutil
 import pytest
-from dying import POINTS
 
+from dying import POINTS
+from places import TEST_SUBMISSIONS
 from trial_runs import Run, assert_same_outcome, content
 
 SEED = 2025
@@ -22,7 +23,7 @@ def trial(tmp_path, repository, data_root):
     """A trial that takes several seconds, and one that is left alone and runs beside it."""
 
     def make(framework: str, **options) -> tuple[Run, Run]:
-        folder = repository / "tests" / "submissions" / f"many_states_{framework}"
+        folder = TEST_SUBMISSIONS / f"many_states_{framework}"
         return tuple(Run(folder, framework, data_root, tmp_path / name, options) for name in ("broken", "whole"))
 
     return make

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from algoperf.datasets.digits import DIGITS
+from places import TEST_SUBMISSIONS
 from trial_runs import Run
 
 
@@ -18,7 +19,7 @@ def broken(tmp_path_factory, repository, data_root):
     """A trial that failed at step 25, with a checkpoint of step 20. Tests work on copies of it."""
     root = tmp_path_factory.mktemp("broken")
     folder = root / "submissions" / "faulty"
-    shutil.copytree(repository / "tests" / "submissions" / "faulty", folder)
+    shutil.copytree(TEST_SUBMISSIONS / "faulty", folder)
     options = {"ruleset": "external", "max_global_steps": 40, "eval_every_steps": 20, "num_trials": 1}
     run = Run(folder, "jax", data_root, root / "runs", options)
     with pytest.MonkeyPatch.context() as patch:
@@ -115,7 +116,7 @@ def test_a_checkpoint_of_other_data_is_refused(found, monkeypatch, capsys):
 
 def test_another_number_of_processes_is_refused(tmp_path, repository, data_root):
     """The message comes once, from the process that was asked, and not from each that found out."""
-    folder = repository / "tests" / "submissions" / "faulty"
+    folder = TEST_SUBMISSIONS / "faulty"
     run = Run(folder, "pytorch", data_root, tmp_path, {"max_global_steps": 40, "eval_every_steps": 20})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAULT", "update_params 25 raise")
@@ -201,7 +202,7 @@ def test_no_resume_starts_over_and_keeps_the_earlier_trial_aside(found, capsys, 
 
 
 def test_a_trial_in_progress_is_left_alone(tmp_path, repository, data_root, capsys):
-    folder = repository / "tests" / "submissions" / "faulty"
+    folder = TEST_SUBMISSIONS / "faulty"
     run = Run(folder, "jax", data_root, tmp_path, {"max_global_steps": 40})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAULT", "update_params 1 hang")

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from checkpoint_files import Files
 
 from algoperf.errors import AlgoperfError, CheckpointMismatch
 from algoperf.submission.loading import load_submission
+from checkpoint_files import Files
+from places import TEST_SUBMISSIONS
 
 
 class Pair(NamedTuple):
@@ -32,7 +33,7 @@ def files(tmp_path) -> Files:
 
 @pytest.fixture(scope="module")
 def own(repository):
-    load_submission(repository / "tests" / "submissions" / "own_classes")
+    load_submission(TEST_SUBMISSIONS / "own_classes")
     return sys.modules["algoperf_submission.submission"]
 
 

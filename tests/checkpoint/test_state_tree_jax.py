@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import flax.linen as nn
 import flax.struct
@@ -12,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from checkpoint_files import Files
 from flax.core import FrozenDict
 
 from algoperf.errors import CheckpointMismatch
+from checkpoint_files import Files
+from places import SUPPORT
 
 PARAMS = {"dense": {"kernel": jnp.ones((2, 3)), "bias": jnp.zeros(3)}, "scale": jnp.ones(())}
 
@@ -200,7 +200,7 @@ def test_placement_on_two_devices(tmp_path):
     """Replicated, split, on the second device, or free to move: as it was, and no recompilation."""
     script = f"""
     import sys
-    sys.path.insert(0, {str(Path(__file__).parent)!r})
+    sys.path.insert(0, {str(SUPPORT)!r})
     from pathlib import Path
     import jax, jax.numpy as jnp
     from algoperf import jax_sharding_utils as sharding

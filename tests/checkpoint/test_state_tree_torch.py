@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from checkpoint_files import Files
 from torch import nn
-from torch_training import model, same, train
 
 from algoperf.errors import AlgoperfError, CheckpointMismatch
+from checkpoint_files import Files
+from torch_training import model, same, train
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ import sys
 import numpy as np
 import pytest
 import torch
-from checkpoint_files import Files
 from torch import nn
 from torch.optim import lr_scheduler
-from torch_training import gradients, model, same, train
 
 from algoperf.errors import CheckpointMismatch
 from algoperf.submission.loading import load_submission
+from checkpoint_files import Files
+from places import TEST_SUBMISSIONS
+from torch_training import gradients, model, same, train
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_moments_in_bfloat16_stay_so(files):
 
 @pytest.fixture(scope="module")
 def own(repository):
-    load_submission(repository / "tests" / "submissions" / "own_classes")
+    load_submission(TEST_SUBMISSIONS / "own_classes")
     return sys.modules["algoperf_submission.submission"]
 
 

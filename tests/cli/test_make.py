@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from places import GOLDENS
+
 VENV = Path(sys.prefix)
 pytestmark = pytest.mark.skipif(
     not (VENV / "bin" / "algoperf").exists(), reason="the project is not installed in a virtual environment"
@@ -126,7 +128,7 @@ def test_a_submission_is_scored_against_recorded_baselines(make, repository, tmp
 
 
 def test_a_leaderboard_of_any_folder(make, repository, tmp_path):
-    with tarfile.open(repository / "tests" / "data" / "logs" / "v05_self.tar.xz") as archive:
+    with tarfile.open(GOLDENS / "logs" / "v05_self.tar.xz") as archive:
         archive.extractall(tmp_path / "logs", filter="data")
     arguments = ["leaderboard", f"LOGS={tmp_path}/logs", f"BOARD={tmp_path}/board", "VERSION=v0.5"]
     refused = make(*arguments)

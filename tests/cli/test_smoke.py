@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-BASELINES = Path(__file__).parents[2] / "submissions" / "baselines"
+from places import BASELINES
+
 BROKEN = """
 _update = update_params
 def update_params(*arguments, **keywords):

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from trial_servers import Part, trained
 
 from algoperf.records.trial_records import CsvFile
 from algoperf.workload.registry import find_workload
 from trial_runs import Run, assert_same_outcome
+from trial_servers import Part, trained
 
 SUBMISSIONS = Path(__file__).parent / "submissions"
 DIGITS_STEPS, OTHER_STEPS = (

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from cube_caller import ROOT, Caller, Cube, first_step
 
 

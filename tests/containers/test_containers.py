@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from cube_caller import ROOT, Cube, first_step
 
 pytestmark = pytest.mark.timeout(600)

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from places import REPOSITORY
+
+ROOT = REPOSITORY
 
 
 def test_files_of_all_cubes_are_up_to_date():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from contract_case import FRAMEWORKS, ROWS, Case, Jax, Torch, bind
 
 from algoperf.data.contracts import place
+from contract_case import FRAMEWORKS, ROWS, Case, Jax, Torch, bind
 
 
 @pytest.fixture(

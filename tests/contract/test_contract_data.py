@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contract_case import BATCH_SIZE, EVAL
-from contract_kinds import arrays, real_rows
 
 from algoperf.data.contracts import Shard
+from contract_case import BATCH_SIZE, EVAL
+from contract_kinds import arrays, real_rows
 
 
 def test_training_batches(case):

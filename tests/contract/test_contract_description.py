@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from contract_case import bind
 
 from algoperf import spec
 from algoperf.spec import ForwardPassMode, ParameterType, ShapeTuple
 from algoperf.versions import load_version
+from contract_case import bind
 
 
 def test_output_parameters_exist(case):

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from contract_kinds import Classification, binary_cross_entropy, cross_entropy
 
 from algoperf import spec
+from contract_kinds import Classification, binary_cross_entropy, cross_entropy
 
 
 @pytest.mark.parametrize("mask", [None, np.array([1, 0, 1, 1, 0], np.float32), np.array([True, False] * 2 + [True])])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract_case import BATCH_SIZE, EVAL, TRAIN, bind
 
 from algoperf.spec import ParameterType
+from contract_case import BATCH_SIZE, EVAL, TRAIN, bind
 
 
 def test_shapes_and_types_are_unknown_before_init(case):

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faulty_server import FaultyServer
 
 from algoperf.data.files import explaining_full_disk
 from algoperf.data.transfer.download import Patience, RemoteFile, download
 from algoperf.data.transfer.partial_download import PartialFile
 from algoperf.errors import DataError, UserError
+from faulty_server import FaultyServer
 
 CONTENT = np.random.default_rng(0).bytes(700_000)
 QUICK = Patience(timeout_sec=2, attempts=3, backoff_sec=0.01, report_period_sec=0.05)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,9 @@ from algoperf.data.contracts import Shard
 from algoperf.datasets.ogbg.batches import MISSING, MoleculeEvaluationBatches, Molecules, MoleculeTrainingBatches
 from algoperf.datasets.ogbg.dataset import MOLPCBA, MolPcba
 from algoperf.errors import UserError
+from places import GOLDENS
 
-GOLDENS = Path(__file__).parent / "goldens" / "forward" / "inputs"
+INPUTS = GOLDENS / "forward" / "inputs"
 
 
 def molecules(sizes, budget, *, seed=0, num_tasks=2) -> Molecules:
@@ -61,7 +61,7 @@ def numbers_of(batch, num_parts) -> list[int]:
 @pytest.fixture(scope="module")
 def published() -> Molecules:
     """The raw graphs of the golden files, for batches of four."""
-    with np.load(GOLDENS / "ogbg_raw_graphs.seed0.npz") as file:
+    with np.load(INPUTS / "ogbg_raw_graphs.seed0.npz") as file:
         graphs = [{name: file[f"graph{number:02d}__{name}"] for name in FIELDS} for number in range(9)]
     joined = {name: np.concatenate([graph[name] for graph in graphs]) for name in FIELDS}
     arrays = {
@@ -83,7 +83,7 @@ def test_batches_are_those_of_the_reference(published):
     batches = MoleculeEvaluationBatches(published, np.arange(9), shard=Shard())
     found = [batch["inputs"].n_node.tolist() for batch in batches]
     assert found == [[34, 27, 26, 9, 9], [35, 17, 36, 17, 0], [36, 12, 57, 0, 0]]
-    with np.load(GOLDENS / "ogbg.jax.seed0.npz") as expected:
+    with np.load(INPUTS / "ogbg.jax.seed0.npz") as expected:
         batch = batches[0]
         for name in ("nodes", "edges", "senders", "receivers", "n_node", "n_edge"):
             np.testing.assert_array_equal(getattr(batch["inputs"], name), expected[f"inputs__{name}"], err_msg=name)

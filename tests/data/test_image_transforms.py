@@ -5,7 +5,6 @@ import io
 import numpy as np
 import pytest
 import simplejpeg
-from image_archives import jpeg, picture
 from PIL import Image, ImageOps
 
 from algoperf.data.images import bicubic, crops, randaugment
@@ -14,6 +13,7 @@ from algoperf.data.images import turbojpeg as turbo
 from algoperf.datasets.imagenet.dataset import MEAN, STDDEV
 from algoperf.datasets.imagenet.examples import NUM_DRAWS, Recipe
 from algoperf.errors import DataError
+from image_archives import jpeg, picture
 
 # --- crops -------------------------------------------------------------------------------------------------------
 

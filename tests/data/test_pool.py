@@ -11,17 +11,18 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from row_sources import Counting, Failing, Slow
 
 from algoperf.data.workers.pool import Task, WorkerPool, default_num_workers
 from algoperf.errors import AlgoperfError, DataError, UserError
+from places import SUPPORT
+from row_sources import Counting, Failing, Slow
 
 NUM_ROWS = 40
 
 
 @pytest.fixture(autouse=True)
 def _sources_are_found_by_workers(monkeypatch):
-    path = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    path = [str(SUPPORT), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
 
 

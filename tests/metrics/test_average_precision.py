@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algoperf.metrics.average_precision import MultiLabelMetrics, average_precision, mean_average_precision
+from places import GOLDENS
 
-GOLDENS = Path(__file__).parents[1] / "data" / "goldens" / "metrics"
-REFERENCE = json.loads((GOLDENS / "ogbg_map.json").read_text())
-with np.load(GOLDENS / "ogbg_map.npz") as _file:
+METRICS = GOLDENS / "metrics"
+REFERENCE = json.loads((METRICS / "ogbg_map.json").read_text())
+with np.load(METRICS / "ogbg_map.npz") as _file:
     ARRAYS = dict(_file)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from image_models import VITS, bind, named
 
 from algoperf.random_utils import PRNGKey
 from algoperf.workload.registry import find_workload
+from image_models import VITS, bind, named
 
 
 def cases(names):

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 import torch
-from image_models import NUM_CLASSES, RESNETS, VITS, bind, images, in_jax, named
 
 from algoperf.spec import ForwardPassMode
 from algoperf.workload.registry import find_workload
+from image_models import NUM_CLASSES, RESNETS, VITS, bind, images, in_jax, named
 
 TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
 

@@ -2,10 +2,10 @@
 
 from types import SimpleNamespace
 
-import golden
 import numpy as np
 import pytest
 
+import golden
 from algoperf.spec import LossType
 
 GOLDEN = golden.read("metrics/classification")

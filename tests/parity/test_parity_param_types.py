@@ -1,8 +1,8 @@
 """The types of all published parameters, by their names alone: no cube is needed."""
 
-import golden
 import pytest
 
+import golden
 from algoperf.workload.param_types import jax_param_types, torch_param_type
 
 FILES = golden.names("params/*.json")

@@ -1,8 +1,8 @@
 """Tuning points against the reference's: the same floating point numbers, in the order of the sequence."""
 
-import golden
 import pytest
 
+import golden
 from algoperf.tuning.points import odd_primes_below, quasi_random_points, trial_point, van_der_corput
 
 FILES = golden.names("halton/*.json")

@@ -2,10 +2,10 @@
 
 import re
 
-import golden
 import numpy as np
 import pytest
 
+import golden
 from algoperf import random_utils
 from algoperf.seeds import TrialKeys
 

@@ -12,14 +12,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import golden
 import numpy as np
 import pytest
-from side import Losses, open_side
 
+import golden
 from algoperf.errors import UserError
 from algoperf.spec import LossType, ParameterType
 from algoperf.workload.registry import cube_folders, find_workload
+from side import Losses, open_side
 
 # Where this benchmark differs from the reference on purpose (docs/differences.md).
 # The reference misspells the output bias of mnist:
@@ -56,7 +56,7 @@ FORWARD = ("forward/*.seed[0-9]*.json", "forward_f64/*.seed[0-9]*.json")
 @pytest.mark.skipif(golden.COMPLETE, reason="there is a folder of golden files")
 def test_all_golden_files():
     """In the report, this says that most cases were not there to be collected."""
-    pytest.skip(f"no golden files at {golden.FOLDER} (ALGOPERF_GOLDENS): only the copies in tests/data are used")
+    pytest.skip(f"no golden files at {golden.FOLDER} (ALGOPERF_GOLDENS): only the copies in tests/goldens are used")
 
 
 @pytest.mark.parametrize("pattern", [PARAMS, CROSSCHECK, *FORWARD])

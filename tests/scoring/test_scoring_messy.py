@@ -12,8 +12,9 @@ import pytest
 import algoperf_scoring
 from algoperf.versions import load_version
 from algoperf_scoring import Leaderboard
+from places import GOLDENS
 
-ARCHIVE = Path(__file__).parents[1] / "data" / "logs" / "messy.tar.xz"
+ARCHIVE = GOLDENS / "logs" / "messy.tar.xz"
 
 
 @pytest.fixture(scope="module")

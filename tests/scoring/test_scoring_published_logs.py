@@ -20,9 +20,9 @@ import algoperf_scoring
 from algoperf.versions import load_version
 from algoperf_scoring import AS_PUBLISHED, DOCUMENTED, Comparison, Rule, profiles
 from algoperf_scoring.results import medians, study_hits, study_times
+from places import GOLDENS, SHARED_LOGS
 
-DATA = Path(__file__).parents[1] / "data" / "logs"
-SHARED = Path(__file__).parents[3] / "shared" / "logs"
+DATA = GOLDENS / "logs"
 V05 = load_version("v0.5")
 RULES = {"min_time": DOCUMENTED, "first_eval_index": AS_PUBLISHED}
 TIMES = {"rel_tol": 1e-12, "abs_tol": 0.0}
@@ -51,8 +51,8 @@ def unpacked(archive: Path, folder: Path) -> Path:
     scope="module",
     params=[
         pytest.param((DATA, "v05_self", "self"), id="extract-self"),
-        pytest.param((SHARED, "v05_self", "self"), id="whole-self"),
-        pytest.param((SHARED, "v05_external", "external"), id="whole-external"),
+        pytest.param((SHARED_LOGS, "v05_self", "self"), id="whole-self"),
+        pytest.param((SHARED_LOGS, "v05_external", "external"), id="whole-external"),
     ],
 )
 def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Golden]:

@@ -10,7 +10,7 @@ import pytest
 from algoperf import spec
 from algoperf.errors import UserError
 from algoperf.records.trial_records import Status
-from trial.scripted import BOTH, NEVER, TEST_ONLY, VALIDATION_ONLY, run_scripted
+from scripted import BOTH, NEVER, TEST_ONLY, VALIDATION_ONLY, run_scripted
 
 
 def unchanged(kwargs):
@@ -217,7 +217,7 @@ def test_the_devices_are_waited_for_at_evaluations_only(tmp_path):
 
 
 def test_batch_sizes_are_asked_for_again_by_base_name():
-    from trial.scripted import Submission
+    from scripted import Submission
 
     asked = []
 
@@ -234,7 +234,7 @@ def test_batch_sizes_are_asked_for_again_by_base_name():
 
 @pytest.mark.parametrize(("size", "complaint"), [(10, "among 8 devices"), (0, "positive"), ("8", "positive")])
 def test_impossible_batch_sizes_are_refused(size, complaint):
-    from trial.scripted import Submission
+    from scripted import Submission
 
     submission = Submission(None, "s", *[None] * 4, lambda name: size, False)
     with pytest.raises(UserError, match=complaint):

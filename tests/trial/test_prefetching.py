@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,10 @@ from algoperf.data.batches.queue import InputQueue
 from algoperf.data.workers.pool import Task, WorkerPool
 from algoperf.data.workers.pooled import PooledTrainingBatches
 from algoperf.trial import resume
-from data.row_sources import Slow
-from data.test_queue import Recorded
-from trial.scripted import NEVER, ScriptedWorkload, run_scripted
+from places import SUPPORT
+from recorded_batches import Recorded
+from row_sources import Slow
+from scripted import NEVER, ScriptedWorkload, run_scripted
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_batches_are_used_in_their_order(tmp_path, batches):
 
 
 def test_real_workers_make_nothing_while_paused(tmp_path, monkeypatch):
-    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(SUPPORT), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     log = tmp_path / "rows"
     pool = WorkerPool(1)

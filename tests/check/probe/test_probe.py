@@ -13,6 +13,7 @@ from algoperf_check import probe
 from algoperf_check.probe import memory
 from algoperf_check.probe.session import KEYWORDS, POSITIONAL, _signatures
 from algoperf_check.request import CheckRequest
+from places import TEST_SUBMISSIONS
 
 
 def try_it(submission: Path, framework: str, tasks=None):
@@ -22,7 +23,7 @@ def try_it(submission: Path, framework: str, tasks=None):
 
 def test_each_fault_is_found_where_it_is(repository):
     """One submission with another fault on each tiny workload, and some in its interface."""
-    found = try_it(repository / "tests" / "submissions" / "many_faults", "pytorch")
+    found = try_it(TEST_SUBMISSIONS / "many_faults", "pytorch")
     assert [finding.what for finding in found if finding.rule.number == "13.3"] == [
         "The batch size 262145 for criteo1tb cannot be divided among 8 devices.",
         "get_batch_size('ogbg') raised KeyError: 'ogbg'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from health_runs import SPACE, found, summary, told
 
 

@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from health_runs import found, summary, told
 
 from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring.health import check_runs
+from health_runs import found, summary, told
+from places import SHARED_LOGS
 
-LOGS = Path(__file__).resolve().parents[4] / "shared" / "logs"
+LOGS = SHARED_LOGS
 
 
 @pytest.mark.parametrize(

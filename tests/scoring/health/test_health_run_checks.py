@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from health_runs import FEW_SEC, found, sound_rows, summary, told
 
 

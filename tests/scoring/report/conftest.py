@@ -15,8 +15,9 @@ from algoperf.versions import load_version
 from algoperf_scoring import DOCUMENTED, Comparison, Leaderboard, rank, read_comparison, sources
 from algoperf_scoring.report import write_report
 from algoperf_scoring.submission_info import SubmissionInfo
+from places import SHARED_LOGS
 
-LOGS = Path(__file__).parents[4] / "shared" / "logs"
+LOGS = SHARED_LOGS
 EVIL = "</script><img src=x onerror=alert(1)>&'\""
 """What a careless or malicious name might be; a folder's name cannot have a slash."""
 

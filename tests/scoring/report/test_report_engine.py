@@ -7,9 +7,9 @@ import random
 from pathlib import Path
 from typing import Any
 
-import oracle
 import pytest
 
+import oracle
 from algoperf.versions import load_version
 from algoperf_scoring import AS_PUBLISHED, DOCUMENTED, Comparison, Leaderboard, rank, read_comparison, sources
 from algoperf_scoring.draws import uniforms

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from places import REPOSITORY
+
+ROOT = REPOSITORY
 USER = 1500  # no user of that number need exist
 
 

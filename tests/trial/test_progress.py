@@ -17,7 +17,7 @@ from algoperf.trial.progress import PlainDisplay, Progress
 from algoperf.trial.settings import TrialSettings
 from algoperf.versions import load_version
 from algoperf.workload.registry import find_workload
-from trial.scripted import limits
+from scripted import limits
 
 
 @pytest.fixture

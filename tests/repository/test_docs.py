@@ -16,8 +16,9 @@ from algoperf import cli
 from algoperf.records.trial_records import Status
 from algoperf.versions import version_names
 from algoperf.workload.registry import cube_folders, load_cube
+from places import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = REPOSITORY
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 

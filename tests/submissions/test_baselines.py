@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +11,10 @@ from algoperf.blocks import self_tuning
 from algoperf.trial.loop import Trial
 from algoperf.trial.settings import TrialSettings
 from algoperf.tuning.points import load_search_space
+from places import BASELINES
 from trial_runs import Run, content, metrics
 
 FRAMEWORKS = ("jax", "pytorch")
-BASELINES = Path(__file__).parents[1] / "submissions" / "baselines"
 FOLDERS = sorted(path.parent for path in BASELINES.glob("*/submission.py"))
 # Beyond Shampoo's first roots, and when Prodigy has found its learning rate.
 FIRST_EVALUATION, LAST_STEP = 90, 100

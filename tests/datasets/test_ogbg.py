@@ -20,7 +20,7 @@ from algoperf.datasets.ogbg.molecules import VALENCES, Molecules, draw_molecules
 from algoperf.datasets.ogbg.number_table import TableError, read_numbers
 from algoperf.datasets.ogbg.raw import ARCHIVE, MEMBERS, SPLITS
 from algoperf.errors import DataError, UserError
-from data.tables import rewritten
+from tables import rewritten
 
 # --- tables of numbers ----------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Golden files of the reference implementation: where they are, and the weights that they were computed with.
 
 ALGOPERF_GOLDENS names the folder; the default lies beside the repository. Without that folder the small copies
-in tests/data/goldens serve, which cover mnist, the metric and batches of ogbg, the random numbers and a few search
+in tests/goldens serve, which cover mnist, the metric and batches of ogbg, the random numbers and a few search
 spaces.
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
-_COPIES = _REPOSITORY / "tests" / "data" / "goldens"
+from places import GOLDENS, SHARED_GOLDENS
+
 _GIVEN = os.environ.get("ALGOPERF_GOLDENS")
-FOLDER = Path(_GIVEN) if _GIVEN else _REPOSITORY.parent / "shared" / "goldens"
+FOLDER = Path(_GIVEN) if _GIVEN else SHARED_GOLDENS
 COMPLETE = FOLDER.is_dir()
-ROOT = FOLDER if COMPLETE else _COPIES
+ROOT = FOLDER if COMPLETE else GOLDENS
 if _GIVEN and not COMPLETE:
     raise FileNotFoundError(f"ALGOPERF_GOLDENS is {_GIVEN}, which is not a folder.")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
+from places import TEST_SUBMISSIONS
 from trial_runs import Run
 
-BROKEN = Path(__file__).parent / "submissions" / "broken"
+BROKEN = TEST_SUBMISSIONS / "broken"
 # The sound one needs some 60 steps. mask_ignored is for ogbg: digits has no mask (benchmarks/mini_runs.py).
 STEPS = {"max_global_steps": 300, "eval_every_steps": 20, "checkpoints": "none"}
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract_kinds import DEFAULT_KIND, KINDS, Classification
 
 from algoperf import random_utils
 from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, ParameterType
 from algoperf.versions import load_version
 from algoperf.workload.registry import find_workload
+from contract_kinds import DEFAULT_KIND, KINDS, Classification
 
 ROWS = [
     ("digits", "full"),

@@ -3,9 +3,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from side import Losses, Side, TrainingPass
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
+from side import Losses, Side, TrainingPass
 
 
 def _names(tree) -> dict:

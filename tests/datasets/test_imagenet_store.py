@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_archives import CLASSES, Archives, jpeg, picture
 from PIL import Image
 
 from algoperf.data.store import build_units as building
@@ -21,6 +20,7 @@ from algoperf.datasets.imagenet import raw
 from algoperf.datasets.imagenet import shards as imagenet_shards
 from algoperf.datasets.imagenet.dataset import ImageNet
 from algoperf.errors import DataError, UserError
+from image_archives import CLASSES, Archives, jpeg, picture
 
 ONE_SHARD_EACH = ImageNet(shard_bytes=1)
 

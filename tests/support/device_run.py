@@ -20,10 +20,10 @@ from algoperf.frameworks import load_backend
 from algoperf.tuning.points import as_hyperparameters
 from algoperf.versions import load_version
 from algoperf.workload import registry
+from places import BASELINES
 
 BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
 SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would multiply the rounding, too
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Jax:
@@ -129,7 +129,7 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
     workload.place = true_place
 
     # The baseline itself, with its own optimizer.
-    sys.path.insert(0, str(REPOSITORY / "submissions" / "baselines" / f"nadamw_{backend.name}"))
+    sys.path.insert(0, str(BASELINES / f"nadamw_{backend.name}"))
     baseline = importlib.import_module("submission")
     hyperparameters = as_hyperparameters({**NADAMW, "dropout_rate": 0.0, "warmup_factor": 0.0})
     params, model_state = workload.init_model_fn(key)

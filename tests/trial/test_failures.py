@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from algoperf.trial.settings import TrialSettings
+from places import TEST_SUBMISSIONS
 from trial_runs import Run
 
 FRAMEWORKS = ["jax", "pytorch"]
@@ -18,7 +19,7 @@ FRAMEWORKS = ["jax", "pytorch"]
 @pytest.fixture
 def trial(tmp_path, repository, data_root):
     def make(framework: str, **options) -> Run:
-        folder = repository / "tests" / "submissions" / "faulty"
+        folder = TEST_SUBMISSIONS / "faulty"
         return Run(folder, framework, data_root, tmp_path / framework, {"max_global_steps": 12, **options})
 
     return make

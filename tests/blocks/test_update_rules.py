@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from places import SUPPORT
 from update_formulas import EVALUATED, RULES, initial, largest_difference, run_formula
 
 TOLERANCE = 1e-10  # of differences, in parts of the largest movement of a parameter
-SCRIPT = Path(__file__).with_name("update_rules_run.py")
+SCRIPT = SUPPORT / "update_rules_run.py"
 LAUNCHER = {
     "jax": ["-W", "error"],
     "pytorch": ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"],

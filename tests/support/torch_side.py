@@ -4,9 +4,9 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-from side import Losses, Side, TrainingPass
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
+from side import Losses, Side, TrainingPass
 
 
 class TorchSide(Side):

@@ -19,8 +19,9 @@ from algoperf.random_utils import PRNGKey
 from algoperf.versions import load_version
 from algoperf.workload.registry import find_workload
 from device_run import BATCH_SIZE
+from places import SUPPORT
 
-SCRIPT = Path(__file__).with_name("device_run.py")
+SCRIPT = SUPPORT / "device_run.py"
 # Batch statistics are global in JAX; in PyTorch they are each process's own, as published.
 WORKLOADS = {
     "jax": ["digits:full", "mnist:mini", "cifar:mini"],

@@ -18,8 +18,8 @@ from algoperf import random_utils
 from algoperf.spec import LossType, ParameterType
 from algoperf.submission.loading import load_submission
 from algoperf.tuning.points import as_hyperparameters
+from places import BASELINES
 
-BASELINES = Path(__file__).resolve().parents[1] / "submissions" / "baselines"
 TYPES = {
     "conv": ParameterType.CONV_WEIGHT,
     "embedding": ParameterType.EMBEDDING,

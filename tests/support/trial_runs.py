@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from algoperf.cli import main
 from algoperf.records.trial_records import CsvFile
+from places import SUPPORT
 
 TIMES = [
     "score",
@@ -80,7 +81,7 @@ class Run:
     def dying(self, **options: Any) -> Iterator[Callable[[str], int]]:
         """A function that goes on with the trial in a process that dies at the given point; see dying.py."""
         reading, writing = os.pipe()
-        script = str(Path(__file__).parent / "checkpoint" / "dying.py")
+        script = str(SUPPORT / "dying.py")
         command = [sys.executable, script, str(writing), *self.arguments(**options)]
         process = self._start(command, stdin=subprocess.PIPE, pass_fds=[writing])
         os.close(writing)
