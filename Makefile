@@ -56,10 +56,13 @@ workloads := $(subst $(comma), ,$(WORKLOADS))
 count = $(shell seq 1 $(1))
 trials := $(if $(filter self,$(RULESET)),1,$(call count,$(TRIALS)))
 jobs := $(foreach w,$(workloads),$(foreach s,$(call count,$(STUDIES)),$(foreach t,$(trials),train/$(s)/$(t)/$(w))))
+pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 25
 demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
 
-.PHONY: help setup new demo test check smoke train score leaderboard check-runs baselines cubes containers clean
+.PHONY: help setup new demo test test-full check smoke train score leaderboard check-runs baselines cubes containers clean
 .DELETE_ON_ERROR:
+# Data are folders, and stay: without this, make would try to delete data/digits at the end.
+.SECONDARY:
 
 help: ## Explain targets and variables
 	@awk 'BEGIN { FS = ":.*## "; print "Targets:" } \
@@ -83,7 +86,10 @@ demo: setup ## Train three submissions on real data and score them: a first resu
 test: setup ## Check style and types, and run the tests
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 	$(VENV)/bin/python ci/make_cube.py --check
-	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --durations 25
+	$(pytest) -m "not full"
+
+test-full: test ## The same, and then what takes long: full-size models against the reference, many kills and resumes
+	$(pytest) -m full
 
 new: setup ## Write the submission NAME, to start from, for FRAMEWORK and RULESET
 	$(if $(NAME),,$(error Which name? Say: make new NAME=mine))

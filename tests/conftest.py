@@ -2,11 +2,14 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Tests run side by side, and trials beside tests: threads of libraries would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What JAX compiles here runs a few times: compiling it without optimisations takes a fraction of the time, and values
+# move in the last bit. tests/parity optimises as users' runs do.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # JAX keeps what it has compiled, which is most of its time here, for the other processes of the run.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _COMPILED = tempfile.TemporaryDirectory(prefix="jax_cache_")
@@ -53,6 +56,17 @@ def data_root(prepare) -> Path:
     """Root of preprocessed data: digits at scale full, mnist at scale mini, and what others prepare there."""
     prepare(DIGITS, "full")
     return prepare(MNIST, "mini")
+
+
+@pytest.fixture(scope="module")
+def optimised_jax() -> Iterator[None]:
+    """What JAX compiles meanwhile is optimised, as users' runs are."""
+    import jax
+
+    before = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,0 +1,8 @@
+"""Golden values are compared with what users' runs compute."""
+
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _optimised(optimised_jax) -> None:
+    """All tests of this folder are optimised by JAX as users' runs are."""
