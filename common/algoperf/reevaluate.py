@@ -6,14 +6,14 @@ import math
 from pathlib import Path
 from typing import Any, cast
 
-from algoperf import seeds
-from algoperf.checkpoint import files as checkpoint
-from algoperf.data.contracts import place
+from algoperf import checkpoint, seeds
+from algoperf.data.contracts import dataset_dir
 from algoperf.errors import DataError, UserError
 from algoperf.frameworks import load_backend
-from algoperf.records.trial_records import EVAL_FILE, CsvFile
+from algoperf.records.csv_file import CsvFile
+from algoperf.records.layout import EVAL_FILE
 from algoperf.versions import Scale, load_version
-from algoperf.versions.cubes import with_cube_limits
+from algoperf.versions.version import with_cube_limits
 from algoperf.workload.definition import WorkloadDefinition
 
 SPLITS = ("train/", "validation/", "test/")
@@ -80,7 +80,7 @@ def _recompute(
         *(fingerprint[part] for part in ("version", "submission", "workload", "study", "trial", "seed"))
     )
     workload = backend.bind(definition, version.limits(definition.name, definition.scale), trial_seed)
-    data_dir = place(data_root, definition.dataset, definition.scale)
+    data_dir = dataset_dir(data_root, definition.dataset, definition.scale)
     found_hash = workload.dataset(str(data_dir)).hash
     if found_hash != fingerprint["dataset"]:
         raise DataError(

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.data.contracts import place
+from algoperf.data.contracts import dataset_dir
 from algoperf.errors import UserError, unknown
-from algoperf.records.trial_records import STATUS_FILE, Status, trial_dir
+from algoperf.records.layout import STATUS_FILE, trial_dir
+from algoperf.records.status import Status
 from algoperf.submission.loading import submission_file, submission_name
 from algoperf.versions import Scale, Version
 from algoperf.workload.definition import Framework, WorkloadDefinition
@@ -74,7 +75,7 @@ def mini_workloads(version: Version) -> dict[str, WorkloadDefinition]:
 def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:
     """Make the workload's miniature data, if it is not there yet."""
     dataset = definition.dataset
-    raw, data = place(settings.raw_dir, dataset, SCALE), place(settings.data_dir, dataset, SCALE)
+    raw, data = dataset_dir(settings.raw_dir, dataset, SCALE), dataset_dir(settings.data_dir, dataset, SCALE)
     dataset.miniature(raw)
     dataset.preprocess(raw, data)
 

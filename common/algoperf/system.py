@@ -1,8 +1,13 @@
-"""How many processor cores there are to work with."""
+"""What the harness asks of the operating system: how many cores, and an end together with a parent process."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
 
 
 def usable_cores() -> int:
@@ -10,3 +15,11 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def follow(parent: int) -> None:
+    """Let the kernel kill this process when its parent, process `parent`, is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("The process that started this one is gone.")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
+from algoperf.tuning.ruleset import RULESET_FOLDERS, Ruleset
 from algoperf.versions import Version
 from algoperf.workload.definition import Framework
-
-Ruleset = Literal["external", "self"]
-RULESET_FOLDERS: dict[str, Ruleset] = {"external_tuning": "external", "self_tuning": "self"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +53,8 @@ class CheckRequest:
 
 def ruleset_folder(folder: Path) -> Ruleset | None:
     """The ruleset that a folder is filed under: the nearest folder above it that is named like one."""
-    return next((RULESET_FOLDERS[part.name] for part in folder.parents if part.name in RULESET_FOLDERS), None)
+    rulesets = {name: ruleset for ruleset, name in RULESET_FOLDERS.items()}
+    return next((rulesets[part.name] for part in folder.parents if part.name in rulesets), None)
 
 
 def infer_ruleset(file: Path) -> Ruleset:

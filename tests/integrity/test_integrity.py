@@ -12,7 +12,7 @@ from algoperf.integrity.audit import Watch
 from algoperf.integrity.guard import Guard
 from algoperf.integrity.seals import Seal
 from algoperf.trial.clock import Clock
-from algoperf.trial.resume import TrialState
+from algoperf.trial.state import TrialState
 
 
 class Part:

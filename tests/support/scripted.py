@@ -16,7 +16,7 @@ from algoperf import random_utils, spec
 from algoperf.checkpoint.tree import NumpyCodec
 from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Shard, TrainingBatches
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
 from algoperf.trial.clock import Clock
 from algoperf.trial.log import TrialLog

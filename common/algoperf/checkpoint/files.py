@@ -26,11 +26,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from algoperf.checkpoint.processes import Processes
 from algoperf.checkpoint.tree import Arrays, Decoder, Encoder, LeafCodec, Node
 from algoperf.data.files import sync_directory, write_file
 from algoperf.data.publish import sync_tree
 from algoperf.errors import AlgoperfError, CheckpointMismatch, UnsavedState
-from algoperf.frameworks.backend import Backend
 
 FORMAT = 1
 _PREFIX = "checkpoint_"
@@ -87,7 +87,7 @@ def check_fingerprint(path: Path, found: Mapping[str, Any], expected: Mapping[st
 
 
 def save(
-    directory: Path, step: int, state: State, fingerprint: Mapping[str, Any], backend: Backend, keep: Keep
+    directory: Path, step: int, state: State, fingerprint: Mapping[str, Any], processes: Processes, keep: Keep
 ) -> Path:
     """Write a checkpoint; all processes call it together. Older ones are removed afterwards if `keep` is "last".
 
@@ -96,19 +96,19 @@ def save(
     """
     final = directory / f"{_PREFIX}{step}"
     temporary = directory / f".{final.name}"
-    model, process = _encode(state, backend)
-    if backend.rank == 0:
+    model, process = _encode(state, processes)
+    if processes.rank == 0:
         _remove_leftovers(directory)
         temporary.mkdir(parents=True)
         _write_tree(temporary, "model", *model)
-    backend.agree(True)  # the folder is there
-    _write_tree(temporary, f"process_{backend.rank}", *process)
-    if _is_other_model(model[1], backend):
-        _write_tree(temporary, f"model_of_process_{backend.rank}", *model)
-    backend.gather(None)  # all processes have written
-    if backend.rank == 0:
-        _link_equal_files(temporary, backend.num_processes)
-        manifest = {"format": FORMAT, "global_step": step, "num_processes": backend.num_processes}
+    processes.agree(True)  # the folder is there
+    _write_tree(temporary, f"process_{processes.rank}", *process)
+    if _is_other_model(model[1], processes):
+        _write_tree(temporary, f"model_of_process_{processes.rank}", *model)
+    processes.gather(None)  # all processes have written
+    if processes.rank == 0:
+        _link_equal_files(temporary, processes.num_processes)
+        manifest = {"format": FORMAT, "global_step": step, "num_processes": processes.num_processes}
         content = {**manifest, "fingerprint": fingerprint, "trial": state.trial}
         # Metrics may be NaN, and must come back as such: plain json, in which NaN is NaN.
         write_file(temporary / "manifest.json", (json.dumps(content, indent=2) + "\n").encode())
@@ -117,19 +117,19 @@ def save(
             for older in checkpoints(directory):
                 if older != final:
                     _remove(older)
-    backend.agree(True)  # nobody ends, and is missed, while the first process still writes
+    processes.agree(True)  # nobody ends, and is missed, while the first process still writes
     return final
 
 
-def _encode(state: State, backend: Backend) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
+def _encode(state: State, processes: Processes) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
     """Model and process. In every process: what optimizer state and model share is numbered in the model."""
-    encoder, failure, encoded = Encoder(backend.codecs), None, []
+    encoder, failure, encoded = Encoder(processes.codecs), None, []
     try:
         for tree in ({"params": state.params, "model_state": state.model_state}, state.process):
             encoded.append(encoder.tree(tree))
     except Exception as error:  # state_dict is the submission's own code
         failure = f"{type(error).__name__}: {error}"
-    failures = [each for each in backend.gather(failure) if each is not None]
+    failures = [each for each in processes.gather(failure) if each is not None]
     if failures:
         raise UnsavedState(failures[0])
     model, process = encoded
@@ -143,14 +143,14 @@ def restore_model(path: Path, params: Any, model_state: Any, codecs: dict[str, L
     return restored["params"], restored["model_state"]
 
 
-def restore(path: Path, state: State, backend: Backend) -> None:
+def restore(path: Path, state: State, processes: Processes) -> None:
     """Put what a checkpoint holds for this process into a freshly made state, but for the trial's own."""
-    decoder = Decoder(backend.codecs)
-    own = f"model_of_process_{backend.rank}"
+    decoder = Decoder(processes.codecs)
+    own = f"model_of_process_{processes.rank}"
     name = own if (path / f"{own}.json").exists() else "model"
     restored = _read_tree(path, name, {"params": state.params, "model_state": state.model_state}, decoder)
     state.params, state.model_state = restored["params"], restored["model_state"]
-    state.process = _read_tree(path, f"process_{backend.rank}", state.process, decoder)
+    state.process = _read_tree(path, f"process_{processes.rank}", state.process, decoder)
 
 
 def _write_tree(directory: Path, name: str, node: Node, arrays: Arrays) -> None:
@@ -166,15 +166,15 @@ def _storable(array: np.ndarray) -> np.ndarray:
     return contiguous
 
 
-def _is_other_model(arrays: Arrays, backend: Backend) -> bool:
+def _is_other_model(arrays: Arrays, processes: Processes) -> bool:
     """Whether this process's model is not the first one's: some methods let them drift apart for a while."""
-    if backend.num_processes == 1:
+    if processes.num_processes == 1:
         return False
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays.values():
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     own = digest.digest()
-    return bool(own != backend.gather(own)[0])
+    return bool(own != processes.gather(own)[0])
 
 
 def _complex_names(arrays: Arrays) -> list[str]:

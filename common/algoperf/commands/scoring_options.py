@@ -87,7 +87,7 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
 def load_version_with_cubes(name: str) -> Version:
     """A version, with the limits that cubes bring themselves."""
     from algoperf.versions import load_version
-    from algoperf.versions.cubes import with_cube_limits
+    from algoperf.versions.version import with_cube_limits
     from algoperf.workload.registry import cube_folders
 
     version = load_version(name)

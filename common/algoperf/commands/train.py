@@ -80,9 +80,10 @@ def train(ctx: click.Context, **given: Any) -> None:
     repeated; one that was interrupted is resumed. The exit code tells how it ended: 0 by the rules, 3 an error
     in the submission, 4 out of memory, 7 an evaluation failed, 130 interrupted, 2 bad input.
     """
-    from algoperf.trial import launch as launcher
+    from algoperf.trial import launch
+    from algoperf.trial.request import Request
 
-    sys.exit(launcher.train(launcher.Request(**given), _arguments(ctx)))
+    sys.exit(launch.train(Request(**given), _arguments(ctx)))
 
 
 def _arguments(ctx: click.Context) -> list[str]:

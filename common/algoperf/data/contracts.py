@@ -147,6 +147,6 @@ class Dataset(Protocol):
         ...
 
 
-def place(root: Path, dataset: Dataset, scale: str) -> Path:
+def dataset_dir(root: Path, dataset: Dataset, scale: str) -> Path:
     """Where a dataset lies below the root of all raw or of all preprocessed data."""
     return root / dataset.name / scale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from algoperf.checkpoint.tree import LeafCodec
+from algoperf.checkpoint.processes import Processes
 from algoperf.data.contracts import Shard
 from algoperf.spec import ModelAuxiliaryState, ParameterContainer
 from algoperf.versions import Limits
@@ -12,22 +12,18 @@ from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import WorkloadDefinition
 
 
-class Backend(Protocol):
+class Backend(Processes, Protocol):
     """One framework in this process: its devices, its fellow processes, its state.
 
     Attributes:
       name: "jax" or "pytorch".
-      rank: number of this process; process 0 reads the clock and writes the records.
-      num_processes: processes that train together.
       num_devices: devices of all processes; batch sizes must be divisible by it.
-      codecs: how the framework's arrays are saved.
+
+    Process 0 reads the clock and writes the records.
     """
 
     name: str
-    rank: int
-    num_processes: int
     num_devices: int
-    codecs: dict[str, LeafCodec]
 
     @property
     def shard(self) -> Shard:
@@ -61,14 +57,6 @@ class Backend(Protocol):
 
     def wait(self, *trees: Any) -> None:
         """Wait until the devices of all processes have computed everything in `trees`."""
-        ...
-
-    def agree(self, *decisions: bool) -> tuple[bool, ...]:
-        """Process 0's decisions, in every process. Waits for the other hosts at most, not for devices."""
-        ...
-
-    def gather(self, value: Any) -> list[Any]:
-        """The values of all processes, in their order, in every process."""
         ...
 
     def synchronise_model(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> None:

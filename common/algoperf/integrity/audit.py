@@ -238,3 +238,11 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     handler = _HANDLERS.get(event)
     if handler is not None and _Hook.active is not None:
         handler(_Hook.active, event, args)
+
+
+def refuse_submission(what: str) -> None:
+    """Raise PermissionError, and note a breach, if the submission asks for what only the harness may have."""
+    watch = asked_by_submission()
+    if watch is not None:
+        watch.note(f"It asked the workload for {what}.")
+        raise PermissionError(f"A submission must not ask for {what}: batches come from the input queue.")

@@ -14,12 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from algoperf.integrity.audit import Watch, asked_by_submission
+from algoperf.integrity.audit import Watch
 from algoperf.integrity.seals import Seal
-from algoperf.trial.clock import Clock
 
 if TYPE_CHECKING:
-    from algoperf.trial.resume import TrialState
+    from algoperf.trial.clock import Clock
+    from algoperf.trial.state import TrialState
     from algoperf.workload.bound import BoundWorkload
 
 # Taken when this module is imported, which is before any submission is.
@@ -131,14 +131,6 @@ class Guard:
             if was != now:
                 yield f"It changed the model: {name} was {was}, and is {now}."
                 return
-
-
-def refuse_submission(what: str) -> None:
-    """Raise PermissionError, and note a breach, if the submission asks for what only the harness may have."""
-    watch = asked_by_submission()
-    if watch is not None:
-        watch.note(f"It asked the workload for {what}.")
-        raise PermissionError(f"A submission must not ask for {what}: batches come from the input queue.")
 
 
 def _goals(state: TrialState) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from typing import Any
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE
-from algoperf.trial.settings import Ruleset
+from algoperf.tuning.ruleset import Ruleset
 from algoperf.workload.definition import Framework
 
-RULESET_FOLDERS: dict[Ruleset, str] = {"external": "external_tuning", "self": "self_tuning"}
 _RULESETS_IN_WORDS: dict[Ruleset, str] = {"external": "external", "self": "self-tuning"}
 _FRAMEWORKS: dict[Framework, tuple[str, str]] = {"jax": ("JAX", "optax"), "pytorch": ("PyTorch", "torch")}
 _TEMPLATES = Path(__file__).parent / "templates"

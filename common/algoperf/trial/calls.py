@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -11,28 +10,11 @@ from algoperf import spec
 from algoperf.data.batches.queue import InputQueue
 from algoperf.errors import AlgoperfError
 from algoperf.frameworks.backend import Backend
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import Submission, raised_in, submission_traceback
 from algoperf.trial.clock import Clock
+from algoperf.trial.state import Training, TrialEnd
 from algoperf.workload.bound import BoundWorkload
-
-
-class TrialEnd(Exception):
-    """Ends a trial with a status and a message for people."""
-
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-@dataclass
-class Training:
-    """What a submission trains, and what it keeps between calls."""
-
-    params: spec.ParameterContainer
-    model_state: spec.ModelAuxiliaryState
-    optimizer_state: spec.OptimizerState
 
 
 class SubmissionCalls:

@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from algoperf.records import environment
-from algoperf.records.trial_records import STATUS_FILE, Status, TrialRecords, read_status, write_json
+from algoperf.records.json_file import write_json
+from algoperf.records.layout import STATUS_FILE
+from algoperf.records.status import Status, read_status
+from algoperf.records.trial_records import TrialRecords
 from algoperf.submission.loading import combined_hash, submission_hashes
-from algoperf.trial import process_failures as failures
+from algoperf.trial import process_failures
 from algoperf.trial.clock import Times
 from algoperf.trial.settings import TrialSettings
 from algoperf.workload.bound import BoundWorkload
 
 if TYPE_CHECKING:
     from algoperf.frameworks.backend import Backend
-    from algoperf.trial.resume import TrialState
+    from algoperf.trial.state import TrialState
 
 
 class TrialLog:
@@ -107,13 +110,13 @@ class TrialLog:
         """Write down how the trial ended."""
         if self._rank != 0:
             if not status.finished:
-                failures.note(self._settings.directory, self._rank, status, message)
+                process_failures.note(self._settings.directory, self._rank, status, message)
             return
         if not self._running and self._end_before_start(status, message):
             return
         if status.finished and self._records is not None:
             self._records.append_scalar_metrics({"score": times.submission}, state.global_step)
-        first = None if status.finished else failures.of_another_process(self._settings.directory)
+        first = None if status.finished else process_failures.of_another_process(self._settings.directory)
         self._write(*(first or (status, message)), state, times)
 
     def _end_before_start(self, status: Status, message: str) -> bool:

@@ -14,20 +14,19 @@ import math
 import signal
 from types import FrameType
 
-from algoperf import seeds, spec
-from algoperf.checkpoint import files as checkpoint
+from algoperf import checkpoint, seeds, spec
 from algoperf.errors import AlgoperfError, UnsavedState
 from algoperf.frameworks.backend import Backend
 from algoperf.integrity.guard import Guard
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
 from algoperf.trial import resume
-from algoperf.trial.calls import SubmissionCalls, Training, TrialEnd
+from algoperf.trial.calls import SubmissionCalls
 from algoperf.trial.clock import Clock
 from algoperf.trial.log import TrialLog
 from algoperf.trial.progress import Progress
-from algoperf.trial.resume import Snapshot, TrialState
 from algoperf.trial.settings import TrialSettings
+from algoperf.trial.state import Snapshot, Training, TrialEnd, TrialState
 from algoperf.tuning.points import as_hyperparameters
 from algoperf.workload.definition import WorkloadDefinition
 

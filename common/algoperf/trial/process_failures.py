@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import AlgoperfError
-from algoperf.records.trial_records import STATUS_FILE, Status, read_status, write_json
+from algoperf.records.json_file import write_json
+from algoperf.records.layout import STATUS_FILE
+from algoperf.records.status import Status, read_status
 
 
 def _file(rank: int | str) -> str:

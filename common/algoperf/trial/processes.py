@@ -6,21 +6,18 @@ its processes behind when it is killed. Processes that a torchrun of the user's 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from types import FrameType
 
-from algoperf.system import usable_cores
+from algoperf.system import follow, usable_cores
 
 _PARENT = "ALGOPERF_PARENT_PROCESS"
 _POLL_SEC = 0.05
-_PR_SET_PDEATHSIG = 1
 
 
 def is_member() -> bool:
@@ -31,14 +28,6 @@ def is_member() -> bool:
 def die_with_parent() -> None:
     """Let the kernel kill this process when the one that started it by `run` is gone, however it went."""
     follow(int(os.environ[_PARENT]))
-
-
-def follow(parent: int) -> None:
-    """Let the kernel kill this process when its parent, process `parent`, is gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("The process that started this one is gone.")
 
 
 def run(command: list[str], num_processes: int, grace_sec: float = 30.0) -> list[int]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.trial.clock import Times
 from algoperf.trial.settings import TrialSettings
 

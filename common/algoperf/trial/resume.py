@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from algoperf import seeds
-from algoperf.checkpoint import files as checkpoint
-from algoperf.data.batches.queue import InputQueue
+from algoperf import checkpoint, seeds
 from algoperf.frameworks.backend import Backend
-from algoperf.trial.calls import Training
-from algoperf.trial.clock import Times
-
-
-@dataclass
-class TrialState:
-    """What the timed loop itself keeps: plain data."""
-
-    global_step: int = 0
-    validation_goal_reached: bool = False
-    test_goal_reached: bool = False
-    training_complete: bool = False
-    target_reached_at: dict[str, float] | None = None
-    eval_results: list[tuple[int, dict[str, float]]] = field(default_factory=list)
-    preemption_count: int = 0
-
-
-@dataclass
-class Snapshot:
-    """The complete state of a trial between two steps."""
-
-    training: Training
-    state: TrialState
-    times: Times
-    queue: InputQueue
+from algoperf.trial.state import Snapshot
 
 
 def seed_global_generators(trial_seed: int, rank: int) -> None:

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from algoperf import seeds
-from algoperf.checkpoint.files import Keep
+from algoperf.checkpoint import Keep
 from algoperf.records.environment import python_hash
-from algoperf.records.trial_records import trial_dir
+from algoperf.records.layout import trial_dir
 from algoperf.submission.loading import submission_hashes, submission_name
-from algoperf.tuning.points import SearchSpace
+from algoperf.tuning.ruleset import Ruleset
+from algoperf.tuning.search_space import SearchSpace
 from algoperf.versions import Version
 from algoperf.workload.definition import Framework, WorkloadDefinition
 
-Ruleset = Literal["external", "self"]
-RULESETS: tuple[Ruleset, ...] = ("external", "self")
 CompilePolicy = Literal["auto", "on", "off"]
 
 

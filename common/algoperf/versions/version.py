@@ -14,6 +14,7 @@ from algoperf.errors import UserError, unknown
 from algoperf.versions import reading
 from algoperf.versions.limits import SCALES, Limits
 
+LIMITS_FILE = "limits.toml"  # of a cube outside the repository
 DEFAULT_VERSION = "v0.6"
 _FOLDER = Path(__file__).parent
 _DEVELOPMENT = _FOLDER / "development.toml"
@@ -148,3 +149,9 @@ def _elsewhere(workload: str, asked: Version) -> str:
     others = [name for name in version_names() if name != asked.name]
     having = [name for name in others if workload in load_version(name).table]
     return f"Version {' and '.join(having)} has it: --version {having[-1]}." if having else ""
+
+
+def with_cube_limits(version: Version, cube: Path) -> Version:
+    """The version, plus what `limits.toml` in the cube's folder adds, if there is one."""
+    file = cube / LIMITS_FILE
+    return version.with_extra(file) if file.is_file() else version

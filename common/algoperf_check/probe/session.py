@@ -17,10 +17,11 @@ import numpy as np
 
 from algoperf import seeds
 from algoperf.errors import AlgoperfError, UserError
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import SEARCH_SPACE_FILE, SUBMISSION_PACKAGE, Submission, submission_file
-from algoperf.trial import processes as process_group
-from algoperf.tuning import points as tuning
+from algoperf.system import follow
+from algoperf.tuning.points import trial_point
+from algoperf.tuning.search_space import load_search_space
 from algoperf.versions import load_version
 from algoperf_check.probe import memory, trials
 from algoperf_check.probe.tiny import TINIES, Tiny
@@ -98,8 +99,8 @@ class Session:
         if self._request["ruleset"] == "self":
             return None
         file = submission_file(self._submission)
-        return tuning.trial_point(
-            tuning.load_search_space(file.parent / SEARCH_SPACE_FILE),
+        return trial_point(
+            load_search_space(file.parent / SEARCH_SPACE_FILE),
             study=1, trial=1, num_studies=self._version.num_studies, num_trials=self._version.num_trials,
             seed=seeds.derive("probe"),
         )  # fmt: skip
@@ -243,7 +244,7 @@ def main(request_file: str, events_file: str) -> None:
             events.write(json.dumps(event) + "\n")
 
     request = json.loads(Path(request_file).read_text(encoding="utf-8"))
-    process_group.follow(request["parent"])
+    follow(request["parent"])
     with tempfile.TemporaryDirectory(prefix="algoperf_probe_") as root:
         Session(request, say, Path(root)).run()
     say("done")

@@ -16,12 +16,13 @@ import numpy as np
 
 from algoperf.checkpoint.tree import Encoder
 from algoperf.frameworks.backend import Backend
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import SUBMISSION_PACKAGE, Submission, load_submission, submission_file
 from algoperf.trial.log import TrialLog
 from algoperf.trial.loop import Trial, make_guard
 from algoperf.trial.progress import Progress, SilentDisplay
-from algoperf.trial.settings import Ruleset, TrialSettings
+from algoperf.trial.settings import TrialSettings
+from algoperf.tuning.ruleset import Ruleset
 from algoperf.versions import Version
 from algoperf_check.probe.tiny import BATCH_SIZE, Names, Tiny, with_limits
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from algoperf_check.findings import Finding
 from algoperf_check.request import CheckRequest
 from algoperf_check.static import (
-    batch_size,
+    batch_size_rules,
     calls,
     comparisons,
     environment,
@@ -24,7 +24,7 @@ from algoperf_check.static import (
 from algoperf_check.static.analysis import Analysis
 from algoperf_check.static.source import read_sources
 
-_OF_CODE = (literals, workload_use, comparisons, batch_size, writes, uses, calls, environment)
+_OF_CODE = (literals, workload_use, comparisons, batch_size_rules, writes, uses, calls, environment)
 _OF_FILES = (search_space, requirements, formalities)
 _DEEPEST = 20_000
 

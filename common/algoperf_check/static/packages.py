@@ -6,12 +6,12 @@ import functools
 import importlib.metadata
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
+from algoperf.submission.missing_package import CONSTRAINTS
+
 _HARNESS = "algoperf"
 _EXTRAS = ("", "jax", "pytorch", "data")
 

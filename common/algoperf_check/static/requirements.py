@@ -12,13 +12,13 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from algoperf.submission.missing_package import REQUIREMENTS_FILE
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
 from algoperf_check.static.analysis import Analysis
 from algoperf_check.static.packages import harness_packages, packages_by_import, pins
 from algoperf_check.static.uses import is_forbidden
 
-REQUIREMENTS_FILE = "requirements.txt"
 _ADDRESS = re.compile(r"(git|hg|svn|bzr)\+|https?://|file:|\.{0,2}/")
 _CONDA = re.compile(r"[\w.-]+=[^=\s]+=\S+")
 _COMMENT = re.compile(r"(?:^|\s)(#.*)$")

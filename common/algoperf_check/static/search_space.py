@@ -8,7 +8,7 @@ from pathlib import Path
 
 import algoperf.blocks
 from algoperf.errors import UserError
-from algoperf.tuning.points import SearchSpace, load_search_space
+from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf_check.findings import Finding
 from algoperf_check.request import ruleset_folder
 from algoperf_check.rules import RULES

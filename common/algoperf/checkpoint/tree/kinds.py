@@ -21,8 +21,8 @@ import numpy as np
 
 from algoperf import spec
 from algoperf.errors import CheckpointMismatch
+from algoperf.submission.loading import SUBMISSION_PACKAGE
 
-SUBMISSION_PACKAGE = "algoperf_submission"  # where `submission.load_submission` puts the submission's modules
 # Objects of these libraries are machinery (loggers, devices, compiled functions), not state.
 _LIBRARIES = {*sys.stdlib_module_names, "algoperf", "algoperf_check", "jax", "jaxlib", "numpy", "torch"}
 _CODE = (type, types.ModuleType, types.BuiltinFunctionType, spec.Workload, os.PathLike)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import simplejpeg
 
-from algoperf.data.images import turbojpeg as turbo
+from algoperf.data.images import turbojpeg
 from algoperf.errors import DataError
 
 Choose = Callable[[int, int], tuple[int, int, int, int]]
@@ -26,7 +26,7 @@ def decode_part(data: bytes, choose: Choose) -> np.ndarray:
 
     Grey pictures get three equal channels. DataError if bytes are missing or no JPEG.
     """
-    decoder = turbo.decoder()
+    decoder = turbojpeg.decoder()
     try:
         if decoder is not None:
             return decoder.part(data, *choose(*decoder.size(data)))

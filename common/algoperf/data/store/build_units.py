@@ -36,7 +36,7 @@ from algoperf.data.store.growing_array import GrowingArray
 from algoperf.data.store.store import StoredFile, write_manifest
 from algoperf.data.transfer.progress import byte_progress
 from algoperf.errors import AlgoperfError, UserError
-from algoperf.trial.processes import follow
+from algoperf.system import follow
 
 _PLAN = "plan.json"
 _NOTES = "notes"  # beside the content: they are needed until that has the store's name

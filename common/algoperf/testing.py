@@ -8,9 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from algoperf.records.trial_records import trial_dir
+from algoperf.records.layout import trial_dir
 from algoperf.submission.loading import submission_file, submission_name
-from algoperf.trial.settings import Ruleset
+from algoperf.tuning.ruleset import Ruleset
 from algoperf.workload.definition import Framework
 
 
