@@ -1,4 +1,4 @@
-"""What a checkpoint needs of the processes that write it together."""
+"""What a checkpoint needs to know of the processes that write it together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Processes(Protocol):
     codecs: dict[str, LeafCodec]
 
     def agree(self, *decisions: bool) -> tuple[bool, ...]:
-        """Process 0's decisions, in every process. Waits for the other hosts at most, not for devices."""
+        """Process 0's decisions, in every process. Waits for other processes, but not for devices."""
         ...
 
     def gather(self, value: Any) -> list[Any]:

@@ -13,11 +13,10 @@ from algoperf.data.files import full_disk, write_file
 
 
 class CsvFile:
-    """A csv file to which rows are appended one system call each.
+    """A csv file to which each row is appended by one system call.
 
-    The columns are those of the first row, by name; columns that appear later are added on the right, for
-    which the file is replaced atomically. A row cut off by a crash is dropped on opening; it was never
-    acknowledged.
+    The first row decides the columns. Columns that appear later are added on the right; for that the file is replaced
+    atomically. A row that a crash cut off is dropped on opening: it was never acknowledged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,9 +28,9 @@ class CsvFile:
                 self._columns = next(csv.reader(file), [])
 
     def append(self, row: Mapping[str, Any], durable: bool = True) -> None:
-        """Append one row; missing columns stay empty.
+        """Append one row. Missing columns stay empty.
 
-        The row survives the death of this process at any moment; a `durable` one also that of the machine.
+        The row survives if this process is killed; a `durable` one survives a crash of the machine too.
         """
         new = sorted(set(row) - set(self._columns))
         if new:
@@ -50,7 +49,7 @@ class CsvFile:
 
     @staticmethod
     def read(path: Path) -> list[dict[str, str]]:
-        """The rows of a file that is only looked at; none if it does not exist."""
+        """The rows of a file, without changing it; none if it does not exist."""
         if not path.exists():
             return []
         with path.open(newline="") as file:
@@ -68,7 +67,7 @@ class CsvFile:
             os.truncate(self._path, content.rfind(b"\n") + 1)
 
     def keep_first(self, num_rows: int, copy: Path) -> None:
-        """Go back to the first rows; what the file held is kept in `copy`."""
+        """Keep only the first rows; the file is copied to `copy` before."""
         rows = self.rows()[:num_rows]
         write_file(copy, self._path.read_bytes())
         lines = [self._columns, *([row[column] for column in self._columns] for row in rows)]
@@ -77,7 +76,7 @@ class CsvFile:
     @staticmethod
     def _text(values: list[Any]) -> bytes:
         line = io.StringIO()
-        # A row is a line: only so can one that was torn be recognised.
+        # One row is one line: otherwise a torn row could not be recognised.
         plain = [" ".join(value.splitlines()) if isinstance(value, str) else value for value in values]
         csv.writer(line, lineterminator="\n").writerow(plain)
         return line.getvalue().encode()

@@ -13,7 +13,7 @@ from algoperf.records.layout import STATUS_FILE
 class Status(enum.Enum):
     """How a trial ended, with the exit code of `algoperf train`.
 
-    Those with exit code 0 ended by the rules; they are finished and never repeated. A breach of the rules is final
+    Trials with exit code 0 ended by the rules: they are finished and never repeated. A breach of the rules is final
     too. The others are resumed.
     """
 

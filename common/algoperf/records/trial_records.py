@@ -12,7 +12,7 @@ from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, 
 
 
 class TrialRecords:
-    """Writes the files of one trial. `preemption_count` says how many processes worked on it before."""
+    """Writes the files of one trial. `preemption_count` is the number of processes that worked on it before."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -57,10 +57,10 @@ class TrialRecords:
         return {**row, "global_step": global_step, "preemption_count": preemption_count}
 
     def complete_evaluations(self, known: list[tuple[int, dict[str, float]]]) -> None:
-        """Make the evaluation rows those that a checkpoint knows of.
+        """Make the evaluation rows equal to those in a checkpoint.
 
-        A crash may have kept the last one from being written, to one file or to both. There are more if later
-        checkpoints were taken away; those rows are kept in a hidden file.
+        A crash may have prevented the last row from being written to one or both files. There are too many rows if
+        later checkpoints were removed; these rows are kept in a hidden file.
         """
         if len(self._evaluations.rows()) > len(known):
             copy = self.directory / f".{EVAL_FILE}.replaced-{self.preemption_count}"

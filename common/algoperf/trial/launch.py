@@ -1,4 +1,4 @@
-"""From a request to a finished trial: settles the settings, looks at what is there, starts the processes."""
+"""Runs a trial: skips it if it is finished, resumes it if it was interrupted, and starts its processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from algoperf.workload.registry import model_module
 
 
 def train(request: Request, arguments: list[str]) -> int:
-    """Run a trial and return its exit code. `arguments` repeat the request for further processes."""
+    """Run a trial and return its exit code. `arguments` is the command line, for further processes."""
     settings = settle(request)
     rank = int(os.environ.get("RANK", "0"))
     if processes.is_member():
@@ -33,7 +33,7 @@ def train(request: Request, arguments: list[str]) -> int:
     if lock is None:
         raise UserError(f"Another process is working on {settings.directory}. Wait for it, or stop it first.")
     with lock:
-        # Without a checkpoint the trial begins anew: its rows must not mix with those of an earlier attempt.
+        # Without a checkpoint the trial starts over: its rows must not mix with those of an earlier attempt.
         if not request.resume or not checkpoints(settings.directory):
             _move_aside(settings.directory)
         process_failures.clear(settings.directory)
@@ -44,9 +44,9 @@ def train(request: Request, arguments: list[str]) -> int:
 
 
 def _code_of_finished(settings: TrialSettings) -> int | None:
-    """The exit code of a trial that is not to be gone on with: it ended by the rules, or by breaking them.
+    """The exit code of a trial that has ended for good, by the rules or by breaking them; None for any other.
 
-    CheckpointMismatch if it did so under other settings.
+    Raises CheckpointMismatch if it ended under other settings.
     """
     directory = settings.directory
     status = read_status(directory)
@@ -67,7 +67,7 @@ def _code_of_finished(settings: TrialSettings) -> int | None:
 
 
 def _move_aside(directory: Path) -> None:
-    """Keep what an earlier trial left, under a name that scoring does not look at."""
+    """Move the files of an earlier trial to a hidden folder, which scoring ignores."""
     entries = [entry for entry in directory.iterdir() if entry.name != ".lock"]
     if not entries:
         return
@@ -96,7 +96,7 @@ def train_in_this_process(settings: TrialSettings, rank: int, arguments: list[st
     backend = load_backend(settings.framework)
     model_module(
         settings.definition, settings.framework
-    )  # imported now: what the guard knows cannot be replaced unseen
+    )  # imported before the guard is made, so that the guard seals it too
     with closing(make_guard(settings)) as guard:
         submission = load_submission(settings.submission_file)
         log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
@@ -120,13 +120,13 @@ def _num_processes(request: Request) -> int:
 
 
 def _train_in_processes(settings: TrialSettings, arguments: list[str], num_processes: int) -> int:
-    """One process per device. What stopped them is told once, by this process."""
+    """Run one process per device. This process reports once what stopped them."""
     exit_codes = processes.run([sys.executable, "-m", "algoperf", *arguments], num_processes)
     return process_failures.explain_end(settings.directory, exit_codes)
 
 
 def _train_as_member(settings: TrialSettings, rank: int, arguments: list[str]) -> int:
-    """The part of one of several processes; the one that started them has settled the rest."""
+    """Run the part of one of several processes. The process that started them has done the rest."""
     processes.die_with_parent()
     try:
         return train_in_this_process(settings, rank, arguments)

@@ -1,4 +1,4 @@
-"""Writes down a trial while it runs: records, and `status.json` with how it stands and where its time went."""
+"""Records a trial while it runs: the published files, and `status.json` with its state and where its time went."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class TrialLog:
-    """The records of one trial. Only process 0 writes, but for failures, which any process may suffer.
+    """The records of one trial. Only process 0 writes them; every process notes its own failure.
 
     Attributes:
-      fingerprint: all that must be equal for a checkpoint to be resumed; known after `start`.
+      fingerprint: what must be equal to resume from a checkpoint; known after `start`.
     """
 
     def __init__(self, settings: TrialSettings, rank: int = 0, flags: Mapping[str, Any] | None = None) -> None:
@@ -45,7 +45,7 @@ class TrialLog:
 
     @property
     def metrics_logger(self) -> TrialRecords | None:
-        """What submissions log to; None in processes other than the first."""
+        """The logger that submissions use; None in processes other than the first."""
         return self._records
 
     def start(self, workload: BoundWorkload, backend: Backend, dataset_hash: str, batch_size: int) -> None:
@@ -85,13 +85,13 @@ class TrialLog:
         }
 
     def resumed(self, state: TrialState) -> None:
-        """Complete the rows up to the checkpoint that is gone on from."""
+        """Complete the rows up to the checkpoint being resumed."""
         if self._records is not None:
             self._records.preemption_count = state.preemption_count
             self._records.complete_evaluations(state.eval_results)
 
     def running(self, state: TrialState, times: Times) -> None:
-        """Note what is known when the clock is about to start."""
+        """Write what is known just before the clock starts."""
         self._running = True
         if self._records is not None:
             settings = self._settings
@@ -120,7 +120,7 @@ class TrialLog:
         self._write(*(first or (status, message)), state, times)
 
     def _end_before_start(self, status: Status, message: str) -> bool:
-        """Leave what is known of the trial, if there is something: a refusal is no news of it."""
+        """If the trial never started, keep its existing status: being refused says nothing about the trial."""
         known = read_status(self._settings.directory)
         if known is not None and status is not Status.INTERRUPTED:
             write_json(self._settings.directory / STATUS_FILE, {**known, "status": status.label, "message": message})

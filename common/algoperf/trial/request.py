@@ -48,7 +48,7 @@ class Request:
 
 
 def settle(request: Request) -> TrialSettings:
-    """Check a request and work out what follows from it. UserError says what is wrong."""
+    """Check a request and derive the settings of the trial. Raises UserError."""
     definition = find_workload(request.workload)
     version = with_cube_limits(load_version(request.version_name), definition.folder)
     version.limits(definition.name, request.scale)

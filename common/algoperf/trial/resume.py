@@ -1,4 +1,4 @@
-"""What a trial puts into a checkpoint, and how it goes on from one."""
+"""Saves the state of a trial in a checkpoint, and restores it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from algoperf.trial.state import Snapshot
 
 
 def seed_global_generators(trial_seed: int, rank: int) -> None:
-    """Submissions that draw from Python's or NumPy's global generator are reproducible too."""
+    """Seed Python's and NumPy's global generators, so that submissions that draw from them are reproducible."""
     random.seed(seeds.derive(trial_seed, "python", rank))
     np.random.seed(seeds.derive(trial_seed, "numpy", rank))
 
@@ -28,7 +28,7 @@ def save(
     backend: Backend,
     keep: checkpoint.Keep,
 ) -> None:
-    """Write a checkpoint; all processes call this together."""
+    """Write a checkpoint. All processes must call this together."""
     training = snapshot.training
     backend.synchronise_model(training.params, training.model_state)
     content = checkpoint.State(
@@ -45,7 +45,7 @@ def save(
 
 
 def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], backend: Backend) -> None:
-    """Put the state of a checkpoint into a freshly set up trial.
+    """Load the state of a checkpoint into a newly set up trial.
 
     Raises CheckpointMismatch if other code or settings wrote it.
     """
@@ -56,7 +56,7 @@ def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], back
     process = {"optimizer_state": training.optimizer_state, "random": _random_state(backend)}
     state = checkpoint.State(bare, training.model_state, process, {})
     checkpoint.restore(path, state, backend)
-    if bare is training.params:  # a wrapped module was filled in place instead
+    if bare is training.params:  # a wrapped module was filled in place
         training.params = state.params
     training.model_state = state.model_state
     training.optimizer_state = state.process["optimizer_state"]

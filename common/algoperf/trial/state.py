@@ -12,7 +12,7 @@ from algoperf.trial.clock import Times
 
 @dataclass
 class Training:
-    """What a submission trains, and what it keeps between calls."""
+    """What a submission trains, and its own state between calls."""
 
     params: spec.ParameterContainer
     model_state: spec.ModelAuxiliaryState
@@ -21,7 +21,7 @@ class Training:
 
 @dataclass
 class TrialState:
-    """What the timed loop itself keeps: plain data."""
+    """The timed loop's own state: plain data."""
 
     global_step: int = 0
     validation_goal_reached: bool = False
@@ -43,7 +43,7 @@ class Snapshot:
 
 
 class TrialEnd(Exception):
-    """Ends a trial with a status and a message for people."""
+    """Ends a trial with a status and a message for the user."""
 
     def __init__(self, status: Status, message: str) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
 """Which (study, trial) gets which point of a search space.
 
-All points of all studies are drawn at once and dealt out by a recorded seed, so the assignment never depends on the
+All points of all studies are drawn at once and assigned by a recorded seed, so that the assignment never depends on the
 process that runs a trial.
 """
 
@@ -28,9 +28,9 @@ def trial_point(
 ) -> dict[str, Any]:
     """The hyperparameters of one trial.
 
-    A list gives its points in file order to every study. From a dict, `num_studies * num_trials` points are
-    drawn at once, shuffled with `seed`, and dealt out. Studies may be counted from 0, as in published logs,
-    or from 1; either way all studies together use all points.
+    From a list, every study gets the points in file order. From a dict, `num_studies * num_trials` points are drawn at
+    once, shuffled with `seed`, and assigned. Studies may be counted from 0, as in published logs, or from 1; either way
+    all studies together use all points.
     """
     if isinstance(space, list):
         if not 1 <= trial <= len(space):
