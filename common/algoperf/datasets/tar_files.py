@@ -1,4 +1,4 @@
-"""Tar archives that are the same bytes whenever and by whomever they are made."""
+"""Makes reproducible tar archives: the same bytes at any time, for any user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 def tar_of(members: Mapping[str, bytes]) -> bytes:
-    """A tar of files, without times or owners."""
+    """Make a tar of files, without times or owners."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in members.items():

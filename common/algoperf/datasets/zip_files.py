@@ -1,4 +1,4 @@
-"""Zip archives that are the same bytes whenever and by whomever they are made."""
+"""Makes reproducible zip archives: the same bytes at any time, for any user."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that the format knows
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date in the format
 
 
 def zip_of(members: Mapping[str, bytes]) -> bytes:
-    """A zip of files that are compressed already, without times."""
+    """Make a zip of already compressed files, without times."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():

@@ -20,7 +20,7 @@ _COMPRESSION = 1  # noise does not shrink
 
 
 def write_miniature(path: Path, train_files: Sequence[str], test_file: str, side: int) -> None:
-    """Write the archive. UserError if something else has its name already."""
+    """Write the archive. UserError if another file has its name."""
     folder = "cifar-10-batches-bin/"
     members = {folder + "batches.meta.txt": "\n".join([*_CLASS_NAMES, "", ""]).encode()}
     for name in train_files:

@@ -1,7 +1,7 @@
-"""The raw archive of ogbg-molpcba: which files are in it, and how they are checked.
+"""The raw archive of ogbg-molpcba: its files and their checks.
 
-All are text without header, compressed with gzip, inside a zip. Nodes and edges of all graphs stand one after another;
-two more files say how many of them each graph has.
+All files are text without header, compressed with gzip, inside a zip. Nodes and edges of all graphs are concatenated;
+two more files give their number per graph.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CORRUPT = (zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, OSError)
 
 @dataclass(frozen=True)
 class Member:
-    """A table of the archive: its path there, its columns, and the type that its values become."""
+    """A table of the archive: its path there, its number of columns, and the dtype to convert to."""
 
     path: str
     num_columns: int
@@ -59,12 +59,12 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class RawMolecules:
-    """What the archive holds.
+    """The content of the archive.
 
     Attributes:
       table: all graphs.
       labels: uint8 (num_graphs, 128): 0, 1, or the store's mark of a missing label.
-      splits: numbers of the graphs of each split, int64.
+      splits: indices of the graphs of each split, int64.
     """
 
     table: GraphTable
@@ -73,7 +73,7 @@ class RawMolecules:
 
 
 def read_archive(path: Path) -> RawMolecules:
-    """Read and check everything. DataError, naming archive and file, if anything is wrong with it."""
+    """Read and check everything. DataError, naming archive and file, if it is invalid."""
     if not path.is_file():
         raise DataError(f"{path} is not there. Run the `download` task first, or check the raw data directory.")
     try:
@@ -112,7 +112,7 @@ def _read_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, np.nd
 
 
 def _read_member(archive: zipfile.ZipFile, member: Member, path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """Rows of one table in its type, and how many compressed bytes were read for them and those before."""
+    """Yield rows of one table in its dtype, and the number of compressed bytes read so far."""
     largest = np.iinfo(member.dtype).max - int(member.missing_allowed)
     with archive.open(member.path) as compressed, gzip.GzipFile(fileobj=compressed) as text:
         try:
@@ -129,7 +129,7 @@ def _read_member(archive: zipfile.ZipFile, member: Member, path: Path) -> Iterat
 def _check_sizes(
     path: Path, num_nodes: np.ndarray, num_edges: np.ndarray, arrays: Mapping[str, np.ndarray], num_labels: int
 ) -> None:
-    """The tables have to fit each other."""
+    """DataError if the tables do not fit together."""
     expected = {"nodes": num_nodes.sum(dtype=np.int64), "edges": num_edges.sum(dtype=np.int64)}
     expected["ends"] = expected["edges"]
     for name, count in expected.items():
