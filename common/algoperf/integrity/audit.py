@@ -74,7 +74,7 @@ class Watch:
 
         @functools.wraps(start)
         def noting_start(thread: threading.Thread) -> None:
-            if self.did(sys._getframe(1)):
+            if self.is_directly_responsible(sys._getframe(1)):
                 self._threads.append(weakref.ref(thread))
             start(thread)
 
@@ -96,7 +96,7 @@ class Watch:
 
     # --- who is responsible ---------------------------------------------------------------------------------
 
-    def did(self, frame: FrameType | None) -> bool:
+    def is_directly_responsible(self, frame: FrameType | None) -> bool:
         """Whether the nearest frame outside the standard library is the submission's: no library decided on it."""
         while frame is not None:
             file = frame.f_code.co_filename
@@ -107,7 +107,7 @@ class Watch:
             frame = frame.f_back
         return False
 
-    def caused(self, frame: FrameType | None) -> bool:
+    def is_indirectly_responsible(self, frame: FrameType | None) -> bool:
         """Whether the submission comes before the harness among the frames, through whatever library."""
         while frame is not None:
             file = frame.f_code.co_filename
@@ -124,18 +124,18 @@ class Watch:
         """A variable is set or removed."""
         name = os.fsdecode(args[0])
         new = os.fsdecode(args[1]) if event == "os.putenv" else None
-        if os.environ.get(name) != new and self.did(_caller()):
+        if os.environ.get(name) != new and self.is_directly_responsible(_caller()):
             self.note(f"It changed the environment variable {name}.")
 
     def on_fork(self, event: str, args: tuple[Any, ...]) -> None:
         """The process doubles itself."""
         del event, args
-        if self.did(_caller()):
+        if self.is_directly_responsible(_caller()):
             self.note("It started a process (fork).")
 
     def on_program(self, event: str, args: tuple[Any, ...]) -> None:
         """Another program is started; that matters if it runs while the clock stands still."""
-        if self.did(_caller()):
+        if self.is_directly_responsible(_caller()):
             if not self._programs:
                 self._children_before = _children()
             self._programs.append(f"{event} {str(args[0])[:80]}")
@@ -146,28 +146,28 @@ class Watch:
             if isinstance(path, (str, bytes, os.PathLike)) and not isinstance(path, int):
                 place = os.path.realpath(os.fsdecode(path))
                 for what, folder in self._protected.items():
-                    if place.startswith(folder) and self.caused(_caller()):
+                    if place.startswith(folder) and self.is_indirectly_responsible(_caller()):
                         self.note(f"It touched {what}: {os.path.relpath(place, folder)} ({event}).")
 
     def on_signal(self, event: str, args: tuple[Any, ...]) -> None:
         """A signal is sent."""
-        if self.did(_caller()):
+        if self.is_directly_responsible(_caller()):
             self.note(f"It sent a signal ({event} {args}).")
 
     def on_network(self, event: str, args: tuple[Any, ...]) -> None:
         """A connection is made, or an address is looked up."""
-        if self.caused(_caller()):
+        if self.is_indirectly_responsible(_caller()):
             self.note(f"It used the network ({event} {str(args[-1] if event == 'socket.connect' else args[0])[:80]}).")
 
     def on_tracing(self, event: str, args: tuple[Any, ...]) -> None:
         """Something is called for every line or function of this process from now on."""
         del args
-        if self.did(_caller()):
+        if self.is_directly_responsible(_caller()):
             self.note(f"It traces this process ({event}).")
 
     # --- while the clock stands still -----------------------------------------------------------------------
 
-    def note_company(self) -> None:
+    def note_live_threads_and_processes(self) -> None:
         """Note threads and processes of the submission that are alive now."""
         for reference in self._threads:
             thread = reference()

@@ -55,7 +55,7 @@ class Guard:
 
     # --- what is watched ------------------------------------------------------------------------------------
 
-    def adopt(self, workload: BoundWorkload, **parts: Any) -> None:
+    def seal(self, workload: BoundWorkload, **parts: Any) -> None:
         """Seal workload, limits and definition, and the methods of the harness's own objects (`parts`)."""
         self._seal.fields("workload", workload, but=_SET_BY_INIT)
         self._seal.fields("workload.limits", workload.limits)
@@ -95,7 +95,7 @@ class Guard:
 
     def breaches(self, state: TrialState) -> list[str]:
         """All that has been seen up to now, as sentences. To be called while the clock stands still."""
-        self._watch.note_company()
+        self._watch.note_live_threads_and_processes()
         for breach in (*self._replaced(), *self._steered(), *self._model_changes()):
             self._watch.note(breach)
         if self._goals and _goals(state) != self._goals:

@@ -129,7 +129,7 @@ class Trial:
         params, model_state = self.workload.init_model_fn(self._keys.model_init)
         params = backend.compile(self.workload, params, settings.compile_policy)
         # Only now, because compiling replaces the loss. No function of the submission has been called yet.
-        self.guard.adopt(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
+        self.guard.seal(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
         dataset = self.workload.dataset(str(settings.data_dir))
         batch_size = self.submission.batch_size(definition.name, settings.version.scored, backend.num_devices)
         point = None if settings.hyperparameters is None else as_hyperparameters(settings.hyperparameters)
