@@ -1,6 +1,6 @@
-"""The guard of one trial: compares, whenever the clock stops, what a submission could have reached for.
+"""The guard of one trial: whenever the clock stops, checks everything that a submission could have changed.
 
-Nothing is done at a step. What code in the same process can never be kept from is said in docs/integrity.md.
+It does nothing during a step. docs/integrity.md says what cannot be prevented in the same process.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from algoperf.trial.state import TrialState
     from algoperf.workload.bound import BoundWorkload
 
-# Taken when this module is imported, which is before any submission is.
+# Bound when this module is imported, which is before any submission is imported.
 _now = time.monotonic
 _get_handler = signal.getsignal
 _SHOWN_CHANGES = 5
 _SUM_TOLERANCE_SEC = 1e-3  # of a sum of up to some million terms
-# What `init_model_fn`, which submissions may call again, sets anew.
+# Attributes that `init_model_fn` sets; submissions may call it again.
 _SET_BY_INIT = ("_param_shapes", "_param_types", "_takes_dropout", "_has_batch_norm")
 _GOALS = ("validation_goal_reached", "test_goal_reached", "target_reached_at", "eval_results")
 _HANDLED = (signal.SIGTERM, signal.SIGINT)
 
 
 class Guard:
-    """Made before the submission is imported; `close` ends it."""
+    """Watches one submission, from before its import until `close`."""
 
     def __init__(self, submission_folder: Path, protected: Mapping[str, Path]) -> None:
-        """`protected` are folders that the submission must not touch, by what is in them."""
+        """`protected`: folders that the submission must not touch, by description."""
         self._watch = Watch(submission_folder, protected)
         self._watch.start()
         self._seal = Seal().modules()
@@ -50,7 +50,7 @@ class Guard:
         self._started: tuple[float, float] | None = None
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._watch.stop()
 
     # --- what is watched ------------------------------------------------------------------------------------
@@ -64,29 +64,27 @@ class Guard:
             self._seal.methods(name, part)
 
     def clock_started(self, clock: Clock) -> None:
-        """Remember when the clock started; from here on the handlers of signals are the trial's."""
+        """Remember when the clock started, and the signal handlers, which are the trial's from here on."""
         self._started = (clock.mark, _sum(clock))
         self._seal.fields("clock", clock, but=("times", "mark"))
         self._handlers = {number: _get_handler(number) for number in signal.valid_signals()}
 
     def model_built(self, structure: Callable[[], Mapping[str, str]]) -> None:
-        """Remember what the model is made of. `structure` describes it as it is when called."""
+        """Remember the structure of the model. `structure` describes the model at the time of the call."""
         self._structure, self._built = structure, structure()
 
     def goals_set(self, state: TrialState) -> None:
-        """Remember the evaluations and goals that the harness has noted."""
+        """Remember the evaluations and goals that the harness has recorded."""
         self._goals = _goals(state)
 
     # --- when the clock stops -------------------------------------------------------------------------------
 
     def stop_clock(self, clock: Clock) -> None:
-        """Charge the submission, and see that the clock shows the time that has passed."""
+        """Charge the submission, and check that the clock shows the time that has passed."""
         before = _now()
         clock.charge_submission()
         after = _now()
-        if (
-            self._started is None or clock.now is not _now
-        ):  # a test's clock; a clock that was replaced shows in the seal
+        if self._started is None or clock.now is not _now:  # a test's clock; the seal detects a replaced clock
             return
         start, charged = self._started
         if not before <= clock.mark <= after or abs(_sum(clock) - charged - (clock.mark - start)) > _SUM_TOLERANCE_SEC:
@@ -94,7 +92,7 @@ class Guard:
             self._watch.note(f"The clock shows {shown:.3f} s, but {passed:.3f} s have passed since it started.")
 
     def breaches(self, state: TrialState) -> list[str]:
-        """All that has been seen up to now, as sentences. To be called while the clock stands still."""
+        """All breaches seen so far, as sentences. Call this while the clock is stopped."""
         self._watch.note_live_threads_and_processes()
         for breach in (*self._replaced(), *self._steered(), *self._model_changes()):
             self._watch.note(breach)
