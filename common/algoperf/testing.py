@@ -19,7 +19,7 @@ def train_on_digits(
 ) -> list[float]:
     """Train a submission on digits in a separate process; returns the training loss at each evaluation.
 
-    `num_steps` must be a multiple of `num_evaluations`. Raises AssertionError with what was printed if training fails.
+    `num_steps` must be a multiple of `num_evaluations`. Raises AssertionError with the output if training fails.
     """
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
