@@ -61,7 +61,7 @@ def check(
         raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
     file = submission_file(submission)
     framework = framework or infer_framework(file, required=not static_only)
-    static_only = static_only or framework is None  # a file that cannot be read cannot be run either
+    static_only = static_only or framework is None  # a submission whose code is unreadable cannot run either
     request = CheckRequest(
         submission=submission,
         framework=framework,

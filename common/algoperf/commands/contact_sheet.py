@@ -1,4 +1,4 @@
-"""`algoperf contact-sheet`: pictures to look at."""
+"""`algoperf contact-sheet`: shows the pictures of a workload."""
 
 from __future__ import annotations
 

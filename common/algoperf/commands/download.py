@@ -16,7 +16,7 @@ from algoperf.commands import options
 def download(workload: str, scale: str, raw_dir: Path) -> None:
     """Fetch the raw data of a workload, or generate it at scale mini.
 
-    Interrupted downloads are resumed; files that are complete are only checked.
+    Resumes interrupted downloads. Complete files are only checked.
     """
     from algoperf.data.contracts import dataset_dir
     from algoperf.workload.registry import find_workload

@@ -1,4 +1,4 @@
-"""`algoperf new`: a submission to start from."""
+"""`algoperf new`: writes a submission to start from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="Folder above external_tuning and self_tuning.",
 )
 def new(name: str, framework: Framework, ruleset: Ruleset, authors: str | None, output_dir: Path) -> None:
-    """Write a small submission that runs as it is: OUTPUT_DIR/{external,self}_tuning/NAME/.
+    """Write a small submission that runs unchanged: OUTPUT_DIR/{external,self}_tuning/NAME/.
 
     NAME is the name under which runs are filed: lower-case letters, digits and _.
     """

@@ -15,7 +15,7 @@ from algoperf.commands import options
 @options.raw_dir
 @options.data_dir
 def preprocess(workload: str, scale: str, raw_dir: Path, data_dir: Path) -> None:
-    """Turn raw data into a store that training reads at random. Does nothing if the store is there."""
+    """Turn raw data into a store that training reads at random. Does nothing if the store exists."""
     from algoperf.data.contracts import dataset_dir
     from algoperf.workload.registry import find_workload
 

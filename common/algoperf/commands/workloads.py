@@ -1,4 +1,4 @@
-"""`algoperf workloads`: what can be trained, and what has to be reached."""
+"""`algoperf workloads`: lists workloads and targets."""
 
 from __future__ import annotations
 
