@@ -25,5 +25,5 @@ class Processes(Protocol):
         ...
 
     def gather(self, value: Any) -> list[Any]:
-        """The values of all processes, in their order, in every process."""
+        """The values of all processes, in rank order, in every process."""
         ...

@@ -1,4 +1,4 @@
-"""What the timed loop needs of a framework. Nothing here imports one."""
+"""What the timed loop needs from a framework. Imports no framework."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from algoperf.workload.definition import WorkloadDefinition
 
 
 class Backend(Processes, Protocol):
-    """One framework in this process: its devices, its fellow processes, its state.
+    """One framework in this process: its devices, the other processes of the trial, its state.
 
     Attributes:
       name: "jax" or "pytorch".
@@ -31,24 +31,24 @@ class Backend(Processes, Protocol):
         ...
 
     def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
-        """The workload that submissions see. `seed` decides on the order of the data."""
+        """The workload that submissions see. `seed` determines the order of the data."""
         ...
 
     def compile(self, workload: BoundWorkload, params: ParameterContainer, policy: str) -> ParameterContainer:
-        """Apply the workload's compile policy ('auto', 'on', 'off'); notes what was done in `compile_note`."""
+        """Apply the workload's compile policy ('auto', 'on', 'off'); `compile_note` then says what was done."""
         ...
 
     def bare_model(self, params: ParameterContainer) -> ParameterContainer:
-        """The model without the wrappers that distribution and compilation put around it."""
+        """The model without the wrappers for distribution and compilation."""
         ...
 
     def structure(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> dict[str, str]:
-        """What the model consists of, in words by name: what a submission must leave as it is."""
+        """Describe the parts of the model, by name: a submission must not change them."""
         ...
 
     @property
     def compile_note(self) -> str:
-        """What was compiled, or why not; for the run's meta data."""
+        """What was compiled, or why not; for the run's metadata."""
         ...
 
     def compile_seconds(self) -> float:
@@ -60,11 +60,11 @@ class Backend(Processes, Protocol):
         ...
 
     def synchronise_model(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> None:
-        """Give every process the model of process 0, where processes may differ (batch statistics)."""
+        """Copy process 0's model to every process where they may differ (batch statistics)."""
         ...
 
     def release_memory(self) -> None:
-        """Free what the framework caches on the device."""
+        """Free the framework's cached memory on the device."""
         ...
 
     def is_out_of_memory(self, error: BaseException) -> bool:
@@ -72,7 +72,7 @@ class Backend(Processes, Protocol):
         ...
 
     def random_state(self) -> Any:
-        """The framework's global random state, as arrays; None where there is none."""
+        """The framework's global random state, as arrays; None if it has none."""
         ...
 
     def set_random_state(self, state: Any) -> None:
