@@ -1,4 +1,4 @@
-"""Evaluates checkpoints again, without loading any code of the submission, and compares with the records."""
+"""Re-evaluates checkpoints, without loading any code of the submission, and compares with the records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPLITS = ("train/", "validation/", "test/")
 def find_checkpoints(root: Path, workload: str) -> list[Path]:
     """All complete checkpoints of a workload's runs below `root`. UserError if there are none.
 
-    Trials that were moved aside are left out: their folders' names begin with a dot.
+    Trials that were moved aside are skipped: their folder names begin with a dot.
     """
     found = sorted(
         path.parent
@@ -39,7 +39,7 @@ def find_checkpoints(root: Path, workload: str) -> list[Path]:
 def evaluate_checkpoint(
     path: Path, definition: WorkloadDefinition, data_root: Path, tolerance: float
 ) -> dict[str, Any]:
-    """Metrics of one checkpoint beside the recorded ones.
+    """Compute the metrics of one checkpoint, and compare them with the recorded ones.
 
     Returns a record with `recomputed`, `recorded` (None if that step has no row), `differences` (absolute) and
     `mismatches`: names of metrics that differ by more than `tolerance`, relative to the larger value.

@@ -11,7 +11,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on; where the system cannot tell, those of the machine."""
+    """Number of cores that this process may run on, or, if unknown, of the machine."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
