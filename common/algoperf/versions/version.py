@@ -152,6 +152,6 @@ def _elsewhere(workload: str, asked: Version) -> str:
 
 
 def with_cube_limits(version: Version, cube: Path) -> Version:
-    """The version, plus what `limits.toml` in the cube's folder adds, if there is one."""
+    """The version, plus the limits in the cube's `limits.toml`, if it exists."""
     file = cube / LIMITS_FILE
     return version.with_extra(file) if file.is_file() else version

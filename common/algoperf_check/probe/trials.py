@@ -1,4 +1,4 @@
-"""Real trials of a submission on tiny workloads, and what can be seen at its calls."""
+"""Runs real trials of a submission on tiny workloads, and observes its calls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What all trials of a probe have in common."""
+    """The settings that all trials of a probe share."""
 
     submission: Path
     framework: str
@@ -45,13 +45,13 @@ class Plan:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """How one trial went.
+    """The result of one trial.
 
     Attributes:
       status, message: how it ended.
       start, end: parameters and model state before the first and after the last step, by path.
-      state: arrays of the optimizer state at the end that are not the model's.
-      breaches: `(rule, what)` seen at the calls.
+      state: arrays of the optimizer state at the end, without those of the model.
+      breaches: `(rule, what)` observed at the calls.
     """
 
     status: Status
@@ -63,12 +63,12 @@ class Outcome:
 
     @property
     def completed(self) -> bool:
-        """Whether all steps were made, or as many as the submission wanted."""
+        """Whether the trial did all steps, or as many as the submission wanted."""
         return self.status in (Status.MAX_STEPS_REACHED, Status.TRAINING_COMPLETE)
 
 
 class _Settings(TrialSettings):
-    """The same seed whatever the workload is called."""
+    """Settings whose seed does not depend on the workload's name."""
 
     @property
     def trial_seed(self) -> int:
@@ -76,7 +76,7 @@ class _Settings(TrialSettings):
 
 
 class _Ending(SilentDisplay):
-    """Keeps the last line, which says how the trial ended."""
+    """A display that keeps the last line, which says how the trial ended."""
 
     last = ""
 
@@ -132,7 +132,7 @@ def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> Outcome:
 
 
 class _Observer:
-    """Looks at what goes into a submission's functions and at what comes out."""
+    """Observes the arguments and results of a submission's functions."""
 
     def __init__(self, backend: Backend) -> None:
         self.start: Arrays = {}
@@ -141,7 +141,7 @@ class _Observer:
         self._structure: dict[str, str] = {}
 
     def watched(self, submission: Submission) -> Submission:
-        """The submission with its functions under observation, and a small batch size."""
+        """The submission with its functions observed, and a small batch size."""
         prepare = submission.prepare_for_eval
         return dataclasses.replace(
             submission,
@@ -152,7 +152,7 @@ class _Observer:
         )
 
     def arrays(self, training: Any) -> tuple[Arrays, Arrays]:
-        """Arrays of the model, and of the optimizer state where they are others, by path."""
+        """Arrays of the model, and those of the optimizer state that are not the model's, by path."""
         encoder = Encoder(self._backend.codecs)
         bare = self._backend.bare_model(training.params)
         _, model = encoder.tree({"params": bare, "model_state": training.model_state})

@@ -13,7 +13,7 @@ _Entity = tuple[File, str]
 
 
 class BatchSizeCode:
-    """Functions and tables of the files' top level that nothing but `get_batch_size` uses."""
+    """Top-level functions and tables that only `get_batch_size` uses."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -38,7 +38,7 @@ class BatchSizeCode:
         return bool(owners) and owners <= self._allowed
 
     def functions(self) -> list[ast.FunctionDef]:
-        """The functions among it."""
+        """The functions of this code."""
         return [
             binding.node
             for file, name in self._allowed
@@ -47,7 +47,7 @@ class BatchSizeCode:
         ]
 
     def tables(self) -> list[ast.expr]:
-        """The values assigned to names among it."""
+        """The values assigned to names in this code."""
         return [
             binding.node
             for file, name in self._allowed
@@ -56,7 +56,7 @@ class BatchSizeCode:
         ]
 
     def _users(self) -> dict[_Entity, list[frozenset[_Entity]]]:
-        """For every entity that is used: whom each use belongs to."""
+        """For every used entity: the owners of each use."""
         users: dict[_Entity, list[frozenset[_Entity]]] = {}
         for node in self._project.nodes(ast.Name, ast.Attribute):
             entity = self._entity(node)
@@ -67,7 +67,7 @@ class BatchSizeCode:
         return users
 
     def _entity(self, node: ast.AST) -> _Entity | None:
-        """The entity that a name, or the attribute of an imported file, refers to."""
+        """The entity that a name, or an attribute of an imported file, refers to."""
         project = self._project
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             for binding in project.bindings(node.value):
@@ -86,7 +86,7 @@ class BatchSizeCode:
         return None
 
     def _owners(self, node: ast.AST) -> frozenset[_Entity]:
-        """The entities whose definition a node is part of."""
+        """The entities whose definition contains a node."""
         file, top = self._project.home(node), node
         for ancestor in self._project.enclosing(node):
             if isinstance(ancestor, ast.Module):
@@ -96,7 +96,7 @@ class BatchSizeCode:
 
 
 def _defined(statement: ast.AST) -> Iterator[str]:
-    """The names that a statement of the top level defines or adds to."""
+    """The names that a top-level statement defines or adds to."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield statement.name
         return

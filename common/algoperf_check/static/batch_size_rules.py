@@ -15,7 +15,7 @@ _SETTERS = ("object.__setattr__", "setattr")
 
 
 def check(analysis: Analysis) -> Iterator[Finding]:
-    """Whether code of `get_batch_size` returns integers only, and leaves nothing behind."""
+    """Check that code of `get_batch_size` returns only integers and has no side effects."""
     for function in analysis.batch_code.functions():
         for node in ast.walk(function):
             yield from _left_behind(analysis, node)
