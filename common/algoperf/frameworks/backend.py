@@ -42,7 +42,7 @@ class Backend(Processes, Protocol):
         """The model without the wrappers for distribution and compilation."""
         ...
 
-    def structure(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> dict[str, str]:
+    def describe_model(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> dict[str, str]:
         """Describe the parts of the model, by name: a submission must not change them."""
         ...
 

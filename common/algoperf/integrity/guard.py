@@ -45,7 +45,7 @@ class Guard:
         self._gc_callbacks = len(_gc_callbacks())
         self._handlers: dict[int, Any] = {}
         self._goals: dict[str, Any] = {}
-        self._structure: Callable[[], Mapping[str, str]] | None = None
+        self._describe: Callable[[], Mapping[str, str]] | None = None
         self._built: Mapping[str, str] = {}
         self._started: tuple[float, float] | None = None
 
@@ -69,9 +69,9 @@ class Guard:
         self._seal.fields("clock", clock, but=("times", "mark"))
         self._handlers = {number: _get_handler(number) for number in signal.valid_signals()}
 
-    def model_built(self, structure: Callable[[], Mapping[str, str]]) -> None:
-        """Remember the structure of the model. `structure` describes the model at the time of the call."""
-        self._structure, self._built = structure, structure()
+    def model_built(self, describe: Callable[[], Mapping[str, str]]) -> None:
+        """Remember the structure of the model. `describe` says what the model consists of when it is called."""
+        self._describe, self._built = describe, describe()
 
     def goals_set(self, state: TrialState) -> None:
         """Remember the evaluations and goals that the harness has recorded."""
@@ -121,9 +121,9 @@ class Guard:
                 yield "It is called by the garbage collector, also while the clock stands still."
 
     def _model_changes(self) -> Iterator[str]:
-        if self._structure is None:
+        if self._describe is None:
             return
-        found = self._structure()
+        found = self._describe()
         for name in sorted(self._built.keys() | found.keys()):
             was, now = self._built.get(name, "nothing"), found.get(name, "nothing")
             if was != now:

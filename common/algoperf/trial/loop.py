@@ -136,7 +136,7 @@ class Trial:
         self.calls = SubmissionCalls(self.submission, self.workload, point, backend, self.clock)
         self.training = Training(params, model_state, None)
         self._freeze_garbage_collector()
-        self.guard.model_built(lambda: backend.structure(self.training.params, self.training.model_state))
+        self.guard.model_built(lambda: backend.describe_model(self.training.params, self.training.model_state))
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
         self.queue = self.workload.input_queue(str(settings.data_dir), batch_size)
         self._resources.callback(self.queue.close)

@@ -24,11 +24,10 @@ from algoperf.trial.progress import Progress, SilentDisplay
 from algoperf.trial.settings import TrialSettings
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.versions import Version
-from algoperf_check.probe.tiny import BATCH_SIZE, Names, Tiny, with_limits
+from algoperf_check.probe.tiny import BATCH_SIZE, Arrays, Names, Tiny, with_limits
 
 NUM_STEPS, EVAL_EVERY_STEPS = 6, 3
 _SEED = 20_260
-Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +161,7 @@ class _Observer:
     def _initialising(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def init_optimizer_state(workload: Any, params: Any, model_state: Any, *rest: Any) -> Any:
-            self._structure = self._backend.structure(params, model_state)
+            self._structure = self._backend.describe_model(params, model_state)
             bare = self._backend.bare_model(params)
             _, model = Encoder(self._backend.codecs).tree({"params": bare, "model_state": model_state})
             self.start = _copies(model)
@@ -185,7 +184,7 @@ class _Observer:
         return update
 
     def _look_at(self, name: str, params: Any, model_state: Any) -> None:
-        found, expected = self._backend.structure(params, model_state), self._structure
+        found, expected = self._backend.describe_model(params, model_state), self._structure
         for part in sorted(found.keys() | expected.keys()):
             was, now = expected.get(part, "nothing"), found.get(part, "nothing")
             if was != now:

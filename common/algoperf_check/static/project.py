@@ -13,7 +13,7 @@ from algoperf_check.rules import RULES
 from algoperf_check.static.scopes import FUNCTIONS, Binding, Function, Scopes
 from algoperf_check.static.source import Source
 
-Node = TypeVar("Node", bound=ast.AST)
+SyntaxNode = TypeVar("SyntaxNode", bound=ast.AST)
 Definition = Function | ast.ClassDef
 
 
@@ -60,7 +60,7 @@ class Project:
         """`module:qualified.name` of a function or class."""
         return self._keys[definition]
 
-    def nodes(self, *kinds: type[Node]) -> Iterator[Node]:
+    def nodes(self, *kinds: type[SyntaxNode]) -> Iterator[SyntaxNode]:
         """All nodes of some kinds, file by file."""
         return (node for file in self.files for node in file.nodes if isinstance(node, kinds))
 

@@ -26,7 +26,7 @@ class _Region(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in ("x", "y", "w", "h")]
 
 
-class Decoder:
+class JpegDecoder:
     """One decoder, for one thread. Methods raise ValueError with the library's message if bytes are not a JPEG."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
@@ -65,7 +65,7 @@ class Decoder:
 
 
 @lru_cache(maxsize=1)
-def decoder() -> Decoder | None:
+def decoder() -> JpegDecoder | None:
     """The decoder of this process; None if the library is missing or older than version 3."""
     for path in _candidates():
         try:
@@ -73,7 +73,7 @@ def decoder() -> Decoder | None:
             _declare(library)
         except (OSError, AttributeError):
             continue
-        return Decoder(library)
+        return JpegDecoder(library)
     return None
 
 

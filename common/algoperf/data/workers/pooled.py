@@ -6,11 +6,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from algoperf.data.batches.queue import AHEAD
 from algoperf.data.batches.sequences import BatchSequence
 from algoperf.data.contracts import Batch, PendingBatch, TrainingBatches
 from algoperf.data.workers.pool import RowSource, Task, WorkerPool
 
-AHEAD = 2  # batches that are being made while one is in use
 MakeTasks = Callable[[int, int], list[Task]]
 """Cuts a batch, given by its number, into tasks of at most the given number of rows."""
 

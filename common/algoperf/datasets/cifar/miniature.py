@@ -10,7 +10,7 @@ import numpy as np
 
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.files import make_directory, write_file
-from algoperf.datasets.tar_files import tar_of
+from algoperf.datasets.archives import tar_of
 from algoperf.datasets.textures import NUM_CLASSES, draw
 from algoperf.errors import UserError
 

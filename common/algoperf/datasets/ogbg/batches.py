@@ -15,7 +15,7 @@ from algoperf.data.contracts import Batch, Shard, Split, TrainingBatches
 from algoperf.data.store.store import Store
 from algoperf.errors import UserError
 
-MISSING = 255  # marks an unknown label in the store
+UNKNOWN_LABEL = 255  # marks an unknown label in the store
 
 
 class Molecules:
@@ -23,7 +23,7 @@ class Molecules:
 
     Args:
       table: the graphs.
-      labels: uint8 (N, T): 0, 1, or MISSING.
+      labels: uint8 (N, T): 0, 1, or UNKNOWN_LABEL.
       budget: of one device's part of a batch.
     """
 
@@ -46,7 +46,7 @@ class Molecules:
         for number, rows in enumerate(parts):
             labels, place = self.labels[rows], slice(number * slots, number * slots + len(rows))
             targets[place] = labels == 1
-            weights[place] = labels != MISSING
+            weights[place] = labels != UNKNOWN_LABEL
         return {"inputs": self.table.batch(parts, self.budget), "targets": targets, "weights": weights}
 
 

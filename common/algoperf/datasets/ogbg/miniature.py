@@ -15,9 +15,9 @@ import numpy as np
 
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.files import make_directory, write_file
-from algoperf.datasets.ogbg.molecules import Molecules, draw_molecules
+from algoperf.datasets.archives import zip_of
+from algoperf.datasets.ogbg.molecules import DrawnMolecules, draw_molecules
 from algoperf.datasets.ogbg.raw import ARCHIVE, MEMBERS, NUM_TASKS, SPLITS
-from algoperf.datasets.zip_files import zip_of
 from algoperf.errors import UserError
 
 NUM_GRAPHS = {"train": 4_000, "validation": 500, "test": 500}
@@ -46,7 +46,7 @@ def write_miniature(raw_dir: Path) -> None:
     write_file(path, content)
 
 
-def draw_labels(molecules: Molecules) -> np.ndarray:
+def draw_labels(molecules: DrawnMolecules) -> np.ndarray:
     """Labels of all tasks, int64 (M, 128): 0, 1, or -1 if unknown."""
     rng = keyed_generator("ogbg miniature", "labels")
     counts = count_motifs(molecules).astype(np.float64)
@@ -62,7 +62,7 @@ def draw_labels(molecules: Molecules) -> np.ndarray:
     return np.where(known, positive, -1)
 
 
-def count_motifs(molecules: Molecules) -> np.ndarray:
+def count_motifs(molecules: DrawnMolecules) -> np.ndarray:
     """Count each motif in each molecule, int64 (M, K): an element, or a bond of some order, in or out of rings."""
     graphs = np.arange(len(molecules.num_atoms))
     kinds_of_bonds = (molecules.orders == 1, molecules.orders > 1, molecules.in_ring, ~molecules.in_ring)
@@ -72,7 +72,7 @@ def count_motifs(molecules: Molecules) -> np.ndarray:
     return np.stack([np.bincount(numbers, minlength=len(graphs)) for numbers in found], axis=1)
 
 
-def archive_of(molecules: Molecules, labels: np.ndarray, num_graphs: dict[str, int]) -> bytes:
+def archive_of(molecules: DrawnMolecules, labels: np.ndarray, num_graphs: dict[str, int]) -> bytes:
     """Make the archive of these molecules, assigned to the splits in shuffled order."""
     order = keyed_generator("ogbg miniature", "splits").permutation(len(labels))
     bounds = np.cumsum([0, *num_graphs.values()])

@@ -25,7 +25,7 @@ _NO_CHARGE = 5  # charges are coded from -5 upwards
 
 
 @dataclass(frozen=True)
-class Molecules:
+class DrawnMolecules:
     """Many molecules; the atoms and bonds of all are concatenated.
 
     Attributes:
@@ -76,12 +76,12 @@ class Molecules:
         return np.stack(columns, axis=1).astype(np.uint8)
 
 
-def draw_molecules(rng: np.random.Generator, num_atoms: np.ndarray) -> Molecules:
+def draw_molecules(rng: np.random.Generator, num_atoms: np.ndarray) -> DrawnMolecules:
     """Draw molecules with the given numbers of atoms (M,), each at least 2."""
     draws = iter(rng.random(_DRAWS_PER_ATOM * int(num_atoms.sum())).tolist())
     drawn = [_grown(draws, count) for count in num_atoms.tolist()]
     table = np.array([bond for molecule in drawn for bond in molecule.bonds], np.int64)
-    return Molecules(
+    return DrawnMolecules(
         num_atoms=num_atoms.astype(np.int64),
         num_bonds=np.array([len(molecule.bonds) for molecule in drawn]),
         elements=np.array([element for molecule in drawn for element in molecule.elements]),

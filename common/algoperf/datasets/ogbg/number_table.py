@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-MISSING = -1
+EMPTY_FIELD = -1
 _CHUNK_BYTES = 1 << 23
 _LARGEST_DIGITS = 9  # what fits into int32
 _COMMA, _NEWLINE, _POINT, _ZERO = b",\n.0"
@@ -26,7 +26,7 @@ def read_numbers(file: BinaryIO, num_columns: int, *, missing_allowed: bool = Fa
     """Yield the rows of a table in chunks: int32 (rows, num_columns).
 
     A field is an unsigned number, optionally followed by `.0`. If `missing_allowed`, it may be empty, which becomes
-    MISSING. TableError for any other field, or if a line has the wrong number of fields.
+    EMPTY_FIELD. TableError for any other field, or if a line has the wrong number of fields.
     """
     rest = b""
     while chunk := file.read(_CHUNK_BYTES):
@@ -57,7 +57,7 @@ def _parse(text: bytes, num_columns: int, missing_allowed: bool) -> np.ndarray:
     is_empty = lengths == 0
     if not missing_allowed:
         is_number &= ~is_empty
-    values[is_empty] = MISSING
+    values[is_empty] = EMPTY_FIELD
     if not is_number.all():
         field = int(np.argmin(is_number))
         shown = text[starts[field] : separators[field]][:_SHOWN_CHARACTERS].decode(errors="replace")

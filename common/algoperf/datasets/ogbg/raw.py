@@ -19,8 +19,8 @@ import numpy as np
 from algoperf.data.batches.graphs import GraphTable
 from algoperf.data.transfer.download import RemoteFile
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.datasets.ogbg.batches import MISSING as MISSING_LABEL
-from algoperf.datasets.ogbg.number_table import MISSING, TableError, read_numbers
+from algoperf.datasets.ogbg.batches import UNKNOWN_LABEL
+from algoperf.datasets.ogbg.number_table import EMPTY_FIELD, TableError, read_numbers
 from algoperf.errors import DataError
 
 ARCHIVE = RemoteFile(
@@ -120,7 +120,7 @@ def _read_member(archive: zipfile.ZipFile, member: Member, path: Path) -> Iterat
                 if rows.max(initial=0) > largest:
                     raise TableError(f"it has the value {rows.max()}, the largest allowed is {largest}")
                 if member.missing_allowed:
-                    rows[rows == MISSING] = MISSING_LABEL
+                    rows[rows == EMPTY_FIELD] = UNKNOWN_LABEL
                 yield rows.astype(member.dtype), compressed.tell()
         except TableError as error:
             raise _corrupt(path, f"{member.path}: {error}") from error

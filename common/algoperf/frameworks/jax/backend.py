@@ -62,7 +62,7 @@ class JaxBackend:
         """Parameters have no wrappers."""
         return params
 
-    def structure(self, params: Any, model_state: Any) -> dict[str, str]:
+    def describe_model(self, params: Any, model_state: Any) -> dict[str, str]:
         """Arrays by path, with dtype and shape."""
         leaves = jax.tree_util.tree_leaves_with_path({"params": params, "model_state": model_state})
         return {jax.tree_util.keystr(path): _description(leaf) for path, leaf in leaves}

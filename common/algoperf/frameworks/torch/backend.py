@@ -18,8 +18,8 @@ from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 from algoperf.data.contracts import Shard
 from algoperf.errors import UserError
 from algoperf.frameworks.torch.codec import TorchCodec
+from algoperf.frameworks.torch.description import describe_model
 from algoperf.frameworks.torch.processes import pytorch_setup
-from algoperf.frameworks.torch.structure import structure
 from algoperf.frameworks.torch.workload import TorchWorkload, bare_model, gather
 from algoperf.versions import Limits
 from algoperf.workload.bound import BoundWorkload
@@ -138,10 +138,10 @@ class TorchBackend:
         """See Backend."""
         return bare_model(params)
 
-    def structure(self, params: torch.nn.Module, model_state: spec.ModelAuxiliaryState) -> dict[str, str]:
+    def describe_model(self, params: torch.nn.Module, model_state: spec.ModelAuxiliaryState) -> dict[str, str]:
         """See Backend."""
         del model_state
-        return structure(bare_model(params))
+        return describe_model(bare_model(params))
 
     def release_memory(self) -> None:
         """Free cached device memory."""

@@ -11,7 +11,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
 
 
-def structure(model: torch.nn.Module) -> dict[str, str]:
+def describe_model(model: torch.nn.Module) -> dict[str, str]:
     """Describe each tensor by dtype and shape, and each layer by class, replaced methods and hooks."""
     tensors = [("parameter", model.named_parameters()), ("buffer", model.named_buffers())]
     found = {
