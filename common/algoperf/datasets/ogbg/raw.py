@@ -85,7 +85,7 @@ def read_archive(path: Path) -> RawMolecules:
     _check_sizes(path, num_nodes, num_edges, arrays, len(labels))
     table = GraphTable.of(num_nodes, num_edges, arrays)
     _check_ends(path, table)
-    if np.any(wrong := (labels > 1) & (labels != MISSING_LABEL)):
+    if np.any(wrong := (labels > 1) & (labels != UNKNOWN_LABEL)):
         raise _corrupt(path, f"{MEMBERS['labels'].path} has the label {labels[wrong][0]}, allowed are 0, 1 and nothing")
     numbers = {split: array[:, 0] for split, array in splits.items()}
     if not np.array_equal(np.sort(np.concatenate(list(numbers.values()))), np.arange(len(labels))):
