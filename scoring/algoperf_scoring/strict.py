@@ -1,4 +1,4 @@
-"""What an official result needs: exactly the workloads, studies, trials and evidence that the version asks for."""
+"""What an official result needs: exactly the workloads, studies, trials and evidence that the version requires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Cells = Mapping[tuple[str, str, str], Mapping[int, list[Trial]]]
 
 
 def require_complete(comparison: Comparison) -> None:
-    """Raise UserError with everything that is missing, superfluous or damaged, if anything is."""
+    """Raise UserError, listing everything that is missing, superfluous or damaged, if anything is."""
     found = list(violations(comparison))
     if found:
         hidden = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
@@ -30,7 +30,7 @@ def require_complete(comparison: Comparison) -> None:
 
 
 def violations(comparison: Comparison) -> Iterator[str]:
-    """Everything that differs from what the version asks for."""
+    """Everything that differs from what the version requires."""
     version = comparison.version
     if comparison.scale != "full":
         yield f"scale {comparison.scale} is never official"
