@@ -8,10 +8,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from algoperf.records.trial_records import MEASUREMENTS_FILE
 from algoperf_scoring.approach import first_reaching
 from algoperf_scoring.results import Results
 
-MEASUREMENTS_FILE = "measurements.csv"
 _TAIL_BYTES = 4096
 _SECONDS_PER_HOUR = 3600.0
 

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-EVALUATIONS_FILE = "eval_measurements.csv"
 TIME_COLUMN = "score"
 STEP_COLUMN = "global_step"
 

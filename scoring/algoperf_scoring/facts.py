@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from algoperf.records.trial_records import STATUS_FILE
 from algoperf.versions import SCALES, version_names
 
-STATUS_FILE = "status.json"
 HPARAMS_FILE = "hparams.json"
 RULESETS = ("external", "self")
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from algoperf.errors import UserError
+from algoperf.records.layout import EVAL_FILE
 from algoperf.records.status import Status
 from algoperf.versions import Limits, Version
 from algoperf_scoring import selection
 from algoperf_scoring.approach import approach
 from algoperf_scoring.cost import final_training_sec
-from algoperf_scoring.evaluations import EVALUATIONS_FILE, STEP_COLUMN, TIME_COLUMN, read_evaluations
+from algoperf_scoring.evaluations import STEP_COLUMN, TIME_COLUMN, read_evaluations
 from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.results import Results, TrialResult
 from algoperf_scoring.runs import Trial, find_trials
@@ -170,7 +171,7 @@ def _results(
 
 
 def _trial_result(trial: Trial, limits: Limits, findings: Findings) -> TrialResult | None:
-    file, metric = trial.folder / EVALUATIONS_FILE, f"validation/{limits.metric}"
+    file, metric = trial.folder / EVAL_FILE, f"validation/{limits.metric}"
     table = read_evaluations(file, [metric], (STEP_COLUMN, EVALUATION_TIME_COLUMN))
     for reason in table.flaws:
         findings.problem(file, reason)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from algoperf.errors import UserError
+from algoperf.records.trial_records import MEASUREMENTS_FILE
 from algoperf_scoring.facts import HPARAMS_FILE
 from algoperf_scoring.reading import Comparison
 from algoperf_scoring.runs import Trial
@@ -70,5 +71,5 @@ def _lacking_evidence(trial: Trial, ruleset: str) -> Iterator[str]:
 
 
 def _required_files(ruleset: str) -> Iterable[str]:
-    files = ("measurements.csv", "meta_data_0.json", "flags_0.json")
+    files = (MEASUREMENTS_FILE, "meta_data_0.json", "flags_0.json")
     return (*files, HPARAMS_FILE) if ruleset == "external" else files

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from algoperf.records.trial_records import MEASUREMENTS_FILE, STATUS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import Evidence, lookup, number
 
@@ -77,12 +78,12 @@ def score_is_time(run: Evidence) -> Iterator[Verdict]:
 def ends_later(run: Evidence) -> Iterator[Verdict]:
     """Compare the submission time at the end, from both files that have it, with that of the last evaluation."""
     status_sec = number(lookup(run.status, "seconds", "submission"))
-    ends = {"status.json": status_sec, "measurements.csv": run.final_sec}
+    ends = {STATUS_FILE: status_sec, MEASUREMENTS_FILE: run.final_sec}
     known = {file: seconds for file, seconds in ends.items() if seconds is not None}
     if not known:
         yield not_checked("the records do not say the submission time at the end")
         return
-    if len(known) == 2 and abs(known["status.json"] - known["measurements.csv"]) > ROUNDING_SEC:
+    if len(known) == 2 and abs(known[STATUS_FILE] - known[MEASUREMENTS_FILE]) > ROUNDING_SEC:
         yield fail(" but ".join(f"{file} ends at {seconds:.2f} s" for file, seconds in known.items()))
     columns = run.columns(SCORE)
     for file, seconds in known.items():

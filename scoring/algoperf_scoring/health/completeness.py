@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from algoperf_scoring.evaluations import EVALUATIONS_FILE
+from algoperf.records.trial_records import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import EVALUATION, LOGGING, PREEMPTIONS, SCORE, STEP, SUBMISSION, TOTAL
 from algoperf_scoring.health.evidence import Evidence, lookup, whole
-from algoperf_scoring.health.measurements import MEASUREMENTS_FILE
 
 # Statuses of runs that did not end according to the rules. Errors of the submission are a valid result.
 _BAD_ENDS: Mapping[str, tuple[str, str]] = {
@@ -25,26 +24,26 @@ _BAD_ENDS: Mapping[str, tuple[str, str]] = {
 def readable(run: Evidence) -> Iterator[Verdict]:
     """Check that every file is readable, and that an evaluation has the columns for scoring and checks."""
     yield from map(fail, run.damage)
-    if EVALUATIONS_FILE not in run.files:
-        yield warn(f"no {EVALUATIONS_FILE}: it ended before its first evaluation")
+    if EVAL_FILE not in run.files:
+        yield warn(f"no {EVAL_FILE}: it ended before its first evaluation")
         return
     for flaw in run.table.flaws:
         header_only = not run.table.num_rows and "only a header" in flaw
-        yield Verdict("warn" if header_only else "fail", f"{EVALUATIONS_FILE}: {flaw}")
+        yield Verdict("warn" if header_only else "fail", f"{EVAL_FILE}: {flaw}")
     if not run.table.num_rows:
         return
     needed = [STEP] if run.limits is None else [STEP, f"validation/{run.limits.metric}"]
     missing = [name for name in needed if name not in run.table.columns]
     if missing:
-        yield fail(f"{EVALUATIONS_FILE} has no column {', '.join(missing)}")
+        yield fail(f"{EVAL_FILE} has no column {', '.join(missing)}")
     lacking = [name for name in (SUBMISSION, EVALUATION, LOGGING, TOTAL) if name not in run.table.columns]
     if lacking:
-        yield warn(f"{EVALUATIONS_FILE} has no column {', '.join(lacking)}")
+        yield warn(f"{EVAL_FILE} has no column {', '.join(lacking)}")
     for name in (STEP, SUBMISSION, EVALUATION, LOGGING, TOTAL):
         values = run.table.columns.get(name, ())
         row = next((row for row, value in enumerate(values) if not math.isfinite(value)), None)
         if row is not None:
-            yield fail(f"{EVALUATIONS_FILE}: line {run.table.lines[row]}: no number in column {name}")
+            yield fail(f"{EVAL_FILE}: line {run.table.lines[row]}: no number in column {name}")
 
 
 def ended(run: Evidence) -> Iterator[Verdict]:
@@ -90,13 +89,13 @@ def _evaluations_agree(run: Evidence) -> Iterator[Verdict]:
     rows = run.table.num_rows
     counted = whole(run.status.get("num_evaluations"))
     if counted is not None and counted != rows:
-        yield fail(f"status.json counts {counted} evaluations, {EVALUATIONS_FILE} has {rows}")
+        yield fail(f"status.json counts {counted} evaluations, {EVAL_FILE} has {rows}")
         return
     for column, keys in ((STEP, ("last_evaluation", "global_step")), (PREEMPTIONS, ("preemption_count",))):
         values, stated = run.columns(column), whole(lookup(run.status, *keys))
         # The run may have been resumed after its last evaluation.
         if values and stated is not None and (stated != values[0][-1] if column == STEP else stated < values[0][-1]):
-            yield fail(f"{keys[0]} is {stated} in status.json, {values[0][-1]:.0f} in {EVALUATIONS_FILE}")
+            yield fail(f"{keys[0]} is {stated} in status.json, {values[0][-1]:.0f} in {EVAL_FILE}")
     yield from _target_agrees(run)
 
 
@@ -110,7 +109,7 @@ def _target_agrees(run: Evidence) -> Iterator[Verdict]:
     step = next((step for value, step, _ in rows if run.limits.reached(value)), None)
     stated = lookup(run.status, "target_reached_at", "global_step")
     if stated != step:
-        yield fail(f"target reached at step {stated} by status.json, at step {step} by {EVALUATIONS_FILE}")
+        yield fail(f"target reached at step {stated} by status.json, at step {step} by {EVAL_FILE}")
 
 
 CHECKS = (

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import UserError
+from algoperf.records.trial_records import EVAL_FILE, MEASUREMENTS_FILE, STATUS_FILE
 from algoperf.versions import Limits, Version
-from algoperf_scoring.evaluations import EVALUATIONS_FILE, EvaluationTable, read_evaluations
-from algoperf_scoring.facts import HPARAMS_FILE, STATUS_FILE
-from algoperf_scoring.health.measurements import MEASUREMENTS_FILE, read_final_sec
+from algoperf_scoring.evaluations import EvaluationTable, read_evaluations
+from algoperf_scoring.facts import HPARAMS_FILE
+from algoperf_scoring.health.measurements import read_final_sec
 from algoperf_scoring.runs import Trial
 
 EVALUATION_FILE = "evaluation.json"
@@ -109,7 +110,7 @@ def read_evidence(trial: Trial, path: str, version: Version, ruleset: str | None
         ruleset=ruleset,
         budget_sec=budget_sec,
         files=files,
-        table=read_evaluations(trial.folder / EVALUATIONS_FILE, (), None) if EVALUATIONS_FILE in files else NO_ROWS,
+        table=read_evaluations(trial.folder / EVAL_FILE, (), None) if EVAL_FILE in files else NO_ROWS,
         final_sec=read_final_sec(trial.folder / MEASUREMENTS_FILE) if MEASUREMENTS_FILE in files else None,
         status=_read_object(trial.folder, STATUS_FILE, files, damage) or {},
         meta_data=_read_object(trial.folder, _newest("meta_data", files), files, damage) or {},

@@ -7,7 +7,6 @@ import math
 import os
 from pathlib import Path
 
-MEASUREMENTS_FILE = "measurements.csv"
 _TAIL_BYTES = 4096  # the last row is short: three numbers and commas
 _FINAL_FIELDS = {"global_step", "score", "preemption_count"}
 

@@ -7,8 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from algoperf.records.trial_records import EVAL_FILE
 from algoperf.versions import Limits
-from algoperf_scoring.evaluations import EVALUATIONS_FILE, STEP_COLUMN, TIME_COLUMN, read_evaluations
+from algoperf_scoring.evaluations import STEP_COLUMN, TIME_COLUMN, read_evaluations
 from algoperf_scoring.results import TrialResult
 
 TOTAL_COLUMN = "total_duration"
@@ -21,7 +22,7 @@ _DIGITS = 5
 def curve(trial: TrialResult, limits: Limits) -> dict[str, Any]:
     """A trial's evaluations as columns `sec`, `step`, `total` and `value`; null if not recorded."""
     metric = f"validation/{limits.metric}"
-    table = read_evaluations(trial.trial.folder / EVALUATIONS_FILE, [metric], (STEP_COLUMN, TOTAL_COLUMN))
+    table = read_evaluations(trial.trial.folder / EVAL_FILE, [metric], (STEP_COLUMN, TOTAL_COLUMN))
     values = table.columns.get(metric, [])
     rows = thinned(values, limits.validation_target)
     names = {"sec": TIME_COLUMN, "step": STEP_COLUMN, "total": TOTAL_COLUMN, "value": metric}
