@@ -9,7 +9,7 @@ from typing import Literal
 
 from algoperf_scoring.cost import Cost
 from algoperf_scoring.reading import Comparison
-from algoperf_scoring.rules import Rule
+from algoperf_scoring.rules import ScoringRule
 from algoperf_scoring.sensitivity import Sensitivity
 from algoperf_scoring.submission_info import SubmissionInfo
 from algoperf_scoring.uncertainty import SAME_SCORE
@@ -124,7 +124,7 @@ class Leaderboard:
     """
 
     comparison: Comparison
-    rule: Rule
+    rule: ScoringRule
     entries: tuple[Entry, ...]
     neighbours: tuple[Neighbours, ...]
     unseparated: tuple[tuple[str, str], ...]

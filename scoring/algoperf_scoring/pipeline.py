@@ -19,7 +19,7 @@ from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours, O
 from algoperf_scoring.profiles import Array, Credit
 from algoperf_scoring.reading import Comparison, read_comparison
 from algoperf_scoring.results import Results, StudyTimes, medians, study_hits, study_times
-from algoperf_scoring.rules import DOCUMENTED, Rule
+from algoperf_scoring.rules import DOCUMENTED, ScoringRule
 from algoperf_scoring.sensitivity import sensitivity
 from algoperf_scoring.sources import Source
 from algoperf_scoring.speedup import speedups
@@ -38,7 +38,7 @@ def score(
     scale: str | None = None,
     workloads: Iterable[str] | None = None,
     *,
-    rule: Rule = DOCUMENTED,
+    rule: ScoringRule = DOCUMENTED,
     strict: bool = False,
     reference: str | None = None,
     info_folders: Sequence[Path] = (),
@@ -68,7 +68,7 @@ def score(
 
 def rank(
     comparison: Comparison,
-    rule: Rule = DOCUMENTED,
+    rule: ScoringRule = DOCUMENTED,
     reference: str | None = None,
     infos: Mapping[str, SubmissionInfo] = MappingProxyType({}),
 ) -> Leaderboard:
@@ -115,7 +115,7 @@ def _reference(submissions: Sequence[str], asked: str | None) -> str | None:
 
 def _entries(
     comparison: Comparison,
-    rule: Rule,
+    rule: ScoringRule,
     found: StudyTimes,
     credit: Credit,
     uncertainty: Uncertainty | None,
@@ -151,7 +151,7 @@ def _speedups(comparison: Comparison, times: Array, reference: str | None) -> Ar
     return speedups(times[:, : len(budgets)], budgets, results.submissions.index(reference))
 
 
-def _cells(results: Results, i: int, rule: Rule, found: StudyTimes, credit: Credit) -> dict[str, Cell]:
+def _cells(results: Results, i: int, rule: ScoringRule, found: StudyTimes, credit: Credit) -> dict[str, Cell]:
     seconds, steps = medians(found.seconds[i]), medians(found.steps[i])
     cells = {}
     for j, workload in enumerate(results.columns):

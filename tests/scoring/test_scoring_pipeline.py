@@ -13,7 +13,7 @@ import pytest
 import algoperf_scoring
 from algoperf.errors import UserError
 from algoperf.versions import load_version
-from algoperf_scoring import Leaderboard, Rule, to_json
+from algoperf_scoring import Leaderboard, ScoringRule, to_json
 
 V06 = load_version("v0.6")
 EIGHT = 8
@@ -302,7 +302,7 @@ def test_held_out_variants_decide_under_v05_only(runs):
     assert outcomes(board, "wmt") == {"safe": "reached", "unsafe": "held-out failed"}
     assert [entry.score for entry in board.entries] == [0.125, 0.0]
     assert seconds(board, "unsafe", "wmt") == 10
-    without = algoperf_scoring.score(runs.root, v05, "external", rule=Rule(held_out=False))
+    without = algoperf_scoring.score(runs.root, v05, "external", rule=ScoringRule(held_out=False))
     assert [entry.submission for entry in without.entries] == ["unsafe", "safe"]
     assert score(runs).held_out == ()
     assert outcomes(score(runs), "wmt") == {"safe": "reached", "unsafe": "reached"}

@@ -11,7 +11,7 @@ from algoperf.versions import load_version
 from algoperf_scoring.approach import Improvement, approach, first_reaching, relaxed_target
 from algoperf_scoring.facts import Facts
 from algoperf_scoring.results import Results, TrialResult, best_hit, medians, study_times
-from algoperf_scoring.rules import AS_PUBLISHED, DOCUMENTED, Rule
+from algoperf_scoring.rules import AS_PUBLISHED, DOCUMENTED, ScoringRule
 from algoperf_scoring.runs import Trial
 
 SSIM = load_version().limits("fastmri")
@@ -126,7 +126,7 @@ def test_relaxation_is_part_of_the_rule():
         {"fastmri": load_version("v1.0").limits("fastmri")},
         {("a", "fastmri"): {0: (_reaching_late(),)}},
     )
-    strict, loose = (study_times(harder, Rule(relaxation=share)).seconds[0, 0, 0] for share in (0.0, 0.02))
+    strict, loose = (study_times(harder, ScoringRule(relaxation=share)).seconds[0, 0, 0] for share in (0.0, 0.02))
     assert (strict, loose) == (50, 20)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from algoperf_scoring import Comparison, Leaderboard, Rule, rank
+from algoperf_scoring import Comparison, Leaderboard, ScoringRule, rank
 from algoperf_scoring.profiles import credit, profile
 from algoperf_scoring.results import medians, study_times
 
@@ -67,7 +67,7 @@ def random_view(generator: random.Random, comparison: Comparison) -> dict[str, A
 def answer(comparison: Comparison, view: dict[str, Any]) -> dict[str, Any]:
     """The leaderboard of a view by this package. Numbers that are infinite or unknown are null."""
     fewer = restricted(comparison, view["submissions"], view["workloads"])
-    rule = Rule(**view["rule"])
+    rule = ScoringRule(**view["rule"])
     board = rank(fewer, rule, view["reference"])
     results = fewer.results
     ratios = credit(medians(study_times(results, rule).seconds), results.variant_column, rule).ratios
