@@ -12,7 +12,7 @@ from algoperf.versions import Limits
 from algoperf_scoring.approach import Approach, Improvement, first_reaching, relaxed_target
 from algoperf_scoring.profiles import Array
 from algoperf_scoring.rules import BestTrial, ScoringRule
-from algoperf_scoring.runs import Trial
+from algoperf_scoring.runs import RecordedTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class TrialResult:
       training_sec, evaluation_sec: time up to its end, as far as recorded.
     """
 
-    trial: Trial
+    trial: RecordedTrial
     approach: Approach
     num_evaluations: int
     training_sec: float

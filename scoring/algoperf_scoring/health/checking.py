@@ -14,7 +14,7 @@ from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCh
 from algoperf_scoring.health.evidence import Evidence, read_evidence
 from algoperf_scoring.health.report import Health, summarise
 from algoperf_scoring.health.spaces import DeclaredSpaces
-from algoperf_scoring.runs import Trial, find_trials
+from algoperf_scoring.runs import RecordedTrial, find_trials
 from algoperf_scoring.selection import no_trials
 from algoperf_scoring.sources import Source
 
@@ -92,7 +92,7 @@ def _told(found: Sequence[Finding], level: Level) -> list[Outcome]:
     return [Outcome(finding.path, level, finding.reason) for finding in found]
 
 
-def _ruleset(trials: Sequence[Trial]) -> str | None:
+def _ruleset(trials: Sequence[RecordedTrial]) -> str | None:
     """The ruleset of runs that do not record it: external tuning if any of them has hyperparameters.
 
     Published self-tuning logs have none. But external ones may also lack them, if only evaluations were kept.
