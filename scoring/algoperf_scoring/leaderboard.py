@@ -14,7 +14,7 @@ from algoperf_scoring.sensitivity import Sensitivity
 from algoperf_scoring.submission_info import SubmissionInfo
 from algoperf_scoring.uncertainty import SAME_SCORE
 
-Outcome = Literal["reached", "missing", "not reached", "cut", "held-out failed"]
+CellOutcome = Literal["reached", "missing", "not reached", "cut", "held-out failed"]
 """Why a cell does or does not give credit.
 
 reached: it gives credit. missing: there is no evaluation at all. not reached: the median over studies is infinite.
@@ -39,7 +39,7 @@ class Cell:
     steps: float
     studies: Mapping[int, float]
     ratio: float
-    outcome: Outcome
+    outcome: CellOutcome
 
     @property
     def num_studies(self) -> int:

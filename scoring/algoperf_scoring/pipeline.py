@@ -15,7 +15,7 @@ from algoperf.errors import unknown
 from algoperf.versions import Version
 from algoperf_scoring import profiles
 from algoperf_scoring.cost import submission_cost
-from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours, Outcome
+from algoperf_scoring.leaderboard import Cell, CellOutcome, Entry, Leaderboard, Neighbours
 from algoperf_scoring.profiles import Array, Credit
 from algoperf_scoring.reading import Comparison, read_comparison
 from algoperf_scoring.results import Results, StudyTimes, medians, study_hits, study_times
@@ -158,7 +158,7 @@ def _cells(results: Results, i: int, rule: ScoringRule, found: StudyTimes, credi
         hits = study_hits(results, results.submissions[i], workload, rule)
         has_ratio = j < len(results.workloads)
         missing, infinite = bool(np.isnan(seconds[j])), bool(np.isinf(seconds[j]))
-        outcome: Outcome = "missing" if missing else "not reached" if infinite else "reached"
+        outcome: CellOutcome = "missing" if missing else "not reached" if infinite else "reached"
         if has_ratio and credit.is_cut[i, j]:
             outcome = "cut"
         elif has_ratio and credit.is_void[i, j]:

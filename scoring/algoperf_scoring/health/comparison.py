@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
-from algoperf_scoring.health.groups import Facts, agreement, grouped
+from algoperf_scoring.health.groups import ComparedFacts, agreement, grouped
 
 
 def one_kind(ruleset: str | None) -> ComparisonCheck:
@@ -33,7 +33,7 @@ def one_kind(ruleset: str | None) -> ComparisonCheck:
     return ComparisonCheck("one-kind", "all runs are of one scale, and of the version and ruleset asked for", judge)
 
 
-def _kind(run: Evidence) -> Facts:
+def _kind(run: Evidence) -> ComparedFacts:
     return {"scale": run.trial.facts.scale, "ruleset": run.ruleset}
 
 
