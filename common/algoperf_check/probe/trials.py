@@ -43,7 +43,7 @@ class Plan:
 
 
 @dataclass(kw_only=True)
-class Outcome:
+class TrialOutcome:
     """The result of one trial.
 
     Attributes:
@@ -93,7 +93,7 @@ def fresh_submission(path: Path) -> Submission:
     return load_submission(path)
 
 
-def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> Outcome:
+def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> TrialOutcome:
     """Run one trial, from the newest checkpoint in `directory` if there is one."""
     definition = tiny.definition(names)
     settings = _Settings(
@@ -119,7 +119,7 @@ def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> Outcome:
         progress = Progress(settings, display)
         trial = Trial(settings, submission, plan.backend, TrialLog(settings), progress, guard=guard)
         status = trial.run()
-    outcome = Outcome(
+    outcome = TrialOutcome(
         status=status,
         message=display.last.partition(": ")[2],
         start=observer.start,
