@@ -9,7 +9,7 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import ADAFACTOR
-from algoperf.blocks.torch_rules import Rule, average
+from algoperf.blocks.torch_rules import UpdateRule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -33,7 +33,7 @@ def normalised(grad, state):
     return grad.div_((grad.square().mean().sqrt() / LARGEST_RMS).clamp_(min=1.0))
 
 
-class Adafactor(Rule):
+class Adafactor(UpdateRule):
     """Factored second moments; momentum is that of the step."""
 
     def update(self, param, grad, group, state):

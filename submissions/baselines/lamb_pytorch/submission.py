@@ -6,14 +6,14 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import LAMB
-from algoperf.blocks.torch_rules import Rule, adam_direction
+from algoperf.blocks.torch_rules import UpdateRule, adam_direction
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
 
-class Lamb(Rule):
+class Lamb(UpdateRule):
     """AdamW's direction, weight decay included, at the length of the parameter: of each tensor by itself."""
 
     def direction(self, param, grad, group, state):

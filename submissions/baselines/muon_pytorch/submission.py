@@ -13,7 +13,7 @@ from algoperf.blocks.data import data_selection
 from algoperf.blocks.matrices import is_linear_map
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import MUON, settings_of
-from algoperf.blocks.torch_rules import Rule, average, nadam_direction
+from algoperf.blocks.torch_rules import UpdateRule, average, nadam_direction
 from algoperf.blocks.torch_step import train_step
 from algoperf.blocks.update import make_update_params
 
@@ -34,7 +34,7 @@ def orthogonalised(matrix):
     return x.T if tall else x
 
 
-class Muon(Rule):
+class Muon(UpdateRule):
     """Two groups of parameters, told apart by "is_matrix"."""
 
     def direction(self, param, grad, group, state):

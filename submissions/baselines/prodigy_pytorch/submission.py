@@ -12,7 +12,7 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import PRODIGY
-from algoperf.blocks.torch_rules import Rule, average
+from algoperf.blocks.torch_rules import UpdateRule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -21,7 +21,7 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 EPSILON = 1e-8
 
 
-class Prodigy(Rule):
+class Prodigy(UpdateRule):
     """Adam's direction times an estimate of the distance from the initial parameters to a solution.
 
     The estimate is one number for all parameters, d: the largest quotient so far of two averages, that of the products

@@ -13,7 +13,7 @@ from algoperf.blocks.data import data_selection
 from algoperf.blocks.matrices import preconditioned_blocks
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import SHAMPOO
-from algoperf.blocks.torch_rules import Rule, nadam_momentum, root_mean_square
+from algoperf.blocks.torch_rules import UpdateRule, nadam_momentum, root_mean_square
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -30,7 +30,7 @@ def inverse_fourth_root(statistic):
     return (vectors * root) @ vectors.T
 
 
-class Shampoo(Rule):
+class Shampoo(UpdateRule):
     """Shampoo's direction from update "start_step" on, NAdamW's before.
 
     Per block of a matrix, the state has the averages of G G^T and G^T G as "statistics", and as "roots" their inverse
