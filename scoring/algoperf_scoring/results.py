@@ -106,7 +106,7 @@ def study_hits(results: Results, submission: str, workload: str, rule: ScoringRu
 
 
 def best_hit(hits: Iterable[Improvement | None], best_trial: BestTrial) -> Improvement | None:
-    """The hit that represents the study (see `ScoringRule.best_trial`). Its value does not depend on the order of `hits`."""
+    """The hit that represents the study (see `ScoringRule.best_trial`); equal for every order of `hits`."""
     found = [hit for hit in hits if hit is not None]
     if best_trial == "time":
         return min(found, key=lambda hit: (hit.seconds, hit.step), default=None)
