@@ -1,7 +1,7 @@
-"""Time and bytes of one checkpoint of mnist with the state of NAdamW, and the time to restore it.
+"""Time and size of one checkpoint of mnist with the state of NAdamW, and the time to restore it.
 
-Writing includes handing everything to the disk (fsync) and removing the checkpoint before; it is measured again
-without fsync, in turn. What is restored was just written, so it is read from memory.
+Writing includes fsync and removing the previous checkpoint. It is also measured without fsync, alternating with the
+other. Restoring reads from memory, because the checkpoint was just written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unittest import mock
 
 import common
 
-STEPS = 3  # PyTorch's optimizers make their state at the first one
+STEPS = 3  # PyTorch's optimizers create their state in the first step
 
 
 def trained(framework: str, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
