@@ -1,6 +1,6 @@
 """AdEMAMix with linear warm-up and cosine decay, in PyTorch. https://arxiv.org/abs/2409.03137
 
-AdamW with a second, slow average of gradients, whose weight and decay have a warm-up of their own.
+AdamW with a second, slow average of gradients, whose weight and decay have a separate warm-up.
 """
 
 from algoperf.blocks.batch_sizes import get_batch_size
@@ -15,7 +15,7 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 
 
 class AdEMAMix(UpdateRule):
-    """The mean of a fast average, bias-corrected, and `alpha` times a slow one, over the root mean square."""
+    """The sum of a bias-corrected fast average and `alpha` times a slow one, over the root mean square."""
 
     def direction(self, param, grad, group, state):
         fast = average(state, "m", grad, group["beta1"]) / (1.0 - group["beta1"] ** state["step"])

@@ -14,7 +14,7 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 
 
 class Lion(UpdateRule):
-    """The sign of a moving average of gradients that leans to the newest, and decoupled weight decay."""
+    """The sign of a moving average that gives the newest gradient extra weight, and decoupled weight decay."""
 
     def direction(self, param, grad, group, state):
         if "m" not in state:

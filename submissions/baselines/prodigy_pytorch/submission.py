@@ -24,8 +24,8 @@ EPSILON = 1e-8
 class Prodigy(UpdateRule):
     """Adam's direction times an estimate of the distance from the initial parameters to a solution.
 
-    The estimate is one number for all parameters, d: the largest quotient so far of two averages, that of the products
-    of gradients and distances moved, and the 1-norm of that of the gradients.
+    The estimate d is one number for all parameters: the largest quotient so far of two averages. The numerator averages
+    products of gradients and distances moved; the denominator is the 1-norm of the average of the gradients.
     """
 
     def __init__(self, params, beta1, beta2, initial_distance, weight_decay):
@@ -54,7 +54,7 @@ class Prodigy(UpdateRule):
             param.sub_(rate * direction.add_(param, alpha=group["weight_decay"]))
 
     def _take_in(self, param, group):
-        """Update a parameter's averages; returns the product of its gradient and of how far it has come."""
+        """Update a parameter's averages; returns the product of its gradient and the distance it has moved."""
         state, grad, d = self.state[param], param.grad, group["d"]
         if not state:
             state["initial"] = param.clone()

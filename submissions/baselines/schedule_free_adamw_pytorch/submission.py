@@ -1,7 +1,7 @@
 """Schedule-Free AdamW in PyTorch: averaging instead of a decay of the learning rate. https://arxiv.org/abs/2405.15682
 
 The rule of the second published submission. Gradients are taken at y, between the average x and the fast iterate z;
-evaluations are at x. Batch statistics are those met at y. `schedulefree.AdamWScheduleFree` scales the weight decay
+evaluations are at x. Batch statistics are those at y. `schedulefree.AdamWScheduleFree` scales the weight decay
 differently.
 """
 

@@ -1,9 +1,9 @@
 """Shampoo with the step sizes of NAdamW, linear warm-up and cosine decay, in PyTorch.
 
 https://arxiv.org/abs/1802.09568 and https://arxiv.org/abs/2002.09018: the momentum of a matrix is multiplied from both
-sides by inverse fourth roots of averages of G G^T and G^T G, block by block, and gets the norm of NAdamW's direction
-("grafting"). Kernels of more than two axes are matrices from all inputs to the outputs. Every device computes all
-roots; Meta's Distributed Shampoo divides that work.
+sides by inverse fourth roots of averages of G G^T and G^T G, block by block, and scaled to the norm of NAdamW's
+direction ("grafting"). Kernels with more than two axes are treated as matrices from all inputs to the outputs. Every
+device computes all roots; Meta's Distributed Shampoo divides that work.
 """
 
 import torch
@@ -23,7 +23,7 @@ RIDGE = 1e-6
 
 
 def inverse_fourth_root(statistic):
-    """Of a positive semi-definite matrix, with a ridge of a millionth of its largest eigenvalue."""
+    """The inverse fourth root of a positive semi-definite matrix, plus a ridge of 1e-6 times its largest eigenvalue."""
     values, vectors = torch.linalg.eigh(statistic)
     values = values.clamp(min=0.0)
     root = (values + RIDGE * values[-1] + 1e-30) ** -0.25
@@ -31,10 +31,10 @@ def inverse_fourth_root(statistic):
 
 
 class Shampoo(UpdateRule):
-    """Shampoo's direction from update "start_step" on, NAdamW's before.
+    """Shampoo's direction from update "start_step" on; NAdamW's before.
 
-    Per block of a matrix, the state has the averages of G G^T and G^T G as "statistics", and as "roots" their inverse
-    fourth roots when last computed.
+    Per block of a matrix, the state holds the averages of G G^T and G^T G as "statistics", and their most recent
+    inverse fourth roots as "roots".
     """
 
     def direction(self, param, grad, group, state):
