@@ -1,4 +1,4 @@
-"""Runs command lines of `algoperf`, each in a child of one process that has imported what all of them need.
+"""Runs command lines of `algoperf`, each in a fork of one process that has imported what all of them need.
 
 python cheat_trials.py FILE    a JSON list of [arguments, log file]; prints the exit codes as JSON
 """
@@ -10,7 +10,7 @@ import sys
 import traceback
 from pathlib import Path
 
-import torch._dynamo  # noqa: F401  (optimizers import it when the first one is made, which takes seconds)
+import torch._dynamo  # noqa: F401  (the first optimizer imports it, which takes seconds)
 
 import algoperf.frameworks.torch.backend
 import algoperf.trial.launch
@@ -19,7 +19,7 @@ from algoperf.cli import main
 
 
 def in_child(arguments: list[str], log: str) -> None:
-    """Never returns. What was registered for the end of the process is called, as it would be at a real end."""
+    """Run one command line; never returns. Calls the exit handlers, as at a real exit."""
     output = os.open(log, os.O_CREAT | os.O_WRONLY)
     os.dup2(output, 1)
     os.dup2(output, 2)

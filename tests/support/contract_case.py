@@ -1,4 +1,4 @@
-"""A workload of one framework, and what the contract tests have to know about either."""
+"""A workload in one framework, and what the contract tests need to know about each framework."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def noise(shape):
 
 
 class Jax:
-    """What the tests have to know about JAX."""
+    """What the tests need to know about JAX."""
 
     def __init__(self):
         import jax
@@ -44,7 +44,7 @@ class Jax:
         self.integer = np.int32
 
     def seed_dropout(self, seed):
-        """The key decides."""
+        """Do nothing: the key determines dropout."""
 
     def key(self, seed):
         return self.jax.random.PRNGKey(seed)
@@ -65,7 +65,7 @@ class Jax:
 
 
 class Torch:
-    """What the tests have to know about PyTorch."""
+    """What the tests need to know about PyTorch."""
 
     def __init__(self):
         import torch
@@ -100,7 +100,7 @@ class Torch:
 
 @dataclass
 class Case:
-    """A workload of one framework, and helpers that are the same for both."""
+    """A workload in one framework, and helpers that are the same for both."""
 
     workload: Any
     framework: str
@@ -109,7 +109,7 @@ class Case:
 
     @property
     def kind(self):
-        """What the tests have to know about its kind of task."""
+        """What the tests need to know about its kind of task."""
         return KINDS.get(self.workload.definition.name, DEFAULT_KIND)
 
     def init(self, seed=0):
@@ -122,7 +122,7 @@ class Case:
         return next(self.workload._build_input_queue(self.kit.key(0), "validation", self.data_dir, BATCH_SIZE))
 
     def stirred(self, seed=0):
-        """A model whose output layer is not zero, as that of some is at first: logits tell inputs apart."""
+        """A model with a nonzero output layer, so that logits depend on inputs: some models start with zeros there."""
         params, model_state = self.init(seed)
         self.kit.stir(params, self.workload.is_output_params)
         return params, model_state
@@ -143,12 +143,12 @@ class Case:
         )
 
     def needs_classes(self):
-        """Skip where the loss is another one."""
+        """Skip workloads with another loss."""
         if not isinstance(self.kind, Classification):
             pytest.skip(f"{self.workload.definition.name} has many labels per example")
 
     def needs(self, kind: ParameterType):
-        """Skip where the model has no parameters of this type."""
+        """Skip models without parameters of this type."""
         self.init()
         types = self.workload.model_params_types
         leaves = types.values() if self.framework == "pytorch" else self.kit.jax.tree.leaves(types)

@@ -1,4 +1,4 @@
-"""What the contract tests have to know about kinds of tasks: shapes of batches, losses, and metrics written out."""
+"""What the contract tests need to know about kinds of tasks: batch shapes, losses, and explicit metrics."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Classification:
     metrics = ("accuracy", "loss")
 
     def __init__(self, *, mixed: bool = False) -> None:
-        self.mixed = mixed  # training targets are mixtures of classes
+        self.mixed = mixed  # whether training targets are mixtures of classes
 
     def num_rows(self, batch_size: int) -> int:
         """Rows of a batch on one device."""
         return batch_size
 
     def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
-        """NHWC and int32 in JAX; NCHW, int64 and, where published ones have it, an all-true mask in PyTorch."""
+        """NHWC and int32 in JAX; NCHW, int64 and, if published batches have one, an all-true mask in PyTorch."""
         definition = case.workload.definition
         assert isinstance(batch["inputs"], case.kit.tensor_type)
         inputs, targets = np.asarray(batch["inputs"]), np.asarray(batch["targets"])
@@ -57,7 +57,7 @@ class Classification:
             assert "weights" not in batch
 
     def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-        """Means over the rows."""
+        """The metrics as means over the rows."""
         del weights
         accuracy = np.mean(logits.argmax(axis=1) == targets)
         return {"accuracy": accuracy, "loss": cross_entropy(logits, targets, 0.0).mean()}
@@ -70,7 +70,7 @@ class MultiLabelGraphs:
     metrics = ("accuracy", "loss", "mean_average_precision")
 
     def num_rows(self, batch_size: int) -> int:
-        """Rows of a batch on one device: the graphs, and one of padding."""
+        """Rows of a batch on one device: the graphs, and one padding graph."""
         return batch_size + 1
 
     def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
@@ -93,10 +93,10 @@ class MultiLabelGraphs:
         mask_type = np.bool_ if case.framework == "pytorch" else np.float32
         assert (weights.shape, weights.dtype) == ((rows, self.num_outputs), mask_type)
         assert not targets[weights == 0].any()
-        assert 0.2 < weights.mean() < 0.5  # about a third of the labels is known
+        assert 0.2 < weights.mean() < 0.5  # about a third of the labels are known
 
     def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-        """Means over known labels, and over tasks with both labels."""
+        """The metrics as means over known labels, and over tasks with both labels."""
         known = weights > 0
         losses = binary_cross_entropy(logits, targets, 0.0)
         scores = [

@@ -1,8 +1,8 @@
-"""Train two steps and evaluate; run by test_devices.py in processes of its own.
+"""Train two steps and evaluate; test_devices.py runs this in separate processes.
 
     device_run.py FRAMEWORK DATA_ROOT OUT WORKLOAD:SCALE...
 
-Process number r writes `OUT/WORKLOAD.<r>.npz`: what every process knows (losses, parameters, metrics), and
+Process number r writes `OUT/WORKLOAD.<r>.npz`: losses, parameters and metrics, which all processes share, and
 hashes of the examples that it evaluated.
 """
 
@@ -23,7 +23,7 @@ from algoperf.workload import registry
 from places import BASELINES
 
 BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
-SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would multiply the rounding, too
+SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would amplify rounding errors
 
 
 class Jax:
@@ -69,7 +69,7 @@ class Torch:
 
 
 def weights_of(position: int, shard) -> np.ndarray:
-    """A mask over the global batch, of which each process holds a part; the parts have different sums."""
+    """This process's part of a mask over the global batch. The parts have different sums."""
     mask = np.ones(BATCH_SIZE, np.float32)
     mask[: 5 + 7 * position] = 0.0
     size = BATCH_SIZE // shard.count
@@ -84,7 +84,7 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
     results = {"num_devices": np.array(backend.num_devices)}
 
     def batches(first_masked):
-        """Training batches, with a mask from one of them on."""
+        """Training batches, with a mask from batch `first_masked` on."""
         queue = workload.input_queue(data_dir, BATCH_SIZE)
         for position in range(STEPS):
             batch = next(queue)
@@ -92,7 +92,7 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
                 batch["weights"] = kit.mask(weights_of(position, backend.shard))
             yield batch
 
-    # Plain gradient descent: differences of parameters are gradients.
+    # Plain gradient descent, so that differences of parameters are gradients.
     params, model_state = workload.init_model_fn(key)
     optimizer = kit.init_sgd(workload, params)
     for number, batch in enumerate(batches(first_masked=1)):
@@ -128,7 +128,7 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
         results[f"{label}_rows"] = np.array(evaluated, np.uint32)
     workload.place = true_place
 
-    # The baseline itself, with its own optimizer.
+    # The baseline itself, with its optimizer.
     sys.path.insert(0, str(BASELINES / f"nadamw_{backend.name}"))
     baseline = importlib.import_module("submission")
     hyperparameters = as_hyperparameters({**NADAMW, "dropout_rate": 0.0, "warmup_factor": 0.0})

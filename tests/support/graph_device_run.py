@@ -1,8 +1,8 @@
-"""Train two steps on graphs and evaluate; run by test_graph_devices.py in processes of its own.
+"""Train two steps on graphs and evaluate; test_graph_devices.py runs this in separate processes.
 
     graph_device_run.py FRAMEWORK DATA_DIR OUT NUM_PARTS
 
-The batches are those of NUM_PARTS devices, however many there are. Process number r writes `OUT/<r>.npz`.
+The batches are those of NUM_PARTS devices, whatever the real number. Process number r writes `OUT/<r>.npz`.
 """
 
 import sys
@@ -42,7 +42,7 @@ def main(framework: str, data_dir: str, out: str, num_parts: str) -> None:
         results.update({f"{step}/{name}": np.asarray(value) for name, value in metrics.items()})
     results["position"] = np.array(queue.position)
     results.update({f"params/{name}": array.copy() for name, array in kit.arrays(params, model_state).items()})
-    # The bound workload evaluates in as many parts as there are devices.
+    # The bound workload evaluates in one part per device.
     metrics = bound.eval_model(BATCH_SIZE, params, model_state, key, data_dir, None, 3)
     results.update({f"evaluation/{name}": np.array(value) for name, value in metrics.items()})
     np.savez(Path(out, f"{backend.rank}.npz"), **results)

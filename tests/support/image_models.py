@@ -1,4 +1,4 @@
-"""The image workloads at scale mini without their data, and PyTorch's weights under JAX's names."""
+"""The image workloads at scale mini without their data, and PyTorch weights under JAX names."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def images(num_images: int = 4, seed: int = 0) -> np.ndarray:
 
 
 def named(tree: Any) -> dict[str, Any]:
-    """The leaves of nested dicts of JAX by their joined keys, in tree order."""
+    """The leaves of nested JAX dicts by their joined keys, in tree order."""
     import jax
 
     leaves = jax.tree_util.tree_leaves_with_path(tree)
@@ -71,7 +71,7 @@ def in_jax(torch_weights: Arrays, jax_shapes: dict[str, tuple[int, ...]], stage_
 
 
 def _split(name: str, array: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Keys and values that are one matrix in PyTorch are two in JAX."""
+    """Split keys and values, which are one matrix in PyTorch and two in JAX."""
     if "kv_proj" not in name:
         return [(name, array)]
     keys, values = np.split(array, 2)

@@ -39,7 +39,7 @@ class JaxSide(Side):
     def load(self, values, dtype):
         shapes = jax.eval_shape(self.workload.init_model_fn, jax.random.PRNGKey(0))
         if {*_names(shapes[0]), *_names(shapes[1])} <= values.keys():
-            self.params, self.model_state = shapes  # most of an initialisation is compiling
+            self.params, self.model_state = shapes  # avoid initialising: most of its time is compilation
         else:
             self.initialise()
         self.params = _filled(self.params, values, dtype)

@@ -1,7 +1,6 @@
-"""A workload, a framework and a clock that do what a test says, for the rules of the timed loop.
+"""A workload, a framework and a clock that follow a script, to test the rules of the timed loop.
 
-Everything in between is the real thing: loop, records, settings, submission calls. Time passes only where a
-script lets it pass.
+The rest is real: loop, records, settings, submission calls. Time only passes where a script lets it pass.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ BOTH = {"validation/accuracy": 1.0, "test/accuracy": 1.0}
 
 
 class Time:
-    """A clock that stands still until told otherwise."""
+    """A clock that only moves when told to."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -47,7 +46,7 @@ class Time:
 
 
 class Numbered(TrainingBatches):
-    """Batches that are nothing but their number."""
+    """Batches that only hold their number."""
 
     def batch(self, position: int) -> dict[str, int]:
         return {"position": position}

@@ -1,4 +1,4 @@
-"""What the comparison with golden files asks of either framework; `jax_side` and `torch_side` answer."""
+"""What the comparison with golden files needs from each framework; `jax_side` and `torch_side` implement it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from algoperf.versions import load_version
 from algoperf.workload.definition import Framework, WorkloadDefinition
 
 Arrays = dict[str, np.ndarray]
-GRAPH = "inputs__"  # before the names of a graph's fields
+GRAPH = "inputs__"  # prefix of the names of a graph's fields
 
 
 @dataclass(frozen=True)
 class Losses:
-    """A call of `loss_fn`, as numpy."""
+    """The result of `loss_fn`, as numpy."""
 
     summed: float
     n_valid_examples: float
@@ -48,7 +48,7 @@ class Side(abc.ABC):
 
     @abc.abstractmethod
     def precision(self, dtype: type[np.floating[Any]]) -> AbstractContextManager[Any]:
-        """Everything inside computes in `dtype`."""
+        """Compute everything inside in `dtype`."""
 
     @abc.abstractmethod
     def initialise(self) -> None:
@@ -76,14 +76,14 @@ class Side(abc.ABC):
 
     @abc.abstractmethod
     def output_candidates(self) -> list[str]:
-        """What `is_output_params` may be asked about."""
+        """Names to pass to `is_output_params`."""
 
     @abc.abstractmethod
     def tensor(self, array: np.ndarray) -> Any:
-        """An array as the framework's; integers in the framework's own width."""
+        """Convert an array to the framework's; integers get the framework's width."""
 
     def batch(self, inputs: Arrays, dtype: type[np.floating[Any]]) -> dict[str, Any]:
-        """A golden input file as the framework's batch; its floating point inputs in `dtype`."""
+        """Convert a golden input file to the framework's batch, with floating point inputs in `dtype`."""
         found = {name: self.tensor(cast(array, dtype)) for name, array in inputs.items()}
         graph = {name.removeprefix(GRAPH): found.pop(name) for name in list(found) if name.startswith(GRAPH)}
         return {**found, "inputs": GraphsTuple(**graph, globals={})} if graph else found
@@ -94,14 +94,14 @@ class Side(abc.ABC):
 
     @abc.abstractmethod
     def losses(self, batch: dict[str, Any], logits: Any, *, targets: str, masked: bool, smoothing: float) -> Losses:
-        """The loss of logits, against the entry `targets` of the batch."""
+        """The loss of logits for the batch's `targets`."""
 
     @abc.abstractmethod
     def evaluation_outputs(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """What the device function of the workload's evaluation returns for one batch."""
+        """The outputs of the workload's device function of evaluation for one batch."""
 
     def evaluate(self, batch: dict[str, Any]) -> dict[str, float]:
-        """The workload's own evaluation of one batch; sums over examples where metrics are means over them."""
+        """The workload's own evaluation of one batch; gives sums over examples for metrics that are means over them."""
         accumulator = self.workload.definition.evaluation.accumulator()
         outputs = self.evaluation_outputs(batch)
         accumulator.add({name: np.asarray(value) for name, value in outputs.items()}, batch)
@@ -109,16 +109,16 @@ class Side(abc.ABC):
 
     @abc.abstractmethod
     def training_pass(self, batch: dict[str, Any]) -> TrainingPass:
-        """With mask, without dropout. Updates the state, once."""
+        """A pass with mask and without dropout. It updates the state once."""
 
 
 def cast(array: np.ndarray, dtype: type[np.floating[Any]]) -> np.ndarray:
-    """Floating point arrays in `dtype`: golden inputs are stored in half precision where that is exact."""
+    """Cast floating point arrays to `dtype`: golden inputs are stored in half precision if that is exact."""
     return array.astype(dtype) if array.dtype.kind == "f" else array
 
 
 def open_side(framework: str, definition: WorkloadDefinition) -> Side:
-    """The workload in a framework, which is imported by this call."""
+    """Open a workload in a framework, importing the framework."""
     if framework == "jax":
         from jax_side import JaxSide
 

@@ -13,7 +13,7 @@ class TorchSide(Side):
     framework = "pytorch"
 
     def precision(self, dtype):
-        return nullcontext()  # the dtype of the model and of its inputs decides
+        return nullcontext()  # the dtype of model and inputs determines the precision
 
     def initialise(self):
         self.model, state = self.workload.init_model_fn(np.array([0, 0], np.int32))

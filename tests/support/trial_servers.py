@@ -1,4 +1,4 @@
-"""Where the trials of the habit table run: two at the same time, each in one process per PyTorch device."""
+"""Runs the trials of the habit table: two at a time, each in one process per PyTorch device."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from trial_runs import Run
 
 PLACES = 2
 SCRIPT = Path(__file__).with_name("trial_server.py")
-# Equal bits are for CPUs. The tests compare trials with each other, so the cheapest code will do.
+# Only CPUs give equal bits. The tests compare trials with each other, so unoptimised code is enough.
 QUICK_XLA = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-# What published PyTorch entries call, and torch would rather have them call something else.
+# Functions that published PyTorch submissions call although torch has deprecated them.
 DEPRECATED = "ignore:torch.distributed.nn.functional.all_reduce is deprecated:FutureWarning"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A trial, until it ends or until SIGTERM reaches it in step `stop_at`."""
+    """A trial until it ends, or until it gets SIGTERM in step `stop_at`."""
 
     run: Run
     stop_at: int | None = None
 
 
 class Place:
-    """The processes of one trial after the other: one for JAX on any number of devices, in PyTorch one per device."""
+    """Processes that run one trial at a time: one for JAX with any number of devices, one per device for PyTorch."""
 
     def __init__(self, framework: str, num_devices: int) -> None:
         self._num_processes = num_devices if framework == "pytorch" else 1
@@ -51,7 +51,7 @@ class Place:
         ]
 
     def train(self, parts: Sequence[Part]) -> list[int]:
-        """The exit codes of one part after the other; of several processes the first one's that is not 0."""
+        """Run the parts in order; returns their exit codes. Of several processes, the first nonzero code counts."""
         return [self._train(part) for part in parts]
 
     def _train(self, part: Part) -> int:
@@ -67,7 +67,7 @@ class Place:
         return next((code for code in codes if code), 0)
 
     def _environments(self, run: Run) -> Iterator[dict[str, str]]:
-        """What torchrun says, and a folder for what submissions put under /tmp."""
+        """Environments: torchrun's variables, and a folder for files that submissions put under /tmp."""
         port = _free_port()
         for rank in range(self._num_processes):
             group = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": self._num_processes, "MASTER_PORT": port}
@@ -91,7 +91,7 @@ def _free_port() -> int:
 def trained(
     framework: str, num_devices: int, work: Mapping[Hashable, Sequence[Part]]
 ) -> Iterator[Callable[[Hashable], list[int]]]:
-    """Begin with all of the work; yields a function that waits for the exit codes of one key's parts."""
+    """Start all of the work; yields a function that waits for the exit codes of one key's parts."""
     idle: queue.SimpleQueue[Place] = queue.SimpleQueue()
 
     def train(parts: Sequence[Part]) -> list[int]:
