@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.records.trial_records import STATUS_FILE
+from algoperf.records.layout import STATUS_FILE
 from algoperf.versions import SCALES, version_names
 
 HPARAMS_FILE = "hparams.json"

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from algoperf.records.trial_records import MEASUREMENTS_FILE, STATUS_FILE
+from algoperf.records.layout import MEASUREMENTS_FILE, STATUS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import Evidence, lookup, number
 

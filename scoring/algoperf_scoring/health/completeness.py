@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from algoperf.records.trial_records import EVAL_FILE, MEASUREMENTS_FILE
+from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import EVALUATION, LOGGING, PREEMPTIONS, SCORE, STEP, SUBMISSION, TOTAL
 from algoperf_scoring.health.evidence import Evidence, lookup, whole
