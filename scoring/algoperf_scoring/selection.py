@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from algoperf.errors import UserError, unknown
+from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
-from algoperf_scoring.facts import RULESETS
 from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.sources import Source
 

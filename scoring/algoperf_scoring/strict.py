@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from algoperf.errors import UserError
-from algoperf.records.layout import MEASUREMENTS_FILE
-from algoperf_scoring.facts import HPARAMS_FILE
+from algoperf.records.layout import HPARAMS_FILE, MEASUREMENTS_FILE
 from algoperf_scoring.reading import Comparison
 from algoperf_scoring.runs import RecordedTrial
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import Version
-from algoperf_scoring.facts import RULESETS
 from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.health import clock, comparison, completeness, limits, metrics, order, provenance, tuning_points
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCheck

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import UserError
-from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE, STATUS_FILE
+from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, STATUS_FILE
 from algoperf.versions import Limits, Version
 from algoperf_scoring.evaluations import EvaluationTable, read_evaluations
-from algoperf_scoring.facts import HPARAMS_FILE
 from algoperf_scoring.health.measurements import read_final_sec
 from algoperf_scoring.runs import RecordedTrial
 

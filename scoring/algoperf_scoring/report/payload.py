@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
+from algoperf.records.layout import HPARAMS_FILE
 from algoperf.versions import Limits
 from algoperf_scoring import profiles, rules, sensitivity, speedup, uncertainty
 from algoperf_scoring.approach import first_reaching
-from algoperf_scoring.facts import HPARAMS_FILE
 from algoperf_scoring.json_output import finite
 from algoperf_scoring.leaderboard import Leaderboard
 from algoperf_scoring.report.curves import curve
