@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from algoperf.data.batches.arrays import shard_slice
 from algoperf.data.batches.order import TrainingOrder, sample
@@ -185,6 +184,8 @@ def test_mixing_is_with_the_row_before_of_the_global_batch(store, no_workers):
 
 
 def test_mixing_weights_are_beta_distributed(store, no_workers):
+    from scipy import stats
+
     batches = opened(store, no_workers, augment=True).training(seed=2, batch_size=2, shard=Shard())
     shares = [batches._make_tasks(position, 64)[0].content[3] for position in range(2_000)]
     assert stats.kstest(shares, stats.beta(0.2, 0.2).cdf).pvalue > 0.01

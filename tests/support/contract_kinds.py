@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import sklearn.metrics
 
 from algoperf.data.batches.graphs import GraphsTuple
 
@@ -97,10 +96,12 @@ class MultiLabelGraphs:
 
     def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
         """Means over known labels, and over tasks with both labels."""
+        from sklearn.metrics import average_precision_score
+
         known = weights > 0
         losses = binary_cross_entropy(logits, targets, 0.0)
         scores = [
-            sklearn.metrics.average_precision_score(label[mask], score[mask])
+            average_precision_score(label[mask], score[mask])
             for label, score, mask in zip(targets.T, 1 / (1 + np.exp(-logits.T)), known.T, strict=True)
             if 0 < label.sum() < len(label)
         ]
