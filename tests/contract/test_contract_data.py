@@ -74,6 +74,7 @@ def test_evaluation_counts_every_example_once(case):
 
 def test_training_examples_of_an_evaluation_depend_on_the_step(case):
     model = case.stirred()
-    first, again, other = (case.evaluate(model, 300, step)["train/loss"] for step in (1, 1, 2))
+    size = case.workload.eval_batch_size
+    first, again, other = (case.evaluate(model, size, step)["train/loss"] for step in (1, 1, 2))
     assert first == again
     assert first != other

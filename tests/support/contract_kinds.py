@@ -55,6 +55,13 @@ class Classification:
         else:
             assert "weights" not in batch
 
+    def loss_example(self, integer: type[np.integer[Any]]) -> tuple[np.ndarray, ...]:
+        """Targets, logits, a mask, and the losses smoothed by 0.1."""
+        rng = np.random.default_rng(0)
+        logits, targets = rng.normal(size=(5, 10)).astype(np.float32), rng.integers(10, size=5)
+        mask = np.array([1, 0, 1, 1, 0], np.float32)
+        return targets.astype(integer), logits, mask, cross_entropy(logits, targets, 0.1) * mask
+
     def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
         """Means over the rows."""
         del weights
@@ -93,6 +100,14 @@ class MultiLabelGraphs:
         assert (weights.shape, weights.dtype) == ((rows, self.num_outputs), mask_type)
         assert not targets[weights == 0].any()
         assert 0.2 < weights.mean() < 0.5  # about a third of the labels is known
+
+    def loss_example(self, integer: type[np.integer[Any]]) -> tuple[np.ndarray, ...]:
+        """Targets, logits, a mask, and the losses smoothed by 0.1."""
+        del integer  # these labels are floating point numbers
+        rng, shape = np.random.default_rng(0), (4, self.num_outputs)
+        logits = rng.normal(size=shape, scale=30).astype(np.float32)
+        targets, mask = (rng.integers(2, size=shape).astype(np.float32) for _ in range(2))
+        return targets, logits, mask, binary_cross_entropy(logits, targets, 0.1) * mask
 
     def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
         """Means over known labels, and over tasks with both labels."""
