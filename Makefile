@@ -108,13 +108,13 @@ data/%: setup
 	@$(ALGOPERF) preprocess --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw --data-dir $(DATA)
 
 # The ruleset matters to logs that do not state it: those say `make leaderboard RULESET=...` on the command line.
-said = $(if $(filter command line environment,$(origin $(1))),$(2))
+if_given = $(if $(filter command line environment,$(origin $(1))),$(2))
 compared = --version $(VERSION) --submissions submissions
 
 check: setup ## Does SUBMISSION keep the rules? Static and on small models, before any compute is spent
 	$(if $(SUBMISSION),,$(error Which submission? Say: make check SUBMISSION=submissions/template))
-	@$(ALGOPERF) check $(SUBMISSION) --version $(VERSION) $(call said,FRAMEWORK,--framework $(FRAMEWORK)) \
-	  $(call said,RULESET,--ruleset $(RULESET))
+	@$(ALGOPERF) check $(SUBMISSION) --version $(VERSION) $(call if_given,FRAMEWORK,--framework $(FRAMEWORK)) \
+	  $(call if_given,RULESET,--ruleset $(RULESET))
 
 smoke: setup ## Train SUBMISSION on every workload at scale mini: does it work at all?
 	$(if $(SUBMISSION),,$(error Which submission? Say: make smoke SUBMISSION=submissions/template))
@@ -129,7 +129,7 @@ score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); wi
 
 leaderboard: setup ## Leaderboard and report of all submissions in LOGS, written into BOARD
 	$(if $(LOGS),,$(error Which runs? Say: make leaderboard LOGS=folder))
-	@chosen=($(compared) $(call said,RULESET,--ruleset $(RULESET)) $(call said,SCALE,--scale $(SCALE))) && \
+	@chosen=($(compared) $(call if_given,RULESET,--ruleset $(RULESET)) $(call if_given,SCALE,--scale $(SCALE))) && \
 	$(ALGOPERF) score $(LOGS) "$${chosen[@]}" --output $(BOARD) && \
 	$(ALGOPERF) report $(LOGS) "$${chosen[@]}" --output $(BOARD)/report.html
 

@@ -27,7 +27,7 @@ def trained(framework: str, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
     from algoperf.submission.loading import load_submission
     from algoperf.trial.calls import SubmissionCalls
     from algoperf.trial.clock import Clock, Times
-    from algoperf.trial.resume import Snapshot, TrialState
+    from algoperf.trial.state import Snapshot, TrialState
 
     settings = common.settings("mnist", framework, folder)
     definition, backend = settings.definition, load_backend(framework)
@@ -46,7 +46,7 @@ def trained(framework: str, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
 
 def measure(framework: str, repetitions: int) -> dict[str, Any]:
     """Medians of writing and restoring."""
-    from algoperf.checkpoint import files as checkpoint
+    from algoperf import checkpoint
     from algoperf.trial import resume
 
     with tempfile.TemporaryDirectory(dir=common.ROOT / "build") as name:

@@ -21,11 +21,11 @@ CODE = [str(ROOT / "common"), str(ROOT / "scoring")]
 sys.path[:0] = CODE
 os.environ["PYTHONPATH"] = os.pathsep.join(CODE)
 
-from algoperf.data.contracts import place  # noqa: E402
+from algoperf.data.contracts import dataset_dir  # noqa: E402
 from algoperf.frameworks.backend import Backend  # noqa: E402
-from algoperf.records.trial_records import Status  # noqa: E402
+from algoperf.records.status import Status  # noqa: E402
 from algoperf.submission.loading import Submission  # noqa: E402
-from algoperf.trial import launch as launcher  # noqa: E402
+from algoperf.trial.request import Request, settle  # noqa: E402
 from algoperf.trial.settings import TrialSettings  # noqa: E402
 from algoperf.workload.definition import WorkloadDefinition  # noqa: E402
 
@@ -121,8 +121,8 @@ def baseline(framework: str) -> Path:
 def settings(workload: str, framework: str, output_dir: Path, **changes: Any) -> TrialSettings:
     """A trial of the baseline with a budget that it cannot spend."""
     scale = SCALES.get(workload, "full")
-    settled = launcher.settle(
-        launcher.Request(
+    settled = settle(
+        Request(
             workload=workload, framework=framework, submission=baseline(framework),  # type: ignore[arg-type]
             ruleset="self", scale=scale, data_dir=DATA, output_dir=output_dir, skip_evals=True,  # type: ignore[arg-type]
         )
@@ -154,7 +154,7 @@ def _on_miniature(definition: WorkloadDefinition) -> dict[str, Any]:
     }
     return {
         "definition": definition.with_fields(counts),
-        "data_dir": place(DATA, definition.dataset, "mini"),
+        "data_dir": dataset_dir(DATA, definition.dataset, "mini"),
     }
 
 

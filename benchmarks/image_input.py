@@ -23,8 +23,7 @@ import numpy as np
 from PIL import Image
 
 from algoperf.data.batches.order import TrainingOrder
-from algoperf.data.images import crops
-from algoperf.data.images import turbojpeg as turbo
+from algoperf.data.images import crops, turbojpeg
 from algoperf.data.store import build_units as building
 from algoperf.data.store.blobs import BlobReader
 from algoperf.datasets.imagenet.dataset import MEAN, STDDEV
@@ -46,7 +45,7 @@ def main() -> None:
     rows = _compare(_training_ways(files), rounds) + _compare(_evaluation_ways(files), rounds)
     size = sum(map(len, files)) / len(files) / 1000
     title = f"Inputs of {SIDE}x{SIDE} pixels from JPEGs of {size:.0f} kB, one core"
-    if turbo.decoder() is None:
+    if turbojpeg.decoder() is None:
         title += " (without libjpeg-turbo 3: whole pictures are decoded)"
     with tempfile.TemporaryDirectory(dir=common.DATA.parent) as folder:
         reading = _reading(Path(folder), files, rounds)

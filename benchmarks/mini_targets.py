@@ -17,7 +17,8 @@ from typing import Any
 import common
 from mini_trials import Result, Run, best, made, prepare
 
-from algoperf.tuning import points as tuning
+from algoperf.tuning.halton import quasi_random_points
+from algoperf.tuning.search_space import load_search_space
 from algoperf.versions import DEFAULT_VERSION, load_version
 
 ALGORITHMS = ("nadamw", "momentum")
@@ -30,8 +31,8 @@ def baseline(algorithm: str, framework: str) -> Path:
 
 def points(algorithm: str, framework: str, number: int) -> Sequence[dict[str, Any]]:
     """Points of the baseline's published search space."""
-    space = tuning.load_search_space(baseline(algorithm, framework) / "tuning_search_space.json")
-    return space[:number] if isinstance(space, list) else tuning.quasi_random_points(space, number)
+    space = load_search_space(baseline(algorithm, framework) / "tuning_search_space.json")
+    return space[:number] if isinstance(space, list) else quasi_random_points(space, number)
 
 
 def targets(repeated: Sequence[Result], goal: str) -> tuple[float, float]:

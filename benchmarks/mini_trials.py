@@ -13,8 +13,9 @@ from typing import Any
 
 import common
 
-from algoperf.data.contracts import place
-from algoperf.trial import launch as launcher
+from algoperf.data.contracts import dataset_dir
+from algoperf.trial import launch
+from algoperf.trial.request import Request, settle
 from algoperf.workload.registry import find_workload
 
 UNREACHABLE = {"max": 1e9, "min": -1e9}
@@ -60,8 +61,8 @@ def train(run: Run) -> Result:
         space = Path(folder) / "point.json"
         space.write_text(json.dumps([run.point]))
         tuned = run.point is not None
-        settled = launcher.settle(
-            launcher.Request(
+        settled = settle(
+            Request(
                 workload=run.workload, framework=run.framework, submission=run.submission,  # type: ignore[arg-type]
                 ruleset="external" if tuned else "self", search_space=space if tuned else None, num_studies=1,
                 num_trials=1, seed=run.seed, scale="mini", data_dir=common.DATA, output_dir=Path(folder),
@@ -75,7 +76,7 @@ def train(run: Run) -> Result:
         table = {**settled.version.table, run.workload: {"mini": dataclasses.replace(limits, **changes)}}
         settings = dataclasses.replace(settled, version=dataclasses.replace(settled.version, table=table))
         settings.directory.mkdir(parents=True)
-        launcher._train_here(settings, 0, [])
+        launch.train_in_this_process(settings, 0, [])
         with (settings.directory / "eval_measurements.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         status = json.loads((settings.directory / "status.json").read_text())["status"]
@@ -92,7 +93,7 @@ def made(runs: Sequence[Run], processes: int) -> list[Result]:
 def prepare(workload: str) -> None:
     """Make the workload's miniature data, if it is not there yet."""
     dataset = find_workload(workload).at("mini").dataset
-    raw, data = (place(root, dataset, "mini") for root in (common.DATA / "raw", common.DATA))
+    raw, data = (dataset_dir(root, dataset, "mini") for root in (common.DATA / "raw", common.DATA))
     dataset.miniature(raw)
     dataset.preprocess(raw, data)
 

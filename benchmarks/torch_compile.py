@@ -24,7 +24,7 @@ POLICIES = {"eager": "off", "compiled": "on"}
 def measure(workload: str, policy: str) -> dict[str, Any]:
     """Run one trial; seconds of the first step and of a later one."""
     from algoperf.frameworks import load_backend
-    from algoperf.records.trial_records import Status, read_status
+    from algoperf.records.status import Status, read_status
     from algoperf.submission.loading import load_submission
 
     with tempfile.TemporaryDirectory() as folder:

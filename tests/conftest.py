@@ -22,7 +22,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 import pytest
 
 from algoperf import random_utils
-from algoperf.data.contracts import Dataset, place
+from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.datasets.digits import DIGITS
 from algoperf.datasets.mnist.dataset import MNIST
 from places import REPOSITORY
@@ -42,7 +42,7 @@ def prepare(tmp_path_factory) -> Callable[[Dataset, str], Path]:
     raw_root, root = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("data")
 
     def prepared(dataset: Dataset, scale: str) -> Path:
-        raw, data = place(raw_root, dataset, scale), place(root, dataset, scale)
+        raw, data = dataset_dir(raw_root, dataset, scale), dataset_dir(root, dataset, scale)
         if not data.exists():
             dataset.miniature(raw) if scale == "mini" else dataset.download(raw)
             dataset.preprocess(raw, data)
@@ -63,7 +63,7 @@ def optimised_jax() -> Iterator[None]:
     """What JAX compiles meanwhile is optimised, as users' runs are."""
     import jax
 
-    before = jax.config.jax_disable_most_optimizations
+    before = jax.config.values["jax_disable_most_optimizations"]
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)

@@ -1,4 +1,4 @@
-"""The command line, `algoperf`. Commands are imported when they are used, so that help answers at once."""
+"""The command line, `algoperf`. Commands are imported on use, so that help is fast."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; errors of ours become a message and an exit code, never a traceback."""
+    """Run the command line; an AlgoperfError becomes a message and an exit code, without a traceback."""
     from algoperf.errors import AlgoperfError
 
     try:

@@ -1,8 +1,8 @@
 """The entry point of a cube's image: MLCube's call becomes the `algoperf` command of the same name.
 
-MLCube passes paths only: `train --data_in=/mlcube_io0 --parameters_file=/mlcube_io2/run.yaml ...`. Everything
-else stands in the parameters file: YAML whose keys are the options of the command (`framework`, `study`,
-`max_global_steps` ...). The workload is the image's own, named by ALGOPERF_WORKLOAD.
+MLCube only passes paths: `train --data_in=/mlcube_io0 --parameters_file=/mlcube_io2/run.yaml ...`. Everything
+else is in the parameters file: YAML whose keys are the options of the command (`framework`, `study`,
+`max_global_steps` ...). ALGOPERF_WORKLOAD names the image's workload.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ PATHS = {
     "evaluate": {"data_in": "data-dir", "output_in": "output-dir", "scores_dir": "scores-dir"},
 }
 PARAMETERS_FILE = "parameters_file"
-NOT_GIVEN = "null"  # file name that stands for an optional file that was not given
+NOT_GIVEN = "null"  # file name for an optional file that was not given
 
 
 def command_line(task: str, arguments: list[str], workload: str) -> list[str]:
-    """The `algoperf` arguments for a task and its MLCube arguments. UserError if they do not fit."""
+    """The `algoperf` arguments for a task and its MLCube arguments. UserError if they are invalid."""
     if task not in PATHS:
         raise unknown("task", task, PATHS)
     paths = _parse_paths(task, arguments)

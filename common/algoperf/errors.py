@@ -1,14 +1,14 @@
-"""What can go wrong, and the exit code that says so.
+"""The errors of the harness, and their exit codes.
 
-    AlgoperfError                1  something failed that no argument could have prevented
-    ├── UserError                2  bad input: says what was given, what is allowed, how to mend it
-    │   └── CheckpointMismatch   2  a checkpoint of other code or settings
+    AlgoperfError                1  a failure that no argument could have prevented
+    ├── UserError                2  bad input: says what was given, what is allowed, how to fix it
+    │   └── CheckpointMismatch   2  a checkpoint from other code or settings
     ├── DataError                5  raw or preprocessed data is missing, truncated or corrupt
-    ├── UnsavedState             1  a submission's state cannot be saved: the trial goes on without checkpoints
+    ├── UnsavedState             1  a submission's state cannot be saved: the trial continues without checkpoints
     ├── EvaluationMismatch       6  re-evaluated metrics differ from the recorded ones
-    └── ChecksFailed             8  runs or a submission are not what they have to be
+    └── ChecksFailed             8  runs or a submission violate the rules
 
-How a run ended has exit codes of its own: `records.Status`.
+How a run ended has separate exit codes: `Status`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class AlgoperfError(Exception):
 
 
 class UserError(AlgoperfError):
-    """The caller can mend this by changing an argument or a file."""
+    """The caller can fix this by changing an argument or a file."""
 
     exit_code = 2
 
@@ -40,7 +40,7 @@ class DataError(AlgoperfError):
 
 
 class UnsavedState(AlgoperfError):
-    """The submission's state cannot be written down; says why. The trial loop goes on without checkpoints."""
+    """The submission's state cannot be saved; says why. The trial loop continues without checkpoints."""
 
 
 class EvaluationMismatch(AlgoperfError):

@@ -1,4 +1,4 @@
-"""Public name for submissions: what a PyTorch process has to know of its place among others."""
+"""Public name for submissions: the rank and device of a PyTorch process among others."""
 
 from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
 from algoperf.frameworks.torch.processes import pytorch_setup, sync_ddp_time

@@ -1,9 +1,8 @@
-"""Random number keys for submissions: `PRNGKey`, `split`, `fold_in`, as published ones import them.
+"""Random number keys for submissions: `PRNGKey`, `split`, `fold_in`, under the published names.
 
-JAX runs use `jax.random`. PyTorch runs use seeds of two int32 words and NumPy's legacy generator; the values
-are those of the AlgoPerf v0.6 rules, so seeds in published logs keep their meaning. Two known weaknesses are
-kept for that reason: the first word that `fold_in` returns does not depend on `data`, and `split(seed, 2)` is a
-prefix of `split(seed, 4)`.
+JAX runs use `jax.random`. PyTorch runs use seeds of two int32 words and NumPy's legacy generator. The values are
+those of the AlgoPerf v0.6 rules, so seeds in published logs keep their meaning. That preserves two known weaknesses:
+the first word from `fold_in` does not depend on `data`, and `split(seed, 2)` is a prefix of `split(seed, 4)`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ def use_framework(framework: str) -> None:
 
 
 class _Generator(threading.local):
-    """One generator per thread, seeded anew for every use: making one costs ten times as much."""
+    """One generator per thread, reseeded for every use: making a new one costs ten times as much."""
 
     def __init__(self) -> None:
         self.legacy = np.random.RandomState(0)
@@ -38,7 +37,7 @@ _generator = _Generator()
 
 
 def _words(seed: SeedType) -> int | tuple[int, ...]:
-    # Python integers do not overflow, and a NumPy scalar seeds like the plain integer it stands for.
+    # Python integers do not overflow, and a NumPy scalar must seed like the equal Python integer.
     if np.ndim(seed) == 0:
         return int(seed) % MAX_INT32  # type: ignore[arg-type]
     return tuple(int(word) % MAX_INT32 for word in np.asarray(seed, dtype=object))
@@ -49,7 +48,7 @@ def _draw(words: int | tuple[int, ...], size: list[int] | None = None) -> Any:
     return _generator.legacy.randint(0, MAX_INT32, dtype=np.int32, size=size)
 
 
-_draw_first_word = functools.lru_cache(_draw)  # asked for at every step, with the same seed
+_draw_first_word = functools.lru_cache(_draw)  # called at every step, with the same seed
 
 
 def _numpy_split(seed: SeedType, num: int = 2) -> np.ndarray:
@@ -58,7 +57,7 @@ def _numpy_split(seed: SeedType, num: int = 2) -> np.ndarray:
 
 
 def PRNGKey(seed: int) -> Any:  # noqa: N802  the published name
-    """A key made from an integer."""
+    """Make a key from an integer."""
     if _framework == "jax":
         import jax
 
@@ -67,7 +66,7 @@ def PRNGKey(seed: int) -> Any:  # noqa: N802  the published name
 
 
 def split(seed: Any, num: int = 2) -> Any:
-    """`num` new keys made from one."""
+    """Make `num` new keys from one."""
     if _framework == "jax":
         import jax
 
@@ -76,7 +75,7 @@ def split(seed: Any, num: int = 2) -> Any:
 
 
 def fold_in(seed: Any, data: int) -> Any:
-    """A new key made from a key and an integer, such as a step number."""
+    """Make a new key from a key and an integer, such as a step number."""
     if _framework == "jax":
         import jax
 
@@ -85,7 +84,7 @@ def fold_in(seed: Any, data: int) -> Any:
 
 
 def fold_in_and_split(seed: Any, data: int, num: int) -> tuple[Any, ...]:
-    """`split(fold_in(seed, data), num)`, for every step: in JAX as one compiled call."""
+    """`split(fold_in(seed, data), num)`, as one compiled call in JAX, because every step needs it."""
     if _framework == "jax":
         return _compiled_fold_in_and_split(num)(seed, data)
     return tuple(split(fold_in(seed, data), num))

@@ -1,4 +1,4 @@
-"""Evaluates checkpoints again, without loading any code of the submission, and compares with the records."""
+"""Re-evaluates checkpoints, without loading any code of the submission, and compares with the records."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 from pathlib import Path
 from typing import Any, cast
 
-from algoperf import seeds
-from algoperf.checkpoint import files as checkpoint
-from algoperf.data.contracts import place
+from algoperf import checkpoint, seeds
+from algoperf.data.contracts import dataset_dir
 from algoperf.errors import DataError, UserError
 from algoperf.frameworks import load_backend
-from algoperf.records.trial_records import EVAL_FILE, CsvFile
+from algoperf.records.csv_file import CsvFile
+from algoperf.records.layout import EVAL_FILE
 from algoperf.versions import Scale, load_version
-from algoperf.versions.cubes import with_cube_limits
+from algoperf.versions.version import with_cube_limits
 from algoperf.workload.definition import WorkloadDefinition
 
 SPLITS = ("train/", "validation/", "test/")
@@ -22,7 +22,7 @@ SPLITS = ("train/", "validation/", "test/")
 def find_checkpoints(root: Path, workload: str) -> list[Path]:
     """All complete checkpoints of a workload's runs below `root`. UserError if there are none.
 
-    Trials that were moved aside are left out: their folders' names begin with a dot.
+    Trials that were moved aside are skipped: their folder names begin with a dot.
     """
     found = sorted(
         path.parent
@@ -39,7 +39,7 @@ def find_checkpoints(root: Path, workload: str) -> list[Path]:
 def evaluate_checkpoint(
     path: Path, definition: WorkloadDefinition, data_root: Path, tolerance: float
 ) -> dict[str, Any]:
-    """Metrics of one checkpoint beside the recorded ones.
+    """Compute the metrics of one checkpoint, and compare them with the recorded ones.
 
     Returns a record with `recomputed`, `recorded` (None if that step has no row), `differences` (absolute) and
     `mismatches`: names of metrics that differ by more than `tolerance`, relative to the larger value.
@@ -80,7 +80,7 @@ def _recompute(
         *(fingerprint[part] for part in ("version", "submission", "workload", "study", "trial", "seed"))
     )
     workload = backend.bind(definition, version.limits(definition.name, definition.scale), trial_seed)
-    data_dir = place(data_root, definition.dataset, definition.scale)
+    data_dir = dataset_dir(data_root, definition.dataset, definition.scale)
     found_hash = workload.dataset(str(data_dir)).hash
     if found_hash != fingerprint["dataset"]:
         raise DataError(

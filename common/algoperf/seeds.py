@@ -1,4 +1,4 @@
-"""Seeds: every random stream of a trial is derived with SHA-256 from what identifies the trial."""
+"""Seeds: every random stream of a trial is derived, with SHA-256, from what identifies the trial."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def derive(*parts: str | int) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
-# Keys are made for so many steps at a time: between two steps, out of cold caches, each would take 100 us and more.
+# Keys are made in blocks of this many steps: making one between two steps takes over 100 us, as caches are cold.
 _AHEAD = 64
 StepKeys = tuple[RandomState, RandomState, RandomState, RandomState]
 
@@ -24,8 +24,8 @@ class TrialKeys:
     """The framework's keys of one trial, in the order of the v0.6 rules.
 
     The first of `split(PRNGKey(seed))` is split into data, optimizer initialisation, model initialisation and
-    loop, in both rulesets. (The data key is not used: the order of the data is the same in both frameworks
-    and derived from the seed directly.)
+    loop, in both rulesets. (The data key is unused: the order of the data is the same in both frameworks,
+    because it is derived from the seed directly.)
     """
 
     def __init__(self, seed: int) -> None:
@@ -34,7 +34,7 @@ class TrialKeys:
         self._steps: dict[int, StepKeys] = {}
 
     def of_step(self, global_step: int) -> StepKeys:
-        """Keys for data selection, update, preparation for evaluation, and evaluation after `global_step`."""
+        """Keys for data selection, update, `prepare_for_eval`, and evaluation after `global_step`."""
         if global_step not in self._steps:
             self._steps = {step: self._make(step) for step in range(global_step, global_step + _AHEAD)}
         return self._steps[global_step]

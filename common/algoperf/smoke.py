@@ -1,4 +1,4 @@
-"""A submission on every kind of workload at scale mini: does the idea work at all?"""
+"""Runs a submission on every workload at scale mini: does the idea work at all?"""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.data.contracts import place
+from algoperf.data.contracts import dataset_dir
 from algoperf.errors import UserError, unknown
-from algoperf.records.trial_records import STATUS_FILE, Status, trial_dir
+from algoperf.records.layout import STATUS_FILE, trial_dir
+from algoperf.records.status import Status
 from algoperf.submission.loading import submission_file, submission_name
 from algoperf.versions import Scale, Version
 from algoperf.workload.definition import Framework, WorkloadDefinition
@@ -31,7 +32,7 @@ class SmokeRun:
     Attributes:
       workload: its name.
       reached: whether the validation target was reached.
-      verdict: time to target, or why there is none, in one line.
+      verdict: one line with the time to target, or why it was not reached.
       log: what the run printed.
     """
 
@@ -49,10 +50,10 @@ class SmokeSettings:
       submission: the submission's folder or file.
       framework: its framework.
       ruleset: "self" or "external"; external tuning runs the first trial of the first study.
-      version: the benchmark version.
+      version: benchmark version.
       seed: all randomness follows from it.
       raw_dir, data_dir: raw and preprocessed data of all datasets.
-      output_dir: where runs go; earlier smoke runs of the submission there are removed.
+      output_dir: where runs are written; earlier smoke runs of the submission there are removed.
     """
 
     submission: Path
@@ -72,15 +73,15 @@ def mini_workloads(version: Version) -> dict[str, WorkloadDefinition]:
 
 
 def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:
-    """Make the workload's miniature data, if it is not there yet."""
+    """Make the workload's miniature data if it does not exist."""
     dataset = definition.dataset
-    raw, data = place(settings.raw_dir, dataset, SCALE), place(settings.data_dir, dataset, SCALE)
+    raw, data = dataset_dir(settings.raw_dir, dataset, SCALE), dataset_dir(settings.data_dir, dataset, SCALE)
     dataset.miniature(raw)
     dataset.preprocess(raw, data)
 
 
 def run(definition: WorkloadDefinition, settings: SmokeSettings) -> SmokeRun:
-    """Train in a process of its own, so that one crash ends one run."""
+    """Train in a separate process, so that a crash ends only one run."""
     name = submission_name(submission_file(settings.submission))
     folder = trial_dir(settings.output_dir, name, 1, definition.name, settings.framework, 1)
     log = folder.parent / LOG_FILE
@@ -149,7 +150,7 @@ def _last_line(log: Path) -> str:
 
 
 def choose(names: Sequence[str] | None, version: Version) -> list[WorkloadDefinition]:
-    """The mini workloads of these names; all for None. Raises UserError for a name that is none of them."""
+    """The mini workloads with these names; all for None. Raises UserError for an unknown name."""
     available = mini_workloads(version)
     if names is None:
         return list(available.values())

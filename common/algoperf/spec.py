@@ -1,7 +1,7 @@
 """The submission API: the types, enumerations and workload interface that submissions program against.
 
-Names, members, values and signatures are those of the AlgoPerf v0.6 rules and are fixed by the submissions
-published for it. Neither JAX nor PyTorch is imported here.
+Names, members, values and signatures are those of the AlgoPerf v0.6 rules; published submissions rely on them.
+This module imports neither JAX nor PyTorch.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class ParameterType(enum.Enum):
 
 
 class ShapeTuple:
-    """A shape that tree utilities treat as one leaf (a plain tuple would be taken for a subtree)."""
+    """A shape that tree utilities treat as one leaf (they would treat a plain tuple as a subtree)."""
 
     def __init__(self, shape_tuple: tuple[int, ...]) -> None:
         self.shape_tuple = shape_tuple
@@ -97,8 +97,8 @@ class TrainingCompleteError(Exception):
     """Raised by a submission inside `update_params` to end training; one more evaluation follows."""
 
 
-# The field's own words for what travels between harness and submission. What hides behind `Any` depends on
-# the framework (JAX pytrees or torch objects) and on the submission.
+# Names for what harness and submission exchange. What `Any` stands for depends on the framework (JAX pytrees or
+# torch objects) and on the submission.
 Tensor = Any
 Shape = tuple[int, ...]
 ParameterShapeTree = dict[str, Any]
@@ -110,7 +110,7 @@ OptimizerState = Any  # JAX: (pytree, update function); PyTorch: dict of objects
 Hyperparameters = Any  # a namedtuple (external tuning) or None (self-tuning)
 Timing = int
 Steps = int
-ModelAuxiliaryState = Any  # batch statistics and the like; None where the model has none
+ModelAuxiliaryState = Any  # such as batch statistics; None if the model has none
 ModelInitState = tuple[ParameterContainer, ModelAuxiliaryState]
 UpdateReturn = tuple[OptimizerState, ParameterContainer, ModelAuxiliaryState]
 
@@ -134,30 +134,30 @@ class Workload(abc.ABC):
         self._eval_iters: dict[str, Iterator[dict[str, Any]]] = {}
         self.metrics_logger: Any = None
 
-    # --- what is to be reached, and within which limits -------------------------------------------------
+    # --- targets and limits -----------------------------------------------------------------------------
 
     @property
     @abc.abstractmethod
     def target_metric_name(self) -> str:
-        """Name of the metric, without split prefix, that the targets are about."""
+        """Name of the target metric, without split prefix."""
 
     @property
     @abc.abstractmethod
     def validation_target_value(self) -> float:
-        """Value of the metric on the validation split at which the target is reached."""
+        """Target value of the metric on the validation split."""
 
     @property
     @abc.abstractmethod
     def test_target_value(self) -> float | None:
-        """The same on the test split; None where there is no test split."""
+        """Target value of the metric on the test split; None if there is no test split."""
 
     @abc.abstractmethod
     def has_reached_validation_target(self, eval_result: Mapping[str, float]) -> bool:
-        """Whether an evaluation meets the validation target (a value equal to the target does)."""
+        """Whether an evaluation reaches the validation target; a value equal to the target does."""
 
     @abc.abstractmethod
     def has_reached_test_target(self, eval_result: Mapping[str, float]) -> bool:
-        """Whether an evaluation meets the test target (True where there is none)."""
+        """Whether an evaluation reaches the test target; True if there is none."""
 
     @property
     @abc.abstractmethod
@@ -172,44 +172,44 @@ class Workload(abc.ABC):
     @property
     @abc.abstractmethod
     def step_hint(self) -> int:
-        """About how many steps a baseline needs within the budget; the horizon of schedules."""
+        """Approximate number of steps of a baseline within the budget; the horizon of schedules."""
 
     # --- data ---------------------------------------------------------------------------------------------
 
     @property
     @abc.abstractmethod
     def num_train_examples(self) -> int:
-        """Examples in the training split."""
+        """Number of examples in the training split."""
 
     @property
     @abc.abstractmethod
     def num_eval_train_examples(self) -> int:
-        """Training examples in every evaluation."""
+        """Number of training examples in every evaluation."""
 
     @property
     @abc.abstractmethod
     def num_validation_examples(self) -> int:
-        """Examples in the validation split."""
+        """Number of examples in the validation split."""
 
     @property
     @abc.abstractmethod
     def num_test_examples(self) -> int | None:
-        """Examples in the test split; None where there is none."""
+        """Number of examples in the test split; None if there is none."""
 
     @property
     @abc.abstractmethod
     def eval_batch_size(self) -> int:
-        """Global batch size of evaluations; the benchmark's, never the submission's."""
+        """Global batch size of evaluations; set by the benchmark, not by the submission."""
 
     @property
     @abc.abstractmethod
     def train_mean(self) -> Any:
-        """Mean subtracted from the inputs, per channel or overall; AttributeError where there is none."""
+        """Mean subtracted from the inputs, per channel or overall; AttributeError if there is none."""
 
     @property
     @abc.abstractmethod
     def train_stddev(self) -> Any:
-        """Standard deviation that inputs are divided by; AttributeError where there is none."""
+        """Standard deviation that divides the inputs; AttributeError if there is none."""
 
     @abc.abstractmethod
     def _build_input_queue(
@@ -237,7 +237,7 @@ class Workload(abc.ABC):
 
     @abc.abstractmethod
     def init_model_fn(self, rng: RandomState) -> ModelInitState:
-        """Freshly initialised parameters and model state (None where the model has none)."""
+        """Freshly initialised parameters and model state (None if the model has none)."""
 
     @abc.abstractmethod
     def model_fn(
@@ -262,8 +262,8 @@ class Workload(abc.ABC):
     ) -> dict[str, Tensor]:
         """Loss of this process's part of a batch.
 
-        Returns `summed` (scalar), `n_valid_examples` (scalar) and `per_example` (one value per row). Nothing
-        is reduced over processes.
+        Returns `summed` (scalar), `n_valid_examples` (scalar) and `per_example` (one value per row). No
+        value is reduced over processes.
         """
 
     @abc.abstractmethod
@@ -282,14 +282,14 @@ class Workload(abc.ABC):
 
     @property
     def param_shapes(self) -> ParameterShapeTree:
-        """Tree of `ShapeTuple` in the structure of the parameters. ValueError before `init_model_fn`."""
+        """Tree of `ShapeTuple` with the structure of the parameters. ValueError before `init_model_fn`."""
         if self._param_shapes is None:
             raise ValueError("param_shapes is known only after init_model_fn has been called.")
         return self._param_shapes
 
     @property
     def model_params_types(self) -> ParameterTypeTree:
-        """Tree of `ParameterType` in the structure of the parameters. ValueError before `init_model_fn`."""
+        """Tree of `ParameterType` with the structure of the parameters. ValueError before `init_model_fn`."""
         if self._param_types is None:
             raise ValueError("model_params_types is known only after init_model_fn has been called.")
         return self._param_types

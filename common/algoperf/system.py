@@ -1,12 +1,25 @@
-"""How many processor cores there are to work with."""
+"""What the harness asks of the operating system: how many cores, and an end together with a parent process."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on; where the system cannot tell, those of the machine."""
+    """Number of cores that this process may run on, or, if unknown, of the machine."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def follow(parent: int) -> None:
+    """Let the kernel kill this process when its parent, process `parent`, is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("The process that started this one is gone.")

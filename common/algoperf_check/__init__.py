@@ -1,1 +1,1 @@
-"""`algoperf check`: does a submission keep the rules? Read without importing it, then tried in a process of its own."""
+"""`algoperf check`: does a submission keep the rules? Reads it without importing it, then runs it in processes."""

@@ -1,4 +1,4 @@
-"""What a check finds: a rule of `docs/rules.md`, the place, what is there, and what to do."""
+"""What a check finds: a rule of `docs/rules.md`, the position, what is there, and what to do."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Rule:
     Attributes:
       number: as in `docs/rules.md`, for example "1.2"; the page has an anchor `rule-1-2` for it.
       title: the rule in a few words.
-      level: what a breach is: an error makes the check fail, a warning asks a human to look.
-      why: why the rule is there, in one sentence.
-      remedy: what to do about a breach, in one sentence.
+      level: of a breach. An error makes the check fail; a warning asks for a human review.
+      why: why the rule exists, in one sentence.
+      remedy: how to fix a breach, in one sentence.
     """
 
     number: str
@@ -29,7 +29,7 @@ class Rule:
 
     @property
     def link(self) -> str:
-        """The rule's place in the documentation."""
+        """The rule's address in the documentation."""
         return f"{RULES_PAGE}#rule-{self.number.replace('.', '-')}"
 
 
@@ -40,8 +40,8 @@ class Finding:
     Attributes:
       rule: the rule.
       what: what was found, as a sentence.
-      file: relative to the submission's folder; None where no file is to blame.
-      line: counted from 1; None where no line is to blame.
+      file: relative to the submission's folder; None if it concerns no particular file.
+      line: counted from 1; None if it concerns no particular line.
     """
 
     rule: Rule
@@ -51,7 +51,7 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """`file:line`, as far as known."""
+        """`file:line`, `file`, or neither, as far as known."""
         return ":".join(str(part) for part in (self.file, self.line) if part is not None)
 
     def as_json(self) -> dict[str, Any]:

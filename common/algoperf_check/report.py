@@ -1,4 +1,4 @@
-"""The result of a check, for people and for programs."""
+"""The result of a check, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _COLOURS: dict[Level, str] = {"error": "red", "warning": "yellow"}
 
 
 def in_order(number: str) -> tuple[int, ...]:
-    """Sorts rule numbers by value: 2.1 before 10.1."""
+    """Sort key for rule numbers by value: 2.1 before 10.1."""
     return tuple(int(part) for part in number.split("."))
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in a submission.
+    """The findings for a submission.
 
     Attributes:
       request: what was checked.
-      static_only: whether nothing of the submission was run.
-      findings: errors before warnings, by rule and place.
+      static_only: whether the submission was only read, not run.
+      findings: errors before warnings, then by rule and position.
     """
 
     request: CheckRequest
@@ -52,7 +52,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """Number of errors and warnings, and what was done, in one line."""
+        """One line: number of errors and warnings, and which checks were done."""
         errors, warnings = len(self.errors), len(self.findings) - len(self.errors)
         how = "read only" if self.static_only else "read and tried"
         request = self.request
@@ -62,7 +62,7 @@ class Report:
         return f"{request.name} ({about}; {how}): {_count(errors, 'error')}, {_count(warnings, 'warning')}."
 
     def as_text(self) -> str:
-        """For people: findings under their rules, with code, reason and remedy. `click.echo` cuts the colours off."""
+        """Human-readable: findings under their rules, with code, reason and remedy. `click.echo` strips the colours."""
         parts, folder = [], _shown_folder(self.request.folder)
         for rule, group in itertools.groupby(self.findings, key=lambda finding: finding.rule):
             name = click.style(f"{rule.level} {rule.number}", fg=_COLOURS[rule.level], bold=True)
@@ -79,7 +79,7 @@ class Report:
         return "\n\n".join([*parts, self.summary])
 
     def as_json(self) -> str:
-        """For programs: one object with the request, the counts and all findings."""
+        """Machine-readable: one object with the request, the counts and all findings."""
         request = self.request
         content = {
             "submission": str(request.submission),
@@ -95,7 +95,7 @@ class Report:
         return json.dumps(content, indent=2)
 
     def _code(self, finding: Finding) -> str | None:
-        """The line of code that a finding is about."""
+        """The line of code that a finding refers to."""
         if finding.file is None or finding.line is None:
             return None
         try:
@@ -107,7 +107,7 @@ class Report:
 
 
 def _shown_folder(folder: Path) -> str:
-    """The beginning of places: below the working directory relative to it, so that terminals and editors find them."""
+    """The prefix of positions, relative to the working directory if below it: terminals and editors can open those."""
     here = Path.cwd()
     inside = folder.relative_to(here) if folder.is_relative_to(here) else folder
     return "" if inside == Path() else f"{inside.as_posix()}/"

@@ -1,18 +1,15 @@
-"""What is to be checked, and what can be told about it without importing it."""
+"""The submission to check, and what is known about it without importing it."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
+from algoperf.tuning.ruleset import RULESET_FOLDERS, Ruleset
 from algoperf.versions import Version
 from algoperf.workload.definition import Framework
-
-Ruleset = Literal["external", "self"]
-RULESET_FOLDERS: dict[str, Ruleset] = {"external_tuning": "external", "self_tuning": "self"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +17,9 @@ class CheckRequest:
     """One submission to check.
 
     Attributes:
-      submission: the folder or `.py` file that was given.
-      framework: the submission's framework; None only for a static check, where it need not be known.
-      ruleset: external: the harness chooses hyperparameters from a search space; self: the submission does.
+      submission: the given folder or `.py` file.
+      framework: the submission's framework; None is allowed only for a static check.
+      ruleset: "external": the harness draws hyperparameters from a search space; "self": the submission sets them.
       version: the benchmark version whose numbers apply.
       smoke: also train on workloads at scale mini.
     """
@@ -40,7 +37,7 @@ class CheckRequest:
 
     @property
     def folder(self) -> Path:
-        """The submission's folder; places of findings are relative to it."""
+        """The submission's folder; positions of findings are relative to it."""
         return self.file.parent
 
     @property
@@ -50,16 +47,17 @@ class CheckRequest:
 
     @property
     def search_space(self) -> Path:
-        """Where the search space of external tuning lies, if there is one."""
+        """The search space file of external tuning, if it exists."""
         return self.folder / SEARCH_SPACE_FILE
 
 
 def ruleset_folder(folder: Path) -> Ruleset | None:
-    """The ruleset that a folder is filed under: the nearest folder above it that is named like one."""
-    return next((RULESET_FOLDERS[part.name] for part in folder.parents if part.name in RULESET_FOLDERS), None)
+    """The ruleset named by the nearest parent folder that is named like one."""
+    rulesets = {name: ruleset for ruleset, name in RULESET_FOLDERS.items()}
+    return next((rulesets[part.name] for part in folder.parents if part.name in rulesets), None)
 
 
 def infer_ruleset(file: Path) -> Ruleset:
-    """The ruleset of a submission by its place, else external if it has a search space."""
+    """The ruleset from a submission's location; otherwise external if it has a search space."""
     by_place = ruleset_folder(file.parent)
     return by_place or ("external" if (file.parent / SEARCH_SPACE_FILE).is_file() else "self")

@@ -1,6 +1,6 @@
-"""The rules that can be read off the files of a submission: sections 1 to 12 of `docs/rules.md`.
+"""The rules that can be checked from the files of a submission: sections 1 to 12 of `docs/rules.md`.
 
-Those that need it to run, sections 13 and up, are in `probe/rules.py`.
+Rules that need the submission to run, sections 13 and up, are in `probe/rules.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from algoperf_check.findings import Level, Rule
 
 _Row = tuple[str, Level, str, str]
-"""Number, level, title, remedy. Why is the section's."""
+"""Number, level, title, remedy. The reason is given per section."""
 
 
 def _section(why: str, rows: Iterable[_Row]) -> list[Rule]:

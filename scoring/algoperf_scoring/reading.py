@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from algoperf.errors import UserError
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.versions import Limits, Version
 from algoperf_scoring import selection
 from algoperf_scoring.approach import approach

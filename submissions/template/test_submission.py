@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from algoperf.blocks.testing import train_on_digits
+from algoperf.testing import train_on_digits
 
 
 def test_loss_falls() -> None:

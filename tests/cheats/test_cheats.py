@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from algoperf.records.trial_records import read_status, trial_dir
+from algoperf.records.layout import trial_dir
+from algoperf.records.status import read_status
 from algoperf.versions import load_version
 from algoperf_check import probe, static
 from algoperf_check.request import CheckRequest

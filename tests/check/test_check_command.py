@@ -191,3 +191,14 @@ def test_rules_are_numbered_by_section_without_gaps_or_repetition(repository):
     for section in {section for section, _ in numbers}:
         own = [number for part, number in numbers if part == section]
         assert own == list(range(1, len(own) + 1)), section
+
+
+def test_where_the_checks_are_not_installed(monkeypatch, capsys, repository):
+    """As in the image of a cube."""
+    from algoperf.cli import main
+
+    monkeypatch.setitem(sys.modules, "algoperf_check", None)
+    with pytest.raises(SystemExit) as end:
+        main(["check", str(repository / "submissions/template"), "--static-only"])
+    assert end.value.code == 2
+    assert "Run it from the repository" in capsys.readouterr().err

@@ -75,7 +75,7 @@ def press_ctrl_c(process) -> None:
 def assert_stopped_gracefully(run: Run) -> None:
     status = run.status
     assert status["status"] == "interrupted"
-    assert "goes on from here" in status["message"]
+    assert "resumes it" in status["message"]
     assert run.checkpoint.name == f"checkpoint_{status['global_step']}", "what was done is lost"
 
 

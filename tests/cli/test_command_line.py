@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from algoperf.commands.train import train
-from algoperf.trial.launch import Request
+from algoperf.trial.request import Request
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from algoperf import cli
-from algoperf.data.contracts import Shard, place
+from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.data.images.contact_sheet import draw_sheet, label, to_pixels
 from algoperf.datasets.cifar.dataset import CIFAR10, MEAN, STDDEV
 from algoperf.errors import UserError
@@ -15,7 +15,7 @@ from algoperf.errors import UserError
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("sheet")
     CIFAR10.miniature(root / "raw")
-    CIFAR10.preprocess(root / "raw", place(root, CIFAR10, "mini"))
+    CIFAR10.preprocess(root / "raw", dataset_dir(root, CIFAR10, "mini"))
     return root
 
 
@@ -29,7 +29,7 @@ def test_the_sheet_shows_the_pictures(data, tmp_path, capsys):
     assert f"9 pictures of cifar, test: {file}" in capsys.readouterr().out
     sheet = np.asarray(Image.open(file))
     assert sheet.shape == (3 * (96 + 18), 3 * 100, 3)
-    dataset = CIFAR10.open(place(data, CIFAR10, "mini"))
+    dataset = CIFAR10.open(dataset_dir(data, CIFAR10, "mini"))
     [batch] = dataset.evaluation("test", num_examples=9, batch_size=9, shard=Shard(), seed=0)
     pixels = to_pixels(batch["inputs"], MEAN, STDDEV)
     np.testing.assert_array_equal(sheet[114 : 114 + 96 : 3, 200 : 200 + 96 : 3], pixels[5])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from algoperf.records.trial_records import CsvFile
+from algoperf.records.csv_file import CsvFile
 from algoperf.workload.registry import find_workload
 from trial_runs import Run, assert_same_outcome
 from trial_servers import Part, trained

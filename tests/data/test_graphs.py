@@ -13,7 +13,7 @@ from algoperf.data.batches.graphs import GraphBudget, GraphTable, pack, ragged_r
 from algoperf.data.batches.order import TrainingOrder
 from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Shard
-from algoperf.datasets.ogbg.batches import MISSING, MoleculeEvaluationBatches, Molecules, MoleculeTrainingBatches
+from algoperf.datasets.ogbg.batches import UNKNOWN_LABEL, MoleculeEvaluationBatches, Molecules, MoleculeTrainingBatches
 from algoperf.datasets.ogbg.dataset import MOLPCBA, MolPcba
 from algoperf.errors import UserError
 from places import GOLDENS
@@ -33,7 +33,7 @@ def molecules(sizes, budget, *, seed=0, num_tasks=2) -> Molecules:
         "edges": rng.integers(256, size=(num_edges.sum(), 2)).astype(np.uint8),
         "ends": np.concatenate(ends).astype(np.uint16),
     }
-    labels = rng.choice(np.array([0, 1, MISSING], np.uint8), size=(len(sizes), num_tasks))
+    labels = rng.choice(np.array([0, 1, UNKNOWN_LABEL], np.uint8), size=(len(sizes), num_tasks))
     return Molecules(GraphTable.of(num_nodes, num_edges, arrays), labels, budget)
 
 
@@ -72,7 +72,7 @@ def published() -> Molecules:
     num_edges = np.array([len(graph["edge_feat"]) for graph in graphs])
     labels = np.stack([graph["labels"] for graph in graphs])
     table = GraphTable.of(joined["num_nodes"], num_edges, arrays)
-    stored = np.where(np.isnan(labels), MISSING, np.nan_to_num(labels)).astype(np.uint8)
+    stored = np.where(np.isnan(labels), UNKNOWN_LABEL, np.nan_to_num(labels)).astype(np.uint8)
     return Molecules(table, stored, GraphBudget(4, 4 * 26, 4 * 56))
 
 

@@ -7,9 +7,8 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageOps
 
-from algoperf.data.images import bicubic, crops, randaugment
+from algoperf.data.images import bicubic, crops, randaugment, turbojpeg
 from algoperf.data.images import jpeg as jpeg_data
-from algoperf.data.images import turbojpeg as turbo
 from algoperf.datasets.imagenet.dataset import MEAN, STDDEV
 from algoperf.datasets.imagenet.examples import NUM_DRAWS, Recipe
 from algoperf.errors import DataError
@@ -130,7 +129,7 @@ VARIANTS = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(turbo.decoder() is None, reason="libjpeg-turbo 3 is not installed")
+@pytest.mark.skipif(turbojpeg.decoder() is None, reason="libjpeg-turbo 3 is not installed")
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("size", [(97, 130), (16, 16), (33, 200), (7, 5)])
 def test_decoding_a_part_is_exact(variant, size):
@@ -146,8 +145,8 @@ def test_decoding_a_part_is_exact(variant, size):
 def test_without_the_library_the_result_is_the_same(monkeypatch):
     recipe, data = Recipe(32, MEAN, STDDEV, augment=True), encoded(100, 80)
     results = []
-    for decoder in (turbo.decoder(), None):
-        monkeypatch.setattr(turbo, "decoder", lambda decoder=decoder: decoder)
+    for decoder in (turbojpeg.decoder(), None):
+        monkeypatch.setattr(turbojpeg, "decoder", lambda decoder=decoder: decoder)
         out = np.empty((2, 32, 32, 3), np.float32)
         recipe.training(data, np.random.default_rng(0).random(NUM_DRAWS).tolist(), out[0])
         recipe.evaluation(data, out[1])
@@ -159,7 +158,7 @@ def test_without_the_library_the_result_is_the_same(monkeypatch):
 @pytest.mark.parametrize("data", [jpeg(0)[:500], b"", b"not a picture", jpeg(0)[:30]])
 def test_bytes_that_are_no_picture(monkeypatch, with_library, data):
     if not with_library:
-        monkeypatch.setattr(turbo, "decoder", lambda: None)
+        monkeypatch.setattr(turbojpeg, "decoder", lambda: None)
     with pytest.raises(DataError, match="no JPEG that can be decoded"):
         jpeg_data.decode_part(data, lambda height, width: (0, 0, height, width))
 
@@ -168,7 +167,7 @@ def test_bytes_that_are_no_picture(monkeypatch, with_library, data):
 def test_bytes_to_be_skipped_are_no_error(monkeypatch, with_library):
     """Some published pictures have them."""
     if not with_library:
-        monkeypatch.setattr(turbo, "decoder", lambda: None)
+        monkeypatch.setattr(turbojpeg, "decoder", lambda: None)
     data = jpeg(0)
     with_junk = data[:-40] + b"\x00" * 60 + data[-2:]
     assert jpeg_data.decode_part(with_junk, lambda height, width: (0, 0, height, width)).shape == (20, 30, 3)

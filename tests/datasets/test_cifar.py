@@ -7,9 +7,9 @@ import pytest
 
 from algoperf.data.contracts import Shard
 from algoperf.data.store.store import Store
+from algoperf.datasets.archives import tar_of
 from algoperf.datasets.cifar import dataset as cifar
 from algoperf.datasets.cifar.dataset import CIFAR10
-from algoperf.datasets.tar_files import tar_of
 from algoperf.errors import DataError, UserError
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from algoperf.data.store.store import Store
 from algoperf.datasets.ogbg import number_table
-from algoperf.datasets.ogbg.batches import MISSING
+from algoperf.datasets.ogbg.batches import UNKNOWN_LABEL
 from algoperf.datasets.ogbg.dataset import MOLPCBA
 from algoperf.datasets.ogbg.miniature import NUM_GRAPHS, archive_of, count_motifs, draw_labels
 from algoperf.datasets.ogbg.molecules import VALENCES, Molecules, draw_molecules
@@ -165,7 +165,7 @@ def test_the_store_holds_what_the_archive_does(archive, tmp_path):
         for name, found in {"nodes": nodes["features"], "edges": edges["features"], "ends": edges["ends"]}.items():
             np.testing.assert_array_equal(found, np.array(expected[name], int), err_msg=name)
         labels = [
-            [{"": MISSING, "0.0": 0, "1.0": 1}[field] for field in tables["labels"][number]] for number in numbers
+            [{"": UNKNOWN_LABEL, "0.0": 0, "1.0": 1}[field] for field in tables["labels"][number]] for number in numbers
         ]
         np.testing.assert_array_equal(graphs["labels"], labels)
         assert graphs["num_nodes"].tolist() == [int(tables["num_nodes"][number][0]) for number in numbers]

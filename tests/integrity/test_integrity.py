@@ -12,7 +12,7 @@ from algoperf.integrity.audit import Watch
 from algoperf.integrity.guard import Guard
 from algoperf.integrity.seals import Seal
 from algoperf.trial.clock import Clock
-from algoperf.trial.resume import TrialState
+from algoperf.trial.state import TrialState
 
 
 class Part:
@@ -119,7 +119,7 @@ def test_libraries_are_not_taken_for_the_submission(tmp_path):
     """The nearest frame outside the standard library decides."""
     watch = Watch(tmp_path, {})
     names = {"watch": watch, "sys": sys}
-    source = "def act(then=lambda: sys._getframe(1)):\n    return watch.did(then())\n"
+    source = "def act(then=lambda: sys._getframe(1)):\n    return watch.is_directly_responsible(then())\n"
     library, own = dict(names), dict(names)
     exec(compile(source, "/usr/lib/site-packages/library.py", "exec"), library)
     exec(compile("def call(act):\n    return act()\n" + source, str(tmp_path / "submission.py"), "exec"), own)

@@ -7,7 +7,7 @@ import pytest
 
 from algoperf import random_utils
 from algoperf.data.batches.graphs import GraphBudget
-from algoperf.data.contracts import place
+from algoperf.data.contracts import dataset_dir
 from algoperf.datasets.ogbg.dataset import MOLPCBA
 from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode
@@ -19,7 +19,7 @@ TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
 
 @pytest.fixture(scope="module")
 def data_dir(prepare):
-    return str(place(prepare(MOLPCBA, "mini"), MOLPCBA, "mini"))
+    return str(dataset_dir(prepare(MOLPCBA, "mini"), MOLPCBA, "mini"))
 
 
 @pytest.fixture(scope="module", params=["jax", "pytorch"])

@@ -3,7 +3,8 @@
 import pytest
 
 import golden
-from algoperf.tuning.points import odd_primes_below, quasi_random_points, trial_point, van_der_corput
+from algoperf.tuning.halton import odd_primes_below, quasi_random_points, van_der_corput
+from algoperf.tuning.points import trial_point
 
 FILES = golden.names("halton/*.json")
 SPACES = [name for name in FILES if golden.read(name)["kind"] == "dict"]

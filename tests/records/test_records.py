@@ -16,7 +16,11 @@ import numpy as np
 import pytest
 
 from algoperf.errors import DataError
-from algoperf.records.trial_records import CsvFile, Status, TrialRecords, read_status, trial_dir, write_json
+from algoperf.records.csv_file import CsvFile
+from algoperf.records.json_file import write_json
+from algoperf.records.layout import trial_dir
+from algoperf.records.status import Status, read_status
+from algoperf.records.trial_records import TrialRecords
 from trial_runs import Run
 
 PUBLISHED = [

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from algoperf import cli
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.versions import version_names
 from algoperf.workload.registry import cube_folders, load_cube
 from places import REPOSITORY

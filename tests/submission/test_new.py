@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from algoperf.blocks.testing import train_on_digits
 from algoperf.cli import main
 from algoperf.errors import UserError
 from algoperf.submission.loading import load_submission
 from algoperf.submission.new import NewSubmission, check_name, create, write
-from algoperf.tuning.points import load_search_space
+from algoperf.testing import train_on_digits
+from algoperf.tuning.search_space import load_search_space
 from algoperf_scoring.submission_info import FIELDS, mistakes, read_submission_info
 
 KINDS = [(framework, ruleset) for framework in ("jax", "pytorch") for ruleset in ("external", "self")]

@@ -10,7 +10,7 @@ import pytest
 from algoperf.blocks import self_tuning
 from algoperf.trial.loop import Trial
 from algoperf.trial.settings import TrialSettings
-from algoperf.tuning.points import load_search_space
+from algoperf.tuning.search_space import load_search_space
 from places import BASELINES
 from trial_runs import Run, content, metrics
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from algoperf.checkpoint import files as checkpoint
-from algoperf.checkpoint.files import State
+from algoperf import checkpoint
+from algoperf.checkpoint import State
 from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from algoperf import random_utils
-from algoperf.data.contracts import Dataset, place
+from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, ParameterType
 from algoperf.versions import load_version
@@ -176,7 +176,7 @@ def open_case(name: str, scale: str, framework: str, prepare: Callable[[Dataset,
     """A row of the table, with its data."""
     workload = bind(name, scale, framework)
     dataset = workload.definition.dataset
-    return Case(workload, framework, kit_of(framework), str(place(prepare(dataset, scale), dataset, scale)))
+    return Case(workload, framework, kit_of(framework), str(dataset_dir(prepare(dataset, scale), dataset, scale)))
 
 
 def bind(name, scale, framework, seed=0):

@@ -15,7 +15,7 @@ import numpy as np
 
 from algoperf import random_utils
 from algoperf.blocks.self_tuning import NADAMW
-from algoperf.data.contracts import place
+from algoperf.data.contracts import dataset_dir
 from algoperf.frameworks import load_backend
 from algoperf.tuning.points import as_hyperparameters
 from algoperf.versions import load_version
@@ -78,7 +78,7 @@ def weights_of(position: int, shard) -> np.ndarray:
 
 def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.ndarray]:
     definition = registry.find_workload(name).at(scale)
-    data_dir = str(place(data_root, definition.dataset, scale))
+    data_dir = str(dataset_dir(data_root, definition.dataset, scale))
     workload = backend.bind(definition, load_version().limits(name, scale), seed=1)
     key = random_utils.PRNGKey(0)
     results = {"num_devices": np.array(backend.num_devices)}

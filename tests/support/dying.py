@@ -14,9 +14,10 @@ from pathlib import Path
 
 import safetensors.numpy
 
-from algoperf.checkpoint import files as checkpoint
+from algoperf import checkpoint
 from algoperf.cli import main
-from algoperf.records.trial_records import CsvFile, TrialRecords
+from algoperf.records.csv_file import CsvFile
+from algoperf.records.trial_records import TrialRecords
 
 
 def die(*_: object, **__: object) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from algoperf.datasets.archives import tar_of
 from algoperf.datasets.imagenet.raw import DEVKIT, TEST, TRAIN, VALIDATION
-from algoperf.datasets.tar_files import tar_of
 
 CLASSES = ("n01", "n02", "n03")
 IDS = {"n01": 3, "n02": 1, "n03": 2}  # not in the order of the names

@@ -16,7 +16,7 @@ from algoperf import random_utils, spec
 from algoperf.checkpoint.tree import NumpyCodec
 from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Shard, TrainingBatches
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
 from algoperf.trial.clock import Clock
 from algoperf.trial.log import TrialLog
@@ -111,7 +111,7 @@ class ScriptedBackend:
     gather = staticmethod(lambda value: [value])
     synchronise_model = staticmethod(lambda params, model_state: None)
     random_state = staticmethod(lambda: None)
-    structure = staticmethod(lambda params, model_state: {})
+    describe_model = staticmethod(lambda params, model_state: {})
     set_random_state = staticmethod(lambda state: None)
     environment = staticmethod(lambda: {"versions": {}, "devices": []})
     is_out_of_memory = staticmethod(lambda error: isinstance(error, MemoryError))

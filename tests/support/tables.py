@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from algoperf.datasets.zip_files import zip_of
+from algoperf.datasets.archives import zip_of
 
 Rows = list[list[str]]
 

@@ -15,7 +15,7 @@ from typing import Any
 from safetensors.numpy import load_file
 
 from algoperf.cli import main
-from algoperf.records.trial_records import CsvFile
+from algoperf.records.csv_file import CsvFile
 from places import SUPPORT
 
 TIMES = [

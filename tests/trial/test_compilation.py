@@ -9,12 +9,12 @@ import jax
 import pytest
 
 from algoperf.frameworks import load_backend
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import load_submission
-from algoperf.trial import launch as launcher
 from algoperf.trial.log import TrialLog
 from algoperf.trial.loop import Trial
 from algoperf.trial.progress import PlainDisplay, Progress
+from algoperf.trial.request import Request, settle
 from algoperf.workload.registry import find_workload
 
 WORKLOADS = ("digits", "mnist", "cifar", "imagenet_resnet", "imagenet_vit")
@@ -34,9 +34,9 @@ class Counter:
         self.count += self.counting and event.startswith("/jax/core/compile/")
 
 
-def settle(workload: str, submission: Path, data_root: Path, output: Path):
-    return launcher.settle(
-        launcher.Request(
+def settled(workload: str, submission: Path, data_root: Path, output: Path):
+    return settle(
+        Request(
             workload=workload, framework="jax", submission=submission, ruleset="self", scale="mini",
             data_dir=data_root, output_dir=output, max_global_steps=STEPS, eval_every_steps=EVERY, checkpoints="none",
         )
@@ -47,7 +47,7 @@ def settle(workload: str, submission: Path, data_root: Path, output: Path):
 def test_nothing_is_compiled_after_the_first_evaluation(workload, prepare, repository, tmp_path):
     definition = find_workload(workload).at("mini")
     data_root = prepare(definition.dataset, "full" if workload == "digits" else "mini")
-    settings = settle(workload, repository / "submissions" / "baselines" / "momentum_jax", data_root, tmp_path)
+    settings = settled(workload, repository / "submissions" / "baselines" / "momentum_jax", data_root, tmp_path)
     if workload == "digits":  # has one store for both scales
         settings = dataclasses.replace(settings, data_dir=data_root / "digits" / "full")
     submission = load_submission(settings.submission_file)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.contracts import Shard, place
+from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.frameworks import load_backend
 from algoperf.random_utils import PRNGKey
 from algoperf.versions import load_version
@@ -141,7 +141,7 @@ def test_every_example_is_evaluated_once(case, results, data_root, evaluation):
     np.testing.assert_array_equal(rows, np.sort(alone[f"{evaluation}_rows"]))
     name, scale = case[1].split(":")
     definition = find_workload(name).at(scale)
-    opened = definition.dataset.open(place(data_root, definition.dataset, scale))
+    opened = definition.dataset.open(dataset_dir(data_root, definition.dataset, scale))
     sampled = Counter(rows.tolist())
     for split in ("validation", "test"):
         count = opened.num_examples(split)
@@ -158,7 +158,7 @@ def test_batch_statistics_in_pytorch_are_those_of_each_process(pytorch_runs, dat
     name, scale = PER_PROCESS.split(":")
     definition = find_workload(name).at(scale)
     workload = load_backend("pytorch").bind(definition, load_version().limits(name, scale), seed=1)
-    batch = next(workload.input_queue(str(place(data_root, definition.dataset, scale)), BATCH_SIZE))
+    batch = next(workload.input_queue(str(dataset_dir(data_root, definition.dataset, scale)), BATCH_SIZE))
     params, _ = workload.init_model_fn(PRNGKey(0))
     with torch.no_grad():
         means = [0.1 * params.conv1(half).mean(dim=(0, 2, 3)).numpy() for half in batch["inputs"].chunk(2)]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from test_devices import TWO_PROCESSES
 
-from algoperf.data.contracts import place
+from algoperf.data.contracts import dataset_dir
 from algoperf.datasets.ogbg.dataset import MOLPCBA
 from places import SUPPORT
 
@@ -41,7 +41,7 @@ def run(framework: str, num_devices: int, data_dir: Path, out: Path) -> list[dic
 @pytest.mark.parametrize("framework", ["jax", "pytorch"])
 def test_one_device_or_two(framework, prepare, tmp_path_factory):
     """Every process reports what one device finds; in PyTorch each of them makes its own graphs only."""
-    data_dir = place(prepare(MOLPCBA, "mini"), MOLPCBA, "mini")
+    data_dir = dataset_dir(prepare(MOLPCBA, "mini"), MOLPCBA, "mini")
     with ThreadPoolExecutor() as pool:
         calls = [pool.submit(run, framework, count, data_dir, tmp_path_factory.mktemp("graphs")) for count in (1, 2)]
         [[alone], together] = [call.result() for call in calls]

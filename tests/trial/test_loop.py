@@ -9,7 +9,7 @@ import pytest
 
 from algoperf import spec
 from algoperf.errors import UserError
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from scripted import BOTH, NEVER, TEST_ONLY, VALIDATION_ONLY, run_scripted
 
 

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.trial.clock import Times
 from algoperf.trial.progress import PlainDisplay, Progress
 from algoperf.trial.settings import TrialSettings

@@ -8,7 +8,9 @@ import pytest
 
 from algoperf import seeds
 from algoperf.errors import UserError
-from algoperf.tuning import points as tuning
+from algoperf.tuning.halton import quasi_random_points
+from algoperf.tuning.points import as_hyperparameters, trial_point
+from algoperf.tuning.search_space import load_search_space
 
 SPACE = {"rate": {"min": 1e-3, "max": 1e-1, "scaling": "log"}, "size": {"feasible_points": [1, 2, 3]}}
 
@@ -17,7 +19,7 @@ def points(space=SPACE, first_study=1, seed=7, **counts):
     counts = {"num_studies": 3, "num_trials": 5, **counts}
     studies = range(first_study, first_study + counts["num_studies"])
     return [
-        [tuning.trial_point(space, study=s, trial=t, seed=seed, **counts) for t in range(1, counts["num_trials"] + 1)]
+        [trial_point(space, study=s, trial=t, seed=seed, **counts) for t in range(1, counts["num_trials"] + 1)]
         for s in studies
     ]
 
@@ -27,7 +29,7 @@ def flat(studies):
 
 
 def test_all_studies_together_use_every_point_once():
-    assert flat(points()) == sorted(json.dumps(point) for point in tuning.quasi_random_points(SPACE, 15))
+    assert flat(points()) == sorted(json.dumps(point) for point in quasi_random_points(SPACE, 15))
 
 
 def test_counting_studies_from_0_or_1_uses_the_same_points():
@@ -48,12 +50,12 @@ def test_a_list_gives_all_its_points_in_order_to_every_study():
 @pytest.mark.parametrize(("study", "trial"), [(4, 1), (1, 6)])
 def test_places_outside_of_the_plan_are_refused(study, trial):
     with pytest.raises(UserError, match="3 studies x 5 trials"):
-        tuning.trial_point(SPACE, study=study, trial=trial, num_studies=3, num_trials=5, seed=0)
+        trial_point(SPACE, study=study, trial=trial, num_studies=3, num_trials=5, seed=0)
 
 
 def test_a_list_that_is_too_short_is_refused():
     with pytest.raises(UserError, match="lists 1 points"):
-        tuning.trial_point([{"x": 1}], study=1, trial=2, num_studies=3, num_trials=5, seed=0)
+        trial_point([{"x": 1}], study=1, trial=2, num_studies=3, num_trials=5, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +79,11 @@ def test_bad_search_spaces_are_explained(tmp_path, content, complaint):
     file = tmp_path / "space.json"
     file.write_text(content)
     with pytest.raises(UserError, match=complaint):
-        tuning.load_search_space(file)
+        load_search_space(file)
 
 
 def test_points_become_namedtuples():
-    h = tuning.as_hyperparameters({"rate": 0.1, "size": 2})
+    h = as_hyperparameters({"rate": 0.1, "size": 2})
     assert (h.rate, h.size, h._asdict()) == (0.1, 2, {"rate": 0.1, "size": 2})
     assert not hasattr(h, "dropout_rate")
 

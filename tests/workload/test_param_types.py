@@ -29,6 +29,7 @@ TORCH = [
     # 5: then attention
     ("self_attn.in_proj_bias", "ATTENTION_BIAS"),
     ("self_attn.in_proj_weight", "ATTENTION_QKV"),
+    ("layers.0.attn.w_qkv.weight", "ATTENTION_QKV"),
     ("attn.kv_proj.weight", "ATTENTION_KV"),
     ("attn.k_proj.weight", "ATTENTION_K"),
     ("attention.key.weight", "ATTENTION_K"),

@@ -19,7 +19,7 @@ BATCH_SIZES = {
 
 
 def get_batch_size(workload_name: str) -> int:
-    """Global training batch size. ValueError for unknown names; the harness then asks for the base workload."""
+    """Global training batch size. ValueError for unknown names; the harness then retries with the base workload."""
     if workload_name not in BATCH_SIZES:
         raise ValueError(f"No batch size for {workload_name!r}. Known: {', '.join(BATCH_SIZES)}.")
     return BATCH_SIZES[workload_name]

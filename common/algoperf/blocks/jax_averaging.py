@@ -1,7 +1,7 @@
-"""Evaluating other parameters than those in training, in JAX: averages of them, and the like.
+"""Evaluate parameters other than those in training, such as averages of them, in JAX.
 
-`prepare_for_eval` puts the parameters in training aside, in the optimizer state, and returns those to be evaluated;
-the next training step goes on with the ones that were put aside.
+`prepare_for_eval` stores the training parameters in the optimizer state and returns those to evaluate. The next
+training step continues from the stored ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from algoperf.blocks import jax_step
 def make_init_optimizer_state(
     make_optimizer: Callable[[Mapping[str, Any]], jax_step.Optimizer], self_tuning: Mapping[str, Any]
 ) -> spec.InitOptimizerFn:
-    """As of `jax_step`, with a place for the parameters that are put aside."""
+    """Like `jax_step.make_init_optimizer_state`, with room for the stored training parameters."""
     init = jax_step.make_init_optimizer_state(make_optimizer, self_tuning)
 
     def init_optimizer_state(
@@ -41,7 +41,7 @@ def train_step(
     *arguments: Any,
     **options: Any,
 ) -> tuple[spec.UpdateReturn, dict[str, jax.Array]]:
-    """As `jax_step.train_step`, from the parameters that were put aside if there are any."""
+    """Like `jax_step.train_step`, but starts from the stored training parameters, if any."""
     state, update = optimizer_state
     if state["aside"] is not None:
         params = state["aside"]
@@ -51,7 +51,7 @@ def train_step(
 
 
 def make_prepare_for_eval(evaluation_params: Callable[[Any, Any], Any]) -> spec.PrepareForEvalFn:
-    """Make a `prepare_for_eval` out of a function from the optimizer's state and the parameters in training."""
+    """Make a `prepare_for_eval` from a function of optimizer state and training parameters."""
     compiled = jax.jit(evaluation_params)
 
     def prepare_for_eval(

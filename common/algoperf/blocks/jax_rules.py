@@ -10,7 +10,7 @@ import optax
 
 
 class NadamState(NamedTuple):
-    """Number of updates, and the moving averages of gradients and of their squares."""
+    """Number of updates, and moving averages of the gradients and their squares."""
 
     count: Any
     m: Any
@@ -18,10 +18,10 @@ class NadamState(NamedTuple):
 
 
 def scale_by_nadam(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.GradientTransformation:
-    """The direction of NAdamW: Adam's, with the first moment applied a second time to the new gradient.
+    """The update direction of NAdamW: Adam's, with the first moment applied twice to the new gradient.
 
-    Table 1 of https://arxiv.org/abs/1910.05446. `optax.scale_by_adam(nesterov=True)` corrects the momentum part for its
-    bias one step later, which is another rule.
+    Table 1 of https://arxiv.org/abs/1910.05446. `optax.scale_by_adam(nesterov=True)` uses a bias correction one
+    step later for the momentum part, which is a different rule.
     """
 
     def init(params: Any) -> NadamState:
@@ -42,9 +42,9 @@ def scale_by_nadam(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.G
 
 
 def cautious(directions: optax.GradientTransformation) -> optax.GradientTransformation:
-    """Keep of each tensor's direction what agrees in sign with the gradient, scaled up by what was dropped.
+    """Zero the entries of each direction whose sign disagrees with the gradient, and scale up the rest.
 
-    The scale is 1 / max(share that was kept, 1e-3). https://arxiv.org/abs/2411.16085
+    The scale is 1 / max(share of entries kept, 1e-3). https://arxiv.org/abs/2411.16085
     """
 
     def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:

@@ -14,26 +14,26 @@ from algoperf import spec
 from algoperf.blocks.self_tuning import settings_of
 from algoperf.jax_sharding_utils import get_replicate_sharding, replicate
 
-# A function of the scheduled values, such as `optax.adam`, or a transformation to directions; see `init_state`.
+# Either a function of the scheduled values, such as `optax.adam`, or a transformation; see `init_state`.
 Optimizer: TypeAlias = optax.GradientTransformation | Callable[..., optax.GradientTransformation]
 
 
 def init_state(
     workload: spec.Workload, optimizer: Optimizer, params: spec.ParameterContainer | None = None
 ) -> spec.OptimizerState:
-    """The pair that JAX submissions use as optimizer state: a replicated pytree, and the update function.
+    """Make the optimizer state of a JAX submission: a replicated pytree, and the update function.
 
     Args:
-      workload: knows the shapes of the parameters.
-      optimizer: a function of `learning_rate`, and of other scheduled values if there are any, that returns an
-        optimizer: `optax.adam` is one. Or a transformation whose updates a step scales by `-learning_rate`.
-      params: initial parameters, for optimizers whose state begins with them; zeros of their shapes otherwise.
+      workload: gives the shapes of the parameters.
+      optimizer: a function that takes `learning_rate`, and other scheduled values if any, and returns an optimizer,
+        such as `optax.adam`; or a transformation whose updates the step scales by `-learning_rate`.
+      params: initial parameters, for optimizers whose state starts with them; if omitted, zeros of their shapes.
     """
     make: Callable[..., Any] = optimizer if callable(optimizer) else functools.partial(_scaled, optimizer)
     if params is None:
         params = jax.tree.map(lambda shape: jnp.zeros(shape.shape_tuple), workload.param_shapes)
     else:
-        params = jax.tree.map(jnp.copy, params)  # a step donates parameters and state: they share no memory
+        params = jax.tree.map(jnp.copy, params)  # a step donates parameters and state, so they must not share memory
 
     def update(grads: Any, state: Any, params: Any, **scheduled: jax.Array) -> tuple[Any, Any]:
         return make(**scheduled).update(grads, state, params)
@@ -48,7 +48,7 @@ def _scaled(directions: optax.GradientTransformation, learning_rate: float) -> o
 def make_init_optimizer_state(
     make_optimizer: Callable[[Mapping[str, Any]], Optimizer], self_tuning: Mapping[str, Any]
 ) -> spec.InitOptimizerFn:
-    """Make the `init_optimizer_state` of a submission out of a function from settings to an optimizer."""
+    """Make the `init_optimizer_state` of a submission from a function that maps settings to an optimizer."""
 
     def init_optimizer_state(
         workload: spec.Workload,
@@ -77,20 +77,20 @@ def train_step(
     rho: float | None = None,
     scheduled: Mapping[str, float] | None = None,
 ) -> tuple[spec.UpdateReturn, dict[str, jax.Array]]:
-    """Update once.
+    """Do one update.
 
     Args:
-      workload, optimizer_state, params, model_state, batch, rng: as of `update_params`.
+      workload, optimizer_state, params, model_state, batch, rng: as for `update_params`.
       learning_rate: of this step.
       label_smoothing: for `loss_fn`.
-      dropout_rate: for `model_fn`; None is the workload's own.
-      grad_clip: largest global norm of the gradient: it is scaled by min(1, grad_clip / (norm + 1e-6)).
+      dropout_rate: for `model_fn`; None means the workload's default.
+      grad_clip: maximum global gradient norm: the gradient is scaled by min(1, grad_clip / (norm + 1e-6)).
       rho: take the gradient at params + rho * gradient / norm (sharpness-aware minimisation, arXiv:2010.01412). The
-        second pass has the dropout masks of the first, and leaves batch statistics alone.
-      scheduled: further values that the optimizer takes beside `learning_rate`.
+        second pass uses the dropout masks of the first, and does not update batch statistics.
+      scheduled: further values that the optimizer takes besides `learning_rate`.
 
     Returns:
-      What `update_params` has to return, and the loss and gradient norm at `params`, before clipping.
+      The return value for `update_params`, and the loss and gradient norm at `params`, before clipping.
     """
     state, update = optimizer_state
     options = {"label_smoothing": label_smoothing, "dropout_rate": dropout_rate, "grad_clip": grad_clip, "rho": rho}
@@ -103,7 +103,7 @@ def train_step(
 
 @functools.cache
 def _compiled_step() -> Callable[..., Any]:
-    """Compiled on first use: placement needs the devices, which importing a submission should not start."""
+    """Compile on first use: shardings need the devices, and importing a submission should not initialise them."""
     replicated = get_replicate_sharding()
     return jax.jit(_step, static_argnums=(0, 1), donate_argnums=(2, 3, 4), out_shardings=replicated)
 

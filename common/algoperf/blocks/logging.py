@@ -1,4 +1,4 @@
-"""What baselines log, and how often."""
+"""Which metrics baselines log, and how often."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ LOG_EVERY_STEPS = 100
 
 
 def log_metrics(workload: Any, global_step: int, **metrics: Any) -> None:
-    """Append metrics to the run's records every 100 steps. Waits for the device; that is on the clock."""
+    """Append metrics to the run's records every 100 steps. Waits for the device, which counts as submission time."""
     if workload.metrics_logger is not None and global_step % LOG_EVERY_STEPS == 0:
         workload.metrics_logger.append_scalar_metrics(metrics, global_step)

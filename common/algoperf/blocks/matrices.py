@@ -1,4 +1,4 @@
-"""Which parameters are matrices to rules like Muon and Shampoo, and cutting them into blocks."""
+"""Chooses the parameters that rules like Muon and Shampoo treat as matrices, and cuts them into blocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from algoperf.spec import ParameterType
 
 Block = tuple[slice, slice]
 LARGEST_BLOCK = 1024
-# An embedding with more rows than this is mostly zeros in every gradient; and some embeddings have the type of weights.
+# Gradients of embeddings with more rows are mostly zero. The role is not enough: some embeddings have the weight role.
 LARGEST_SIDE = 40_000
 _ROLES = {
     ParameterType.WEIGHT,
@@ -23,12 +23,12 @@ _ROLES = {
 
 
 def is_linear_map(shape: Sequence[int], role: ParameterType) -> bool:
-    """Whether a parameter maps inputs to outputs: a weight of at least two axes, no embedding, no bias of heads."""
+    """Whether a parameter maps inputs to outputs: a weight with at least two axes, no embedding, no attention bias."""
     return len(shape) >= 2 and role in _ROLES and max(shape) <= LARGEST_SIDE
 
 
 def preconditioned_blocks(num_rows: int, num_columns: int) -> list[Block]:
-    """Slices of rows and columns of the blocks, of at most 1024 x 1024, from which preconditioners are computed.
+    """Row and column slices of the blocks, at most 1024 x 1024, from which preconditioners are computed.
 
     None for matrices with a side of more than 40,000.
     """

@@ -25,9 +25,9 @@ def warmup_cosine(step: int, peak: float, warmup_steps: int, horizon: int) -> fl
 def warmup_linear(
     step: int, peak: float, warmup_steps: int, horizon: int, decay_steps_factor: float, end_factor: float
 ) -> float:
-    """Linear from 0 to `peak`, then linear to `end_factor * peak`, which stays.
+    """Linear from 0 to `peak`, then linear to `end_factor * peak`, then constant.
 
-    The decay takes `decay_steps_factor` of the steps that are left after the warm-up.
+    The decay takes the fraction `decay_steps_factor` of the steps after the warm-up.
     """
     if step < warmup_steps:
         return peak * step / warmup_steps
@@ -57,7 +57,7 @@ def warmup_linear_rate(settings: Mapping[str, Any], step: int, horizon: int) -> 
 
 
 def warmup_constant(step: int, peak: float, warmup_steps: int) -> float:
-    """Linear from `peak / warmup_steps` to `peak`, which stays: never 0."""
+    """Linear from `peak / warmup_steps` to `peak`, then constant; never 0."""
     return peak * min(1.0, (step + 1) / max(1, warmup_steps))
 
 
@@ -69,8 +69,8 @@ def warmup_constant_rate(settings: Mapping[str, Any], step: int, horizon: int) -
 def slow_average(settings: Mapping[str, Any], step: int) -> dict[str, float]:
     """Weight `alpha` and decay `beta3` of AdEMAMix's slow average: section 3 of https://arxiv.org/abs/2409.03137.
 
-    The weight grows linearly from 0; the decay grows from `beta1` such that its half-life grows about linearly. They
-    have their values in the settings from update `slow_warmup_steps` on.
+    The weight grows linearly from 0; the decay grows from `beta1` such that its half-life grows about linearly. From
+    update `slow_warmup_steps` on, both have their values in the settings.
     """
     share = min(1.0, (step + 1) / settings["slow_warmup_steps"])
     log1, log3 = math.log(settings["beta1"]), math.log(settings["beta3"])

@@ -1,7 +1,7 @@
 """Hyperparameters of the baselines under self-tuning, the same in both frameworks.
 
-Where a self-tuning submission with a rule has been published, its values; otherwise those of the published NAdamW
-baseline for rules of Adam's family, and round values inside the search space for the others.
+If a self-tuning submission with the rule has been published, its values are used. Otherwise rules of Adam's family
+use those of the published NAdamW baseline, and other rules round values inside the search space.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from algoperf import spec
 
 Settings = Mapping[str, Any]
 
-# The fifth point of the external search space; the published self-tuning baseline.
+# The published self-tuning baseline: the fifth point of the external search space.
 NADAMW: Settings = MappingProxyType(
     {
         "learning_rate": 0.0017486387539278373,
@@ -30,7 +30,7 @@ ADAMW = NADAMW
 CAUTIOUS_NADAMW = NADAMW  # published
 EMA_NADAMW: Settings = MappingProxyType({**NADAMW, "ema_decay": 0.999})
 SAM: Settings = MappingProxyType({**NADAMW, "rho": 0.02})
-# The published start, at step 101, is later than the targets of `digits`.
+# The published start is step 101; `digits` reaches its targets before that.
 SHAMPOO: Settings = MappingProxyType({**NADAMW, "start_step": 21, "root_every": 20})
 LAMB: Settings = MappingProxyType({**NADAMW, "learning_rate": 0.01})
 ADAFACTOR: Settings = MappingProxyType({name: value for name, value in NADAMW.items() if name != "beta2"})
@@ -48,12 +48,12 @@ MOMENTUM: Settings = MappingProxyType(
     }
 )
 NESTEROV = MOMENTUM
-# Published: learning rate 2e-4, weight decay 0.5 and no dropout rate, which misses the target of `digits`. This has
-# five times the rate at the same product.
+# Published: learning rate 2e-4, weight decay 0.5 and no dropout rate, which misses the target of `digits`. Here the
+# learning rate is five times as large, with the same product of the two.
 LION: Settings = MappingProxyType(
     {"learning_rate": 1e-3, "beta1": 0.95, "beta2": 0.98, "weight_decay": 0.1, "warmup_factor": 0.02}
 )
-# Published. The warm-up of the slow average is longer than any workload.
+# Published. The warm-up of the slow average is longer than training on any workload.
 ADEMAMIX: Settings = MappingProxyType(
     {
         "learning_rate": 2e-3,
@@ -67,7 +67,7 @@ ADEMAMIX: Settings = MappingProxyType(
         "warmup_factor": 0.02,
     }
 )
-# Published, in JAX. `matrix_factor` is what the learning rate of matrices is multiplied by.
+# Published, in JAX. `matrix_factor` multiplies the learning rate of matrices.
 MUON: Settings = MappingProxyType(
     {
         "learning_rate": 0.0001357495179,
@@ -91,7 +91,7 @@ SCHEDULE_FREE_ADAMW: Settings = MappingProxyType(
         "label_smoothing": 0.2,
     }
 )
-# Warm-up and smoothing as of the published Schedule-Free Prodigy, decay its middle value.
+# Warm-up and smoothing as in the published Schedule-Free Prodigy; the decay is its middle value.
 PRODIGY: Settings = MappingProxyType(
     {
         "learning_rate": 1.0,

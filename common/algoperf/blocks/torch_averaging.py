@@ -1,7 +1,7 @@
-"""Evaluating other parameters than those in training, in PyTorch: averages of them, and the like.
+"""Evaluate parameters other than those in training, such as averages of them, in PyTorch.
 
-`prepare_for_eval` puts the parameters in training aside, in the optimizer state, and gives the model those to be
-evaluated, of which the optimizer knows; the next training step goes on with the ones that were put aside.
+`prepare_for_eval` stores the training parameters in the optimizer state, and loads those to evaluate, which the
+optimizer provides, into the model. The next training step continues from the stored ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def train_step(
     *arguments: Any,
     **options: Any,
 ) -> tuple[spec.UpdateReturn, dict[str, torch.Tensor]]:
-    """As `torch_step.train_step`, from the parameters that were put aside if there are any."""
+    """Like `torch_step.train_step`, but starts from the stored training parameters, if any."""
     if ASIDE in optimizer_state:
         torch_step.put(params, optimizer_state.pop(ASIDE))
     return torch_step.train_step(workload, optimizer_state, params, *arguments, **options)
@@ -41,7 +41,7 @@ def prepare_for_eval(
     global_step: int,
     rng: spec.RandomState,
 ) -> spec.UpdateReturn:
-    """Show the parameters that `optimizer_state["optimizer"].evaluation_params()` yields, in the model's order."""
+    """Load `optimizer_state["optimizer"].evaluation_params()`, which are in the model's order, into the model."""
     del workload, current_params_types, hyperparameters, loss_type, eval_results, global_step, rng
     params = current_param_container
     if ASIDE not in optimizer_state:

@@ -12,15 +12,15 @@ State = dict[str, Any]
 
 
 class Rule(torch.optim.Optimizer):
-    """An optimizer that updates one tensor at a time; a subclass says by which direction.
+    """An optimizer that updates one tensor at a time. A subclass defines the direction.
 
     Args:
-      params: parameters, or groups of them.
-      settings: what the rule reads from the group of a parameter, beside "lr", which every step sets.
+      params: parameters, or parameter groups.
+      settings: what the rule reads from a parameter's group, in addition to "lr", which is set at every step.
     """
 
     def __init__(self, params: Iterable[Any], **settings: Any) -> None:
-        # "differentiable" would be added when a state is loaded: this way, a restored optimizer is the same one.
+        # Loading a state adds "differentiable"; with it from the start, a restored optimizer is identical.
         super().__init__(params, {"lr": 0.0, "differentiable": False, **settings})
 
     @torch.no_grad()
@@ -39,12 +39,12 @@ class Rule(torch.optim.Optimizer):
         param.add_(self.direction(param, grad, group, state), alpha=-group["lr"])
 
     def direction(self, param: torch.Tensor, grad: torch.Tensor, group: Group, state: State) -> torch.Tensor:
-        """What is subtracted from a parameter, after multiplication by the learning rate; a new tensor."""
+        """The direction, which is multiplied by the learning rate and subtracted from the parameter; a new tensor."""
         raise NotImplementedError(f"{type(self).__name__} defines neither update nor direction.")
 
 
 def average(state: State, name: str, value: torch.Tensor, decay: float) -> torch.Tensor:
-    """The exponential moving average of that name, after taking in a value; it begins at 0."""
+    """Update the exponential moving average of that name with a value, and return it. It starts at 0."""
     if name not in state:
         state[name] = torch.zeros_like(value)
     found: torch.Tensor = state[name].mul_(decay).add_(value, alpha=1.0 - decay)
@@ -52,16 +52,16 @@ def average(state: State, name: str, value: torch.Tensor, decay: float) -> torch
 
 
 def adam_direction(grad: torch.Tensor, group: Group, state: State) -> torch.Tensor:
-    """Adam's direction, of "beta1", "beta2" and "epsilon": the bias-corrected mean over root mean square."""
+    """Adam's direction with "beta1", "beta2" and "epsilon": bias-corrected mean over root mean square."""
     m = average(state, "m", grad, group["beta1"])
     return (m / (1.0 - group["beta1"] ** state["step"])).div_(root_mean_square(grad, group, state))
 
 
 def nadam_direction(grad: torch.Tensor, group: Group, state: State) -> torch.Tensor:
-    """Adam's direction with the first moment applied a second time to the new gradient.
+    """Adam's direction with the first moment applied twice to the new gradient.
 
-    Table 1 of https://arxiv.org/abs/1910.05446. `torch.optim.NAdam` has a schedule of its own for the momentum, which
-    is another rule.
+    Table 1 of https://arxiv.org/abs/1910.05446. `torch.optim.NAdam` has a momentum schedule, which is a different
+    rule.
     """
     return nadam_momentum(grad, group, state).div_(root_mean_square(grad, group, state))
 
@@ -82,12 +82,12 @@ class NAdamW(Rule):
     """NAdamW, with decoupled weight decay.
 
     Args:
-      params: parameters, or groups of them.
-      beta1, beta2: decay of the averages of gradients and of their squares.
-      weight_decay: share of a parameter that is subtracted, times the learning rate.
+      params: parameters, or parameter groups.
+      beta1, beta2: decay of the averages of the gradients and their squares.
+      weight_decay: times the learning rate, the share of a parameter that is subtracted.
       epsilon: added to the root of the second moment.
-      cautious: keep of each tensor's direction what agrees in sign with the gradient, scaled up by
-        1 / max(share that was kept, 1e-3). https://arxiv.org/abs/2411.16085
+      cautious: zero the entries of each direction whose sign disagrees with the gradient, and scale the rest by
+        1 / max(share of entries kept, 1e-3). https://arxiv.org/abs/2411.16085
     """
 
     def __init__(

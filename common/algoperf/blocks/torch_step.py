@@ -19,7 +19,7 @@ def make_init_optimizer_state(
     make_optimizer: Callable[[Iterable[torch.nn.Parameter], Mapping[str, Any]], torch.optim.Optimizer],
     self_tuning: Mapping[str, Any],
 ) -> spec.InitOptimizerFn:
-    """Make a submission's `init_optimizer_state` out of a function from parameters and settings to an optimizer."""
+    """Make the `init_optimizer_state` of a submission from a function of parameters and settings to an optimizer."""
 
     def init_optimizer_state(
         workload: spec.Workload,
@@ -51,18 +51,18 @@ def train_step(
     """Update the model and `optimizer_state["optimizer"]` in place.
 
     Args:
-      workload, optimizer_state, params, model_state, batch, rng: as of `update_params`.
-      learning_rate: of this step, for all groups of parameters.
+      workload, optimizer_state, params, model_state, batch, rng: as for `update_params`.
+      learning_rate: of this step, for all parameter groups.
       label_smoothing: for `loss_fn`.
-      dropout_rate: for `model_fn`; None is the workload's own.
-      grad_clip: largest global norm of the gradient: it is scaled by min(1, grad_clip / (norm + 1e-6)).
+      dropout_rate: for `model_fn`; None means the workload's default.
+      grad_clip: maximum global gradient norm: the gradient is scaled by min(1, grad_clip / (norm + 1e-6)).
       rho: take the gradient at params + rho * gradient / norm (sharpness-aware minimisation, arXiv:2010.01412). The
-        second pass draws dropout masks of its own, and leaves batch statistics alone.
-      scheduled: further values of this step for all groups of parameters.
+        second pass draws new dropout masks, and does not update batch statistics.
+      scheduled: further values of this step for all parameter groups.
 
     Returns:
-      What `update_params` has to return, and the loss and gradient norm at the parameters that were given, before
-      clipping, over the global batch.
+      The return value for `update_params`, and the loss and gradient norm over the global batch at the given
+      parameters, before clipping.
     """
     optimizer: torch.optim.Optimizer = optimizer_state["optimizer"]
     for group in optimizer.param_groups:
@@ -94,26 +94,26 @@ def train_step(
 
 
 def _backward_of_mean(loss: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Leave the gradient of the mean loss over the global batch in the parameters; returns that mean."""
+    """Set the gradients of the parameters to that of the mean loss over the global batch, and return the mean."""
     totals = torch.stack([loss["summed"].detach(), loss["n_valid_examples"].to(loss["summed"].dtype)])
     num_processes = 1
     if USE_PYTORCH_DDP:
         dist.all_reduce(totals)
         num_processes = dist.get_world_size()
     summed, num_valid = totals
-    # DDP averages gradients over the processes; the factor makes that the mean over the global batch.
+    # DDP averages gradients over the processes; the factor turns that into the mean over the global batch.
     (loss["summed"] * (num_processes / num_valid)).backward()
     return summed / num_valid
 
 
 def _clip(params: torch.nn.Module, limit: float | None) -> torch.Tensor:
-    """Scale the gradient to at most that norm; returns its norm before, which is all that happens without a limit."""
+    """Scale the gradient to at most norm `limit`; None only measures. Returns the norm before."""
     return torch.nn.utils.clip_grad_norm_(params.parameters(), float("inf") if limit is None else limit)
 
 
 @torch.no_grad()
 def _ascend(params: torch.nn.Module, rho: float, grad_norm: torch.Tensor) -> list[torch.Tensor]:
-    """Move the parameters by `rho` along their gradient, and return what they were."""
+    """Move the parameters by `rho` along their gradient, and return their old values."""
     before = values_of(params)
     distance = rho / torch.where(grad_norm > 0, grad_norm, 1.0)
     for param in params.parameters():
@@ -129,6 +129,6 @@ def values_of(params: torch.nn.Module) -> list[torch.Tensor]:
 
 @torch.no_grad()
 def put(params: torch.nn.Module, values: Iterable[torch.Tensor]) -> None:
-    """Give a model's parameters, in their order, the given values."""
+    """Set a model's parameters, in their order, to the given values."""
     for param, value in zip(params.parameters(), values, strict=True):
         param.copy_(value)

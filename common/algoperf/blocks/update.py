@@ -1,4 +1,4 @@
-"""The `update_params` of submissions that make one training step per call, on a schedule over the step hint."""
+"""The `update_params` of submissions that do one training step per call, with schedules over the step hint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from algoperf.blocks.logging import log_metrics
 from algoperf.blocks.schedules import LearningRate
 from algoperf.blocks.self_tuning import settings_of
 
-# Settings that the training steps take, if a submission has them.
+# Settings that are passed to the training step, if the submission has them.
 STEP_SETTINGS = ("label_smoothing", "dropout_rate", "grad_clip", "rho")
 
 
@@ -20,13 +20,13 @@ def make_update_params(
     learning_rate: LearningRate,
     scheduled: Callable[[Mapping[str, Any], int], Mapping[str, float]] | None = None,
 ) -> spec.UpdateParamsFn:
-    """Make an `update_params` out of a training step: `train_step` of `jax_step`, `torch_step` or an averaging module.
+    """Make an `update_params` from a training step: `train_step` of `jax_step`, `torch_step` or an averaging module.
 
     Args:
-      train_step: makes one update.
-      self_tuning: the settings where the trial has none. Those in `STEP_SETTINGS` go to the training step.
-      learning_rate: from settings, step and horizon; the horizon is the workload's step hint.
-      scheduled: other hyperparameters that change, by name, from settings and step.
+      train_step: does one update.
+      self_tuning: the settings if the trial has none. Those in `STEP_SETTINGS` are passed to the training step.
+      learning_rate: a function of settings, step and horizon; the horizon is the workload's step hint.
+      scheduled: functions of settings and step for other hyperparameters that change, by name.
     """
 
     def update_params(

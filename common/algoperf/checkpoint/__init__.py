@@ -1,1 +1,20 @@
-"""Checkpoints: the complete state of a trial, written atomically."""
+"""Checkpoints: the complete state of a trial, written atomically.
+
+`files` has the folder of a checkpoint, `tree` turns states into JSON and arrays and back, `processes` is what several
+processes need to write one together.
+"""
+
+from __future__ import annotations
+
+from algoperf.checkpoint.files import (
+    Keep,
+    State,
+    check_fingerprint,
+    checkpoints,
+    read_manifest,
+    restore,
+    restore_model,
+    save,
+)
+
+__all__ = ["Keep", "State", "check_fingerprint", "checkpoints", "read_manifest", "restore", "restore_model", "save"]

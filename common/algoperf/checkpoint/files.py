@@ -1,13 +1,12 @@
-"""Checkpoints: the complete state of a trial, written atomically, readable without any code of the submission.
+"""Files of a checkpoint: written atomically, readable without any code of the submission.
 
 `checkpoint_<step>/` holds
   manifest.json                    global step, fingerprint, the trial's own state (clocks, evaluations, goals)
   model.{json,safetensors}         parameters and model state
   process_<r>.{json,safetensors}   optimizer state and random state of process r
-  model_of_process_<r>...          parameters and model state of process r, if they are others than the first one's
+  model_of_process_<r>...          parameters and model state of process r, if they differ from those of process 0
 
-A checkpoint becomes visible by a rename when all of it is on disk. One that is being written has a name that
-begins with a dot.
+A checkpoint is written under a name that begins with a dot, and renamed when all of it is on disk.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from algoperf.checkpoint.processes import Processes
 from algoperf.checkpoint.tree import Arrays, Decoder, Encoder, LeafCodec, Node
 from algoperf.data.files import sync_directory, write_file
 from algoperf.data.publish import sync_tree
 from algoperf.errors import AlgoperfError, CheckpointMismatch, UnsavedState
-from algoperf.frameworks.backend import Backend
 
 FORMAT = 1
 _PREFIX = "checkpoint_"
@@ -45,7 +44,7 @@ class State:
     Attributes:
       params, model_state: the model, without wrappers; the same in all processes.
       process: optimizer state and random state of this process.
-      trial: what the timed loop itself keeps, as JSON.
+      trial: the timed loop's own state, as JSON.
     """
 
     params: Any
@@ -87,28 +86,28 @@ def check_fingerprint(path: Path, found: Mapping[str, Any], expected: Mapping[st
 
 
 def save(
-    directory: Path, step: int, state: State, fingerprint: Mapping[str, Any], backend: Backend, keep: Keep
+    directory: Path, step: int, state: State, fingerprint: Mapping[str, Any], processes: Processes, keep: Keep
 ) -> Path:
-    """Write a checkpoint; all processes call it together. Older ones are removed afterwards if `keep` is "last".
+    """Write a checkpoint. All processes must call this together. Removes older ones afterwards if `keep` is "last".
 
     Raises UnsavedState, in all processes and before anything is written, if one of them has a state that cannot be
     encoded.
     """
     final = directory / f"{_PREFIX}{step}"
     temporary = directory / f".{final.name}"
-    model, process = _encode(state, backend)
-    if backend.rank == 0:
+    model, process = _encode(state, processes)
+    if processes.rank == 0:
         _remove_leftovers(directory)
         temporary.mkdir(parents=True)
         _write_tree(temporary, "model", *model)
-    backend.agree(True)  # the folder is there
-    _write_tree(temporary, f"process_{backend.rank}", *process)
-    if _is_other_model(model[1], backend):
-        _write_tree(temporary, f"model_of_process_{backend.rank}", *model)
-    backend.gather(None)  # all processes have written
-    if backend.rank == 0:
-        _link_equal_files(temporary, backend.num_processes)
-        manifest = {"format": FORMAT, "global_step": step, "num_processes": backend.num_processes}
+    processes.agree(True)  # the folder is there
+    _write_tree(temporary, f"process_{processes.rank}", *process)
+    if _is_other_model(model[1], processes):
+        _write_tree(temporary, f"model_of_process_{processes.rank}", *model)
+    processes.gather(None)  # all processes have written
+    if processes.rank == 0:
+        _link_equal_files(temporary, processes.num_processes)
+        manifest = {"format": FORMAT, "global_step": step, "num_processes": processes.num_processes}
         content = {**manifest, "fingerprint": fingerprint, "trial": state.trial}
         # Metrics may be NaN, and must come back as such: plain json, in which NaN is NaN.
         write_file(temporary / "manifest.json", (json.dumps(content, indent=2) + "\n").encode())
@@ -117,19 +116,22 @@ def save(
             for older in checkpoints(directory):
                 if older != final:
                     _remove(older)
-    backend.agree(True)  # nobody ends, and is missed, while the first process still writes
+    processes.agree(True)  # keep all processes alive until process 0 has finished writing
     return final
 
 
-def _encode(state: State, backend: Backend) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
-    """Model and process. In every process: what optimizer state and model share is numbered in the model."""
-    encoder, failure, encoded = Encoder(backend.codecs), None, []
+def _encode(state: State, processes: Processes) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
+    """Encode the model, then this process's state.
+
+    Every process encodes the model, because objects shared with the optimizer are numbered there.
+    """
+    encoder, failure, encoded = Encoder(processes.codecs), None, []
     try:
         for tree in ({"params": state.params, "model_state": state.model_state}, state.process):
             encoded.append(encoder.tree(tree))
     except Exception as error:  # state_dict is the submission's own code
         failure = f"{type(error).__name__}: {error}"
-    failures = [each for each in backend.gather(failure) if each is not None]
+    failures = [each for each in processes.gather(failure) if each is not None]
     if failures:
         raise UnsavedState(failures[0])
     model, process = encoded
@@ -137,20 +139,20 @@ def _encode(state: State, backend: Backend) -> tuple[tuple[Node, Arrays], tuple[
 
 
 def restore_model(path: Path, params: Any, model_state: Any, codecs: dict[str, LeafCodec]) -> tuple[Any, Any]:
-    """Parameters and model state of a checkpoint, put into freshly initialised ones."""
+    """Load parameters and model state of a checkpoint into newly initialised ones."""
     template = {"params": params, "model_state": model_state}
     restored = _read_tree(path, "model", template, Decoder(codecs))
     return restored["params"], restored["model_state"]
 
 
-def restore(path: Path, state: State, backend: Backend) -> None:
-    """Put what a checkpoint holds for this process into a freshly made state, but for the trial's own."""
-    decoder = Decoder(backend.codecs)
-    own = f"model_of_process_{backend.rank}"
+def restore(path: Path, state: State, processes: Processes) -> None:
+    """Load this process's part of a checkpoint into a newly made state, except for `state.trial`."""
+    decoder = Decoder(processes.codecs)
+    own = f"model_of_process_{processes.rank}"
     name = own if (path / f"{own}.json").exists() else "model"
     restored = _read_tree(path, name, {"params": state.params, "model_state": state.model_state}, decoder)
     state.params, state.model_state = restored["params"], restored["model_state"]
-    state.process = _read_tree(path, f"process_{backend.rank}", state.process, decoder)
+    state.process = _read_tree(path, f"process_{processes.rank}", state.process, decoder)
 
 
 def _write_tree(directory: Path, name: str, node: Node, arrays: Arrays) -> None:
@@ -161,20 +163,20 @@ def _write_tree(directory: Path, name: str, node: Node, arrays: Arrays) -> None:
 
 def _storable(array: np.ndarray) -> np.ndarray:
     contiguous = np.ascontiguousarray(array).reshape(array.shape)
-    if array.dtype == np.complex128:  # the one native type that the files do not know
+    if array.dtype == np.complex128:  # the only native type that safetensors lacks
         return contiguous.reshape(*array.shape, 1).view(np.float64)
     return contiguous
 
 
-def _is_other_model(arrays: Arrays, backend: Backend) -> bool:
-    """Whether this process's model is not the first one's: some methods let them drift apart for a while."""
-    if backend.num_processes == 1:
+def _is_other_model(arrays: Arrays, processes: Processes) -> bool:
+    """Whether this process's model differs from that of process 0: some methods let them drift apart for a while."""
+    if processes.num_processes == 1:
         return False
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays.values():
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     own = digest.digest()
-    return bool(own != backend.gather(own)[0])
+    return bool(own != processes.gather(own)[0])
 
 
 def _complex_names(arrays: Arrays) -> list[str]:
@@ -204,7 +206,7 @@ def _explaining_damage(path: Path) -> Iterator[None]:
 
 
 def _link_equal_files(directory: Path, num_processes: int) -> None:
-    """Data-parallel processes usually have the same optimizer state: keep it once."""
+    """Store equal optimizer states of data-parallel processes once."""
     first = directory / "process_0.safetensors"
     for rank in range(1, num_processes):
         other = directory / f"process_{rank}.safetensors"
@@ -232,14 +234,14 @@ def _publish(temporary: Path, final: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a checkpoint. It stops being one at once, so that no half of it is ever taken for a whole."""
+    """Remove a checkpoint. Rename it first, so that a half-removed one is never taken for a checkpoint."""
     condemned = path.with_name(f"{_REMOVED}{path.name}")
     path.rename(condemned)
     shutil.rmtree(condemned)
 
 
 def _remove_leftovers(directory: Path) -> None:
-    """Remove what crashes left: checkpoints half written or half removed."""
+    """Remove checkpoints that a crash left half written or half removed."""
     for pattern in (f".{_PREFIX}*", f"{_REMOVED}*"):
         for leftover in directory.glob(pattern):
             shutil.rmtree(leftover)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import click
 from algoperf.commands import options
 
 if TYPE_CHECKING:
+    from algoperf.tuning.ruleset import Ruleset
     from algoperf.workload.definition import Framework
     from algoperf_check.findings import Finding
-    from algoperf_check.request import CheckRequest, Ruleset
+    from algoperf_check.request import CheckRequest
 
 
 @click.command()
@@ -48,6 +50,9 @@ def check(
     from algoperf.errors import ChecksFailed, UserError
     from algoperf.submission.loading import submission_file
     from algoperf.versions import load_version
+
+    if importlib.util.find_spec("algoperf_check") is None:
+        raise UserError("A cube's image has no `algoperf check`. Run it from the repository, or install the package.")
     from algoperf_check import report
     from algoperf_check.request import CheckRequest, infer_ruleset
     from algoperf_check.static.framework import infer_framework
@@ -56,7 +61,7 @@ def check(
         raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
     file = submission_file(submission)
     framework = framework or infer_framework(file, required=not static_only)
-    static_only = static_only or framework is None  # a file that cannot be read cannot be run either
+    static_only = static_only or framework is None  # a submission whose code is unreadable cannot run either
     request = CheckRequest(
         submission=submission,
         framework=framework,

@@ -1,4 +1,4 @@
-"""`algoperf check-runs`: are the records of runs whole, possible, by the rules, and comparable?"""
+"""`algoperf check-runs`: are the records of runs complete, plausible, within the rules, and comparable?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`algoperf contact-sheet`: pictures to look at."""
+"""`algoperf contact-sheet`: shows the pictures of a workload."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def contact_sheet(
     workload: str, scale: str, data_dir: Path, split: str, seed: int, num_images: int, output: Path
 ) -> None:
     """Write a PNG of the pictures that a model sees, with their classes: is the input what it should be?"""
-    from algoperf.data.contracts import Shard, place
+    from algoperf.data.contracts import Shard, dataset_dir
     from algoperf.data.images.contact_sheet import draw_sheet
     from algoperf.errors import UserError
     from algoperf.workload.registry import find_workload
@@ -43,7 +43,7 @@ def contact_sheet(
     definition = find_workload(workload).at(scale)  # type: ignore[arg-type]  # click has checked it
     if definition.input_stats is None or getattr(definition.example_batch()["inputs"], "ndim", 0) != 4:
         raise UserError(f"The inputs of {definition.name} are no normalised pictures.")
-    dataset = definition.dataset.open(place(data_dir, definition.dataset, scale))
+    dataset = definition.dataset.open(dataset_dir(data_dir, definition.dataset, scale))
     if split == "train":
         batch = dataset.training(seed=seed, batch_size=num_images, shard=Shard()).batch(0)
     else:

@@ -16,12 +16,12 @@ from algoperf.commands import options
 def download(workload: str, scale: str, raw_dir: Path) -> None:
     """Fetch the raw data of a workload, or generate it at scale mini.
 
-    Interrupted downloads are resumed; files that are complete are only checked.
+    Resumes interrupted downloads. Complete files are only checked.
     """
-    from algoperf.data.contracts import place
+    from algoperf.data.contracts import dataset_dir
     from algoperf.workload.registry import find_workload
 
     dataset = find_workload(workload).dataset
-    target = place(raw_dir, dataset, scale)
+    target = dataset_dir(raw_dir, dataset, scale)
     (dataset.miniature if scale == "mini" else dataset.download)(target)
     click.echo(f"Raw data of {dataset.name} ({scale}): {target}")

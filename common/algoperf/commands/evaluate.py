@@ -32,7 +32,7 @@ def evaluate(workload: str, data_dir: Path, output_dir: Path, scores_dir: Path |
     Writes evaluation.json per trial: recomputed metrics beside the recorded ones. Exit code 6 if they differ.
     """
     from algoperf.errors import EvaluationMismatch
-    from algoperf.records.trial_records import write_json
+    from algoperf.records.json_file import write_json
     from algoperf.reevaluate import evaluate_checkpoint, find_checkpoints
     from algoperf.workload.registry import find_workload
 

@@ -1,4 +1,4 @@
-"""`algoperf new`: a submission to start from."""
+"""`algoperf new`: writes a submission to start from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from algoperf.trial.settings import Ruleset
+    from algoperf.tuning.ruleset import Ruleset
     from algoperf.workload.definition import Framework
 
 
@@ -30,16 +30,17 @@ if TYPE_CHECKING:
     help="Folder above external_tuning and self_tuning.",
 )
 def new(name: str, framework: Framework, ruleset: Ruleset, authors: str | None, output_dir: Path) -> None:
-    """Write a small submission that runs as it is: OUTPUT_DIR/{external,self}_tuning/NAME/.
+    """Write a small submission that runs unchanged: OUTPUT_DIR/{external,self}_tuning/NAME/.
 
     NAME is the name under which runs are filed: lower-case letters, digits and _.
     """
-    from algoperf.submission import new as new_submission
+    from algoperf.submission.new import NewSubmission, create, default_authors
+    from algoperf.tuning.ruleset import RULESET_FOLDERS
 
-    folder = output_dir / new_submission.RULESET_FOLDERS[ruleset] / name
-    authors = authors or new_submission.default_authors()
-    wanted = new_submission.NewSubmission(folder=folder, framework=framework, ruleset=ruleset, authors=authors)
-    for file in new_submission.create(wanted, output_dir):
+    folder = output_dir / RULESET_FOLDERS[ruleset] / name
+    authors = authors or default_authors()
+    wanted = NewSubmission(folder=folder, framework=framework, ruleset=ruleset, authors=authors)
+    for file in create(wanted, output_dir):
         click.echo(f"Wrote {file}")
     click.echo(
         "Next:\n"

@@ -1,4 +1,4 @@
-"""Options that several commands have in common. Imports click only."""
+"""Options that several commands share. Imports only click."""
 
 from __future__ import annotations
 

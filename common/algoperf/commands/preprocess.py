@@ -15,11 +15,11 @@ from algoperf.commands import options
 @options.raw_dir
 @options.data_dir
 def preprocess(workload: str, scale: str, raw_dir: Path, data_dir: Path) -> None:
-    """Turn raw data into a store that training reads at random. Does nothing if the store is there."""
-    from algoperf.data.contracts import place
+    """Turn raw data into a store that training reads at random. Does nothing if the store exists."""
+    from algoperf.data.contracts import dataset_dir
     from algoperf.workload.registry import find_workload
 
     dataset = find_workload(workload).dataset
-    target = place(data_dir, dataset, scale)
-    dataset.preprocess(place(raw_dir, dataset, scale), target)
+    target = dataset_dir(data_dir, dataset, scale)
+    dataset.preprocess(dataset_dir(raw_dir, dataset, scale), target)
     click.echo(f"Data of {dataset.name} ({scale}): {target}, hash {dataset.open(target).hash}")

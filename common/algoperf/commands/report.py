@@ -1,4 +1,4 @@
-"""`algoperf report`: one HTML page with which a comparison of runs can be explored."""
+"""`algoperf report`: one HTML page to explore a comparison of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands that read folders of runs have in common."""
+"""Options and helpers shared by commands that read folders of runs."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class ScoringOptions:
 
 
 def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorate a command that takes `**options` with the shared ones; they make `ScoringOptions(**options)`."""
+    """Add the shared options to a command that takes `**options`, for `ScoringOptions(**options)`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
-    """Score the runs in `path` as the options say. Raises UserError if these do not fit the runs."""
+    """Score the runs in `path` as the options say. Raises UserError if the options do not fit the runs."""
     require_scoring()
     import algoperf_scoring
 
@@ -85,9 +85,9 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
 
 
 def load_version_with_cubes(name: str) -> Version:
-    """A version, with the limits that cubes bring themselves."""
+    """A version, with the limits from the cubes' own files."""
     from algoperf.versions import load_version
-    from algoperf.versions.cubes import with_cube_limits
+    from algoperf.versions.version import with_cube_limits
     from algoperf.workload.registry import cube_folders
 
     version = load_version(name)
@@ -97,7 +97,7 @@ def load_version_with_cubes(name: str) -> Version:
 
 
 def require_scoring() -> None:
-    """Raise UserError if the scoring package is not installed, as in the image of a cube."""
+    """Raise UserError if the scoring package is not installed, as in a cube's image."""
     if importlib.util.find_spec("algoperf_scoring") is None:
         raise UserError(
             "The scoring package is not installed here: algoperf_scoring cannot be imported. "
@@ -106,7 +106,7 @@ def require_scoring() -> None:
 
 
 def _submission_name(given: str) -> str:
-    """The name of a submission that is given by name or by path."""
+    """The name of a submission given by name or by path."""
     from algoperf.submission.loading import submission_file, submission_name
 
     return submission_name(submission_file(Path(given))) if Path(given).exists() else given

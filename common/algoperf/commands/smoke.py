@@ -37,7 +37,7 @@ from algoperf.commands import options
 def smoke(workloads: str | None, version_name: str, **given: object) -> None:
     """Train a submission on every workload at scale mini: small models, generated data, own targets.
 
-    Prints a line per workload, with the time to target or the reason why there is none. Exit code 0 if all
+    Prints a line per workload: the time to target, or why it was not reached. Exit code 0 if all
     targets were reached, 1 if not.
     """
     from rich.console import Console

@@ -76,17 +76,18 @@ from algoperf.commands import options
 def train(ctx: click.Context, **given: Any) -> None:
     """Train a submission on a workload until its targets are reached or its budget is spent.
 
-    Records go to OUTPUT_DIR/SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J. A trial that is finished is not
-    repeated; one that was interrupted is resumed. The exit code tells how it ended: 0 by the rules, 3 an error
+    Records go to OUTPUT_DIR/SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J. A finished trial is not
+    repeated; an interrupted one is resumed. The exit code says how the trial ended: 0 by the rules, 3 an error
     in the submission, 4 out of memory, 7 an evaluation failed, 130 interrupted, 2 bad input.
     """
-    from algoperf.trial import launch as launcher
+    from algoperf.trial import launch
+    from algoperf.trial.request import Request
 
-    sys.exit(launcher.train(launcher.Request(**given), _arguments(ctx)))
+    sys.exit(launch.train(Request(**given), _arguments(ctx)))
 
 
 def _arguments(ctx: click.Context) -> list[str]:
-    """The command line again, for further processes."""
+    """The command line, to start further processes with."""
     arguments = ["train"]
     for option in ctx.command.params:
         value = ctx.params.get(option.name or "")

@@ -1,4 +1,4 @@
-"""`algoperf workloads`: what can be trained, and what has to be reached."""
+"""`algoperf workloads`: lists workloads and targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def workloads(version_name: str) -> None:
     Cubes are searched in the repository's cubes/ and in the folders that ALGOPERF_CUBES names.
     """
     from algoperf.versions import load_version
-    from algoperf.versions.cubes import with_cube_limits
+    from algoperf.versions.version import with_cube_limits
     from algoperf.workload.registry import cube_folders, load_cube
 
     click.echo(f"Targets and budgets of version {version_name}:")

@@ -1,4 +1,4 @@
-"""What a data source must offer: fetch, prepare, imitate in small, and yield batches.
+"""What a data source must implement: download, miniature, preprocess, and batches.
 
 A batch is a dictionary of numpy arrays, or of nested tuples of them (speech: `(audio, paddings)`; molecules:
 a `GraphsTuple`). Batches are the same for both frameworks; layout and placement belong to the bindings.
@@ -19,8 +19,8 @@ Split = Literal["train", "eval_train", "validation", "test"]
 class Shard:
     """The part of every global batch that this process feeds: part `index` of `count` equal parts.
 
-    `devices` is the number of devices that this process drives. It matters where batches are made for each device:
-    graphs of a device must not refer to another's.
+    `devices` is the number of devices that this process drives. It matters for graphs, whose
+    batches are made per device: edges must not refer to nodes on another device.
     """
 
     index: int = 0
@@ -34,16 +34,16 @@ class Shard:
 
     @property
     def parts(self) -> range:
-        """Numbers of this process's devices among all."""
+        """Indices of this process's devices among all devices."""
         return range(self.index * self.devices, (self.index + 1) * self.devices)
 
 
 class TrainingBatches(Protocol):
-    """An endless stream of training batches that is addressed by position.
+    """An endless stream of training batches, addressed by position.
 
-    Being a pure function of the position makes the state of the input one integer: a resumed run sees
-    exactly the batches that it would have seen. Positions begin at 0 and count batches, or, where batches hold
-    different numbers of examples, examples.
+    Batches are a pure function of the position, so the state of the input is one integer: a resumed run sees the
+    same batches as an uninterrupted one. Positions start at 0. They count batches, or examples if the number of
+    examples per batch varies.
     """
 
     def batch(self, position: int) -> Batch:
@@ -59,32 +59,32 @@ class PendingBatch(Protocol):
     """A batch that is being made."""
 
     def wait(self) -> None:
-        """Wait until it is there, or until it is clear that it will be made on demand."""
+        """Wait until the batch is ready, or return at once if it is made on demand."""
         ...
 
     def result(self) -> Batch:
-        """Wait for the batch. To be called once."""
+        """Wait for the batch and return it. Call this once."""
         ...
 
     def discard(self) -> None:
-        """Say that nobody will ask for it."""
+        """Drop the batch: `result` will not be called."""
         ...
 
 
 @runtime_checkable
 class PrefetchedBatches(TrainingBatches, Protocol):
-    """Training batches that are made ahead of their use, by others than this thread."""
+    """Training batches that are made ahead of time, outside this thread."""
 
     def begin(self, position: int) -> PendingBatch:
         """Start making a batch."""
         ...
 
     def pause(self) -> None:
-        """From now on nothing makes progress."""
+        """Stop all progress until `resume`."""
         ...
 
     def resume(self) -> None:
-        """Go on."""
+        """Continue after `pause`."""
         ...
 
 
@@ -101,24 +101,24 @@ class OpenDataset(Protocol):
         ...
 
     def warm(self) -> None:
-        """Read everything once, so that cold storage is not paid for under the clock."""
+        """Read everything once, so that reading cold storage does not count as training time."""
         ...
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> TrainingBatches:
         """Shuffled training batches. `batch_size` is global; each shard gets `batch_size / count` rows.
 
-        Graphs: up to so many, and always the same number of rows.
+        For graphs, `batch_size` is an upper bound; the number of rows is fixed by padding.
         """
         ...
 
     def evaluation(
         self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
     ) -> Sequence[Batch]:
-        """Batches that hold each of `num_examples` examples of the split exactly once over all shards.
+        """Batches that hold each of `num_examples` examples of the split exactly once, over all shards together.
 
         Every batch has `batch_size / count` rows; missing rows are zeros. `weights` (float32, one per row) is
-        always there: 1 for an example, 0 for padding. Where weights are about something smaller than a row (its
-        labels), `real` (bool, one per row) says which rows are examples. `eval_train` is a sample without
+        always there: 1 for an example, 0 for padding. If weights refer to parts of
+        a row (its labels), `real` (bool, one per row) says which rows are examples. `eval_train` is a sample without
         replacement drawn from the training split with `seed`; the other splits are read from their start and
         ignore it.
         """
@@ -126,7 +126,7 @@ class OpenDataset(Protocol):
 
 
 class Dataset(Protocol):
-    """One data source, from the web to batches. Implementations live beside this file, one per source."""
+    """One data source, from the web to batches. Implementations are in `datasets`, one per source."""
 
     name: str
 
@@ -139,14 +139,14 @@ class Dataset(Protocol):
         ...
 
     def preprocess(self, raw_dir: Path, data_dir: Path) -> None:
-        """Turn raw files (real or miniature) into a store at `data_dir`; a no-op if it is already there."""
+        """Turn raw files (real or miniature) into a store at `data_dir`; a no-op if the store exists."""
         ...
 
     def open(self, data_dir: Path) -> OpenDataset:
-        """Open the store. Raises DataError, naming the command that makes it, if it is not there."""
+        """Open the store. Raises DataError, naming the command that makes it, if it is missing."""
         ...
 
 
-def place(root: Path, dataset: Dataset, scale: str) -> Path:
-    """Where a dataset lies below the root of all raw or of all preprocessed data."""
+def dataset_dir(root: Path, dataset: Dataset, scale: str) -> Path:
+    """The folder of a dataset below the root of all raw, or of all preprocessed, data."""
     return root / dataset.name / scale

@@ -25,7 +25,7 @@ def sha256_of(path: Path) -> str:
 
 
 def format_bytes(num_bytes: float) -> str:
-    """For people: `9.9 MB`, with decimal units as disks and networks are sold."""
+    """Human-readable, such as `9.9 MB`, in decimal units as used for disks and networks."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if abs(num_bytes) < 1000:
             return f"{num_bytes:.0f} {unit}" if unit == "bytes" else f"{num_bytes:.1f} {unit}"
@@ -40,7 +40,7 @@ def make_directory(directory: Path) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make renames and new names in `directory` survive a power failure."""
+    """Sync `directory`, so that renames and new files in it survive a power failure."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -49,7 +49,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a small file durably: `path` holds either what it held before or all of `content`."""
+    """Write a small file durably: `path` holds either its old content or all of `content`."""
     part = path.with_name(path.name + ".part")
     with explaining_full_disk(path.parent, len(content)), explaining_refusal(path):
         with part.open("wb") as file:
@@ -63,14 +63,14 @@ def write_file(path: Path, content: bytes) -> None:
 def open_locked(path: Path) -> BinaryIO | None:
     """Open (or make) `path` unbuffered and lock it for this process; None while another one holds it.
 
-    The kernel drops the lock when the file is closed, also when its process is killed: a lock that can be
-    had has no living owner.
+    The kernel drops the lock when the file is closed, even if its process is killed. So if the lock is free, its
+    owner is gone.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The last owner may have renamed or removed the file between our open and our lock.
+            # The previous owner may have renamed or removed the file between our open and our lock.
             current = path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
         except BlockingIOError:
             os.close(descriptor)
@@ -85,7 +85,7 @@ def open_locked(path: Path) -> BinaryIO | None:
 
 @contextmanager
 def explaining_refusal(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to make `path` into a UserError."""
+    """Turn the system's error from creating `path` into a UserError."""
     try:
         yield
     except OSError as error:
@@ -95,7 +95,7 @@ def explaining_refusal(path: Path) -> Iterator[None]:
 
 
 def full_disk(directory: Path, required_bytes: int | None) -> DataError:
-    """The error for a disk that is, or would become, full; `required_bytes` are those still to be written."""
+    """The error for a disk that is, or would become, full; `required_bytes` still have to be written."""
     free = shutil.disk_usage(directory).free
     required = "" if required_bytes is None else f"{format_bytes(required_bytes)} ({required_bytes} bytes) needed, "
     return DataError(

@@ -1,4 +1,4 @@
-"""Directories that appear complete or not at all."""
+"""Publishes directories atomically: complete or not at all."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from algoperf.errors import UserError
 def publishing(directory: Path) -> Iterator[Path]:
     """Yield an empty directory to fill; on success it becomes `directory`, on failure nothing remains.
 
-    The switch is one rename, after everything was synced to disk. If another process published the same
-    directory in the meantime, that one stays and ours is discarded. Leftovers of killed runs are removed by
-    the next call for the same directory; those of living processes are left alone. Raises UserError if
+    It is published with one rename, after everything is synced to disk. If another process published the same
+    directory in the meantime, its version stays and ours is discarded. The next call for the same directory
+    removes leftovers of killed runs, but not those of live processes. Raises UserError if
     `directory` can never be renamed into place (a file, a mount point).
     """
     directory = directory.resolve()  # a rename would replace a symbolic link instead of following it
@@ -54,7 +54,7 @@ def _workspace_prefix(directory: Path) -> str:
 
 
 def _make_workspace(directory: Path) -> tuple[Path, BinaryIO]:
-    """A new sibling of `directory` and its lock, whose holding says that we are alive."""
+    """Make a sibling of `directory` and lock it. Holding the lock shows other processes that we are alive."""
     while True:
         workspace = directory.with_name(_workspace_prefix(directory) + secrets.token_hex(8))
         with explaining_refusal(directory):
@@ -62,7 +62,7 @@ def _make_workspace(directory: Path) -> tuple[Path, BinaryIO]:
         try:
             lock = open_locked(workspace / "lock")
         except FileNotFoundError:
-            continue  # another process saw it unlocked, took it for a leftover and removed it
+            continue  # another process saw it unlocked, mistook it for a leftover and removed it
         if lock is not None:
             return workspace, lock
 
@@ -75,7 +75,7 @@ def _remove_leftovers(directory: Path) -> None:
         try:
             lock = open_locked(workspace / "lock")
         except OSError:
-            continue  # removed by its owner just now, or another user's
+            continue  # just removed by its owner, or owned by another user
         if lock is not None:
             shutil.rmtree(workspace, ignore_errors=True)
             lock.close()
@@ -87,7 +87,7 @@ def sync_tree(directory: Path) -> None:
         for name in names:
             path = Path(parent, name)
             if path.is_symlink():
-                continue  # has no content of its own
+                continue  # a link has no content to sync
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         sync_directory(Path(parent))

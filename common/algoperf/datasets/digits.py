@@ -1,4 +1,4 @@
-"""digits: 1,797 scans of 8x8 pixels that come with scikit-learn. A first dataset without any network.
+"""digits: 1,797 scans of 8x8 pixels that come with scikit-learn. A first dataset that needs no network.
 
 Source: the test set of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, 1998, UCI).
 """
@@ -27,7 +27,7 @@ _SIDE = 8
 
 
 def installed_scans() -> bytes:
-    """The file of scans inside the installed scikit-learn, which is not imported: that takes a second."""
+    """The file of scans inside the installed scikit-learn, which is not imported because that takes a second."""
     package = importlib.util.find_spec("sklearn")
     folders = (package.submodule_search_locations if package else None) or []
     for folder in folders:
@@ -48,15 +48,15 @@ def parse_scans(content: bytes, source: Path | str) -> tuple[np.ndarray, np.ndar
             f"{source} is not the file of scans expected: its SHA-256 is {found}, expected {FILE_SHA256}. "
             "Delete it and run the `download` task again."
         )
-    # The hash vouches for the format: 64 pixels and a label per line.
+    # The hash guarantees the format: 64 pixels and a label per line.
     table = np.loadtxt(gzip.decompress(content).decode("ascii").splitlines(), delimiter=",", dtype=np.uint8)
     return table[:, :-1].reshape(-1, _SIDE, _SIDE), table[:, -1]
 
 
 def split_scans(images: np.ndarray, labels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Shuffle, always the same way, and cut into train, validation and test.
+    """Shuffle with a fixed order, and split into train, validation and test.
 
-    The file is ordered by writer: without the shuffle, each split would have its own handwriting.
+    The file is ordered by writer: without the shuffle, each split would have different writers.
     """
     order = keyed_generator("digits", "splits").permutation(len(labels))
     bounds = np.cumsum([0, *SPLIT_SIZES.values()])
@@ -80,7 +80,7 @@ class Digits:
         write_file(raw_dir / FILE_NAME, content)
 
     def miniature(self, raw_dir: Path) -> None:
-        """The same as `download`: the data is small already and needs no network."""
+        """The same as `download`: the data is already small and needs no network."""
         self.download(raw_dir)
 
     def preprocess(self, raw_dir: Path, data_dir: Path) -> None:

@@ -1,7 +1,7 @@
 """Generated pictures for miniatures: ten kinds of texture in random colours, scales, angles and noise.
 
-What tells the classes apart is the pattern, which survives crops, mirrors, small rotations and inverted colours.
-A tint that depends on the class, but varies, makes the beginning easy.
+Classes differ by the pattern, which survives crops, mirroring, small rotations and inverted colours. A varying tint
+that depends on the class makes the start of training easy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _PERIOD_PIXELS = (7.0, 13.0)
 _TILT = 0.15  # radians
 _TINT_STRENGTH = 0.35
 _NOISE_STDDEV = 22.0
-_SPOT = 0.25  # of the squared distance from the middle of a cell to its corner
+_SPOT = 0.25  # share of the squared distance from a cell's centre to its corner
 
 Pattern = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
@@ -25,7 +25,7 @@ def _wave(x: np.ndarray) -> np.ndarray:
 
 
 def _cell(x: np.ndarray) -> np.ndarray:
-    """Distance from the middle of a unit cell, -0.5 to 0.5."""
+    """Distance from the centre of a unit cell, -0.5 to 0.5."""
     return x - np.floor(x) - 0.5
 
 
@@ -44,7 +44,7 @@ def _rays(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _wave(rng.integers(4, 8) * np.arctan2(y, x) / (2 * np.pi))
 
 
-# Coordinates are in periods of the pattern, with the origin near the middle of the picture.
+# Coordinates are in periods of the pattern, with the origin near the centre of the picture.
 PATTERNS: tuple[Pattern, ...] = (
     lambda x, y, rng: _wave(y),
     lambda x, y, rng: _wave(x),
@@ -60,7 +60,7 @@ PATTERNS: tuple[Pattern, ...] = (
 
 
 def draw(label: int, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """A picture of the class `label`: uint8 (height, width, 3)."""
+    """Draw a picture of class `label`: uint8 (height, width, 3)."""
     period, tilt = rng.uniform(*_PERIOD_PIXELS), rng.uniform(-_TILT, _TILT)
     middle_y, middle_x = height * rng.uniform(0.3, 0.7), width * rng.uniform(0.3, 0.7)
     rows, columns = np.mgrid[:height, :width]
@@ -76,6 +76,6 @@ def draw(label: int, height: int, width: int, rng: np.random.Generator) -> np.nd
 
 
 def _tint(label: int, rng: np.random.Generator) -> np.ndarray:
-    """A colour near the class's own on the colour wheel."""
+    """A colour near the class's colour on the colour wheel."""
     hue = label / NUM_CLASSES + rng.normal(scale=0.12)
     return 127.5 + 127.5 * np.cos(2 * np.pi * (hue - np.arange(3) / 3))

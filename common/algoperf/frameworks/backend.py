@@ -1,10 +1,10 @@
-"""What the timed loop needs of a framework. Nothing here imports one."""
+"""What the timed loop needs from a framework. Imports no framework."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
-from algoperf.checkpoint.tree import LeafCodec
+from algoperf.checkpoint.processes import Processes
 from algoperf.data.contracts import Shard
 from algoperf.spec import ModelAuxiliaryState, ParameterContainer
 from algoperf.versions import Limits
@@ -12,22 +12,18 @@ from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import WorkloadDefinition
 
 
-class Backend(Protocol):
-    """One framework in this process: its devices, its fellow processes, its state.
+class Backend(Processes, Protocol):
+    """One framework in this process: its devices, the other processes of the trial, its state.
 
     Attributes:
       name: "jax" or "pytorch".
-      rank: number of this process; process 0 reads the clock and writes the records.
-      num_processes: processes that train together.
       num_devices: devices of all processes; batch sizes must be divisible by it.
-      codecs: how the framework's arrays are saved.
+
+    Process 0 reads the clock and writes the records.
     """
 
     name: str
-    rank: int
-    num_processes: int
     num_devices: int
-    codecs: dict[str, LeafCodec]
 
     @property
     def shard(self) -> Shard:
@@ -35,24 +31,24 @@ class Backend(Protocol):
         ...
 
     def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
-        """The workload that submissions see. `seed` decides on the order of the data."""
+        """The workload that submissions see. `seed` determines the order of the data."""
         ...
 
     def compile(self, workload: BoundWorkload, params: ParameterContainer, policy: str) -> ParameterContainer:
-        """Apply the workload's compile policy ('auto', 'on', 'off'); notes what was done in `compile_note`."""
+        """Apply the workload's compile policy ('auto', 'on', 'off'); `compile_note` then says what was done."""
         ...
 
     def bare_model(self, params: ParameterContainer) -> ParameterContainer:
-        """The model without the wrappers that distribution and compilation put around it."""
+        """The model without the wrappers for distribution and compilation."""
         ...
 
-    def structure(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> dict[str, str]:
-        """What the model consists of, in words by name: what a submission must leave as it is."""
+    def describe_model(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> dict[str, str]:
+        """Describe the parts of the model, by name: a submission must not change them."""
         ...
 
     @property
     def compile_note(self) -> str:
-        """What was compiled, or why not; for the run's meta data."""
+        """What was compiled, or why not; for the run's metadata."""
         ...
 
     def compile_seconds(self) -> float:
@@ -63,20 +59,12 @@ class Backend(Protocol):
         """Wait until the devices of all processes have computed everything in `trees`."""
         ...
 
-    def agree(self, *decisions: bool) -> tuple[bool, ...]:
-        """Process 0's decisions, in every process. Waits for the other hosts at most, not for devices."""
-        ...
-
-    def gather(self, value: Any) -> list[Any]:
-        """The values of all processes, in their order, in every process."""
-        ...
-
     def synchronise_model(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> None:
-        """Give every process the model of process 0, where processes may differ (batch statistics)."""
+        """Copy process 0's model to every process where they may differ (batch statistics)."""
         ...
 
     def release_memory(self) -> None:
-        """Free what the framework caches on the device."""
+        """Free the framework's cached memory on the device."""
         ...
 
     def is_out_of_memory(self, error: BaseException) -> bool:
@@ -84,7 +72,7 @@ class Backend(Protocol):
         ...
 
     def random_state(self) -> Any:
-        """The framework's global random state, as arrays; None where there is none."""
+        """The framework's global random state, as arrays; None if it has none."""
         ...
 
     def set_random_state(self, state: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which masks a loss can be summed with, the same in both frameworks."""
+"""Checks the mask of a loss, the same in both frameworks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def check_mask(losses: Sequence[int], mask: Sequence[int] | None) -> None:
-    """ValueError if a mask of this shape does not say which losses count. One loss per row needs no mask.
+    """ValueError if the shape of `mask` does not fit `losses`. With one loss per row, the mask is optional.
 
-    Where rows have several labels, some are missing: without a mask they would count.
+    With several labels per row, some are missing, and would count without a mask.
     """
     if mask is None and len(losses) > 1:
         raise ValueError(

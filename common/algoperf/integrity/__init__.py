@@ -1,1 +1,1 @@
-"""Whether a trial can be believed: what a submission may not touch is watched and compared. See docs/integrity.md."""
+"""Whether a trial can be trusted: watches and compares what a submission must not touch. See docs/integrity.md."""

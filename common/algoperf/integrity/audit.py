@@ -1,7 +1,7 @@
 """Notes what a submission does to its process, from the events that Python raises for audits (PEP 578).
 
-A hook cannot be taken back, neither by a submission nor by us: one is installed per process, and hands events to the
-watch that is active. Events are rare between steps, and most are passed over after one lookup.
+Neither a submission nor we can remove a hook, so one is installed per process. It passes events to the active watch.
+Events are rare between steps, and most are skipped after one lookup.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ _PROGRAM_EVENTS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.spawn"
 
 
 class _Hook:
-    """The process's one hook: which watch it serves, and whether it is installed."""
+    """The only hook of the process: the watch it serves, and whether it is installed."""
 
     active: Watch | None = None
     installed = False
 
 
 class Watch:
-    """Collects what one submission does that it must not do.
+    """Collects the rule breaches of one submission.
 
     Attributes:
-      breaches: what was seen, as sentences.
+      breaches: the breaches seen, as sentences.
     """
 
     def __init__(self, folder: Path, protected: Mapping[str, Path]) -> None:
-        """`folder` is the submission's; `protected` are folders that it must not touch, by what is in them."""
+        """`folder` is the submission's. `protected`: folders that the submission must not touch, by description."""
         self.breaches: list[str] = []
         self._folder = str(folder.resolve()) + os.sep
         self._protected = {what: str(place.resolve()) + os.sep for what, place in protected.items()}
@@ -55,7 +55,7 @@ class Watch:
         self._children_before: set[int] = set()
 
     def start(self) -> None:
-        """From now on this process's events come here."""
+        """Receive this process's events from now on."""
         if not _Hook.installed:
             sys.addaudithook(_hook)
             _Hook.installed = True
@@ -63,18 +63,18 @@ class Watch:
         self._watch_threads()
 
     def stop(self) -> None:
-        """No event comes here any more, and threads start as they did."""
+        """Receive no more events, and restore `Thread.start`."""
         if _Hook.active is self:
             _Hook.active = None
         self._restore()
 
     def _watch_threads(self) -> None:
-        """There is no event for the start of a thread before Python 3.12: note who starts one."""
+        """Wrap `Thread.start` to note who starts threads: before Python 3.12 there is no audit event for it."""
         start = threading.Thread.start
 
         @functools.wraps(start)
         def noting_start(thread: threading.Thread) -> None:
-            if self.did(sys._getframe(1)):
+            if self.is_directly_responsible(sys._getframe(1)):
                 self._threads.append(weakref.ref(thread))
             start(thread)
 
@@ -86,7 +86,7 @@ class Watch:
         self._restore = restore
 
     def note(self, breach: str) -> None:
-        """Keep a breach, once."""
+        """Record a breach, unless it is already recorded."""
         if breach not in self.breaches:
             self.breaches.append(breach)
 
@@ -96,8 +96,8 @@ class Watch:
 
     # --- who is responsible ---------------------------------------------------------------------------------
 
-    def did(self, frame: FrameType | None) -> bool:
-        """Whether the nearest frame outside the standard library is the submission's: no library decided on it."""
+    def is_directly_responsible(self, frame: FrameType | None) -> bool:
+        """Whether the nearest frame outside the standard library is the submission's: no other library decided it."""
         while frame is not None:
             file = frame.f_code.co_filename
             if self.is_of_submission(file):
@@ -107,8 +107,8 @@ class Watch:
             frame = frame.f_back
         return False
 
-    def caused(self, frame: FrameType | None) -> bool:
-        """Whether the submission comes before the harness among the frames, through whatever library."""
+    def is_indirectly_responsible(self, frame: FrameType | None) -> bool:
+        """Whether a frame of the submission is nearer than the harness; any libraries may lie between."""
         while frame is not None:
             file = frame.f_code.co_filename
             if self.is_of_submission(file):
@@ -124,51 +124,51 @@ class Watch:
         """A variable is set or removed."""
         name = os.fsdecode(args[0])
         new = os.fsdecode(args[1]) if event == "os.putenv" else None
-        if os.environ.get(name) != new and self.did(_caller()):
+        if os.environ.get(name) != new and self.is_directly_responsible(_caller()):
             self.note(f"It changed the environment variable {name}.")
 
     def on_fork(self, event: str, args: tuple[Any, ...]) -> None:
-        """The process doubles itself."""
+        """The process forks."""
         del event, args
-        if self.did(_caller()):
+        if self.is_directly_responsible(_caller()):
             self.note("It started a process (fork).")
 
     def on_program(self, event: str, args: tuple[Any, ...]) -> None:
-        """Another program is started; that matters if it runs while the clock stands still."""
-        if self.did(_caller()):
+        """Another program is started. It is a breach only if the program runs while the clock is stopped."""
+        if self.is_directly_responsible(_caller()):
             if not self._programs:
                 self._children_before = _children()
             self._programs.append(f"{event} {str(args[0])[:80]}")
 
     def on_open(self, event: str, args: tuple[Any, ...]) -> None:
-        """A file is opened, removed, renamed."""
+        """A file is opened, removed or changed."""
         for path in args[:1] if event == "open" else args[:2]:
             if isinstance(path, (str, bytes, os.PathLike)) and not isinstance(path, int):
                 place = os.path.realpath(os.fsdecode(path))
                 for what, folder in self._protected.items():
-                    if place.startswith(folder) and self.caused(_caller()):
+                    if place.startswith(folder) and self.is_indirectly_responsible(_caller()):
                         self.note(f"It touched {what}: {os.path.relpath(place, folder)} ({event}).")
 
     def on_signal(self, event: str, args: tuple[Any, ...]) -> None:
         """A signal is sent."""
-        if self.did(_caller()):
+        if self.is_directly_responsible(_caller()):
             self.note(f"It sent a signal ({event} {args}).")
 
     def on_network(self, event: str, args: tuple[Any, ...]) -> None:
-        """A connection is made, or an address is looked up."""
-        if self.caused(_caller()):
+        """A connection is opened, or an address is looked up."""
+        if self.is_indirectly_responsible(_caller()):
             self.note(f"It used the network ({event} {str(args[-1] if event == 'socket.connect' else args[0])[:80]}).")
 
     def on_tracing(self, event: str, args: tuple[Any, ...]) -> None:
-        """Something is called for every line or function of this process from now on."""
+        """A trace or profile function is set for this process."""
         del args
-        if self.did(_caller()):
+        if self.is_directly_responsible(_caller()):
             self.note(f"It traces this process ({event}).")
 
-    # --- while the clock stands still -----------------------------------------------------------------------
+    # --- while the clock is stopped -------------------------------------------------------------------------
 
-    def note_company(self) -> None:
-        """Note threads and processes of the submission that are alive now."""
+    def note_live_threads_and_processes(self) -> None:
+        """Record threads and processes of the submission that are alive now."""
         for reference in self._threads:
             thread = reference()
             if thread is not None and thread.is_alive():
@@ -184,7 +184,7 @@ class Watch:
         found = False
         while frame is not None:
             if frame is own:
-                return False  # this very thread
+                return False  # the current thread
             found |= self.is_of_submission(frame.f_code.co_filename)
             frame = frame.f_back
         return found
@@ -202,7 +202,7 @@ def asked_by_submission() -> Watch | None:
 
 
 def _caller() -> FrameType:
-    """The frame in which an event was raised: above this function, the handler and the hook."""
+    """The frame that raised the event: three levels up, above this function, the handler and the hook."""
     return sys._getframe(3)
 
 
@@ -238,3 +238,11 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     handler = _HANDLERS.get(event)
     if handler is not None and _Hook.active is not None:
         handler(_Hook.active, event, args)
+
+
+def refuse_submission(what: str) -> None:
+    """Raise PermissionError, and record a breach, if the submission asks for what only the harness may use."""
+    watch = asked_by_submission()
+    if watch is not None:
+        watch.note(f"It asked the workload for {what}.")
+        raise PermissionError(f"A submission must not ask for {what}: batches come from the input queue.")

@@ -1,6 +1,6 @@
-"""The guard of one trial: compares, whenever the clock stops, what a submission could have reached for.
+"""The guard of one trial: whenever the clock stops, checks everything that a submission could have changed.
 
-Nothing is done at a step. What code in the same process can never be kept from is said in docs/integrity.md.
+It does nothing during a step. docs/integrity.md says what cannot be prevented in the same process.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from algoperf.integrity.audit import Watch, asked_by_submission
+from algoperf.integrity.audit import Watch
 from algoperf.integrity.seals import Seal
-from algoperf.trial.clock import Clock
 
 if TYPE_CHECKING:
-    from algoperf.trial.resume import TrialState
+    from algoperf.trial.clock import Clock
+    from algoperf.trial.state import TrialState
     from algoperf.workload.bound import BoundWorkload
 
-# Taken when this module is imported, which is before any submission is.
+# Bound when this module is imported, which is before any submission is imported.
 _now = time.monotonic
 _get_handler = signal.getsignal
 _SHOWN_CHANGES = 5
 _SUM_TOLERANCE_SEC = 1e-3  # of a sum of up to some million terms
-# What `init_model_fn`, which submissions may call again, sets anew.
+# Attributes that `init_model_fn` sets; submissions may call it again.
 _SET_BY_INIT = ("_param_shapes", "_param_types", "_takes_dropout", "_has_batch_norm")
 _GOALS = ("validation_goal_reached", "test_goal_reached", "target_reached_at", "eval_results")
 _HANDLED = (signal.SIGTERM, signal.SIGINT)
 
 
 class Guard:
-    """Made before the submission is imported; `close` ends it."""
+    """Watches one submission, from before its import until `close`."""
 
     def __init__(self, submission_folder: Path, protected: Mapping[str, Path]) -> None:
-        """`protected` are folders that the submission must not touch, by what is in them."""
+        """`protected`: folders that the submission must not touch, by description."""
         self._watch = Watch(submission_folder, protected)
         self._watch.start()
         self._seal = Seal().modules()
@@ -45,17 +45,17 @@ class Guard:
         self._gc_callbacks = len(_gc_callbacks())
         self._handlers: dict[int, Any] = {}
         self._goals: dict[str, Any] = {}
-        self._structure: Callable[[], Mapping[str, str]] | None = None
+        self._describe: Callable[[], Mapping[str, str]] | None = None
         self._built: Mapping[str, str] = {}
         self._started: tuple[float, float] | None = None
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._watch.stop()
 
     # --- what is watched ------------------------------------------------------------------------------------
 
-    def adopt(self, workload: BoundWorkload, **parts: Any) -> None:
+    def seal(self, workload: BoundWorkload, **parts: Any) -> None:
         """Seal workload, limits and definition, and the methods of the harness's own objects (`parts`)."""
         self._seal.fields("workload", workload, but=_SET_BY_INIT)
         self._seal.fields("workload.limits", workload.limits)
@@ -64,29 +64,27 @@ class Guard:
             self._seal.methods(name, part)
 
     def clock_started(self, clock: Clock) -> None:
-        """Remember when the clock started; from here on the handlers of signals are the trial's."""
+        """Remember when the clock started, and the signal handlers, which are the trial's from here on."""
         self._started = (clock.mark, _sum(clock))
         self._seal.fields("clock", clock, but=("times", "mark"))
         self._handlers = {number: _get_handler(number) for number in signal.valid_signals()}
 
-    def model_built(self, structure: Callable[[], Mapping[str, str]]) -> None:
-        """Remember what the model is made of. `structure` describes it as it is when called."""
-        self._structure, self._built = structure, structure()
+    def model_built(self, describe: Callable[[], Mapping[str, str]]) -> None:
+        """Remember the structure of the model. `describe` says what the model consists of when it is called."""
+        self._describe, self._built = describe, describe()
 
     def goals_set(self, state: TrialState) -> None:
-        """Remember the evaluations and goals that the harness has noted."""
+        """Remember the evaluations and goals that the harness has recorded."""
         self._goals = _goals(state)
 
     # --- when the clock stops -------------------------------------------------------------------------------
 
     def stop_clock(self, clock: Clock) -> None:
-        """Charge the submission, and see that the clock shows the time that has passed."""
+        """Charge the submission, and check that the clock shows the time that has passed."""
         before = _now()
         clock.charge_submission()
         after = _now()
-        if (
-            self._started is None or clock.now is not _now
-        ):  # a test's clock; a clock that was replaced shows in the seal
+        if self._started is None or clock.now is not _now:  # a test's clock; the seal detects a replaced clock
             return
         start, charged = self._started
         if not before <= clock.mark <= after or abs(_sum(clock) - charged - (clock.mark - start)) > _SUM_TOLERANCE_SEC:
@@ -94,8 +92,8 @@ class Guard:
             self._watch.note(f"The clock shows {shown:.3f} s, but {passed:.3f} s have passed since it started.")
 
     def breaches(self, state: TrialState) -> list[str]:
-        """All that has been seen up to now, as sentences. To be called while the clock stands still."""
-        self._watch.note_company()
+        """All breaches seen so far, as sentences. Call this while the clock is stopped."""
+        self._watch.note_live_threads_and_processes()
         for breach in (*self._replaced(), *self._steered(), *self._model_changes()):
             self._watch.note(breach)
         if self._goals and _goals(state) != self._goals:
@@ -123,22 +121,14 @@ class Guard:
                 yield "It is called by the garbage collector, also while the clock stands still."
 
     def _model_changes(self) -> Iterator[str]:
-        if self._structure is None:
+        if self._describe is None:
             return
-        found = self._structure()
+        found = self._describe()
         for name in sorted(self._built.keys() | found.keys()):
             was, now = self._built.get(name, "nothing"), found.get(name, "nothing")
             if was != now:
                 yield f"It changed the model: {name} was {was}, and is {now}."
                 return
-
-
-def refuse_submission(what: str) -> None:
-    """Raise PermissionError, and note a breach, if the submission asks for what only the harness may have."""
-    watch = asked_by_submission()
-    if watch is not None:
-        watch.note(f"It asked the workload for {what}.")
-        raise PermissionError(f"A submission must not ask for {what}: batches come from the input queue.")
 
 
 def _goals(state: TrialState) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Remembers code and settings by identity, and tells later what was replaced."""
+"""Remembers code and settings by identity, and later reports what was replaced."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-# The harness and the cubes: all of their functions, classes, methods and constants.
+# The harness and the cubes: all their functions, classes, methods and constants are sealed.
 HARNESS = ("algoperf", "algoperf_check", "algoperf_cubes")
-# Only submissions call these; and torch wraps the `step` of every optimizer class when one is first made.
+# Not sealed: only submissions call these, and torch wraps `step` of an optimizer class on its first use.
 _BLOCKS = "algoperf.blocks"
-# Of libraries, the names that evaluation, clock and records are made of.
+# Libraries that evaluation, clock and records use: their functions and classes are sealed.
 LIBRARIES = (
     "builtins", "time", "math", "json", "csv", "os", "hashlib", "signal", "threading", "numpy", "safetensors.numpy",
     "jax", "jax.numpy", "jax.lax", "jax.nn", "jax.random", "flax.linen",
     "torch", "torch.nn", "torch.nn.functional", "torch.cuda", "torch.distributed",
 )  # fmt: skip
 _CLASSES = {"threading": ("Thread",), "torch": ("Tensor",), "torch.nn": ("Module",), "flax.linen": ("Module",)}
-_MAY_CHANGE = {"builtins": {"print", "_"}}  # logging by rank; interactive sessions
+_MAY_CHANGE = {"builtins": {"print", "_"}}  # `print`: logging by rank; `_`: interactive sessions
 _WRAPPERS = (property, staticmethod, classmethod)
-_MADE_WHEN_READ = frozenset({"__annotations__"})  # Python adds it to a class that has none of its own
+_MADE_WHEN_READ = frozenset({"__annotations__"})  # Python adds it to a class without annotations on first access
 _MISSING = object()
 _FUNCTION_PARTS = ("__code__", "__defaults__", "__kwdefaults__")
 
 
 class Seal:
-    """What a set of modules and objects was made of at one moment."""
+    """The state of a set of modules and objects at one moment."""
 
     def __init__(self) -> None:
         self._names: list[tuple[str, Mapping[str, Any], str, Any]] = []
@@ -56,7 +56,7 @@ class Seal:
         self._complete(path, vars(cls), hides={name: None for base in cls.__mro__[1:] for name in vars(base)})
 
     def _complete(self, path: str, names: Mapping[str, Any], hides: Mapping[str, Any]) -> None:
-        """No name is to be added that hides one of `hides`."""
+        """Record that no name may be added that hides one of `hides`."""
         self._added.append((path, names, frozenset(names), frozenset(hides) - _MADE_WHEN_READ))
 
     def _namespace(self, path: str, names: Mapping[str, Any], deep: bool) -> None:
@@ -86,11 +86,11 @@ class Seal:
         self.methods(path, value)
 
     def methods(self, path: str, value: Any) -> None:
-        """Seal the class of an object, and see to it that no attribute of its own hides a method of the class."""
+        """Seal the class of an object, and record that no new attribute may hide a method of the class."""
         self._methods.append((path, value, type(value), frozenset(_hidden(value))))
 
     def changes(self) -> Iterator[str]:
-        """The paths of everything that is not what it was."""
+        """The paths of everything that has changed."""
         for path, names, name, value in self._names:
             found = names.get(name, _MISSING)
             if found is not value and not _replaced_by_its_library(path, found):
@@ -115,7 +115,7 @@ def _is_code_or_constant(name: str, value: Any) -> bool:
 
 
 def _function_of(value: Any) -> types.FunctionType | None:
-    # By type, not by isinstance: that asks objects for their `__class__`, and some warn when they are asked anything.
+    # By type, not by isinstance, which reads `__class__`: some objects warn when any attribute is read.
     if type(value) in (staticmethod, classmethod):
         value = value.__func__
     elif type(value) is property:
@@ -124,7 +124,7 @@ def _function_of(value: Any) -> types.FunctionType | None:
 
 
 def _replaced_by_its_library(path: str, found: Any) -> bool:
-    """Whether a library put another of its own functions there, as torch does when its compiler is loaded."""
+    """Whether the library itself replaced its function, as torch does when its compiler is loaded."""
     library = path.split(".")[0]
     if library in HARNESS or type(found) is not types.FunctionType:
         return False
@@ -137,6 +137,6 @@ def _parts(function: types.FunctionType) -> tuple[Any, ...]:
 
 
 def _hidden(value: Any) -> set[str]:
-    """Attributes of an object that hide something callable of its class."""
+    """Attributes of an object that hide a callable of its class."""
     cls = type(value)
     return {name for name in getattr(value, "__dict__", {}) if callable(getattr(cls, name, None))}

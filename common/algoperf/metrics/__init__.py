@@ -1,1 +1,1 @@
-"""Metrics, in numpy: what the device returns for each evaluation batch becomes one number per split."""
+"""Metrics, in numpy: turns the device's outputs per evaluation batch into one number per split."""

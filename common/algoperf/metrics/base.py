@@ -14,16 +14,16 @@ from algoperf.data.contracts import Batch
 class Accumulator(Protocol):
     """Collects what the device returns and turns it into metrics.
 
-    Sums for classification; decoded sentences for translation; edit counts for speech. Accumulators of several
-    processes are pickled, gathered and merged in the order of the processes.
+    Examples: sums for classification, decoded sentences for translation, edit counts for speech. With several
+    processes, accumulators are pickled, gathered and merged in rank order.
     """
 
     def add(self, outputs: Mapping[str, np.ndarray], batch: Batch) -> None:
-        """Take in the outputs of one batch; rows with weight 0 are padding."""
+        """Add the outputs of one batch; rows with weight 0 are padding."""
         ...
 
     def merge(self, other: Any) -> None:
-        """Take in what another process has accumulated."""
+        """Add what another process has accumulated."""
         ...
 
     def result(self, num_examples: int) -> dict[str, float]:

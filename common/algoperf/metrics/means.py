@@ -1,4 +1,4 @@
-"""Means over examples: accuracy, loss, and everything else that is a sum divided by a count."""
+"""Means over examples: accuracy, loss, and any other sum divided by a count."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from algoperf.metrics.base import Evaluation
 
 
 class MeanOverExamples:
-    """Adds up in float64 the sums that the device returns per batch, and divides by the number of examples."""
+    """Adds the device's sums per batch in float64, and divides by the number of examples."""
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What the run ran on and with, for its meta data. Nothing here is allowed to fail a run."""
+"""Hardware and software of a run, for its meta data. Nothing here may fail a run."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def utilisation() -> dict[str, Any]:
 
 
 def workload_properties(workload: spec.Workload) -> dict[str, Any]:
-    """`workload.<property>` for every public primitive property; one that raises is left out."""
+    """`workload.<property>` for every public property with a primitive value; those that raise are left out."""
     properties = {}
     for name in sorted(dir(workload)):
         if name.startswith("_"):

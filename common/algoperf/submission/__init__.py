@@ -1,1 +1,1 @@
-"""Submissions: loaded from their folder, started from a template, told what they lack."""
+"""Submissions: loading one from its folder, writing one from a template, advice about a missing package."""

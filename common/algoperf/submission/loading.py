@@ -1,8 +1,8 @@
 """Loads a submission: a folder, or a file in one, that defines the functions of the submission API.
 
-It is loaded by file location, wherever it lies. Its folder goes on the import path (helper modules, own
-top-level packages), and so does the folder's parent, last (submissions that import their own folder by name).
-A folder below one called `submissions` can also be imported by that longer name.
+A submission may lie anywhere: it is loaded by its file's path. Its folder goes on the import path, for helper modules
+and packages of its own. The folder's parent goes to the end of the path, for submissions that import their own folder
+by name. A folder below one called `submissions` can also be imported by that longer name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NOT_HASHED = {"__pycache__", ".git", ".pytest_cache"}
 
 
 def submission_file(path: Path) -> Path:
-    """The Python file of a submission that was given as a file or as a folder. UserError if there is none."""
+    """The Python file of a submission given as a file or a folder. Raises UserError if there is none."""
     if path.is_file() and path.suffix == ".py":
         return path.resolve()
     if path.is_dir():
@@ -81,7 +81,7 @@ class Submission:
     uses_older_name: bool = False  # imports `algorithmic_efficiency`: a submission of v0.5
 
     def batch_size(self, workload: str, bases: tuple[str, ...], num_devices: int) -> int:
-        """The global training batch size; asked again by the base workload's name after a ValueError.
+        """The global training batch size. On a ValueError, ask again with the base workload's name.
 
         Raises UserError if there is none, if it is not a positive integer, or if devices cannot share it.
         """
@@ -101,7 +101,7 @@ class Submission:
 
 
 def load_submission(path: Path) -> Submission:
-    """Import a submission. UserError, with the place in its code, if that fails or a function is missing."""
+    """Import a submission. Raises UserError, with the place in its code, if that fails or a function is missing."""
     file = submission_file(path)
     for name in [name for name in sys.modules if name.split(".")[0] == OLDER_NAME]:
         del sys.modules[name]  # an earlier submission's import
@@ -157,13 +157,13 @@ def _import(file: Path) -> Any:
 
 
 def raised_in(error: BaseException, folder: Path) -> bool:
-    """Whether code in `folder` itself raised the error, rather than something that it called."""
+    """Whether code in `folder` itself raised the error, not something that it called."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and Path(frames[-1].filename).is_relative_to(folder)
 
 
 def _missing_package(error: Exception, folder: Path) -> str | None:
-    """The package that is not there at all; a missing module of one that is there is a mistake in the code."""
+    """The name of a package that is not installed; None if a module is missing in an installed package."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     root = error.name.split(".")[0]

@@ -1,4 +1,4 @@
-"""What a submission's requirements.txt says about a package that is missing."""
+"""Advice about a missing package, from the submission's requirements.txt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Requirement:
 
 
 def read_requirements(file: Path) -> tuple[list[Requirement], list[int]]:
-    """The requirements in a file, and the numbers of lines that pip could not read (a conda environment, say)."""
+    """The requirements in a file, and the numbers of lines that pip cannot read (of a conda environment, say)."""
     requirements, unreadable = [], []
     for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         text = line.split(" #")[0].strip()
@@ -40,7 +40,7 @@ def read_requirements(file: Path) -> tuple[list[Requirement], list[int]]:
 
 
 def explain_missing(package: str, folder: Path) -> str:
-    """What to do when a submission in `folder` cannot import a package."""
+    """Advice for a submission in `folder` that cannot import a package."""
     return f"The package {package!r} is not installed. {' '.join(_advice(package, folder / REQUIREMENTS_FILE))}"
 
 
@@ -69,7 +69,7 @@ def _how_to_name(package: str) -> Iterator[str]:
 
 
 def install_command(file: Path) -> str:
-    """The command that installs a submission's packages and leaves the benchmark's own as they are."""
+    """The command that installs a submission's packages without changing the benchmark's own."""
     pins = ["--constraint", str(CONSTRAINTS)] if CONSTRAINTS.is_file() else []
     return shlex.join([sys.executable, "-m", "pip", "install", "--requirement", str(file), *pins])
 

@@ -1,4 +1,4 @@
-"""Writes a submission to start from: small, typed, documented, with a test, and running as it is."""
+"""Writes a submission to start from: small, typed, documented, tested, and runnable."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from typing import Any
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE
-from algoperf.trial.settings import Ruleset
+from algoperf.tuning.ruleset import Ruleset
 from algoperf.workload.definition import Framework
 
-RULESET_FOLDERS: dict[Ruleset, str] = {"external": "external_tuning", "self": "self_tuning"}
 _RULESETS_IN_WORDS: dict[Ruleset, str] = {"external": "external", "self": "self-tuning"}
 _FRAMEWORKS: dict[Framework, tuple[str, str]] = {"jax": ("JAX", "optax"), "pytorch": ("PyTorch", "torch")}
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -26,7 +25,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True, kw_only=True)
 class NewSubmission:
-    """What is to be written.
+    """What to write.
 
     Attributes:
       folder: where; its own name is the submission's.
@@ -49,7 +48,7 @@ class NewSubmission:
 def create(new: NewSubmission, root: Path) -> list[Path]:
     """Write the files of a new submission; returns them.
 
-    UserError if the name is bad, or if it is taken anywhere below `root`.
+    Raises UserError if the name is not allowed, or taken anywhere below `root`.
     """
     check_name(new.name)
     taken = next((path.parent for path in sorted(root.rglob(f"{new.name}/submission.py"))), None)
@@ -64,7 +63,7 @@ def create(new: NewSubmission, root: Path) -> list[Path]:
 
 
 def write(new: NewSubmission, base: Path = Path()) -> list[Path]:
-    """Write the files into the folder, relative to `base`; it must not be there yet."""
+    """Write the files into the folder, relative to `base`. It must not exist yet."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -102,7 +101,7 @@ def _variables(new: NewSubmission) -> dict[str, Any]:
 
 
 def check_name(name: str) -> None:
-    """Raise UserError, with the nearest name that will do, unless a name will do."""
+    """Raise UserError, with the nearest allowed name, if a name is not allowed."""
     if _NAME.fullmatch(name) and not keyword.iskeyword(name):
         return
     nearest = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "my_submission"
@@ -120,7 +119,7 @@ def _free_name(name: str, root: Path) -> str:
 
 
 def default_authors() -> str:
-    """What git calls the user, else the name of the login."""
+    """The user's name in git, else the login name."""
     try:
         asked = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False)
     except FileNotFoundError:

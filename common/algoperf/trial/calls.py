@@ -1,9 +1,10 @@
-"""Calls the functions of a submission: with the arguments of the rules, on the clock, errors told apart."""
+"""Calls the functions of a submission with the arguments that the rules give them, and times them.
+
+An error of the submission becomes a `TrialEnd`; an error of the harness stays as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -11,37 +12,20 @@ from algoperf import spec
 from algoperf.data.batches.queue import InputQueue
 from algoperf.errors import AlgoperfError
 from algoperf.frameworks.backend import Backend
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import Submission, raised_in, submission_traceback
 from algoperf.trial.clock import Clock
+from algoperf.trial.state import Training, TrialEnd
 from algoperf.workload.bound import BoundWorkload
-
-
-class TrialEnd(Exception):
-    """Ends a trial with a status and a message for people."""
-
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-@dataclass
-class Training:
-    """What a submission trains, and what it keeps between calls."""
-
-    params: spec.ParameterContainer
-    model_state: spec.ModelAuxiliaryState
-    optimizer_state: spec.OptimizerState
 
 
 class SubmissionCalls:
     """One submission on one workload.
 
     Attributes:
-      eval_results: the evaluations that the submission sees: copies, without the test split.
-      train_state: what it sees of the harness's state, read-only; refreshed after every step.
-      global_step: number of the step that is being made; the loop keeps it up to date.
+      eval_results: evaluations as the submission sees them: copies, without the test split.
+      train_state: the part of the harness's state that the submission may read; refreshed after every step.
+      global_step: number of the current step; the loop keeps it up to date.
     """
 
     def __init__(
@@ -63,12 +47,12 @@ class SubmissionCalls:
         self._extra = {"train_state": MappingProxyType(self.train_state)} if submission.wants_train_state else {}
 
     def show_evaluation(self, global_step: int, metrics: dict[str, float]) -> None:
-        """Let the submission see an evaluation, but for the test split."""
+        """Show an evaluation to the submission, without the test split."""
         shown = {name: value for name, value in metrics.items() if not name.startswith("test/")}
         self.eval_results.append((global_step, shown))
 
     def init_optimizer_state(self, params: Any, model_state: Any, key: spec.RandomState) -> Training:
-        """Make the submission's state for a new model. Not timed."""
+        """Create the submission's state for a new model. Not timed."""
         state = self._guarded(
             self._submission.init_optimizer_state,
             self._workload,
@@ -88,12 +72,12 @@ class SubmissionCalls:
         )  # fmt: skip
 
     def update_params(self, training: Training, batch: Any, key: spec.RandomState) -> None:
-        """Let the submission update `training`. TrainingCompleteError comes through, and changes nothing."""
+        """Let the submission update `training`. Passes TrainingCompleteError on and then changes nothing."""
         arguments = {**self._arguments(training, key), "batch": batch, **self._extra}
         self._update("update", self._submission.update_params, training, arguments)
 
     def prepare_for_eval(self, training: Training, key: spec.RandomState) -> None:
-        """Let the submission put its best parameters forward, if it wants to; they stay."""
+        """Let the submission prepare its parameters for evaluation. What it returns is kept."""
         if self._submission.prepare_for_eval is not None:
             self._update(
                 "prepare_for_eval",

@@ -1,8 +1,8 @@
-"""The clock of a trial: which stretch of time belongs to the submission, to evaluation, to logging.
+"""The clock of a trial: it charges time to the submission, to evaluation or to logging.
 
-Monotonic, and the same for both frameworks. Every moment after `start` is charged to exactly one of the three
-accounts. Submission time is further told apart: waiting for data, updating, preparing for evaluation; what is
-left is the harness's own bookkeeping, which counts as submission time too.
+The clock is monotonic, and the same for both frameworks. Every moment after `start` is charged to exactly one of the
+three accounts. Submission time has parts: waiting for data, updating, preparing for evaluation. The rest of it is the
+harness's own bookkeeping, which counts as submission time too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass
 class Times:
-    """Seconds charged so far, by all processes that have worked on the trial one after another."""
+    """Seconds charged so far, summed over the processes that worked on the trial one after another."""
 
     submission: float = 0.0
     evaluation: float = 0.0
@@ -25,8 +25,8 @@ class Times:
     update: float = 0.0
     prepare_for_eval: float = 0.0
     first_step: float = 0.0  # the first step of every process: compilation and cold caches
-    compile: float = 0.0  # as far as it happened on the clock
-    total: float = 0.0  # wall time on the clock; what passed between two processes is left out
+    compile: float = 0.0  # only what was compiled on the clock
+    total: float = 0.0  # wall time on the clock, without the time between two processes
 
     def as_dict(self) -> dict[str, float]:
         """All accounts by name, in seconds."""
@@ -34,7 +34,7 @@ class Times:
 
 
 class Clock:
-    """Charges stretches of time to the accounts of `times`; `mark` is up to when everything is charged."""
+    """Charges time to the accounts of `times`. Everything up to `mark` has been charged."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.times = Times()
@@ -51,7 +51,7 @@ class Clock:
         return self._charge("submission")
 
     def timed(self, part: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a function of the submission and note its time as a part of submission time."""
+        """Call a function of the submission and add its time to one part of submission time."""
         begin = self.now()
         try:
             return function(*args, **kwargs)
@@ -60,7 +60,7 @@ class Clock:
 
     @contextmanager
     def off(self, account: str) -> Iterator[None]:
-        """Charge what happens inside to `evaluation` or `logging` instead of the submission."""
+        """Charge the time inside to `evaluation` or `logging` instead of to the submission."""
         self.charge_submission()
         try:
             yield

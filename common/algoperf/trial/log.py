@@ -1,4 +1,4 @@
-"""Writes down a trial while it runs: records, and `status.json` with how it stands and where its time went."""
+"""Records a trial while it runs: the published files, and `status.json` with its state and where its time went."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from algoperf.records import environment
-from algoperf.records.trial_records import STATUS_FILE, Status, TrialRecords, read_status, write_json
+from algoperf.records.json_file import write_json
+from algoperf.records.layout import STATUS_FILE
+from algoperf.records.status import Status, read_status
+from algoperf.records.trial_records import TrialRecords
 from algoperf.submission.loading import combined_hash, submission_hashes
-from algoperf.trial import process_failures as failures
+from algoperf.trial import process_failures
 from algoperf.trial.clock import Times
 from algoperf.trial.settings import TrialSettings
 from algoperf.workload.bound import BoundWorkload
 
 if TYPE_CHECKING:
     from algoperf.frameworks.backend import Backend
-    from algoperf.trial.resume import TrialState
+    from algoperf.trial.state import TrialState
 
 
 class TrialLog:
-    """The records of one trial. Only process 0 writes, but for failures, which any process may suffer.
+    """The records of one trial. Only process 0 writes them; every process notes its own failure.
 
     Attributes:
-      fingerprint: all that must be equal for a checkpoint to be resumed; known after `start`.
+      fingerprint: what must be equal to resume from a checkpoint; known after `start`.
     """
 
     def __init__(self, settings: TrialSettings, rank: int = 0, flags: Mapping[str, Any] | None = None) -> None:
@@ -42,7 +45,7 @@ class TrialLog:
 
     @property
     def metrics_logger(self) -> TrialRecords | None:
-        """What submissions log to; None in processes other than the first."""
+        """The logger that submissions use; None in processes other than the first."""
         return self._records
 
     def start(self, workload: BoundWorkload, backend: Backend, dataset_hash: str, batch_size: int) -> None:
@@ -82,13 +85,13 @@ class TrialLog:
         }
 
     def resumed(self, state: TrialState) -> None:
-        """Complete the rows up to the checkpoint that is gone on from."""
+        """Complete the rows up to the checkpoint being resumed."""
         if self._records is not None:
             self._records.preemption_count = state.preemption_count
             self._records.complete_evaluations(state.eval_results)
 
     def running(self, state: TrialState, times: Times) -> None:
-        """Note what is known when the clock is about to start."""
+        """Write what is known just before the clock starts."""
         self._running = True
         if self._records is not None:
             settings = self._settings
@@ -107,17 +110,17 @@ class TrialLog:
         """Write down how the trial ended."""
         if self._rank != 0:
             if not status.finished:
-                failures.note(self._settings.directory, self._rank, status, message)
+                process_failures.note(self._settings.directory, self._rank, status, message)
             return
         if not self._running and self._end_before_start(status, message):
             return
         if status.finished and self._records is not None:
             self._records.append_scalar_metrics({"score": times.submission}, state.global_step)
-        first = None if status.finished else failures.of_another_process(self._settings.directory)
+        first = None if status.finished else process_failures.of_another_process(self._settings.directory)
         self._write(*(first or (status, message)), state, times)
 
     def _end_before_start(self, status: Status, message: str) -> bool:
-        """Leave what is known of the trial, if there is something: a refusal is no news of it."""
+        """If the trial never started, keep its existing status: being refused says nothing about the trial."""
         known = read_status(self._settings.directory)
         if known is not None and status is not Status.INTERRUPTED:
             write_json(self._settings.directory / STATUS_FILE, {**known, "status": status.label, "message": message})

@@ -1,8 +1,8 @@
 """The timed training loop of one trial, for any framework.
 
-Order of calls, what is timed and when an evaluation is due follow the v0.6 rules (sections 1 and 5), with the
-project's repairs: one monotonic clock for both frameworks, which waits for the devices before it is read at an
-evaluation and never between; no evaluation after the very first step; the budget is checked at every step.
+The order of calls, what is timed and when an evaluation is due follow the v0.6 rules (sections 1 and 5), with these
+repairs: both frameworks have one monotonic clock; it waits for the devices before an evaluation, and never between two;
+no evaluation follows the very first step; the budget is checked at every step.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ import math
 import signal
 from types import FrameType
 
-from algoperf import seeds, spec
-from algoperf.checkpoint import files as checkpoint
+from algoperf import checkpoint, seeds, spec
 from algoperf.errors import AlgoperfError, UnsavedState
 from algoperf.frameworks.backend import Backend
 from algoperf.integrity.guard import Guard
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
 from algoperf.trial import resume
-from algoperf.trial.calls import SubmissionCalls, Training, TrialEnd
+from algoperf.trial.calls import SubmissionCalls
 from algoperf.trial.clock import Clock
 from algoperf.trial.log import TrialLog
 from algoperf.trial.progress import Progress
-from algoperf.trial.resume import Snapshot, TrialState
 from algoperf.trial.settings import TrialSettings
+from algoperf.trial.state import Snapshot, Training, TrialEnd, TrialState
 from algoperf.tuning.points import as_hyperparameters
 from algoperf.workload.definition import WorkloadDefinition
 
@@ -35,7 +34,7 @@ EVALUATION_ATTEMPTS = 2
 
 
 def make_guard(settings: TrialSettings) -> Guard:
-    """The guard of a trial; to be made before the submission is imported."""
+    """The guard of a trial. Call this before the submission is imported."""
     protected = {"the records": settings.directory, "the stored data": settings.data_dir}
     return Guard(settings.submission_file.parent, protected)
 
@@ -44,13 +43,14 @@ class Trial:
     """Runs one trial of a submission. All processes of a trial run the same code in step.
 
     Args:
-      settings: what is to be run.
+      settings: what to run.
       submission: the loaded submission.
       backend: the framework.
       log: writes the records.
-      progress: tells the user.
-      clock: the clock of the trial; tests bring one of their own.
-      guard: made before the submission was imported; without one, what importing it did stays unseen.
+      progress: informs the user.
+      clock: the clock of the trial; tests pass their own.
+      guard: the guard, created before the submission is imported. If omitted, side effects of the import go
+        undetected.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class Trial:
         self._last_eval_end = 0.0
 
     def run(self) -> Status:
-        """Train until the trial ends one way or another; returns how, after writing it down."""
+        """Train until the trial ends; record how it ended, and return it."""
         handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             end = self._unless_breached(self._run_to_end())
-            self._stops_at_once = True  # how it ended is written down, whatever comes now
+            self._stops_at_once = True  # from here on the end is recorded, whatever happens
             self.log.end(end.status, end.message, self.state, self.clock.times)
         finally:
             for number, handler in handlers.items():
@@ -101,7 +101,7 @@ class Trial:
             self._wait()
             self._last_eval_end = self.clock.start()
             self.guard.clock_started(self.clock)
-            if self.state.eval_results:  # earlier processes' moments mean nothing on this process's clock
+            if self.state.eval_results:  # a monotonic time from an earlier process is meaningless here
                 self.calls.train_state["last_eval_time"] = self._last_eval_end
             self._show_times(self._last_eval_end)
             self._compile_mark = self.backend.compile_seconds()
@@ -119,7 +119,7 @@ class Trial:
     # --- before the clock -----------------------------------------------------------------------------------
 
     def _set_up(self) -> None:
-        """Build workload, model, optimizer state and input queue, and go on from a checkpoint if there is one."""
+        """Build workload, model, optimizer state and input queue, and resume from a checkpoint if there is one."""
         settings, backend, definition = self.settings, self.backend, self.settings.definition
         resume.seed_global_generators(settings.trial_seed, backend.rank)
         limits = settings.version.limits(definition.name, definition.scale)
@@ -128,15 +128,15 @@ class Trial:
         self._keys = seeds.TrialKeys(settings.trial_seed)
         params, model_state = self.workload.init_model_fn(self._keys.model_init)
         params = backend.compile(self.workload, params, settings.compile_policy)
-        # Compiling replaces the loss, too. No function of the submission has been called yet.
-        self.guard.adopt(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
+        # Only now, because compiling replaces the loss. No function of the submission has been called yet.
+        self.guard.seal(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
         dataset = self.workload.dataset(str(settings.data_dir))
         batch_size = self.submission.batch_size(definition.name, settings.version.scored, backend.num_devices)
         point = None if settings.hyperparameters is None else as_hyperparameters(settings.hyperparameters)
         self.calls = SubmissionCalls(self.submission, self.workload, point, backend, self.clock)
         self.training = Training(params, model_state, None)
-        self._spare_collections()
-        self.guard.model_built(lambda: backend.structure(self.training.params, self.training.model_state))
+        self._freeze_garbage_collector()
+        self.guard.model_built(lambda: backend.describe_model(self.training.params, self.training.model_state))
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
         self.queue = self.workload.input_queue(str(settings.data_dir), batch_size)
         self._resources.callback(self.queue.close)
@@ -147,16 +147,16 @@ class Trial:
         self._end_if_breached()
         self.queue.fill()
 
-    def _spare_collections(self) -> None:
-        """Keep modules and model out of garbage collections: they stay, and are most of what each would look at.
+    def _freeze_garbage_collector(self) -> None:
+        """Exclude modules and model from garbage collection: they stay, and scanning them is most of its work.
 
-        Nothing of the submission is among it yet: what that drops later, such as an optimizer's state, is collected.
+        The submission has no objects yet: what it drops later, such as optimizer state, is collected.
         """
         gc.freeze()
         self._resources.callback(gc.unfreeze)
 
     def _definition_for_v05(self) -> WorkloadDefinition:
-        """The workload; in v0.5 its dropout rate was the trial's, which submissions do not pass to `model_fn`."""
+        """The workload. For v0.5 with the trial's dropout rate, which such submissions do not pass to `model_fn`."""
         definition, point = self.settings.definition, self.settings.hyperparameters or {}
         if not self.submission.uses_older_name or definition.dropout is None or "dropout_rate" not in point:
             return definition
@@ -195,14 +195,14 @@ class Trial:
         try:
             calls.update_params(self.training, batch, update_key)
         except spec.TrainingCompleteError:
-            state.training_complete = True  # the call counts as a step, but changes nothing
+            state.training_complete = True  # the call counts as a step but changes nothing
         state.global_step += 1
         max_steps = self.settings.max_global_steps
         state.training_complete |= max_steps is not None and state.global_step >= max_steps
         now = clock.charge_submission()
         if self._first_step:
             self._first_step = False
-            clock.times.first_step += now - self._last_eval_end  # still the time at which the clock started
+            clock.times.first_step += now - self._last_eval_end  # here still the time at which the clock started
         self._show_times(now)
         due, spent, interrupted = self.backend.agree(
             self._evaluation_is_due(now), self._budget_is_spent(), self._signal is not None
@@ -213,7 +213,7 @@ class Trial:
         elif interrupted or state.training_complete:
             self._save_checkpoint()
         if interrupted:
-            raise TrialEnd(Status.INTERRUPTED, "Stopped by a signal; the next call goes on from here.")
+            raise TrialEnd(Status.INTERRUPTED, "Stopped by a signal; the same command resumes it.")
         if self.progress.due(now):
             self.progress.step(state.global_step, clock.times, self._next_evaluation_sec(clock.now()))
 
@@ -225,7 +225,7 @@ class Trial:
             return True
         if settings.eval_every_steps is not None:
             return state.global_step % settings.eval_every_steps == 0
-        # The very first step is never followed by an evaluation, however long it compiled.
+        # No evaluation follows the very first step, however long it compiled.
         return state.global_step > 1 and self._next_evaluation_sec(now) <= 0
 
     def _next_evaluation_sec(self, now: float) -> float:
@@ -257,7 +257,7 @@ class Trial:
         del frame
         if self._signal is None:
             self._signal = number
-        elif not self._stops_at_once:  # asked twice: at once, without a checkpoint; asked again, it is at it
+        elif not self._stops_at_once:  # second signal: stop at once, without a checkpoint; later ones change nothing
             self._stops_at_once = True
             raise KeyboardInterrupt
 
@@ -295,7 +295,7 @@ class Trial:
             self.calls.show_evaluation(state.global_step, metrics)
             self._note_goals(metrics)
             self.guard.goals_set(state)
-            self._save_checkpoint()  # before the row: what is in the records can always be gone on from
+            self._save_checkpoint()  # before the row: every recorded evaluation has a checkpoint to resume from
             self.log.evaluation(state, clock.times)
             self.progress.evaluation(state.global_step, metrics, clock.times)
         return metrics
@@ -309,7 +309,7 @@ class Trial:
         self.backend.wait(self.training.params, self.training.model_state, self.training.optimizer_state)
 
     def _evaluate_model(self, key: spec.RandomState) -> dict[str, float]:
-        """The metrics of all splits. Running out of memory is met once, by freeing what can be freed."""
+        """The metrics of all splits. On out-of-memory, free cached memory and retry once."""
         for attempt in range(1, EVALUATION_ATTEMPTS + 1):
             self.backend.release_memory()
             try:
@@ -341,7 +341,7 @@ class Trial:
             raise TrialEnd(Status.RULE_BREACH, "\n".join(["The submission broke the rules:", *breaches]))
 
     def _unless_breached(self, end: TrialEnd) -> TrialEnd:
-        """How the trial ended, unless something comes to light now: both are said then."""
+        """How the trial ended. If a breach is found only now, it ended by that, and the message says both."""
         if end.status is Status.RULE_BREACH:
             return end
         try:

@@ -1,4 +1,4 @@
-"""How one of several processes tells the others, and the one that started them, why it failed: small files."""
+"""Small files by which one of several processes tells the others, and their parent, why it failed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import AlgoperfError
-from algoperf.records.trial_records import STATUS_FILE, Status, read_status, write_json
+from algoperf.records.json_file import write_json
+from algoperf.records.layout import STATUS_FILE
+from algoperf.records.status import Status, read_status
 
 
 def _file(rank: int | str) -> str:
@@ -17,18 +19,18 @@ def _file(rank: int | str) -> str:
 
 
 def clear(directory: Path) -> None:
-    """Forget how processes failed earlier."""
+    """Remove the notes of earlier failures."""
     for failure in directory.glob(_file("*")):
         failure.unlink()
 
 
 def note(directory: Path, rank: int, status: Status, message: str) -> None:
-    """Write down how the trial ended in one of several processes."""
+    """Note how the trial ended in one of several processes."""
     write_json(directory / _file(rank), {"rank": rank, "status": status.label, "message": message})
 
 
 def note_error(directory: Path, rank: int, error: Exception) -> None:
-    """Write down an error that is no way for a trial to end: one of ours, or a crash."""
+    """Note an error that is no regular end of a trial: an error of the harness, or a crash."""
     crashed = not isinstance(error, AlgoperfError)
     message = "".join(traceback.format_exception(error)) if crashed else str(error)
     code = getattr(error, "exit_code", AlgoperfError.exit_code)
@@ -42,7 +44,7 @@ def _failures(directory: Path) -> list[dict[str, Any]]:
 
 
 def of_another_process(directory: Path) -> tuple[Status, str] | None:
-    """The failure of a process other than the first, which explains why the first one lost its connections."""
+    """The failure of a process other than the first; it explains why the first one lost its connections."""
     for failure in _failures(directory):
         if failure["status"] is not None:
             return Status.from_label(failure["status"]), f"In process {failure['rank']}: {failure['message']}"
@@ -50,7 +52,7 @@ def of_another_process(directory: Path) -> tuple[Status, str] | None:
 
 
 def _raise_first(failures: list[dict[str, Any]], explained: bool) -> None:
-    """Raise the first error. A process also crashes because another one is gone: that is no news if `explained`."""
+    """Raise the first error. If `explained`, skip crashes: processes also crash because another one is gone."""
     explained |= any(not failure.get("crashed") for failure in failures)
     for failure in failures:
         if failure["status"] is None and not (failure["crashed"] and explained):
@@ -60,9 +62,9 @@ def _raise_first(failures: list[dict[str, Any]], explained: bool) -> None:
 
 
 def explain_end(directory: Path, exit_codes: list[int]) -> int:
-    """After all processes have gone: the exit code of the trial, whose status is completed.
+    """Complete the status after all processes have ended; returns the exit code of the trial.
 
-    Raises AlgoperfError if that is what stopped a process.
+    Raises AlgoperfError if one stopped a process.
     """
     killed = [(rank, signal.Signals(-code).name) for rank, code in enumerate(exit_codes) if code < 0]
     failures = _failures(directory)
@@ -72,9 +74,9 @@ def explain_end(directory: Path, exit_codes: list[int]) -> int:
     content = read_status(directory)
     if content is None:
         return next((abs(code) for code in exit_codes if code), 0)
-    if killed and not content["finished"]:  # whatever the others say, they say it because of this
+    if killed and not content["finished"]:  # the others failed because of it
         rank, name = killed[0]
-        ended = Status.INTERRUPTED, f"Process {rank} was killed ({name}); the next call goes on from here."
+        ended = Status.INTERRUPTED, f"Process {rank} was killed ({name}); the same command resumes it."
     elif content["status"] != Status.RUNNING.label:
         ended = None
     if ended is None:

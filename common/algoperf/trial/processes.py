@@ -1,26 +1,23 @@
-"""Several processes of one trial on one machine: started as torchrun would, watched, and ended together.
+"""Starts several processes of one trial on one machine as torchrun would, watches them, and ends them together.
 
-torchrun itself prints tracebacks of its own when a process fails, knows nothing of messages for users, and leaves
-its processes behind when it is killed. Processes that a torchrun of the user's own started work too.
+torchrun itself adds its own traceback when a process fails, and leaves its processes running when it is killed. Users
+may still start a trial with their own torchrun.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from types import FrameType
 
-from algoperf.system import usable_cores
+from algoperf.system import follow, usable_cores
 
 _PARENT = "ALGOPERF_PARENT_PROCESS"
 _POLL_SEC = 0.05
-_PR_SET_PDEATHSIG = 1
 
 
 def is_member() -> bool:
@@ -29,23 +26,15 @@ def is_member() -> bool:
 
 
 def die_with_parent() -> None:
-    """Let the kernel kill this process when the one that started it by `run` is gone, however it went."""
+    """Have the kernel kill this process when the one that started it by `run` ends, for whatever reason."""
     follow(int(os.environ[_PARENT]))
 
 
-def follow(parent: int) -> None:
-    """Let the kernel kill this process when its parent, process `parent`, is gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("The process that started this one is gone.")
-
-
 def run(command: list[str], num_processes: int, grace_sec: float = 30.0) -> list[int]:
-    """Run `command` in so many processes; returns their exit codes, negative numbers of signals as usual.
+    """Run `command` in `num_processes` processes; returns their exit codes, or negative signal numbers.
 
-    SIGTERM and SIGINT are passed on, each as often as it comes. When one process has ended, the others have
-    `grace_sec` to notice that it is gone; then they are killed.
+    Every SIGTERM and SIGINT is passed on. When one process has ended, the others have `grace_sec` seconds to end too;
+    then they are killed.
     """
     port = _free_port()
     processes = [
@@ -85,7 +74,7 @@ def _wait(processes: list[subprocess.Popen[bytes]], grace_sec: float) -> list[in
 
 
 def _environment(rank: int, num_processes: int, port: int) -> dict[str, str]:
-    """What torchrun sets and `torch.distributed` reads."""
+    """The variables that torchrun sets and `torch.distributed` reads."""
     threads = max(1, usable_cores() // num_processes)
     return {
         "OMP_NUM_THREADS": str(threads),

@@ -1,4 +1,4 @@
-"""Tells the user how a trial stands: a live line on a terminal, plain lines elsewhere."""
+"""Shows the user the state of a trial: a live line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.trial.clock import Times
 from algoperf.trial.settings import TrialSettings
 
@@ -15,20 +15,20 @@ _PLAIN_PERIOD_SEC = 10.0
 
 
 class Display(Protocol):
-    """Where lines go."""
+    """Where progress is shown."""
 
     period_sec: float
 
     def live(self, text: str) -> None:
-        """Show the present state."""
+        """Show the current state."""
         ...
 
     def line(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a permanent line."""
         ...
 
     def close(self) -> None:
-        """Take the live line away."""
+        """Remove the live line."""
         ...
 
 
@@ -49,11 +49,11 @@ class PlainDisplay:
         print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Nothing to take away."""
+        """There is no live line."""
 
 
 class TerminalDisplay:
-    """One line that is redrawn, below the lines that stay."""
+    """One line that is redrawn below the permanent lines."""
 
     period_sec = _TERMINAL_PERIOD_SEC
 
@@ -89,7 +89,7 @@ class SilentDisplay:
         """Say nothing."""
 
     def close(self) -> None:
-        """Nothing to take away."""
+        """There is no live line."""
 
 
 def make_display(rank: int) -> Display:
@@ -100,9 +100,9 @@ def make_display(rank: int) -> Display:
 
 
 class Progress:
-    """Puts the state of a trial into words.
+    """Describes the state of a trial.
 
-    The rate of steps is taken over submission time, so evaluations do not blur it.
+    Steps per second are per second of submission time, so that evaluations do not distort them.
     """
 
     def __init__(self, settings: TrialSettings, display: Display) -> None:
@@ -118,14 +118,14 @@ class Progress:
         self._display.line(f"{settings.submission} on {what}: {self._metric} {self._goal}")
 
     def due(self, now: float) -> bool:
-        """Whether it is time to show the state again; cheap, asked at every step."""
+        """Whether it is time to show the state again. Cheap: the loop asks at every step."""
         if now < self._next_due:
             return False
         self._next_due = now + self._display.period_sec
         return True
 
     def step(self, global_step: int, times: Times, next_evaluation_sec: float) -> None:
-        """Show the present state."""
+        """Show the current state."""
         steps, seconds = global_step - self._rate_mark[0], times.submission - self._rate_mark[1]
         rate = steps / seconds if seconds > 0 else 0.0
         self._rate_mark = (global_step, times.submission)
@@ -153,6 +153,6 @@ class Progress:
         self._display.line(text)
 
     def end(self, status: Status, message: str) -> None:
-        """Print how the trial ended, and stop showing its state."""
+        """Remove the live line and print how the trial ended."""
         self._display.close()
         self._display.line(f"{status.label}: {message}")

@@ -1,48 +1,22 @@
-"""What a trial puts into a checkpoint, and how it goes on from one."""
+"""Saves the state of a trial in a checkpoint, and restores it."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from algoperf import seeds
-from algoperf.checkpoint import files as checkpoint
-from algoperf.data.batches.queue import InputQueue
+from algoperf import checkpoint, seeds
 from algoperf.frameworks.backend import Backend
-from algoperf.trial.calls import Training
-from algoperf.trial.clock import Times
-
-
-@dataclass
-class TrialState:
-    """What the timed loop itself keeps: plain data."""
-
-    global_step: int = 0
-    validation_goal_reached: bool = False
-    test_goal_reached: bool = False
-    training_complete: bool = False
-    target_reached_at: dict[str, float] | None = None
-    eval_results: list[tuple[int, dict[str, float]]] = field(default_factory=list)
-    preemption_count: int = 0
-
-
-@dataclass
-class Snapshot:
-    """The complete state of a trial between two steps."""
-
-    training: Training
-    state: TrialState
-    times: Times
-    queue: InputQueue
+from algoperf.trial.state import Snapshot
 
 
 def seed_global_generators(trial_seed: int, rank: int) -> None:
-    """Submissions that draw from Python's or NumPy's global generator are reproducible too."""
+    """Seed Python's and NumPy's global generators, so that submissions that draw from them are reproducible."""
     random.seed(seeds.derive(trial_seed, "python", rank))
     np.random.seed(seeds.derive(trial_seed, "numpy", rank))
 
@@ -54,7 +28,7 @@ def save(
     backend: Backend,
     keep: checkpoint.Keep,
 ) -> None:
-    """Write a checkpoint; all processes call this together."""
+    """Write a checkpoint. All processes must call this together."""
     training = snapshot.training
     backend.synchronise_model(training.params, training.model_state)
     content = checkpoint.State(
@@ -71,7 +45,7 @@ def save(
 
 
 def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], backend: Backend) -> None:
-    """Put the state of a checkpoint into a freshly set up trial.
+    """Load the state of a checkpoint into a newly set up trial.
 
     Raises CheckpointMismatch if other code or settings wrote it.
     """
@@ -82,7 +56,7 @@ def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], back
     process = {"optimizer_state": training.optimizer_state, "random": _random_state(backend)}
     state = checkpoint.State(bare, training.model_state, process, {})
     checkpoint.restore(path, state, backend)
-    if bare is training.params:  # a wrapped module was filled in place instead
+    if bare is training.params:  # a wrapped module was filled in place
         training.params = state.params
     training.model_state = state.model_state
     training.optimizer_state = state.process["optimizer_state"]

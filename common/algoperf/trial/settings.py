@@ -1,4 +1,4 @@
-"""What identifies a trial and limits it. Known before a framework is imported."""
+"""What identifies and limits a trial. It is known before a framework is imported."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from algoperf import seeds
-from algoperf.checkpoint.files import Keep
+from algoperf.checkpoint import Keep
 from algoperf.records.environment import python_hash
-from algoperf.records.trial_records import trial_dir
+from algoperf.records.layout import trial_dir
 from algoperf.submission.loading import submission_hashes, submission_name
-from algoperf.tuning.points import SearchSpace
+from algoperf.tuning.ruleset import Ruleset
+from algoperf.tuning.search_space import SearchSpace
 from algoperf.versions import Version
 from algoperf.workload.definition import Framework, WorkloadDefinition
 
-Ruleset = Literal["external", "self"]
-RULESETS: tuple[Ruleset, ...] = ("external", "self")
 CompilePolicy = Literal["auto", "on", "off"]
 
 
@@ -26,17 +25,17 @@ class TrialSettings:
     """One trial: which workload, which submission, which point, within which limits.
 
     Attributes:
-      definition: the workload at the scale of the trial.
+      definition: the workload at the trial's scale.
       version: the benchmark version whose limits apply.
       submission_file: the submission's Python file.
       study, trial: the trial's place in the tuning ruleset; `seed` is the user's.
       hyperparameters: the point of an external tuning trial; None under self-tuning.
-      search_space: what the point was taken from, for the records; it is no part of what identifies the trial.
+      search_space: the space of the point, for the records only: it does not identify the trial.
       data_dir: the workload's preprocessed data; output_dir: root of all run folders.
-      max_global_steps: stop after so many steps; None for no such limit.
-      eval_every_steps: evaluate by steps instead of by time; such runs are not official.
-      skip_evals: never evaluate; the budget still holds.
-      keep_checkpoints: "last", "all", or None for no checkpoints at all.
+      max_global_steps: stop after this many steps; None for no limit.
+      eval_every_steps: evaluate after this many steps instead of by time; such runs are not official.
+      skip_evals: never evaluate; the budget still applies.
+      keep_checkpoints: "last", "all", or None for no checkpoints.
       compile_policy: "auto" compiles as published on GPUs only.
     """
 
@@ -70,7 +69,7 @@ class TrialSettings:
 
     @property
     def trial_seed(self) -> int:
-        """The seed from which all randomness of the trial follows."""
+        """The seed of all randomness in the trial."""
         return seeds.derive(self.version.name, self.submission, self.definition.name, self.study, self.trial, self.seed)
 
     @property
@@ -79,7 +78,7 @@ class TrialSettings:
         return self.version.max_runtime_sec(self.definition.name, self.ruleset, self.definition.scale)
 
     def describe(self) -> dict[str, Any]:
-        """The settings in plain words, as records and fingerprints hold them."""
+        """The settings as plain values, for records and fingerprints."""
         return {
             "workload": self.definition.name,
             "scale": self.definition.scale,

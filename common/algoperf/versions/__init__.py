@@ -1,7 +1,7 @@
 """Versions of the benchmark as data: targets, budgets, evaluation periods, studies, hardware.
 
-Every number that belongs to a version stands in one of the TOML files of this folder and nowhere else.
-Results of different versions are never mixed.
+The TOML files in this folder are the only place for the numbers of a version. Results of different versions are
+never mixed.
 """
 
 from __future__ import annotations

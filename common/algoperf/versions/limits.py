@@ -1,4 +1,4 @@
-"""What a run has to reach, and what it may use for it."""
+"""Targets and budgets of runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Limits:
 
     Attributes:
       metric: plain name of the target metric; logs call it `validation/<metric>` and `test/<metric>`.
-      goal: whether the metric is to fall to the target ("min") or to rise to it ("max").
-      validation_target: the value on the validation split that the score is about.
+      goal: whether the metric must fall to the target ("min") or rise to it ("max").
+      validation_target: the value on the validation split, which counts for the score.
       test_target: the value on the test split that ends a run early; None if the workload has no test split.
       max_runtime_sec: seconds of submission time under external tuning; self-tuning has a multiple of it.
       eval_period_sec: seconds of wall time between the end of an evaluation and the next one.
-      step_hint: number of steps that learning rate schedules may be planned for; it limits nothing.
-      num_validation_examples, num_test_examples: how many examples an evaluation covers; None where the version
-        does not say, or there is no test split.
+      step_hint: number of steps to plan learning rate schedules for; it is not a limit.
+      num_validation_examples, num_test_examples: how many examples an evaluation covers; None if the version does
+        not say, or if there is no test split.
     """
 
     metric: str
@@ -43,7 +43,7 @@ class Limits:
         return self._reached(value, self.validation_target)
 
     def test_reached(self, value: float) -> bool:
-        """The same for the test metric; True whatever the value if there is no test target."""
+        """The same for the test metric; always True if there is no test target."""
         return self.test_target is None or self._reached(value, self.test_target)
 
     def _reached(self, value: float, target: float) -> bool:

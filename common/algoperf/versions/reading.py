@@ -16,14 +16,14 @@ LimitsTable = Mapping[str, Mapping[str, Limits]]
 """Limits by workload, then by scale."""
 
 LIKE = "like"
-"""Key of a table that takes over what another workload has at the same scale."""
+"""Key of a table that inherits from another workload at the same scale."""
 
 NO_TARGET = "none"
-"""How a file says that there is no test target; leaving the key out is an error."""
+"""Value for "no test target"; leaving the key out is an error."""
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """The content of a TOML file. Raises UserError if there is none or it is not TOML."""
+    """The content of a TOML file. Raises UserError if it is missing or not TOML."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -33,7 +33,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 def check_keys(
     where: str, table: Mapping[str, Any], required: set[str], optional: frozenset[str] = frozenset()
 ) -> None:
-    """Raise UserError if `table` has unknown keys or lacks required ones; `where` says file and table."""
+    """Raise UserError if `table` has unknown keys or lacks required ones; `where` names file and table."""
     for key in table:
         if key not in required | optional:
             raise unknown(f"key in {where}:", key, required | optional)
@@ -110,11 +110,10 @@ _OPTIONAL_FIELDS: dict[str, Callable[[str, Any], Any]] = {
 
 
 def read_limits(file: Path, workloads: Mapping[str, Any], known: LimitsTable) -> dict[str, dict[str, Limits]]:
-    """The `[workloads.<name>.<scale>]` tables of a file, on top of those already `known`.
+    """The limits already `known`, plus the `[workloads.<name>.<scale>]` tables of a file.
 
-    A table with the key `like` takes what it does not state itself from the named workload at the same
-    scale, which must be known or stand above it in the file. What is known may be repeated, not changed;
-    optional keys need not be repeated.
+    A table with the key `like` inherits missing keys from the named workload at the same scale, which must be known
+    or come earlier in the file. Known limits may be repeated but not changed; optional keys need not be repeated.
     """
     limits = {name: dict(scales) for name, scales in known.items()}
     for name, scales in workloads.items():
@@ -129,7 +128,7 @@ def read_limits(file: Path, workloads: Mapping[str, Any], known: LimitsTable) ->
 
 
 def _completed(new: Limits, known: Limits) -> Limits:
-    """`new` with the optional values that it does not state."""
+    """`new`, with missing optional values taken from `known`."""
     missing = {key: getattr(known, key) for key in _OPTIONAL_FIELDS if getattr(new, key) is None}
     return dataclasses.replace(new, **missing)
 

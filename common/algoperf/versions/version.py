@@ -14,6 +14,7 @@ from algoperf.errors import UserError, unknown
 from algoperf.versions import reading
 from algoperf.versions.limits import SCALES, Limits
 
+LIMITS_FILE = "limits.toml"  # of a cube outside the repository
 DEFAULT_VERSION = "v0.6"
 _FOLDER = Path(__file__).parent
 _DEVELOPMENT = _FOLDER / "development.toml"
@@ -23,18 +24,18 @@ _HEADER = {"hardware", "num_studies", "num_trials", "self_tuning_budget_factor",
 
 @dataclass(frozen=True)
 class Version:
-    """The rules of one version, as far as they are numbers and names.
+    """The numbers and names of one version.
 
     Attributes:
       name: such as "v0.6".
-      hardware: of official runs, for people.
+      hardware: of official runs, as text.
       num_studies: independent repetitions of every workload.
       num_trials: trials per study under external tuning; self-tuning has one.
-      self_tuning_budget_factor: by which the budget is multiplied under self-tuning.
-      scored: the workloads that make up the score; their number is its denominator.
-      held_out: by scored workload, the variant on which a submission must succeed too (v0.5 only).
-      development: workloads that no version scores: those for trying things out, and added ones.
-      table: limits by workload and scale; use `limits`, which explains what is missing.
+      self_tuning_budget_factor: multiplies the budget under self-tuning.
+      scored: the workloads in the score; their number is its denominator.
+      held_out: by scored workload, the variant on which a submission must also succeed (v0.5 only).
+      development: workloads that no version scores, for experiments or from outside the repository.
+      table: limits by workload and scale; use `limits`, whose error explains what is missing.
     """
 
     name: str
@@ -75,8 +76,8 @@ class Version:
     def with_extra(self, file: Path) -> Version:
         """This version plus the `[workloads.<name>.<scale>]` tables of another TOML file.
 
-        For cubes outside the repository. Names that are new join `development`: they are never scored
-        unless asked for. Limits that exist may be repeated but not changed.
+        For cubes outside the repository. New names are added to `development`, so they are only scored on request.
+        Existing limits may be repeated but not changed.
         """
         content = reading.read_toml(file)
         reading.check_keys(str(file), content, {"workloads"})
@@ -95,7 +96,7 @@ def version_names() -> tuple[str, ...]:
 
 
 def load_version(name: str = DEFAULT_VERSION) -> Version:
-    """A version of the benchmark by name. Raises UserError if there is none of that name."""
+    """A version of the benchmark by name. Raises UserError for an unknown name."""
     if name not in version_names():
         raise unknown("benchmark version", name, version_names())
     return _load(name)
@@ -107,7 +108,7 @@ def _load(name: str) -> Version:
 
 
 def read_version(file: Path) -> Version:
-    """The version in a TOML file, called like the file, without the development workloads."""
+    """The version in a TOML file, named after the file, without the development workloads."""
     content = reading.read_toml(file)
     reading.check_keys(str(file), content, _HEADER, frozenset({"held_out"}))
     tables = reading.table(f"{file}: [workloads]", content["workloads"])
@@ -144,7 +145,13 @@ def _frozen(limits: Mapping[str, Mapping[str, Limits]]) -> reading.LimitsTable:
 
 
 def _elsewhere(workload: str, asked: Version) -> str:
-    """A remedy that names the versions which do have the workload."""
+    """A remedy that names the versions that have the workload."""
     others = [name for name in version_names() if name != asked.name]
     having = [name for name in others if workload in load_version(name).table]
     return f"Version {' and '.join(having)} has it: --version {having[-1]}." if having else ""
+
+
+def with_cube_limits(version: Version, cube: Path) -> Version:
+    """The version, plus the limits in the cube's `limits.toml`, if it exists."""
+    file = cube / LIMITS_FILE
+    return version.with_extra(file) if file.is_file() else version

@@ -13,7 +13,7 @@ from algoperf import seeds, spec
 from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Batch, OpenDataset, Shard, Split
 from algoperf.errors import AlgoperfError, DataError
-from algoperf.integrity.guard import refuse_submission
+from algoperf.integrity.audit import refuse_submission
 from algoperf.versions import Limits
 from algoperf.workload.definition import Framework, WorkloadDefinition
 

@@ -15,6 +15,7 @@ from algoperf.spec import ParameterType
 _TORCH_ATTENTION = (
     ("bias", ParameterType.ATTENTION_BIAS),
     ("in_proj", ParameterType.ATTENTION_QKV),
+    ("qkv", ParameterType.ATTENTION_QKV),  # not among the rules of v0.6, which refuse finewebedu_lm's names
     ("kv_proj", ParameterType.ATTENTION_KV),
     ("k_proj", ParameterType.ATTENTION_K),
     ("key", ParameterType.ATTENTION_K),

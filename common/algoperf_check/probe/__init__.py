@@ -1,7 +1,7 @@
-"""The part of `algoperf check` that runs a submission: on tiny workloads, in processes of their own, one per core.
+"""The part of `algoperf check` that runs a submission: on tiny workloads, in separate processes, one per core.
 
-The processes have a time limit and, where the system allows it, no network. What they find is written down as they go,
-so that a submission which crashes, hangs or exits is a finding like any other.
+The processes have a time limit and, if the system allows it, no network. They write findings to a file at once, so a
+submission that crashes, hangs or exits is a finding like any other.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _SHOWN_LINES = 5
 
 
 def run(request: CheckRequest, tasks: Sequence[str] | None = None, limit_sec: float = LIMIT_SEC) -> list[Finding]:
-    """Try a submission, and say what of it breaks rules 13 to 16.
+    """Run a submission on tiny workloads, and return its breaches of rules 13 to 16.
 
     Args:
       request: what to check.
-      tasks: the tiny workloads to try it on; None for all.
-      limit_sec: how long one stage, such as a trial on one tiny workload, may take.
+      tasks: names of the tiny workloads to run; None for all.
+      limit_sec: time limit of one stage, such as a trial on one tiny workload.
     """
     wanted = [tiny.task for tiny in TINIES if tasks is None or tiny.task in tasks]
     num_processes = min(len(wanted), usable_cores())
@@ -60,7 +60,7 @@ def run(request: CheckRequest, tasks: Sequence[str] | None = None, limit_sec: fl
 def _in_process(
     request: CheckRequest, tasks: Sequence[str], folder: Path, claims: Path, limit_sec: float
 ) -> tuple[list[float], list[Finding]]:
-    """Bytes of state per parameter on the tasks that one process has tried, and what it found."""
+    """Run one process; returns the bytes of state per parameter on its tasks, and its findings."""
     folder.mkdir()
     asked, told, output = folder / "request.json", folder / "events.jsonl", folder / "output.txt"
     content = {
@@ -88,7 +88,7 @@ def _in_process(
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """CPU only, one thread. What JAX compiles runs six times: it hardly optimises, and keeps it for the next trial."""
+    """CPU only, one thread. JAX optimises little, as code runs six times, and caches it for the next trial."""
     return {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
@@ -102,7 +102,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _without_network() -> list[str]:
-    """The command that takes the network away, where users may do that."""
+    """A command prefix that removes the network; empty if this user may not do that."""
     command = ["unshare", "--map-root-user", "--net"]
     if shutil.which("unshare") is None:
         return []
@@ -110,7 +110,7 @@ def _without_network() -> list[str]:
 
 
 def _wait(process: subprocess.Popen[bytes], told: Path, limit_sec: float) -> bool:
-    """Wait while stages begin in time; end the whole session otherwise, and return False."""
+    """Wait for the session to end, and return True. If a stage takes too long, end the session and return False."""
     size, begun = 0, time.monotonic()
     try:
         while process.poll() is None:
@@ -125,7 +125,7 @@ def _wait(process: subprocess.Popen[bytes], told: Path, limit_sec: float) -> boo
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of the session running."""
+    """Kill all processes of the session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

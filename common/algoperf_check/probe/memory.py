@@ -1,7 +1,7 @@
-"""Whether a submission's state fits into the devices: an estimate, in proportion to what tiny workloads need.
+"""Estimates whether a submission's state fits into the devices, scaled up from the tiny workloads.
 
-Parameters, gradients and optimizer state are counted, in float32 on every device; activations, copies of the state that
-an update makes, and states that grow faster than the parameters are not.
+It counts parameters, gradients and optimizer state, in float32 on every device. It ignores activations, copies of the
+state during an update, and states that grow faster than the parameters.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _LITTLE_ROOM = 0.8
 
 
 def device_bytes(version: Version) -> float:
-    """Memory of one device of the version's hardware."""
+    """Memory of one device of the version's hardware, in bytes."""
     return float(re.findall(r"(\d+) GB", version.hardware)[-1]) * 1e9
 
 
 def num_devices(version: Version) -> int:
-    """Devices of the version's hardware."""
+    """Number of devices of the version's hardware."""
     return int(version.hardware.split("x")[0])
 
 
@@ -36,7 +36,7 @@ def estimate(num_parameters: int, state_bytes_per_parameter: float) -> float:
 
 
 def findings(version: Version, state_bytes_per_parameter: float) -> Iterator[Finding]:
-    """What does not fit, or hardly, by scored workload."""
+    """Findings for each scored workload where the state does not fit, or barely fits."""
     available = device_bytes(version)
     for workload in version.scored:
         needed = estimate(PARAMETER_COUNTS[workload], state_bytes_per_parameter)

@@ -1,4 +1,4 @@
-"""The rules that can be seen only while a submission runs: sections 13 to 16 of `docs/rules.md`."""
+"""The rules whose breaches only show while a submission runs: sections 13 to 16 of `docs/rules.md`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from algoperf_check.findings import Level, Rule
 
 _Row = tuple[str, Level, str, str]
-"""Number, level, title, remedy. Why is the section's."""
+"""Number, level, title, remedy. The reason is given per section."""
 
 _INTERFACE = "The harness calls the functions of the API by their signatures, on every workload, unattended."
 _OBJECTS = "Model and records are the harness's; a submission changes the values of parameters and nothing else."

@@ -1,4 +1,4 @@
-"""The probe's own process: loads a submission and tries it. Writes what it does and finds to a file, line by line."""
+"""The process of the probe: loads a submission, runs it, and writes progress and findings to a file, line by line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ import numpy as np
 
 from algoperf import seeds
 from algoperf.errors import AlgoperfError, UserError
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import SEARCH_SPACE_FILE, SUBMISSION_PACKAGE, Submission, submission_file
-from algoperf.trial import processes as process_group
-from algoperf.tuning import points as tuning
+from algoperf.system import follow
+from algoperf.tuning.points import trial_point
+from algoperf.tuning.search_space import load_search_space
 from algoperf.versions import load_version
 from algoperf_check.probe import memory, trials
 from algoperf_check.probe.tiny import TINIES, Tiny
@@ -39,14 +40,14 @@ _PREPARE = (
     "optimizer_state", "eval_results", "global_step", "rng",
 )  # fmt: skip
 KEYWORDS = {"update_params": (*_PREPARE, "batch"), "prepare_for_eval": _PREPARE}
-# How far two runs may be apart, in units of how far training went.
+# Allowed distance between two runs, relative to the distance that training covered.
 SAME, SAME_BUT_FOR_ORDER = 1e-5, 1e-2
-_ROUNDING = 1e-5  # of the parameters themselves: below that, going somewhere is rounding
+_ROUNDING = 1e-5  # relative to the parameters; smaller changes are rounding errors
 _RULE_OF_STATUS = {Status.NAN: "14.2", Status.RULE_BREACH: "14.4"}
 
 
 class Session:
-    """One process of a probe: tries the tasks that no other process of the probe has begun.
+    """One process of a probe: runs the tasks that no other process of the probe has claimed.
 
     `say` takes `("doing", text)`, `("finding", rule, text)` and `("state", bytes per parameter)`.
     """
@@ -59,7 +60,7 @@ class Session:
         self._submission = Path(request["submission"])
 
     def run(self) -> None:
-        """Try everything, and say what is found."""
+        """Run everything and report findings."""
         self._say("doing", "loading the submission")
         from algoperf.frameworks import load_backend
 
@@ -87,7 +88,7 @@ class Session:
                 self._say("finding", rule, f"On tiny {tiny.task} ({tiny.loss_type.name}): {what}")
 
     def _claims(self, task: str) -> bool:
-        """Whether this is the first of the sessions that comes to a task."""
+        """Claim a task; False if another session already has."""
         try:
             os.close(os.open(Path(self._request["claims"], task), os.O_CREAT | os.O_EXCL))
         except FileExistsError:
@@ -98,8 +99,8 @@ class Session:
         if self._request["ruleset"] == "self":
             return None
         file = submission_file(self._submission)
-        return tuning.trial_point(
-            tuning.load_search_space(file.parent / SEARCH_SPACE_FILE),
+        return trial_point(
+            load_search_space(file.parent / SEARCH_SPACE_FILE),
             study=1, trial=1, num_studies=self._version.num_studies, num_trials=self._version.num_trials,
             seed=seeds.derive("probe"),
         )  # fmt: skip
@@ -111,7 +112,7 @@ class Session:
                 submission.batch_size(workload, self._version.scored, devices)
             except UserError as error:
                 yield "13.3", str(error)
-            except Exception as error:  # whatever it raises is what is to be found
+            except Exception as error:  # any exception here is a finding
                 yield "13.3", f"get_batch_size({workload!r}) raised {type(error).__name__}: {error}"
         module = sys.modules[f"{SUBMISSION_PACKAGE}.{submission.file.stem}"]
         if hasattr(module, "get_eval_batch_size"):
@@ -130,13 +131,13 @@ class Session:
         yield from self._under_other_names(plan, tiny, outcome)
 
     def _trial(self, plan: Plan, tiny: Tiny, names: Any, folder: str, doing: str) -> Iterator[tuple[str, str]] | Any:
-        """Run a trial; yields what it shows, and returns its outcome if it came to its end."""
+        """Run a trial. Yields findings, and returns the outcome if the trial was completed."""
         self._say("doing", f"{doing} on tiny {tiny.task}")
         try:
             outcome = trials.run(plan, tiny, names, self._root / tiny.task / folder)
         except UserError:
             raise
-        except Exception as error:  # a state that our own code cannot take
+        except Exception as error:  # a state that our own code cannot handle
             yield "15.2", f"{type(error).__name__}: {error}"
             return None
         if names == "plain":
@@ -177,7 +178,7 @@ class Session:
     def _unless_random(
         self, plan: Plan, tiny: Tiny, base: Outcome, rule: str, when: str, distance: float
     ) -> Iterator[tuple[str, str]]:
-        """A difference means something only if the same trial again gives the same."""
+        """Report a difference only if repeating the same trial gives the same result."""
         again = yield from self._trial(plan, tiny, "plain", "again", "once more, training")
         if again is not None and _distance(again, base) > SAME:
             yield "15.1", f"two equal trials end {_percent(_distance(again, base))} of their way apart."
@@ -219,7 +220,7 @@ def _plain(path: str) -> str:
 
 
 def _distance(one: Outcome, other: Outcome) -> float:
-    """How far the ends of two trials are apart, in units of how far the second one went."""
+    """Distance between the ends of two trials, relative to the distance that the second one covered."""
     found = {_plain(path): array for path, array in one.end.items()}
     apart = _norm({path: found[path] - array for path, array in other.end.items() if array.dtype.kind == "f"})
     way = _norm({path: array - other.start[path] for path, array in other.end.items() if array.dtype.kind == "f"})
@@ -236,14 +237,14 @@ def _percent(ratio: float) -> str:
 
 
 def main(request_file: str, events_file: str) -> None:
-    """Run the request in a file and append what happens to another."""
+    """Run the request in `request_file` and append events to `events_file`."""
 
     def say(*event: str | float) -> None:
         with open(events_file, "a", encoding="utf-8") as events:
             events.write(json.dumps(event) + "\n")
 
     request = json.loads(Path(request_file).read_text(encoding="utf-8"))
-    process_group.follow(request["parent"])
+    follow(request["parent"])
     with tempfile.TemporaryDirectory(prefix="algoperf_probe_") as root:
         Session(request, say, Path(root)).run()
     say("done")

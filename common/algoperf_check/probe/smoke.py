@@ -14,9 +14,9 @@ from algoperf_check.request import CheckRequest
 
 
 def findings(request: CheckRequest) -> list[Finding]:
-    """Train on every workload at scale mini, data made on the way; what failed, and which targets were missed.
+    """Train on every workload at scale mini, making its data; returns failures and missed targets.
 
-    How it did on each is said as it goes, to standard error.
+    Prints the result for each workload to standard error as it goes.
     """
     assert request.framework is not None
     with tempfile.TemporaryDirectory(prefix="algoperf_smoke_") as root:

@@ -1,8 +1,8 @@
-"""Tiny workloads: ordinary definitions, one per loss type, on data that is made in memory.
+"""Tiny workloads: ordinary definitions, one per loss type, on data in memory.
 
-Together their parameters have all types, and their batches all forms that submissions meet: images, categories,
-tokens, frames with paddings, images as targets. `names` chooses what parameters are called: as usual ("plain"),
-otherwise ("renamed"), otherwise and in the opposite order ("reordered"). Values and randomness are the same.
+Together, their parameters cover all types, and their batches all forms that submissions meet: images, categories,
+tokens, frames with paddings, images as targets. `names` chooses the parameter names: the usual ones ("plain"),
+others ("renamed"), or others in the opposite order ("reordered"). Values and randomness are the same.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Tiny:
     """One tiny workload.
 
     Attributes:
-      task: its name in reports, and that of its model.
-      alias: the scored workload under whose name and targets it runs when names are plain.
+      task: its name in reports, and the name of its model.
+      alias: the scored workload whose name and targets it uses when names are plain.
       loss_type: the loss.
-      make: makes the arrays of so many examples, as they are stored.
-      dropout: default dropout rate; None where the model takes none.
+      make: makes the stored arrays of a number of examples.
+      dropout: default dropout rate; None if the model takes none.
       images: whether inputs are NHWC images.
     """
 
@@ -56,7 +56,7 @@ class Tiny:
     images: bool = False
 
     def definition(self, names: Names) -> WorkloadDefinition:
-        """The workload: under the name of a scored one if names are plain, else under one that says nothing."""
+        """The workload, under the name of a scored one if names are plain, else under a meaningless name."""
         return WorkloadDefinition(
             name=self.alias if names == "plain" else f"w{len(self.task)}{ord(self.task[0])}",
             dataset=_Made(self),
@@ -81,14 +81,14 @@ class Tiny:
 
 
 class _Heads(frozenset[str]):
-    """The names of output layers, whatever is put around them."""
+    """The names of output layers, with any prefix or suffix."""
 
     def __contains__(self, name: object) -> bool:
         return "head" in str(name)
 
 
 class _Store:
-    """What a store offers, in memory."""
+    """A store in memory."""
 
     hash = "made in memory"
 
@@ -96,15 +96,15 @@ class _Store:
         self._splits = splits
 
     def num_examples(self, split: str) -> int:
-        """Examples of a split."""
+        """Number of examples of a split."""
         return len(next(iter(self._splits[split].values())))
 
     def split(self, name: str) -> Arrays:
-        """Its fields."""
+        """The fields of a split."""
         return self._splits[name]
 
     def warm(self) -> None:
-        """It is warm."""
+        """The data is already in memory."""
 
 
 class _Made:
@@ -123,7 +123,7 @@ class _Made:
         """There is nothing to prepare."""
 
     def open(self, data_dir: Path) -> StoredArrays:
-        """The same data at every call."""
+        """Return the same data at every call."""
         del data_dir
         counts = {"train": NUM_EXAMPLES, "validation": NUM_EXAMPLES // 2, "test": NUM_EXAMPLES // 2}
         splits = {
@@ -133,7 +133,7 @@ class _Made:
 
 
 def _finish(rows: Arrays) -> Batch:
-    """Frames and labels go with their paddings, in pairs."""
+    """Pair frames and labels with their paddings."""
     pairs = {name for name in rows if f"{name}_paddings" in rows}
     return {
         name: (value, rows[f"{name}_paddings"]) if name in pairs else value
@@ -195,9 +195,9 @@ TINIES = (
 
 
 def with_limits(version: Version, tiny: Tiny, definition: WorkloadDefinition) -> Version:
-    """The version with limits for a tiny workload: budgets of the scored one, a target that is never reached.
+    """The version with limits for a tiny workload: the budget of the scored one, and an unreachable target.
 
-    The metric is the loss. Under another name the target is a little different.
+    The metric is the loss. Under another name, the target differs slightly.
     """
     scored = version.limits(tiny.alias)
     factor = 1.0 if definition.name == tiny.alias else _OTHER_TARGET_FACTOR

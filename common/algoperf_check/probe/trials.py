@@ -1,4 +1,4 @@
-"""Real trials of a submission on tiny workloads, and what can be seen at its calls."""
+"""Runs real trials of a submission on tiny workloads, and observes its calls."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ import numpy as np
 
 from algoperf.checkpoint.tree import Encoder
 from algoperf.frameworks.backend import Backend
-from algoperf.records.trial_records import Status
+from algoperf.records.status import Status
 from algoperf.submission.loading import SUBMISSION_PACKAGE, Submission, load_submission, submission_file
 from algoperf.trial.log import TrialLog
 from algoperf.trial.loop import Trial, make_guard
 from algoperf.trial.progress import Progress, SilentDisplay
-from algoperf.trial.settings import Ruleset, TrialSettings
+from algoperf.trial.settings import TrialSettings
+from algoperf.tuning.ruleset import Ruleset
 from algoperf.versions import Version
-from algoperf_check.probe.tiny import BATCH_SIZE, Names, Tiny, with_limits
+from algoperf_check.probe.tiny import BATCH_SIZE, Arrays, Names, Tiny, with_limits
 
 NUM_STEPS, EVAL_EVERY_STEPS = 6, 3
 _SEED = 20_260
-Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What all trials of a probe have in common."""
+    """The settings that all trials of a probe share."""
 
     submission: Path
     framework: str
@@ -44,13 +44,13 @@ class Plan:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """How one trial went.
+    """The result of one trial.
 
     Attributes:
       status, message: how it ended.
       start, end: parameters and model state before the first and after the last step, by path.
-      state: arrays of the optimizer state at the end that are not the model's.
-      breaches: `(rule, what)` seen at the calls.
+      state: arrays of the optimizer state at the end, without those of the model.
+      breaches: `(rule, what)` observed at the calls.
     """
 
     status: Status
@@ -62,12 +62,12 @@ class Outcome:
 
     @property
     def completed(self) -> bool:
-        """Whether all steps were made, or as many as the submission wanted."""
+        """Whether the trial did all steps, or as many as the submission wanted."""
         return self.status in (Status.MAX_STEPS_REACHED, Status.TRAINING_COMPLETE)
 
 
 class _Settings(TrialSettings):
-    """The same seed whatever the workload is called."""
+    """Settings whose seed does not depend on the workload's name."""
 
     @property
     def trial_seed(self) -> int:
@@ -75,7 +75,7 @@ class _Settings(TrialSettings):
 
 
 class _Ending(SilentDisplay):
-    """Keeps the last line, which says how the trial ended."""
+    """A display that keeps the last line, which says how the trial ended."""
 
     last = ""
 
@@ -131,7 +131,7 @@ def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> Outcome:
 
 
 class _Observer:
-    """Looks at what goes into a submission's functions and at what comes out."""
+    """Observes the arguments and results of a submission's functions."""
 
     def __init__(self, backend: Backend) -> None:
         self.start: Arrays = {}
@@ -140,7 +140,7 @@ class _Observer:
         self._structure: dict[str, str] = {}
 
     def watched(self, submission: Submission) -> Submission:
-        """The submission with its functions under observation, and a small batch size."""
+        """The submission with its functions observed, and a small batch size."""
         prepare = submission.prepare_for_eval
         return dataclasses.replace(
             submission,
@@ -151,7 +151,7 @@ class _Observer:
         )
 
     def arrays(self, training: Any) -> tuple[Arrays, Arrays]:
-        """Arrays of the model, and of the optimizer state where they are others, by path."""
+        """Arrays of the model, and those of the optimizer state that are not the model's, by path."""
         encoder = Encoder(self._backend.codecs)
         bare = self._backend.bare_model(training.params)
         _, model = encoder.tree({"params": bare, "model_state": training.model_state})
@@ -161,7 +161,7 @@ class _Observer:
     def _initialising(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def init_optimizer_state(workload: Any, params: Any, model_state: Any, *rest: Any) -> Any:
-            self._structure = self._backend.structure(params, model_state)
+            self._structure = self._backend.describe_model(params, model_state)
             bare = self._backend.bare_model(params)
             _, model = Encoder(self._backend.codecs).tree({"params": bare, "model_state": model_state})
             self.start = _copies(model)
@@ -184,7 +184,7 @@ class _Observer:
         return update
 
     def _look_at(self, name: str, params: Any, model_state: Any) -> None:
-        found, expected = self._backend.structure(params, model_state), self._structure
+        found, expected = self._backend.describe_model(params, model_state), self._structure
         for part in sorted(found.keys() | expected.keys()):
             was, now = expected.get(part, "nothing"), found.get(part, "nothing")
             if was != now:

@@ -1,4 +1,4 @@
-"""The static half of `algoperf check`: what can be read off a submission's files without importing them."""
+"""The static half of `algoperf check`: reads a submission's files without importing them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from algoperf_check.findings import Finding
 from algoperf_check.request import CheckRequest
 from algoperf_check.static import (
-    batch_size,
+    batch_size_rules,
     calls,
     comparisons,
     environment,
@@ -24,13 +24,13 @@ from algoperf_check.static import (
 from algoperf_check.static.analysis import Analysis
 from algoperf_check.static.source import read_sources
 
-_OF_CODE = (literals, workload_use, comparisons, batch_size, writes, uses, calls, environment)
+_OF_CODE = (literals, workload_use, comparisons, batch_size_rules, writes, uses, calls, environment)
 _OF_FILES = (search_space, requirements, formalities)
 _DEEPEST = 20_000
 
 
 def run(request: CheckRequest) -> list[Finding]:
-    """All findings of the static checks, without repetitions."""
+    """All findings of the static checks, without duplicates."""
     with _deep_recursion():
         sources, findings = read_sources(request.file)
         analysis = Analysis.of(request, sources)
@@ -41,7 +41,7 @@ def run(request: CheckRequest) -> list[Finding]:
 
 @contextlib.contextmanager
 def _deep_recursion() -> Iterator[None]:
-    """Expressions may be nested as deeply as the compiler takes them; walking them takes a few calls per level."""
+    """Raise the recursion limit: the compiler allows deep expressions, and walking takes several calls per level."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, _DEEPEST))
     try:

@@ -1,4 +1,4 @@
-"""What every static check works on."""
+"""The input of every static check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from algoperf_check.static.source import Source
 
 @dataclass(frozen=True)
 class Analysis:
-    """A submission with its names resolved, and what is known of the workloads."""
+    """A submission with resolved names, and facts about the workloads."""
 
     request: CheckRequest
     project: Project
@@ -29,14 +29,14 @@ class Analysis:
 
     @classmethod
     def of(cls, request: CheckRequest, sources: list[Source]) -> Analysis:
-        """Analyse the files that could be read."""
+        """Analyse the readable files."""
         project = Project(request.folder, sources)
         constants = Constants(project)
         batch_code = BatchSizeCode(project)
         return cls(request, project, constants, Names(project, constants, batch_code), batch_code, known_facts())
 
     def within(self, node: ast.AST, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
-        """Nodes of some kinds in an expression, and in what its names are assigned once."""
+        """Nodes of some kinds in an expression, and in the values of its names that are assigned once."""
         pending, seen = [node], set()
         while pending:
             current = pending.pop()
@@ -49,16 +49,16 @@ class Analysis:
             pending += [definition] if definition is not None else [*ast.iter_child_nodes(current)]
 
     def text(self, node: ast.AST) -> str | None:
-        """The value of an expression if it is a constant text."""
+        """The value of an expression if it is a constant string."""
         value = self.constants(node)
         return value if isinstance(value, str) else None
 
     def finding(self, rule: str, node: ast.AST, what: str) -> Finding:
-        """A finding at the place of a node."""
+        """A finding at the position of a node."""
         return self.project.finding(rule, node, what)
 
 
 def shown(node: ast.AST, longest: int = 60) -> str:
-    """The code of a node on one line, in backticks, cut if it is long."""
+    """The code of a node on one line, in backticks, truncated if long."""
     code = " ".join(ast.unparse(node).split())
     return f"`{code if len(code) <= longest else code[: longest - 4] + ' ...'}`"

@@ -1,29 +1,19 @@
-"""Section 3: code that serves `get_batch_size` only, where workload names belong, and what it may do."""
+"""Finds the code that serves `get_batch_size` only: workload names belong there."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from algoperf_check.findings import Finding
-from algoperf_check.static.constants import UNKNOWN
 from algoperf_check.static.project import File, Project
-
-if TYPE_CHECKING:
-    from algoperf_check.static.analysis import Analysis
 
 ROOTS = ("get_batch_size", "get_eval_batch_size")
 _OTHER_FUNCTIONS = ("init_optimizer_state", "update_params", "prepare_for_eval", "data_selection")
-_CHANGING = ("add", "append", "extend", "insert", "setdefault", "update", "__setitem__")
-
-_SETTERS = ("object.__setattr__", "setattr")
-
 _Entity = tuple[File, str]
 
 
 class BatchSizeCode:
-    """Functions and tables of the files' top level that nothing but `get_batch_size` uses."""
+    """Top-level functions and tables that only `get_batch_size` uses."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -48,7 +38,7 @@ class BatchSizeCode:
         return bool(owners) and owners <= self._allowed
 
     def functions(self) -> list[ast.FunctionDef]:
-        """The functions among it."""
+        """The functions of this code."""
         return [
             binding.node
             for file, name in self._allowed
@@ -57,7 +47,7 @@ class BatchSizeCode:
         ]
 
     def tables(self) -> list[ast.expr]:
-        """The values assigned to names among it."""
+        """The values assigned to names in this code."""
         return [
             binding.node
             for file, name in self._allowed
@@ -66,7 +56,7 @@ class BatchSizeCode:
         ]
 
     def _users(self) -> dict[_Entity, list[frozenset[_Entity]]]:
-        """For every entity that is used: whom each use belongs to."""
+        """For every used entity: the owners of each use."""
         users: dict[_Entity, list[frozenset[_Entity]]] = {}
         for node in self._project.nodes(ast.Name, ast.Attribute):
             entity = self._entity(node)
@@ -77,7 +67,7 @@ class BatchSizeCode:
         return users
 
     def _entity(self, node: ast.AST) -> _Entity | None:
-        """The entity that a name, or the attribute of an imported file, refers to."""
+        """The entity that a name, or an attribute of an imported file, refers to."""
         project = self._project
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             for binding in project.bindings(node.value):
@@ -96,7 +86,7 @@ class BatchSizeCode:
         return None
 
     def _owners(self, node: ast.AST) -> frozenset[_Entity]:
-        """The entities whose definition a node is part of."""
+        """The entities whose definition contains a node."""
         file, top = self._project.home(node), node
         for ancestor in self._project.enclosing(node):
             if isinstance(ancestor, ast.Module):
@@ -106,7 +96,7 @@ class BatchSizeCode:
 
 
 def _defined(statement: ast.AST) -> Iterator[str]:
-    """The names that a statement of the top level defines or adds to."""
+    """The names that a top-level statement defines or adds to."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield statement.name
         return
@@ -122,58 +112,3 @@ def _defined(statement: ast.AST) -> Iterator[str]:
         for part in inner.elts if isinstance(inner, (ast.Tuple, ast.List)) else [inner]:
             if isinstance(part, ast.Name):
                 yield part.id
-
-
-def check(analysis: Analysis) -> Iterator[Finding]:
-    """Whether code of `get_batch_size` returns integers only, and leaves nothing behind."""
-    for function in analysis.batch_code.functions():
-        for node in ast.walk(function):
-            yield from _left_behind(analysis, node)
-            if function.name in ROOTS and isinstance(node, ast.Return):
-                yield from _returned(analysis, node)
-    for table in analysis.batch_code.tables():
-        values = analysis.constants(table)
-        for key, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(key, str) and analysis.facts.is_name(key) and not _is_size(value):
-                yield analysis.project.finding("3.1", table, f"The entry for {key!r} is {value!r}.")
-
-
-def _is_size(value: object) -> bool:
-    return value is UNKNOWN or (isinstance(value, int) and not isinstance(value, bool))
-
-
-def _returned(analysis: Analysis, node: ast.Return) -> Iterator[Finding]:
-    value = None if node.value is None else analysis.constants(node.value)
-    if not _is_size(value):
-        yield analysis.project.finding("3.1", node, f"It returns {value!r}.")
-
-
-def _left_behind(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:
-    if isinstance(node, (ast.Global, ast.Nonlocal)):
-        yield analysis.project.finding("3.2", node, f"It assigns to {', '.join(node.names)}, which outlives the call.")
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
-    for target in targets:
-        if isinstance(target, (ast.Attribute, ast.Subscript)) and _outlives(analysis, target.value):
-            what = f"It assigns to {ast.unparse(target)}, which outlives the call."
-            yield analysis.project.finding("3.2", node, what)
-    if isinstance(node, ast.Call) and analysis.names(node.func) in _SETTERS:
-        yield analysis.project.finding("3.2", node, "It sets an attribute, which outlives the call.")
-    elif (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in _CHANGING
-        and _outlives(analysis, node.func.value)
-    ):
-        yield analysis.project.finding(
-            "3.2", node, f"It changes {ast.unparse(node.func.value)}, which outlives the call."
-        )
-
-
-def _outlives(analysis: Analysis, node: ast.AST) -> bool:
-    """Whether an object is not the function's own."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return True
-    bindings = analysis.project.home(node).scopes.of[node].bindings.get(node.id, [])
-    return not bindings or any(binding.kind == "parameter" for binding in bindings)

@@ -1,4 +1,4 @@
-"""Calls that are judged by their arguments: files, hooks, options of compilers, names made at run time.
+"""Checks calls by their arguments: files, hooks, compiler options, names made at run time.
 
 Rules 2.3, 4.5 to 4.7, 7.3, 7.5 and 11.5.
 """
@@ -14,7 +14,7 @@ from algoperf_check.static.names import GETTERS
 from algoperf_check.static.uses import IMPORTERS, below
 
 _METHODS: dict[str, tuple[str, ...]] = {
-    # Methods of paths, whatever the object: their names are used for little else.
+    # Methods of paths, on any object: other classes rarely use these names.
     "2.3": ("read_bytes", "read_text"),
     "11.5": ("write_bytes", "write_text"),
 }
@@ -75,7 +75,7 @@ def _compiler(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
 
 
 def _made_up(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
-    """Names of modules and their members that show at run time only, and functions made from code."""
+    """Names of modules and members that are only known at run time, and functions made from code."""
     function = analysis.names(call.func)
     if function in IMPORTERS and call.args and analysis.text(call.args[0]) is None:
         yield analysis.finding("4.7", call, f"{shown(call)}: which module this is shows at run time only.")

@@ -1,4 +1,4 @@
-"""Comparisons that tell workloads apart by their numbers, shapes or metrics (rules 1.3 to 1.7)."""
+"""Finds comparisons that distinguish workloads by their numbers, shapes or metrics (rules 1.3 to 1.7)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LARGEST_GENERIC = 16
 
 @dataclass(frozen=True)
 class _Question:
-    """Something that is compared with constants, at a place in the code."""
+    """A comparison with constants, at a position in the code."""
 
     node: ast.AST
     sides: tuple[ast.expr, ...]
@@ -96,7 +96,7 @@ def _questions(analysis: Analysis) -> Iterator[_Question]:
 
 
 def _choices(analysis: Analysis) -> Iterator[Finding]:
-    """Choices by a number of the workload without a comparison: an index into constants, or a remainder as a truth."""
+    """Choices by a number of the workload without comparison: an index into constants, or arithmetic as condition."""
     for node in analysis.project.nodes(ast.Subscript, ast.If, ast.IfExp):
         if isinstance(node, ast.Subscript):
             asked = isinstance(analysis.constants(node.value), tuple) and not isinstance(node.slice, ast.Slice)
@@ -109,7 +109,7 @@ def _choices(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _is_choice(analysis: Analysis, call: ast.Call) -> bool:
-    """Whether a number of the workload is turned into text for something else than to be printed."""
+    """Whether a number of the workload is turned into text for a purpose other than printing."""
     around = [part for part in analysis.project.enclosing(call) if isinstance(part, ast.expr)]
     return _is_of_workload(analysis, call.args[0]) and any(
         isinstance(part, (ast.Attribute, ast.Compare, ast.Subscript)) for part in around
@@ -121,7 +121,7 @@ def _is_constant(analysis: Analysis, node: ast.AST) -> bool:
 
 
 def _flat(value: Any) -> Iterator[Any]:
-    """The members of nested collections; of dicts their keys."""
+    """The members of nested collections; for dicts, the keys."""
     if isinstance(value, (tuple, dict)):
         for part in value:
             yield from _flat(part)
@@ -145,7 +145,7 @@ def _numbers(analysis: Analysis, question: _Question, values: list[Any], subject
 
 
 def _is_of_workload(analysis: Analysis, node: ast.expr) -> bool:
-    """Whether an expression depends on numbers of the workload and on nothing else, such as the step."""
+    """Whether an expression depends only on numbers of the workload, not on others such as the step."""
     found = False
     for part in analysis.within(node, ast.Name, ast.Attribute):
         name = analysis.names(part)
@@ -157,7 +157,7 @@ def _is_of_workload(analysis: Analysis, node: ast.expr) -> bool:
 
 
 def _varies(analysis: Analysis, node: ast.Name, name: str | None) -> bool:
-    """Whether a name stands for something else than the workload, a package or a constant."""
+    """Whether a name refers to something other than the workload, a package or a constant."""
     if name is not None and (name == WORKLOAD or not name.startswith("<")):
         return False
     return analysis.constants.definition(node) is None

@@ -18,7 +18,7 @@ class _Unknown:
 
 UNKNOWN: Final = _Unknown()
 _LONGEST = 10_000
-_WIDTH = re.compile(r"%[^a-z%]*\d|{[^}]*:")  # formats that can make texts of any length
+_WIDTH = re.compile(r"%[^a-z%]*\d|{[^}]*:")  # formats that can make strings of any length
 _MOST_BITS = 64
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -48,7 +48,7 @@ class Constants:
         self._active: set[ast.AST] = set()
 
     def __call__(self, node: ast.AST) -> Any:
-        """The value; collections become tuples (dicts stay), whose members may be UNKNOWN. UNKNOWN if there is none."""
+        """The value, or UNKNOWN. Collections become tuples (dicts stay dicts); their members may be UNKNOWN."""
         if node in self._known:
             return self._known[node]
         if node in self._active:
@@ -86,7 +86,7 @@ class Constants:
         return UNKNOWN if value_node is None else self(value_node)
 
     def definition(self, node: ast.AST) -> ast.expr | None:
-        """The expression that a name, or an attribute of a file of the submission, is assigned once."""
+        """The expression assigned to a name, or to an attribute of a file of the submission, if it is assigned once."""
         project = self._project
         if isinstance(node, ast.Name):
             bindings = project.bindings(node)
@@ -106,7 +106,7 @@ class Constants:
         return binding.node if binding.kind == "value" and isinstance(binding.node, ast.expr) else None
 
     def _members(self, bindings: list, node: ast.Attribute) -> list:
-        """Bindings of an attribute of an imported file, or of the class around (`self.NAME`)."""
+        """Bindings of an attribute of an imported file, or of the enclosing class (`self.NAME`)."""
         if len(bindings) != 1:
             return []
         binding = bindings[0]

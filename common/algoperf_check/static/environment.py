@@ -1,4 +1,4 @@
-"""Reads of the environment (rule 8.2). What is written to it is seen by `writes`."""
+"""Finds reads of environment variables (rule 8.2). `writes` finds changes to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MEMBERS_SEEN_ELSEWHERE = ("clear", "get", "pop", "popitem", "setdefault", "upda
 
 
 def check(analysis: Analysis) -> Iterator[Finding]:
-    """Reads of variables that are not the launcher's, and of all variables together."""
+    """Find reads of variables that are not the launcher's, and of all variables at once."""
     for call in analysis.project.calls():
         if analysis.names(call.func) in _READERS:
             yield from _variable(analysis, call, call.args[0] if call.args else call)
@@ -33,7 +33,7 @@ def _variable(analysis: Analysis, node: ast.AST, name: ast.expr) -> Iterator[Fin
 
 
 def _is_looked_into(analysis: Analysis, node: ast.expr) -> bool:
-    """Whether a single variable is asked for, or the name is that of an import or assignment."""
+    """Whether a node only reads a single variable, or is the name in an import or assignment."""
     parent = analysis.project.parent(node)
     if isinstance(node.ctx, ast.Store):  # type: ignore[attr-defined]
         return True

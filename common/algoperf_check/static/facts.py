@@ -1,4 +1,4 @@
-"""What tells workloads apart: their names and numbers, from the version files and the cubes."""
+"""What distinguishes workloads: their names and numbers, from the version files and the cubes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import cube_folders, load_cube
 
 _COUNTS = tuple(name for field in fields(WorkloadDefinition) if (name := field.name).startswith("num_"))
-_FEWEST_DIGITS = 5  # of integers; fractions are rarer, one less will do
+_FEWEST_DIGITS = 5  # of integers; fractions are rarer, so they need one less
 _SMALLEST_DIMENSION = 100
 _NO_FAMILY = {"lm"}
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of all workloads of all versions, variants and scales.
+    """Facts about all workloads of all versions, variants and scales.
 
     Attributes:
       names: of workloads and variants.
-      families: words that tell workloads apart, such as "imagenet" or "conformer".
+      families: words that distinguish workloads, such as "imagenet" or "conformer".
       numbers: counts, targets, budgets, periods, step hints, evaluation batch sizes.
-      dimensions: sizes of models and inputs that are no powers of two.
-      rising_metrics: target metrics that are to rise.
+      dimensions: sizes of models and inputs that are not powers of two.
+      rising_metrics: target metrics that must rise.
       members: public members of `spec.Workload`.
     """
 
@@ -41,7 +41,7 @@ class Facts:
     members: frozenset[str]
 
     def is_name(self, text: str) -> bool:
-        """Whether a text is a workload's name, or the name of a workload's class."""
+        """Whether a string is the name of a workload, or of a workload's class."""
         plain = text.lower().replace("-", "_").replace(" ", "_")
         if plain in self.names:
             return True
@@ -49,11 +49,11 @@ class Facts:
         return joined.endswith("workload") and any(family in joined for family in self.families)
 
     def is_family(self, text: str) -> bool:
-        """Whether a text is a name, or a word of one."""
+        """Whether a string is such a name, or a word of one."""
         return self.is_name(text) or text.lower() in self.families
 
     def tells(self, number: Any) -> bool:
-        """Whether a number is so particular that it names a workload: 1,281,167 does, 50,000 does not."""
+        """Whether a number is so specific that it identifies a workload: 1,281,167 does, 50,000 does not."""
         fewest = _FEWEST_DIGITS - (not isinstance(number, int))
         return is_number(number) and number in self.numbers and _significant_digits(number) >= fewest
 
@@ -72,7 +72,7 @@ def _significant_digits(number: float) -> int:
 
 @functools.cache
 def known_facts() -> Facts:
-    """The facts about all versions in `versions/` and all cubes that are found."""
+    """The facts about all versions in `versions/` and all cubes found."""
     versions = [load_version(name) for name in version_names()]
     cubes = [load_cube(folder) for folder in cube_folders().values()]
     definitions = [definition for cube in cubes for definition in _forms(cube)]

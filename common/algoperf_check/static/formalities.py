@@ -1,4 +1,4 @@
-"""Section 12 and rule 2.2: licence, facts about the submission, data files, copies of others."""
+"""Section 12 and rule 2.2: licence, info file, data files, copies of other submissions."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _facts(analysis: Analysis, info: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _licence(analysis: Analysis, info: dict[str, Any]) -> Iterator[Finding]:
-    """The nearest statement counts: in the folder, the code's header, the info file, then folders above."""
+    """Check the licence. The info file counts first, then the header of the code, then the nearest licence file."""
     request = analysis.request
     said = str(info.get("license") or info.get("licence") or "")
     if said:
@@ -107,7 +107,7 @@ def _licence(analysis: Analysis, info: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _within_repository(folder: Path) -> list[Path]:
-    """The folder, and those above it up to the root of its repository or of its tree of submissions."""
+    """The folder and its parents, up to the root of its repository or of its tree of submissions."""
     places = [folder, *folder.parents]
     repositories = [number for number, place in enumerate(places) if (place / ".git").exists()]
     trees = [number + 1 for number, place in enumerate(places[:-1]) if place.name == "submissions"]
@@ -133,7 +133,7 @@ def _is_binary(file: Path) -> bool:
 
 
 def _copies(folder: Path) -> Iterator[Finding]:
-    """Other submissions of the tree with the same code, whatever their comments, and the same search space."""
+    """Other submissions of the tree with the same code, ignoring comments, and the same search space."""
     root = next((parent for parent in folder.parents if parent.name == "submissions"), SUBMISSIONS)
     own = _fingerprint(folder)
     for other in sorted(path.parent for path in root.rglob("submission.py")):
@@ -142,7 +142,7 @@ def _copies(folder: Path) -> Iterator[Finding]:
 
 
 def _fingerprint(folder: Path) -> str | None:
-    """A hash of the code without comments and layout, and of the search space; None if something cannot be read."""
+    """A hash of the code without comments and layout, and of the search space; None if a file cannot be read."""
     digest = hashlib.sha256()
     try:
         for file in sorted(path for path in folder.rglob("*.py") if is_part(path, folder)):

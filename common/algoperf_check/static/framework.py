@@ -1,4 +1,4 @@
-"""Which framework a submission is written for, by its imports."""
+"""Infers the framework of a submission from its imports."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _HARNESS_PARTS: dict[str, Framework] = {
 
 
 def infer_framework(file: Path, *, required: bool) -> Framework | None:
-    """The one framework that a submission imports: its main file, else all of its files.
+    """The one framework that a submission imports: in its main file, otherwise in all of its files.
 
-    If that is none or both: None, or, if it is required, a UserError. None in any case if a file cannot be read: that
-    will be a finding.
+    If it imports none or both, the result is None, or a UserError if `required`. If a file cannot be read, it is always
+    None, because that will be a finding.
     """
     sources, unreadable = read_sources(file)
     found: set[Framework] = set()

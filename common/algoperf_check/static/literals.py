@@ -1,4 +1,4 @@
-"""Names of workloads in code, tables by workload, and large blocks of data (rules 1.1, 1.9, 1.10, 2.1, 2.4)."""
+"""Finds names of workloads, tables by workload, and large blocks of data (rules 1.1, 1.9, 1.10, 2.1, 2.4)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _is_by_workload(analysis: Analysis, node: ast.expr) -> bool:
-    """Whether keys are names of workloads, or keys or members are numbers that tell workloads apart."""
+    """Whether keys are names of workloads, or keys or members are numbers that identify workloads."""
     assert isinstance(node, _TABLES)
     parts = node.keys if isinstance(node, ast.Dict) else node.elts
     values = [analysis.constants(part) for part in parts if part is not None]
@@ -60,7 +60,7 @@ def _text(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:
 
 
 def _identifiers(analysis: Analysis) -> Iterator[Finding]:
-    """Names in the code with a workload's in them: `wmt_rate`, `dict(wmt=...)`, `Rates.wmt`."""
+    """Identifiers that contain a workload's name: `wmt_rate`, `dict(wmt=...)`, `Rates.wmt`."""
     telling, reported = analysis.facts.families - _COMMON_WORDS, set()
     for node in analysis.project.nodes(*_NAMED):
         name = next((value for field in ("name", "arg", "attr", "id") if (value := getattr(node, field, None))), "")
@@ -80,13 +80,13 @@ def _names_a_workload(analysis: Analysis, node: ast.AST, text: str) -> bool:
 
 
 def _is_text_part(analysis: Analysis, node: ast.AST) -> bool:
-    """Whether a text is part of a longer one whose value is known, too."""
+    """Whether a string is part of a longer one whose value is also known."""
     parent = analysis.project.parent(node)
     return parent is not None and isinstance(parent, _TEXTS) and analysis.text(parent) is not None
 
 
 def _is_asked(analysis: Analysis, node: ast.AST) -> bool:
-    """Whether a text is compared with, or looked for in, another."""
+    """Whether a string is compared with another, or searched for in it."""
     parent = analysis.project.parent(node)
     while isinstance(parent, (ast.Tuple, ast.List, ast.Set)):
         node, parent = parent, analysis.project.parent(parent)
@@ -101,7 +101,7 @@ def _is_asked(analysis: Analysis, node: ast.AST) -> bool:
 
 
 def _documentation(analysis: Analysis) -> set[ast.AST]:
-    """Texts that are statements: docstrings, and text used as a comment."""
+    """Strings that are statements: docstrings, and strings used as comments."""
     return {node.value for node in analysis.project.nodes(ast.Expr) if isinstance(node.value, ast.Constant)}
 
 

@@ -1,4 +1,4 @@
-"""What names and attributes stand for: dotted names of packages, objects of the API, definitions of the submission."""
+"""What names and attributes refer to: dotted names of packages, objects of the API, definitions of the submission."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BY_NAME = {
     "input_queue": INPUT_QUEUE,
     "workload_name": WORKLOAD_NAME,
 }
-# The API passes these by position, so that their parameters may have any name.
+# The API passes these by position, so their parameters may have any name.
 _BY_POSITION: dict[str, tuple[str | None, ...]] = {
     "get_batch_size": (WORKLOAD_NAME,),
     "get_eval_batch_size": (WORKLOAD_NAME,),
@@ -31,7 +31,7 @@ _BY_POSITION: dict[str, tuple[str | None, ...]] = {
     "data_selection": (WORKLOAD, INPUT_QUEUE, None, MODEL, None, HYPERPARAMETERS),
 }
 _KEPT = "workload"
-"""Known by the name of the attribute or key that it is kept under, too."""
+"""Also recognised by the name of the attribute or key that holds it."""
 _PARTS = ("modules", "named_modules", "children", "named_children")
 _ROUNDS = 6
 GETTERS = ("getattr", "object.__getattribute__")
@@ -41,8 +41,8 @@ class Names:
     """Resolves expressions to dotted names.
 
     A name begins with an object of the API (`<workload>.step_hint`), a package (`os.environ`), or a file of the
-    submission (`helper:Muon.step`, where what follows the colon is defined). Where a name has several values, the
-    first that is known counts.
+    submission that defines what follows the colon (`helper:Muon.step`). If a name has several values, the first known
+    one counts.
     """
 
     def __init__(self, project: Project, constants: Constants, batch_code: BatchSizeCode) -> None:
@@ -54,7 +54,7 @@ class Names:
         self._assign_roles()
 
     def __call__(self, node: ast.AST) -> str | None:
-        """The dotted name of an expression; None if it is not known."""
+        """The dotted name of an expression; None if unknown."""
         if node not in self._known:
             if node in self._active:
                 return None
@@ -128,9 +128,9 @@ class Names:
         return role
 
     def _element(self, collection: ast.AST) -> str | None:
-        """What a loop over a collection sees; of interest are parts of the model and of the evaluations."""
+        """The name of a collection's elements, for parts of the model and of the evaluations."""
         if self(collection) == EVAL_RESULTS:
-            return EVAL_RESULTS  # its parts are as much the harness's
+            return EVAL_RESULTS  # its parts also belong to the harness
         if isinstance(collection, (ast.Tuple, ast.List, ast.Set)):
             return next((name for part in collection.elts if (name := self(part)) is not None), None)
         if isinstance(collection, ast.Call) and isinstance(collection.func, ast.Attribute):
@@ -193,7 +193,7 @@ class Names:
         return wrapped if wrapped in self._project.definitions else None
 
     def _returned(self, function: str) -> str | None:
-        """The object of the API that a function of the submission returns, if it does."""
+        """The object of the API that a function of the submission returns, if any."""
         definition = self._project.definitions.get(function)
         if not isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return None
@@ -252,7 +252,7 @@ class Names:
                     self._roles[function, name] = role
 
     def _default(self, function: Function) -> None:
-        """Give parameters the roles of their defaults."""
+        """Assign parameters the roles of their defaults."""
         arguments = function.args
         by_position = [*arguments.posonlyargs, *arguments.args]
         pairs = [*zip(reversed(by_position), reversed(arguments.defaults), strict=False)]
@@ -263,7 +263,7 @@ class Names:
             self._set_role(function, name.arg, self(value))
 
     def _pass_on(self, call: ast.Call) -> None:
-        """Give parameters the roles of what they are called with."""
+        """Assign parameters the roles of the arguments of a call."""
         arguments = [(argument, self(argument)) for argument in (*call.args, *(key.value for key in call.keywords))]
         if not any(role is not None and role.startswith("<") for _, role in arguments):
             return
@@ -278,7 +278,7 @@ class Names:
                 self._set_role(function, keyword.arg, self(keyword.value))
 
     def _callee(self, call: ast.Call) -> tuple[Function | None, int, list[ast.expr]]:
-        """The function of the submission that a call reaches, its bound parameters, and the arguments by position."""
+        """The function of the submission that a call invokes, its bound parameters, and the positional arguments."""
         key, given = self(call.func), call.args
         if key == "functools.partial" and call.args:
             key, given = self(call.args[0]), call.args[1:]
@@ -296,7 +296,7 @@ class Names:
             self._roles.setdefault((function, name), role)
 
     def _keep(self, node: ast.Assign) -> None:
-        """Note objects of the API that are kept as attributes."""
+        """Record objects of the API that are stored as attributes."""
         role = self(node.value)
         for target in node.targets:
             if isinstance(target, ast.Attribute) and role in (WORKLOAD, TRAIN_STATE, EVAL_RESULTS):

@@ -1,4 +1,4 @@
-"""Which packages official runs have, and in which versions."""
+"""The packages and versions of official runs."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import functools
 import importlib.metadata
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
+from algoperf.submission.missing_package import CONSTRAINTS
+
 _HARNESS = "algoperf"
 _EXTRAS = ("", "jax", "pytorch", "data")
 
 
 @functools.cache
 def pins() -> Mapping[str, str]:
-    """Pinned versions by package: those of `constraints.txt`, or, where that is not at hand, what is installed."""
+    """Pinned versions by package, from `constraints.txt`, or, if that is missing, the installed versions."""
     if not CONSTRAINTS.is_file():
         return {name: importlib.metadata.version(name) for name in harness_packages()}
     lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
@@ -28,7 +28,7 @@ def pins() -> Mapping[str, str]:
 
 @functools.cache
 def harness_packages() -> frozenset[str]:
-    """The installed packages that the harness needs, with or without a framework, and what they need."""
+    """The installed packages that the harness needs, with or without a framework, and their dependencies."""
     found: set[str] = set()
     pending = [(_HARNESS, extra) for extra in _EXTRAS]
     while pending:

@@ -1,4 +1,4 @@
-"""All files of a submission together: definitions, imports between the files, and who uses what."""
+"""All files of a submission together: definitions, imports between the files, and uses."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from algoperf_check.rules import RULES
 from algoperf_check.static.scopes import FUNCTIONS, Binding, Function, Scopes
 from algoperf_check.static.source import Source
 
-Node = TypeVar("Node", bound=ast.AST)
+SyntaxNode = TypeVar("SyntaxNode", bound=ast.AST)
 Definition = Function | ast.ClassDef
 
 
 @dataclass(eq=False)
 class File:
-    """One file with its scopes; `nodes` are all nodes of its tree."""
+    """One file with its scopes; `nodes` holds all nodes of its tree."""
 
     source: Source
     scopes: Scopes
@@ -27,7 +27,7 @@ class File:
 
     @property
     def module(self) -> str:
-        """The file's dotted name, counted from the submission's folder."""
+        """The file's dotted name, relative to the submission's folder."""
         return self.source.module
 
 
@@ -35,7 +35,7 @@ class Project:
     """The readable files of a submission.
 
     Attributes:
-      files: the main file first.
+      files: all files, the main file first.
       definitions: functions and classes by `module:qualified.name`.
     """
 
@@ -53,14 +53,14 @@ class Project:
                     self.definitions[self._keys[node]] = node
 
     def home(self, node: ast.AST) -> File:
-        """The file that a node is part of."""
+        """The file that contains a node."""
         return self._home[node]
 
     def key(self, definition: ast.AST) -> str:
         """`module:qualified.name` of a function or class."""
         return self._keys[definition]
 
-    def nodes(self, *kinds: type[Node]) -> Iterator[Node]:
+    def nodes(self, *kinds: type[SyntaxNode]) -> Iterator[SyntaxNode]:
         """All nodes of some kinds, file by file."""
         return (node for file in self.files for node in file.nodes if isinstance(node, kinds))
 
@@ -77,17 +77,17 @@ class Project:
         return self.home(node).scopes.enclosing(node)
 
     def parent(self, node: ast.AST) -> ast.AST | None:
-        """The node around a node."""
+        """The parent of a node."""
         return self.home(node).scopes.parent.get(node)
 
     def bindings(self, node: ast.Name) -> list[Binding]:
-        """What a name refers to at its place."""
+        """The bindings that a name refers to."""
         return self.home(node).scopes.of[node].find(node.id)
 
     def local(self, target: str, level: int, importer: File) -> tuple[File, list[str]] | None:
-        """The file of the submission that an imported dotted name leads to, and what is left of the name.
+        """The file of the submission that an imported dotted name refers to, and the rest of the name.
 
-        Files are known by their place in the folder, and below the names of the folder and of those above it.
+        Files can be imported relative to the folder, or to any of its parents.
         """
         parts = target.split(".") if target else []
         if level:
@@ -111,7 +111,7 @@ class Project:
         return None
 
     def finding(self, rule: str, node: ast.AST, what: str) -> Finding:
-        """A finding at the place of a node."""
+        """A finding at the position of a node."""
         return Finding(RULES[rule], what, self.home(node).source.path.as_posix(), getattr(node, "lineno", None))
 
 

@@ -1,4 +1,4 @@
-"""Section 10: `requirements.txt` against the pins, and imports against both."""
+"""Section 10: compares `requirements.txt` with the pins, and imports with both."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from algoperf.submission.missing_package import REQUIREMENTS_FILE
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
 from algoperf_check.static.analysis import Analysis
 from algoperf_check.static.packages import harness_packages, packages_by_import, pins
 from algoperf_check.static.uses import is_forbidden
 
-REQUIREMENTS_FILE = "requirements.txt"
 _ADDRESS = re.compile(r"(git|hg|svn|bzr)\+|https?://|file:|\.{0,2}/")
 _CONDA = re.compile(r"[\w.-]+=[^=\s]+=\S+")
 _COMMENT = re.compile(r"(?:^|\s)(#.*)$")
@@ -57,7 +57,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _lines(file: Path) -> Iterator[_Line]:
-    """Lines as pip joins them, without comments; a comment above a line counts for it."""
+    """Lines joined as by pip, without comments. A comment above a line belongs to it."""
     text, start, above = "", 1, False
     for number, raw in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         start = start if text else number
@@ -114,7 +114,7 @@ def _version(requirement: Requirement) -> Iterator[tuple[str, str]]:
 
 
 def _imports(analysis: Analysis, provided: set[str]) -> Iterator[Finding]:
-    """Imports of packages that neither the harness nor the requirements bring."""
+    """Imports of packages that neither the harness nor the requirements provide."""
     reported = set()
     for node in analysis.project.nodes(ast.Import, ast.ImportFrom):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -129,7 +129,7 @@ def _imports(analysis: Analysis, provided: set[str]) -> Iterator[Finding]:
 
 
 def _missing(analysis: Analysis, package: str) -> str:
-    """What there is of a package that nothing provides."""
+    """Findings for a package that nothing provides."""
     for place in analysis.request.folder.parents:
         if (place / package).is_dir() or (place / f"{package}.py").is_file():
             return f"{package!r} lies outside the folder, so it is no part of the submission."
@@ -149,5 +149,5 @@ def _is_provided(analysis: Analysis, node: ast.AST, name: str, provided: set[str
 
 
 def _may_fail(analysis: Analysis, node: ast.AST) -> bool:
-    """Whether an import stands in a `try`: the code can do without it."""
+    """Whether an import is inside a `try`, so that the code can do without it."""
     return any(isinstance(part, ast.Try) for part in analysis.project.enclosing(node))

@@ -1,4 +1,4 @@
-"""Which names are bound where in a file, and to what: the part of Python's scoping that the checks need."""
+"""Where a file binds which names, and to what: the part of Python's scoping that the checks need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Kind = Literal["import", "value", "item", "parameter", "definition", "unknown"]
 
 @dataclass(frozen=True, eq=False)
 class Binding:
-    """One way in which a name gets a value.
+    """One binding of a name to a value.
 
     Attributes:
       kind: import: `target` is its dotted name, `level` the number of leading dots. value: `node` is the expression.
@@ -34,8 +34,8 @@ class Scope:
     """The names bound in one module, class or function.
 
     Attributes:
-      outer: scopes of the names that are declared global or nonlocal here.
-      stars: modules, with leading dots, of which everything is imported.
+      outer: scopes of the names declared global or nonlocal here.
+      stars: modules, with leading dots, imported with `*`.
     """
 
     node: ast.AST
@@ -45,7 +45,7 @@ class Scope:
     stars: list[tuple[str, int]] = field(default_factory=list)
 
     def find(self, name: str) -> list[Binding]:
-        """The bindings that a name refers to here; none for builtins. Classes are seen from their own body only."""
+        """The bindings that a name refers to here; none for builtins. Classes are visible in their own body only."""
         scope: Scope | None = self.outer.get(name, self)
         while scope is not None:
             visible = scope is self or not isinstance(scope.node, ast.ClassDef)
@@ -77,7 +77,7 @@ class Scopes(ast.NodeVisitor):
             yield node
 
     def visit(self, node: ast.AST) -> None:
-        """Note scope and parent of a node, and go on to its children."""
+        """Record scope and parent of a node, and visit its children."""
         self.of[node] = self._current
         for child in ast.iter_child_nodes(node):
             self.parent[child] = node
@@ -130,37 +130,37 @@ class Scopes(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        """Afterwards the value is not known."""
+        """Bind the target to an unknown value."""
         self._bind_target(node.target, node.value, "unknown")
         self.generic_visit(node)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
-        """Bind as an assignment does."""
+        """Bind like an assignment."""
         self._bind_target(node.target, node.value)
         self.generic_visit(node)
 
     def visit_For(self, node: ast.For) -> None:
-        """The target stands for each element."""
+        """Bind the target to each element."""
         self._bind_target(node.target, node.iter, "item")
         self.generic_visit(node)
 
     def visit_comprehension(self, node: ast.comprehension) -> None:
-        """As `for`; the target is bound in the function around, which is enough here."""
+        """Bind like `for`, but in the enclosing function, which is enough here."""
         self._bind_target(node.target, node.iter, "item")
         self.generic_visit(node)
 
     def visit_withitem(self, node: ast.withitem) -> None:
-        """What a context manager gives is not known."""
+        """Bind the target to an unknown value."""
         if node.optional_vars is not None:
             self._bind_target(node.optional_vars, node.context_expr, "unknown")
         self.generic_visit(node)
 
     def visit_Global(self, node: ast.Global) -> None:
-        """The names belong to the module."""
+        """Resolve the names in the module."""
         self._current.outer.update(dict.fromkeys(node.names, self.module))
 
     def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
-        """The names belong to the scope around."""
+        """Resolve the names in the enclosing scope."""
         assert self._current.parent is not None
         self._current.outer.update(dict.fromkeys(node.names, self._current.parent))
 
@@ -176,7 +176,7 @@ class Scopes(ast.NodeVisitor):
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
-        """As a function."""
+        """Treat like a function."""
         self.visit(node.args)
         self._enter(node, [node.body])
 
@@ -198,7 +198,7 @@ class Scopes(ast.NodeVisitor):
 
 
 def parameters(function: Function) -> list[str]:
-    """Names of a function's parameters: those by position first, `*args` and `**kwargs` last."""
+    """Names of a function's parameters: positional ones first, `*args` and `**kwargs` last."""
     arguments = function.args
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     return [part.arg for part in (*named, *filter(None, (arguments.vararg, arguments.kwarg)))]

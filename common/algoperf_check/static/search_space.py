@@ -8,7 +8,7 @@ from pathlib import Path
 
 import algoperf.blocks
 from algoperf.errors import UserError
-from algoperf.tuning.points import SearchSpace, load_search_space
+from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf_check.findings import Finding
 from algoperf_check.request import ruleset_folder
 from algoperf_check.rules import RULES
@@ -75,7 +75,7 @@ def _unused_and_missing(analysis: Analysis, keys: list[str], file: Path) -> Iter
 
 
 def _reads(analysis: Analysis) -> Iterator[ast.Attribute]:
-    """Attributes of `hyperparameters` that are read, where the name was not given another value."""
+    """Reads of attributes of `hyperparameters`, unless the name was rebound."""
     for node in analysis.project.nodes(ast.Attribute):
         if analysis.names(node.value) != HYPERPARAMETERS or node.attr in _METHODS or not isinstance(node.ctx, ast.Load):
             continue
@@ -85,7 +85,7 @@ def _reads(analysis: Analysis) -> Iterator[ast.Attribute]:
 
 
 def _asked_for(analysis: Analysis) -> set[str | None]:
-    """Hyperparameters that the code can do without: asked for with `hasattr`, or `getattr` with a default."""
+    """Optional hyperparameters: read with `hasattr`, or with `getattr` and a default."""
     return {
         analysis.text(call.args[1])
         for call in analysis.project.calls()
@@ -96,7 +96,7 @@ def _asked_for(analysis: Analysis) -> set[str | None]:
 
 
 def _mentioned(analysis: Analysis) -> set[str]:
-    """All names and texts of the code and, if it is made of them, of the building blocks."""
+    """All names and strings in the code and, if it imports them, in the building blocks."""
     trees: list[ast.AST] = [file.source.tree for file in analysis.project.files]
     if any(_BLOCKS in ast.unparse(node) for node in analysis.project.nodes(ast.ImportFrom, ast.Import)):
         folder = Path(next(iter(algoperf.blocks.__path__)))
@@ -114,7 +114,7 @@ def _mentioned(analysis: Analysis) -> set[str]:
 
 
 def _under_self_tuning(analysis: Analysis) -> Iterator[Finding]:
-    """Reads of `hyperparameters` by code that never asks whether there are any."""
+    """Reads of `hyperparameters` in code that never tests whether there are any."""
     reads = list(_reads(analysis))
     if reads and not any(_asks_whether_there_are_any(analysis, node) for node in analysis.project.nodes(*_TESTS)):
         yield analysis.finding("9.9", reads[0], f"{shown(reads[0])} is read, but there are none.")

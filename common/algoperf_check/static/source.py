@@ -1,4 +1,4 @@
-"""The Python files of a submission as syntax trees. Nothing of them is imported."""
+"""The Python files of a submission as syntax trees. None of them is imported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from algoperf_check.rules import RULES
 
 @dataclass(frozen=True)
 class Source:
-    """One file that could be read.
+    """One readable file.
 
     Attributes:
       path: relative to the submission's folder.
@@ -27,16 +27,16 @@ class Source:
 
     @property
     def module(self) -> str:
-        """Dotted name, counted from the folder; a package's is that of its `__init__.py`."""
+        """Dotted name relative to the folder; an `__init__.py` has the name of its package."""
         parts = self.path.with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def read_sources(file: Path) -> tuple[list[Source], list[Finding]]:
-    """The files of a submission, its main file first, and what cannot be read.
+    """The files of a submission, its main file first, and findings for unreadable ones.
 
-    A submission that is called `submission.py` owns its folder. Any other is that file and what it imports from
-    beside it.
+    A submission named `submission.py` owns its folder. Any other consists of its file and the files beside it that it
+    imports.
     """
     folder = file.parent
     if file.stem == "submission":
@@ -72,9 +72,9 @@ def _read(files: list[Path], folder: Path) -> tuple[list[Source], list[Finding]]
         path = file.relative_to(folder)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # invalid escapes are no matter of the rules
+                warnings.simplefilter("ignore")  # invalid escapes are not covered by the rules
                 tree = ast.parse(file.read_bytes(), filename=str(path))
-                compile(tree, str(path), "exec", dont_inherit=True)  # finds what only shows in context, runs nothing
+                compile(tree, str(path), "exec", dont_inherit=True)  # finds errors that depend on context; runs nothing
         except SyntaxError as error:
             what = f"{error.msg}; the rest of the file was not checked."
             findings.append(Finding(RULES["12.1"], what, path.as_posix(), error.lineno))

@@ -10,7 +10,7 @@ from algoperf_check.static.analysis import Analysis, shown
 from algoperf_check.static.names import GETTERS
 
 PACKAGES: dict[str, tuple[str, ...]] = {
-    # What a submission may not import. A name stands for all that is below it, too.
+    # What a submission must not import. A name includes everything below it.
     "1.9": ("absl.flags",),
     "5.3": (
         "algoperf.data", "algoperf.datasets", "array_record", "datasets", "grain", "tensorflow_datasets", "tfds",
@@ -37,7 +37,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 FUNCTIONS: dict[str, tuple[str, ...]] = {
-    # What a submission may not call or look at.
+    # What a submission must not call or read.
     "1.9": (
         "gc.get_objects", "gc.get_referents", "gc.get_referrers", "inspect.currentframe", "inspect.getouterframes",
         "inspect.stack", "sys._current_frames", "sys._getframe", "sys.argv", "sys.orig_argv", "traceback.extract_stack",
@@ -117,17 +117,17 @@ def check(analysis: Analysis) -> Iterator[Finding]:
 
 
 def is_listed(name: str) -> bool:
-    """Whether the tables have a name that is used, so that nothing else need be said about it."""
+    """Whether the tables contain a name, so that other checks need not report it."""
     return any(below(name, prefixes) for prefixes in FUNCTIONS.values())
 
 
 def is_forbidden(package: str) -> bool:
-    """Whether a package must not be imported at all."""
+    """Whether a package must never be imported."""
     return any(below(package, prefixes) for prefixes in PACKAGES.values())
 
 
 def below(name: str, prefixes: Iterable[str]) -> str | None:
-    """The prefix that a dotted name equals or lies below."""
+    """The prefix that a dotted name equals or is below."""
     return next((prefix for prefix in prefixes if name == prefix or name.startswith(f"{prefix}.")), None)
 
 
@@ -139,7 +139,7 @@ def _matches(tables: dict[str, tuple[str, ...]], name: str) -> Iterator[tuple[st
 
 
 def _imports(analysis: Analysis) -> Iterator[tuple[ast.AST, str]]:
-    """Dotted names in import statements that lead out of the submission."""
+    """Dotted names in import statements that refer outside the submission."""
     for node in analysis.project.nodes(ast.Import, ast.ImportFrom):
         names = [alias.name for alias in node.names]  # type: ignore[attr-defined]
         level = 0
@@ -152,7 +152,7 @@ def _imports(analysis: Analysis) -> Iterator[tuple[ast.AST, str]]:
 
 
 def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
-    """A name in an expression; of `a.b.c` only the whole."""
+    """Check a name in an expression; for `a.b.c`, only the whole name."""
     name = analysis.names(node)
     if isinstance(node, ast.Call) and analysis.names(node.func) not in (*GETTERS, *IMPORTERS):
         return
@@ -175,7 +175,7 @@ def _use(analysis: Analysis, node: ast.AST, imported: set) -> Iterator[Finding]:
 
 
 def _is_part(analysis: Analysis, node: ast.AST, name: str) -> bool:
-    """Whether a longer name around a name will be looked at, or the name is a bound alias of one that was."""
+    """Whether a longer name that contains this one is checked instead, or this is an alias of a checked name."""
     parent = analysis.project.parent(node)
     if isinstance(parent, ast.Attribute) and analysis.names(parent) is not None:
         return True
@@ -206,7 +206,7 @@ def _of_harness(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Findin
 
 
 def _is_imported_private(analysis: Analysis, node: ast.AST) -> bool:
-    """Whether the import that a name begins with was reported already."""
+    """Whether the import that a name begins with is already reported."""
     root = node
     while isinstance(root, ast.Attribute):
         root = root.value

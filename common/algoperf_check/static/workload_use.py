@@ -1,4 +1,4 @@
-"""What a submission asks of the workload: class and text form, members, splits (rules 1.2, 1.8, 1.9, 4.7, 5.1, 5.2)."""
+"""What a submission uses of the workload: class, repr, members, splits (rules 1.2, 1.8, 1.9, 4.7, 5.1, 5.2)."""
 
 from __future__ import annotations
 

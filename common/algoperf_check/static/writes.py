@@ -1,4 +1,4 @@
-"""Assignments into what is not the submission's own (rules 4.1 to 4.3, 4.6, 7.2, 8.1, 11.3, 11.4)."""
+"""Finds assignments to what is not the submission's own (rules 4.1 to 4.3, 4.6, 7.2, 8.1, 11.3, 11.4)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from algoperf_check.static.names import EVAL_RESULTS, INPUT_QUEUE, MODEL, MODEL_
 from algoperf_check.static.uses import below, is_listed
 
 _BY_OWNER: tuple[tuple[str, str, str], ...] = (
-    # Where something is written, the rule, and what that means.
+    # The owner of the assigned member, the rule, and the owner in words.
     (WORKLOAD, "4.1", "the workload"),
     (TRAIN_STATE, "11.4", "train_state"),
     (EVAL_RESULTS, "11.4", "eval_results"),
@@ -79,7 +79,7 @@ def _writes(analysis: Analysis) -> Iterator[_Write]:
 def _into(analysis: Analysis, write: _Write) -> Iterator[Finding]:
     owner = analysis.names(write.owner)
     if isinstance(write.node, ast.AugAssign) and owner != "os.environ":
-        return  # `x += 1` gives x another value
+        return  # `x += 1` rebinds x
     if owner is None:
         if isinstance(write.node, ast.Call) and (analysis.names(write.node.func) or "").startswith(_PATCHES):
             yield analysis.finding("4.2", write.node, f"{shown(write.node)} replaces what others use.")
@@ -103,7 +103,7 @@ def _into(analysis: Analysis, write: _Write) -> Iterator[Finding]:
 
 def _into_model(analysis: Analysis, write: _Write, owner: str) -> Iterator[Finding]:
     if write.is_item and owner == MODEL:
-        return  # in JAX, the tree of parameters, which is the submission's to make
+        return  # in JAX, the parameter tree, which the submission may build itself
     if write.member == _DROPOUT_RATE and owner == MODEL_PART:
         return
     changes = write.member is None or write.member in _MODEL_BEHAVIOUR
@@ -114,7 +114,7 @@ def _into_model(analysis: Analysis, write: _Write, owner: str) -> Iterator[Findi
 
 
 def _is_foreign(analysis: Analysis, node: ast.expr, owner: str) -> bool:
-    """Whether an object is a module or class of an imported package, not something that was made from one."""
+    """Whether an object is a module or class of an imported package, not an object made from one."""
     if owner.startswith("<") or ":" in owner:
         return False
     root = node

@@ -9,7 +9,7 @@ from typing import Any
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE
-from algoperf.tuning.points import SearchSpace, load_search_space
+from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf_scoring.health.evidence import number
 
 _REL_TOLERANCE = 1e-9  # values pass through a logarithm and through text

@@ -3,8 +3,8 @@
 import honest
 from honest import data_selection, get_batch_size, init_optimizer_state
 
-from algoperf.records.trial_records import Status
-from algoperf.trial.calls import TrialEnd
+from algoperf.records.status import Status
+from algoperf.trial.state import TrialEnd
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 

@@ -1,4 +1,4 @@
-"""Asks its own process to stop, to be gone on with on fresh terms."""
+"""Asks its own process to stop, to be resumed on fresh terms."""
 
 import os
 import signal

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from algoperf import cli
 from algoperf.commands.check_runs import check_runs as command
 from algoperf.errors import ChecksFailed
-from algoperf.tuning.points import load_search_space
+from algoperf.tuning.search_space import load_search_space
 from health_runs import found, summary
 from trial_runs import Run
 

@@ -1,14 +1,14 @@
 """Any state as plain data: a JSON tree and a dictionary of named arrays, and back.
 
-Optimizer states are whatever a submission likes: pytrees, namedtuples, dicts of objects with `state_dict`,
-objects of its own classes, closures that count. The encoder walks such a value and writes down everything that
-is data. The decoder puts the data back into a *template*: the same value freshly made by the submission's own
-`init_optimizer_state`, which supplies what is not data (functions, libraries' objects, devices). No code is
-stored and none is executed on reading, so checkpoints of strangers can be opened.
+A submission may keep any optimizer state: pytrees, namedtuples, dicts of objects with `state_dict`, objects of its own
+classes, closures with counters. The encoder walks such a value and stores all data in it. The decoder loads the data
+into a *template*: the same value, newly made by the submission's own `init_optimizer_state`. The template supplies what
+is not data: functions, objects of libraries, devices. No code is stored, and reading executes none, so that checkpoints
+of strangers can be opened.
 
-Everything that can be shared has a number. What was one object, or one piece of memory, is one again; what was
-not stays apart, even where the template has one object in two places. Sharing is followed from one tree to the
-next of the same encoder or decoder: an optimizer's list of parameters are the model's own again.
+Everything that can be shared has a number. One object, or one piece of memory, is one again after loading; separate
+ones stay separate, even where the template has one object in two places. Trees of the same encoder or decoder share
+numbers: an optimizer's parameters are the model's own again.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from algoperf.checkpoint.tree.leaves import NumpyCodec as NumpyCodec
 
 
 def encode(value: Any, codecs: dict[str, LeafCodec]) -> tuple[Node, Arrays]:
-    """One tree by itself."""
+    """Encode a single tree."""
     return Encoder(codecs).tree(value)
 
 
 def decode(node: Node, arrays: Arrays, template: Any, codecs: dict[str, LeafCodec]) -> Any:
-    """The value of one tree by itself."""
+    """Decode a single tree."""
     return Decoder(codecs).tree(node, arrays, template)

@@ -1,4 +1,4 @@
-"""Puts a state together again from a JSON tree, arrays and a template. See `state_tree`."""
+"""Rebuilds a state from a JSON tree, arrays and a template; see `checkpoint.tree`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ _MISSING = object()
 
 
 class Decoder:
-    """Decodes the trees of one encoder, in the same order. CheckpointMismatch names the place that differs."""
+    """Decodes the trees of one encoder, in the same order.
+
+    Raises CheckpointMismatch, which names the place that differs.
+    """
 
     def __init__(self, codecs: dict[str, LeafCodec]) -> None:
         self._codecs = codecs
         self._arrays: Arrays = {}
         self._made: dict[int, Any] = {}  # number -> value
-        self._filled: dict[int, int] = {}  # address of an allocation -> what was put there, so that it stays
+        self._filled: dict[int, int] = {}  # address of an allocation -> what was put there, to keep it alive
         self._placed: dict[int, list[tuple[Memory, int, str]]] = {}
         self._taken: dict[int, int] = {}  # id of a part of the template -> number of what it has become
         self._kept: list[Any] = []  # ids and addresses must not be used twice
@@ -57,7 +60,7 @@ class Decoder:
 
     @staticmethod
     def _apart(node: Node, template: Any) -> Any:
-        """A template that can be filled without changing what it was used for before."""
+        """A template that can be filled without changing its earlier uses."""
         if "object" in node or "stateful" in node or "generator" in node:
             return copy.deepcopy(template)
         return template  # code, and containers, which are made anew anyway; arrays look at their memory
@@ -96,7 +99,7 @@ class Decoder:
             return codec.decode(self._arrays[node["array"]], node, template)
         owner, begin, end = node["memory"]
         if known is not None and self._filled.setdefault(known.owner, owner) != owner:
-            template = _MISSING  # its memory is something else's now
+            template = _MISSING  # its memory was given to something else
         value = codec.decode(self._arrays[node["array"]], node, template)
         self._check_sharing(owner, Memory(owner, begin, end, None), codec.memory(value), path)
         return value
@@ -140,7 +143,7 @@ class Decoder:
         keys = list(known)
         items: dict[Any, Any] = {}
         if node["kind"] == "builtins.dict":
-            self._made[node.get("number", -1)] = items  # known before it is filled: it may contain itself
+            self._made[node.get("number", -1)] = items  # registered before it is filled: it may contain itself
         for index, (key_node, item) in enumerate(node["dict"]):
             key = self._decode(key_node, keys[index] if index < len(keys) else _MISSING, path)
             items[key] = self._decode(item, known.get(key, _MISSING), kinds.join(path, key))
@@ -211,7 +214,7 @@ class Decoder:
         return template
 
     def _own_attributes(self, node: Node, known: dict[str, Any], path: str) -> dict[str, Any]:
-        """An object's attributes, but for code that is made only later: it will be made again."""
+        """An object's attributes, without code that is made only later: it will be made again."""
         nodes = {
             name: item for name, item in node["attributes"].items() if not (_is_code(item) and known.get(name) is None)
         }
@@ -237,7 +240,7 @@ def _is_code(node: Node) -> bool:
 
 
 def load_state(template: Any, state: Any, path: str) -> None:
-    """Let an object take its state, and see to it that it has taken all of it as it was."""
+    """Load an object's state and verify that every value kept its type and device."""
     groups = list(getattr(template, "param_groups", []))
     defaults = getattr(template, "defaults", None)
     known_defaults = dict(defaults) if isinstance(defaults, dict) else {}
@@ -245,10 +248,10 @@ def load_state(template: Any, state: Any, path: str) -> None:
         template.load_state_dict(state)
     except Exception as error:
         raise CheckpointMismatch(f"{path}: {type(template).__name__}.load_state_dict failed: {error}") from error
-    if isinstance(defaults, dict):  # torch.optim gives optimizers of older or own making a default more
+    if isinstance(defaults, dict):  # torch.optim gives older and user-defined optimizers an additional default
         defaults.clear()
         defaults.update(known_defaults)
-    for index, group in enumerate(groups):  # wrapped optimizers and schedulers hold on to these very dicts
+    for index, group in enumerate(groups):  # wrapped optimizers and schedulers keep references to these dicts
         loaded, template.param_groups[index] = template.param_groups[index], group
         if loaded is not group:
             group.clear()
@@ -260,7 +263,7 @@ def load_state(template: Any, state: Any, path: str) -> None:
 
 
 def _put_back(current: Any, wanted: Any, path: str = "") -> str:
-    """Replace what differs in type or device from what was loaded; returns the place of the last such value."""
+    """Replace values whose type or device differs from what was loaded; returns the place of the last one."""
     differing = ""
     for key, item in wanted.items():
         known = current.get(key)

@@ -1,4 +1,4 @@
-"""Takes any state apart: a JSON tree and a dictionary of named arrays. See `state_tree`."""
+"""Turns any state into a JSON tree and a dictionary of named arrays; see `checkpoint.tree`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Encoder:
         self._numbers: dict[int, int] = {}  # id -> number
         self._memory: dict[Any, tuple[int, str]] = {}  # an array's memory and layout -> its number and name
         self._owners: dict[int, int] = {}  # address of an allocation -> number
-        self._kept: list[Any] = []  # temporary objects too: an id must not be used twice
+        self._kept: list[Any] = []  # keeps temporary objects alive: an id must not be used twice
 
     def tree(self, value: Any) -> tuple[Node, Arrays]:
         """The tree of `value`, and its arrays by path."""
@@ -111,7 +111,7 @@ class Encoder:
         return {"dict": pairs, "kind": kinds.type_name(value)}
 
     def _stateful(self, value: Any, state: dict[Any, Any], path: str) -> Node:
-        # Submissions hang attributes of their own on optimizers, which state_dict does not know. A module's
+        # Submissions set attributes of their own on optimizers, which state_dict does not know. A module's
         # own attributes (such as its mode) are the model function's business; hooks are code.
         own = {} if kinds.is_module(value) else kinds.attributes_of(value)
         own = {name: item for name, item in own.items() if name not in state and not name.endswith("_hooks")}

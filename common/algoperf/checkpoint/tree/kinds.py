@@ -21,12 +21,12 @@ import numpy as np
 
 from algoperf import spec
 from algoperf.errors import CheckpointMismatch
+from algoperf.submission.loading import SUBMISSION_PACKAGE
 
-SUBMISSION_PACKAGE = "algoperf_submission"  # where `submission.load_submission` puts the submission's modules
 # Objects of these libraries are machinery (loggers, devices, compiled functions), not state.
 _LIBRARIES = {*sys.stdlib_module_names, "algoperf", "algoperf_check", "jax", "jaxlib", "numpy", "torch"}
 _CODE = (type, types.ModuleType, types.BuiltinFunctionType, spec.Workload, os.PathLike)
-# Values without attributes whose text tells whether they have changed.
+# Values without attributes whose text shows whether they have changed.
 _BY_TEXT = (
     decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.timedelta,
     itertools.count, range, slice, bytearray, np.ndarray,
@@ -53,7 +53,7 @@ def is_namedtuple(value: Any) -> bool:
 
 
 def is_stateful(value: Any) -> bool:
-    """Whether a value gives and takes its state itself, as optimizers and modules of torch do."""
+    """Whether a value has `state_dict` and `load_state_dict`, as optimizers and modules of torch do."""
     methods = (getattr(value, "state_dict", None), getattr(value, "load_state_dict", None))
     return not isinstance(value, type) and all(callable(method) for method in methods)
 
@@ -66,7 +66,7 @@ def is_module(value: Any) -> bool:
 def state_of(value: Any) -> dict[Any, Any] | None:
     """The state of an object with `state_dict`; of a module with the parameters themselves, not copies of them.
 
-    None if the object has none after all: Distributed Shampoo raises NotImplementedError.
+    None if `state_dict` is not implemented: Distributed Shampoo raises NotImplementedError.
     """
     try:
         state: dict[Any, Any] = value.state_dict(keep_vars=True) if is_module(value) else value.state_dict()
@@ -116,12 +116,12 @@ def is_special(name: str) -> bool:
 
 
 def text_of(value: Any) -> str | None:
-    """The text by which a change of a value without attributes shows; None if there is none."""
+    """The text that shows whether a value without attributes has changed; None if there is none."""
     return repr(value) if isinstance(value, _BY_TEXT) else None
 
 
 def cell_contents(function: types.FunctionType) -> dict[str, Any]:
-    """What a closure holds, by name; cells that are still empty are left out."""
+    """The values in a closure by name, without cells that are still empty."""
     contents = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -176,9 +176,9 @@ def restored_mapping(kind: str, items: dict[Any, Any], template: Any, path: str)
 
 
 def known_class(name: str, path: str, base: type = object) -> Any:
-    """A class that a checkpoint names and the template does not show, from the modules that are loaded already.
+    """A class that only the checkpoint names, found in the modules that are already loaded.
 
-    The file may be anybody's, so few classes are found, and they are made without running their code: subclasses
+    The file may come from anybody. So few classes are allowed, and no code of theirs is run to make objects: subclasses
     of `base` if that is given; else dataclasses, and plain classes in the submission's folder.
     """
     found = _loaded_class(name)
@@ -220,7 +220,7 @@ def _is_of_submission(cls: type) -> bool:
 
 
 def enum_member(name: str, member: str, template: Any, path: str) -> Any:
-    """The member of an enumeration that the template shows or that is loaded."""
+    """The member of an enumeration that the template has or that is loaded."""
     cls = type(template) if type_name(template) == name else known_class(name, path, enum.Enum)
     if member not in cls.__members__:
         raise CheckpointMismatch(f"{path} was {name}.{member}, which does not exist now.")

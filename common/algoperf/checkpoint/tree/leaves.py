@@ -1,4 +1,4 @@
-"""Leaves of a state: arrays, and how a framework's own become numpy arrays and back."""
+"""Leaves of a state: arrays, and how a framework's arrays become numpy arrays and back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Memory:
-    """Where the bytes of a mutable array lie: how sharing is recognised.
+    """Where the bytes of a mutable array lie. Equal places mean shared memory.
 
     Attributes:
       owner: address of the whole allocation.
       begin, end: the array's bytes within it; equal if they are not dense.
-      layout: what else two arrays must have in common to be the same array under two names.
+      layout: what else must be equal for two arrays to be the same array under two names.
     """
 
     owner: int
@@ -27,27 +27,27 @@ class Memory:
     layout: Hashable
 
     def overlaps(self, other: Memory) -> bool:
-        """Whether the two certainly have bytes of one allocation in common."""
+        """Whether the two certainly share bytes of one allocation."""
         return max(self.begin, other.begin) < min(self.end, other.end)
 
 
 class LeafCodec(Protocol):
-    """How a framework's own arrays and generators become numpy arrays, and back."""
+    """Converts a framework's arrays and generators to numpy arrays and back."""
 
     def encode(self, value: Any) -> tuple[np.ndarray, dict[str, Any]] | None:
-        """The value as an array and what else is needed to restore it; None if it is not one of its own."""
+        """The value as an array, and what else is needed to restore it; None if it is not the framework's."""
         ...
 
     def decode(self, array: np.ndarray, info: dict[str, Any], template: Any) -> Any:
-        """The value again; copied into `template` where that is possible."""
+        """The restored value; copied into `template` where possible."""
         ...
 
     def memory(self, value: Any) -> Memory | None:
-        """Where a value of its own lies; None if nobody can write to it, or it is not one of its own."""
+        """Where a value lies; None if it cannot be written to or is not the framework's."""
         ...
 
     def share(self, value: Any, info: dict[str, Any]) -> Any:
-        """Another object on the memory of `value`."""
+        """Another object that shares the memory of `value`."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""Training and evaluation batches out of arrays.
+"""Makes training and evaluation batches from arrays.
 
-Every process computes which examples the global batch holds and reads only its own slice of them; so any
-number of processes together see the same global batches.
+Every process computes which examples are in the global batch, and reads only its own slice of them. So the
+global batches do not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from algoperf.errors import UserError
 
 Fields = Mapping[str, np.ndarray]
 Finish = Callable[[dict[str, np.ndarray]], Batch]
-"""Turns raw rows, one array (rows, ...) per field, into a batch; vectorised, row by row independent."""
+"""Turns raw rows, one array (rows, ...) per field, into a batch. Vectorised; rows do not affect each other."""
 
 
 class ArrayTrainingBatches(TrainingBatches):
@@ -57,7 +57,7 @@ class ArrayEvaluationBatches(BatchSequence):
         size = self._slice.stop - self._slice.start
         start = number * self._batch_size + self._slice.start
         real = self._rows[start : start + size]
-        # Padding repeats a real example first and is blanked after: `finish` always sees full, valid rows.
+        # Pad with a real example and blank it afterwards, so that `finish` always gets full, valid rows.
         padded = np.concatenate([real, np.full(size - len(real), self._rows[0])])
         batch = self._finish(_take(self._fields, padded))
         if len(real) < size:
@@ -85,14 +85,14 @@ class StoredDataset:
         self._store.warm()
 
     def _evaluated(self, split: Split, num_examples: int, seed: int) -> np.ndarray:
-        """Rows of the examples that an evaluation counts: a sample for `eval_train`, else the first of the split."""
+        """Rows of the examples to evaluate: a sample for `eval_train`, else the first `num_examples` of the split."""
         available = self.num_examples(split)
         check_num_examples(split, num_examples, available)
         return sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
 
 
 class StoredArrays(StoredDataset):
-    """An `OpenDataset` over a store: all a dataset has to add is how rows become inputs."""
+    """An `OpenDataset` over a store. A dataset only has to add how rows become inputs."""
 
     def __init__(self, store: Store, finish: Finish) -> None:
         super().__init__(store)
@@ -130,7 +130,7 @@ def shard_slice(batch_size: int, shard: Shard) -> slice:
 
 
 def part_size(batch_size: int, num_parts: int, whose: str) -> int:
-    """The size of one of several equal parts of a batch; UserError, speaking of `whose`, if they cannot be equal."""
+    """The size of one of several equal parts of a batch; UserError, naming `whose` parts, if they cannot be equal."""
     if batch_size < 1 or batch_size % num_parts:
         raise UserError(
             f"A batch size of {batch_size} cannot be split among {num_parts} {whose}. Choose a positive "
@@ -140,7 +140,7 @@ def part_size(batch_size: int, num_parts: int, whose: str) -> int:
 
 
 def stored_split(split: Split) -> str:
-    """The split of the store that a split's examples come from."""
+    """The split of the store that holds a split's examples."""
     return "train" if split == "eval_train" else split
 
 

@@ -1,9 +1,9 @@
 """Graphs of different sizes in arrays of one size: the graph tuple, budgets, and greedy batching.
 
-Batches of graphs are made for each device: graphs are taken in their order until the next one would exceed the
-budget of graphs, nodes or edges; the one that did not fit begins the next batch. What is left of the budget is
-filled with padding graphs, so shapes never change. Only the sizes of graphs decide on this, so finding out which
-graphs go where costs cumulative sums; every process does it for all devices, and builds the arrays of its own.
+Each device gets a batch of its own. Graphs are added in order until the next one would exceed the budget of
+graphs, nodes or edges; that one begins the next batch. Padding graphs fill the rest of the budget, so shapes never
+change. Only the sizes of the graphs decide which graph goes where, so this takes a few cumulative sums. Every
+process computes it for all devices and builds the arrays of its own devices only.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 
 
 class GraphsTuple(NamedTuple):
-    """A batch of graphs, nodes and edges of all graphs one after another. The order of fields is the published one.
+    """A batch of graphs, nodes and edges of all graphs concatenated. The fields are in the published order.
 
     Attributes:
       nodes: features (num_nodes, ...).
       edges: features (num_edges, ...).
-      receivers, senders: number of the node in which each edge ends and begins, (num_edges,).
-      globals: features of graphs; batches have none, `{}`.
+      receivers, senders: index of the node at which each edge ends and begins, (num_edges,).
+      globals: features of the graphs; always empty here, `{}`.
       n_node, n_edge: sizes of the graphs, (num_graphs,); they add up to num_nodes and num_edges.
     """
 
@@ -39,7 +39,7 @@ class GraphsTuple(NamedTuple):
 class GraphBudget:
     """The most real graphs, nodes and edges in one device's part of a batch.
 
-    Arrays have room for one graph and one node more: padding always has at least a node of its own.
+    The arrays have room for one more graph and one more node, so padding always has at least one node of its own.
     """
 
     num_graphs: int
@@ -61,7 +61,7 @@ def pack(num_nodes: np.ndarray, num_edges: np.ndarray, budget: GraphBudget, num_
     """Cut a sequence of graphs, given by their sizes (N,), into at most `num_parts` consecutive parts.
 
     Returns the parts' boundaries, int64 (num_parts + 1,): part i holds the graphs from boundary i up to boundary
-    i + 1. Parts that no graph is left for are empty. ValueError if a single graph exceeds the budget.
+    i + 1. If graphs run out, the remaining parts are empty. ValueError if a single graph exceeds the budget.
     """
     node_ends, edge_ends = np.cumsum(num_nodes, dtype=np.int64), np.cumsum(num_edges, dtype=np.int64)
     boundaries = np.full(num_parts + 1, len(num_nodes), np.int64)
@@ -80,9 +80,9 @@ def pack(num_nodes: np.ndarray, num_edges: np.ndarray, budget: GraphBudget, num_
 
 
 def ragged_rows(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The numbers `start, start + 1, ...` of all stretches one after another: int64 (sum of lengths,)."""
+    """The numbers `start, start + 1, ...` of all ranges, concatenated: int64 (sum of lengths,)."""
     ends = np.cumsum(lengths)
-    shifts = starts - ends + lengths  # from the place in the result to the number itself
+    shifts = starts - ends + lengths  # from the position in the result to the number itself
     return np.repeat(shifts, lengths) + np.arange(ends[-1] if len(ends) else 0)
 
 
@@ -94,7 +94,7 @@ class GraphTable:
       node_starts, edge_starts: where each graph's nodes and edges begin, int64 (num_graphs + 1,).
       nodes: features of all nodes, uint8 (N, F).
       edges: features of all edges, each once, uint8 (E, G).
-      ends: both ends of each edge, numbered within their graph, uint16 (E, 2).
+      ends: node indices of both ends of each edge, within their graph, uint16 (E, 2).
     """
 
     node_starts: np.ndarray
@@ -105,7 +105,7 @@ class GraphTable:
 
     @classmethod
     def of(cls, num_nodes: np.ndarray, num_edges: np.ndarray, arrays: Mapping[str, np.ndarray]) -> GraphTable:
-        """The table of graphs of these sizes (num_graphs,); `arrays` holds `nodes`, `edges` and `ends`."""
+        """Make a table of graphs with these sizes (num_graphs,); `arrays` holds `nodes`, `edges` and `ends`."""
         starts = (np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]) for sizes in (num_nodes, num_edges))
         # Views of memory maps cost microseconds each; views of plain arrays do not.
         return cls(*starts, **{name: np.asarray(array) for name, array in arrays.items()})
@@ -121,7 +121,7 @@ class GraphTable:
         return 2 * np.diff(self.edge_starts)
 
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        """The graphs `rows` in flat arrays of their own: numbers of nodes, of edges, and the arrays of `of`."""
+        """Copy the graphs `rows` into new flat arrays: node counts, edge counts, and the arrays that `of` takes."""
         node_starts, edge_starts = self.node_starts[rows], self.edge_starts[rows]
         num_nodes, num_edges = self.node_starts[rows + 1] - node_starts, self.edge_starts[rows + 1] - edge_starts
         of_edges = ragged_rows(edge_starts, num_edges)
@@ -133,11 +133,11 @@ class GraphTable:
         return num_nodes, num_edges, arrays
 
     def batch(self, parts: Sequence[np.ndarray], budget: GraphBudget) -> GraphsTuple:
-        """A padded batch: for each of `parts`, row numbers of its graphs, arrays of one size, one after another.
+        """Make a padded batch from the row numbers of each part's graphs. Parts have equal sizes and are concatenated.
 
-        Every edge appears in both directions: those of a graph as they are stored, then all of them reversed. The
-        first padding graph takes all nodes and edges that are left, the others are empty. Padding is zero; its
-        edges begin and end in the first padding node. Nodes are numbered over all parts.
+        Every edge appears in both directions: first a graph's edges as stored, then all of them reversed. The first
+        padding graph takes all remaining nodes and edges; the other padding graphs are empty. Padding features are
+        zero; padding edges begin and end at the first padding node. Node indices count over all parts.
         """
         count = len(parts)
         batch = GraphsTuple(
@@ -154,7 +154,7 @@ class GraphTable:
         return batch
 
     def _fill(self, batch: GraphsTuple, rows: np.ndarray, budget: GraphBudget, number: int) -> None:
-        """Write one part. Padding of the features is zero already."""
+        """Write one part. The features are zero beforehand, so their padding needs no writing."""
         first_node, first_edge = number * budget.node_slots, number * budget.num_edges
         first_graph = number * budget.graph_slots
         num_nodes, num_edges, arrays = self.take(rows)
@@ -162,7 +162,7 @@ class GraphTable:
         edges_end = first_edge + int(both_ways.sum())
         batch.nodes[first_node:nodes_end] = arrays["nodes"]
 
-        # Each graph's stretch of edges is taken twice, the second time with its ends exchanged.
+        # Take each graph's range of edges twice, the second time with the ends swapped.
         starts = np.repeat(np.cumsum(num_edges) - num_edges, 2)
         of_edges = ragged_rows(starts, both_ways)
         batch.edges[first_edge:edges_end] = arrays["edges"].take(of_edges, axis=0)

@@ -1,4 +1,4 @@
-"""In which order examples are visited: a pure function of seed and position."""
+"""The order in which examples are visited: a pure function of seed and position."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from algoperf.errors import UserError
 
 
 class TrainingOrder:
-    """An endless stream of example indices: one permutation of all examples per epoch, each its own.
+    """An endless stream of example indices: a new permutation of all examples per epoch.
 
-    Any stretch of the stream can be asked for, so resuming means remembering a position.
+    Any range of the stream can be computed directly, so resuming only needs a position.
     """
 
     def __init__(self, num_examples: int, seed: int) -> None:
@@ -42,7 +42,7 @@ class TrainingOrder:
 
 
 def sample(num_examples: int, count: int, seed: int) -> np.ndarray:
-    """`count` different indices below `num_examples`, sorted: int64 (count,)."""
+    """`count` distinct indices below `num_examples`, sorted: int64 (count,)."""
     if not 0 <= count <= num_examples:
         raise UserError(f"Cannot draw {count} different examples from {num_examples}. Ask for {num_examples} at most.")
     return np.sort(keyed_generator("sample", seed).choice(num_examples, count, replace=False, shuffle=False))

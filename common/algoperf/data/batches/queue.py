@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 from algoperf.data.contracts import Batch, PendingBatch, PrefetchedBatches, TrainingBatches
 
-AHEAD = 2  # batches that are made ahead, where workers make them
+AHEAD = 2  # number of batches that workers make ahead
 
 
 class InputQueue(Iterator[Batch]):
     """Endless training batches, placed on the devices. Its whole state is `position`.
 
-    Nothing is made ahead by this thread. Where a dataset has workers, they make the next AHEAD batches, but
-    never while the clock stands still.
+    This thread makes no batches ahead. If a dataset has workers, they make the next AHEAD batches, but only while
+    the clock runs.
     """
 
     def __init__(self, batches: TrainingBatches, place: Callable[[Batch], Batch], position: int = 0) -> None:
@@ -42,13 +42,13 @@ class InputQueue(Iterator[Batch]):
         return self._place(batch)
 
     def fill(self) -> None:
-        """Let workers make the batches of the start, and wait for them: to be called before the clock starts."""
+        """Let workers make the first batches, and wait for them. Call this before the clock starts."""
         self._begin()
         for batch in self._ahead:
             batch.wait()
 
     def close(self) -> None:
-        """Forget the batches that were made ahead."""
+        """Discard the batches that were made ahead."""
         while self._ahead:
             self._ahead.popleft().discard()
         self._next_to_make = self._position
@@ -61,7 +61,7 @@ class InputQueue(Iterator[Batch]):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Around everything that is not on the clock: workers make no progress with training batches."""
+        """Pause the workers' training batches. Wrap everything in this that is not on the clock."""
         if not isinstance(self._batches, PrefetchedBatches):
             yield
             return

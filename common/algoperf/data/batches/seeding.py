@@ -9,7 +9,7 @@ import numpy as np
 
 
 def keyed_generator(*key: str | int) -> np.random.Generator:
-    """A generator of its own for every key, e.g. `keyed_generator("order", seed, epoch)`.
+    """A separate generator for every key, e.g. `keyed_generator("order", seed, epoch)`.
 
     Philox is specified bit by bit and keyed by SHA-256, so the streams are the same on every machine and
     independent of each other, however similar the keys.

@@ -1,4 +1,4 @@
-"""What all sequences of batches have in common: indices and slices, as of a list."""
+"""What all sequences of batches share: indexing and slicing, as for a list."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from algoperf.data.contracts import Batch
 
 
 class BatchSequence(Sequence[Batch]):
-    """A sequence whose batches are made when they are asked for."""
+    """A sequence that makes its batches on access."""
 
     @abc.abstractmethod
     def _batch(self, number: int) -> Batch:
-        """Batch `number`, from 0 to the length."""
+        """Make batch `number`, counted from 0."""
 
     @overload
     def __getitem__(self, index: int) -> Batch: ...

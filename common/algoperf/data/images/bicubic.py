@@ -1,8 +1,8 @@
 """Bicubic resizing to a square: Keys' kernel with a = -0.5, half-pixel centres, no antialiasing, not clipped.
 
-That is what TensorFlow's `tf.image.resize(..., BICUBIC)` does; like there, taps outside the picture have no
-weight and the others of the pixel sum to 1. Columns first meet a sparse product, rows then a banded one in small
-blocks: each has four taps per new pixel, and both run at the speed of the caches.
+That is what TensorFlow's `tf.image.resize(..., BICUBIC)` does; as there, taps outside the picture have no
+weight, and the remaining taps of a pixel sum to 1. A sparse product resizes the columns, then a banded product in
+small blocks the rows. Each has four taps per new pixel, and both run from cache.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from scipy import sparse
 
 _A = -0.5
 _TAPS = np.arange(-1, 3)
-_BLOCK = 8  # new columns per product; small enough that no BLAS splits one among threads, which could round otherwise
+_BLOCK = 8  # new columns per product; so small that no BLAS splits it over threads, which could round differently
 _Bands = tuple[list[int], np.ndarray]
 
 
 @lru_cache(maxsize=2048)
 def weights(num_old: int, num_new: int) -> tuple[np.ndarray, np.ndarray]:
-    """Taps of every new pixel: indices int32 (num_new, 4) and weights float32; those outside have weight 0."""
+    """Taps of every new pixel: indices int32 (num_new, 4) and weights float32. Taps outside have weight 0."""
     centres = (np.arange(num_new) + 0.5) * (num_old / num_new) - 0.5
     first = np.floor(centres)
     offset = (centres - first)[:, np.newaxis]
@@ -54,7 +54,7 @@ def _horizontal(num_old: int, num_new: int, mirrored: bool) -> _Bands:
     first = np.minimum(lowest, num_old - span)
     column = np.arange(num_new)
     block = column // _BLOCK
-    used = value != 0  # a tap outside was moved onto the edge, and must not overwrite what is there
+    used = value != 0  # a tap outside was clamped to the edge, and must not overwrite the tap there
     places = [
         np.broadcast_to(part, index.shape)[used]
         for part in (block[:, np.newaxis], index - first[block, np.newaxis], (column % _BLOCK)[:, np.newaxis])
@@ -68,7 +68,7 @@ def _horizontal(num_old: int, num_new: int, mirrored: bool) -> _Bands:
 
 
 def resize(pixels: np.ndarray, size: int, *, mirrored: bool = False, out: np.ndarray | None = None) -> np.ndarray:
-    """`pixels` (height, width, 3) as float32 (size, size, 3); `mirrored` swaps left and right on the way."""
+    """`pixels` (height, width, 3) as float32 (size, size, 3); `mirrored` also swaps left and right."""
     height, width, channels = pixels.shape
     if out is None:
         out = np.empty((size, size, channels), np.float32)

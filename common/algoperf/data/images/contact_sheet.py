@@ -1,4 +1,4 @@
-"""Batches of pictures, drawn for people."""
+"""Draws batches of pictures, to be looked at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN_SHARE = 0.005  # of a mixed label
 def draw_sheet(inputs: np.ndarray, targets: np.ndarray, mean: Any, stddev: Any) -> Image:
     """Pictures (N, H, W, C) in a grid, each above its class or the shares of its classes.
 
-    `mean` and `stddev` undo the normalisation: of pixels from 0 to 1 or from 0 to 255.
+    `mean` and `stddev` undo the normalisation; they refer to pixels from 0 to 1 or from 0 to 255.
     """
     from PIL import Image, ImageDraw
 

@@ -1,7 +1,7 @@
-"""JPEG bytes: decoded, checked, and made out of the few members of archives that are something else.
+"""Decodes and checks JPEG bytes, and converts the few images in archives that are not JPEGs.
 
-Decoding is libjpeg-turbo's accurate one (integer DCT, smooth chroma upsampling), the same as the reference's.
-Orientation marks are ignored, as they are there.
+Decoding is libjpeg-turbo's accurate mode (integer DCT, smooth chroma upsampling), as in the reference. Orientation
+tags are ignored, also as in the reference.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections.abc import Callable
 import numpy as np
 import simplejpeg
 
-from algoperf.data.images import turbojpeg as turbo
+from algoperf.data.images import turbojpeg
 from algoperf.errors import DataError
 
 Choose = Callable[[int, int], tuple[int, int, int, int]]
-"""From height and width of a picture to top, left, height and width of a part."""
+"""Maps height and width of a picture to top, left, height and width of a part."""
 _REENCODED_QUALITY = 100
-_LOSSY = "premature end"  # what libjpeg says of pixels that are lost; its other remarks concern bytes to be skipped
+_LOSSY = "premature end"  # libjpeg's warning for lost pixels; its other warnings concern bytes that it skips
 
 
 def decode_part(data: bytes, choose: Choose) -> np.ndarray:
-    """The pixels uint8 (height, width, 3) of a part that is chosen when the picture's size is known.
+    """Decode the part that `choose` picks from the picture's size: uint8 (height, width, 3).
 
-    Grey pictures get three equal channels. DataError if bytes are missing or no JPEG.
+    Grey pictures get three equal channels. DataError if bytes are missing or not a JPEG.
     """
-    decoder = turbo.decoder()
+    decoder = turbojpeg.decoder()
     try:
         if decoder is not None:
             return decoder.part(data, *choose(*decoder.size(data)))
@@ -38,7 +38,7 @@ def decode_part(data: bytes, choose: Choose) -> np.ndarray:
 
 
 def _decode(data: bytes) -> np.ndarray:
-    """The whole picture. ValueError if bytes are missing or no JPEG; bytes that can be skipped are no error."""
+    """The whole picture. ValueError if bytes are missing or not a JPEG; skippable bytes are no error."""
     try:
         pixels: np.ndarray = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
     except ValueError as error:
@@ -49,10 +49,10 @@ def _decode(data: bytes) -> np.ndarray:
 
 
 def to_stored(data: bytes) -> tuple[bytes, int, int]:
-    """What a store keeps of an image file, and its height and width.
+    """The bytes that a store keeps for an image file, and the image's height and width.
 
-    A complete RGB or grey JPEG is kept byte by byte. Anything else that is an image (CMYK, PNG) becomes an RGB
-    JPEG of quality 100. DataError if it is incomplete or no image.
+    A complete RGB or grey JPEG is kept unchanged. Any other image (CMYK, PNG) becomes an RGB JPEG of
+    quality 100. DataError if it is incomplete or not an image.
     """
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
@@ -79,6 +79,6 @@ def _reencoded(data: bytes) -> tuple[bytes, int, int]:
 
 
 def encode_rgb(pixels: np.ndarray, *, quality: int) -> bytes:
-    """A JPEG of uint8 (height, width, 3), with chroma at half resolution as cameras and TFDS write it."""
+    """Encode uint8 (height, width, 3) as JPEG, with chroma at half resolution as cameras and TFDS do."""
     encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=quality, colorsubsampling="420")
     return encoded

@@ -1,8 +1,8 @@
 """RandAugment on uint8 images, with the operations and strengths of the JAX reference at level 10 of 10.
 
-The peculiarities are the reference's, published targets rest on them: Solarize inverts everything, and Contrast
-moves away from one constant grey. Distances in pixels are those of images with 224 pixels a side, and shrink
-with the image.
+Two peculiarities of the reference are kept, because published targets depend on them: Solarize inverts everything,
+and Contrast moves away from one constant grey. Distances in pixels are for images of 224 x 224 and scale with the
+image.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Operation = Callable[[np.ndarray, Draws], np.ndarray]
 
 
 def _blend(degenerate: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Away from `degenerate` by the factor 1.9: clipped and truncated."""
+    """Move `image` away from `degenerate` by the factor 1.9, clipped and truncated."""
     base = degenerate.astype(np.float32)
     mixed = image.astype(np.float32)
     mixed -= base
@@ -48,43 +48,43 @@ _SOLARIZE_ADD = np.where(_VALUES < 128, np.minimum(_VALUES + 110, 255), _VALUES)
 
 
 def invert(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """Every value subtracted from 255."""
+    """Subtract every value from 255."""
     return np.subtract(255, image, dtype=np.uint8)
 
 
 def posterize(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """The four high bits."""
+    """Keep the four high bits."""
     return image & np.uint8(0xF0)
 
 
 def solarize_add(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """110 added to what is below 128."""
+    """Add 110 to values below 128."""
     return _lookup(_SOLARIZE_ADD, image)
 
 
 def brightness(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """Away from black."""
+    """Move away from black."""
     return _lookup(_BRIGHTNESS, image)
 
 
 def contrast(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """Away from a constant grey."""
+    """Move away from a constant grey."""
     return _lookup(_CONTRAST, image)
 
 
 def colour(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """Away from the greyscale image."""
+    """Move away from the greyscale image."""
     return _blend(grey(image)[..., np.newaxis], image)
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """uint8 (S, S): weighted sum of the channels."""
+    """Weighted sum of the channels: uint8 (S, S)."""
     scaled: np.ndarray = image.astype(np.float32) @ (_GREY_WEIGHTS * np.float32(255.5 / 255))
     return scaled.astype(np.uint8)
 
 
 def sharpness(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """Away from a smoothed image, whose border pixels are the original ones."""
+    """Move away from a smoothed image, whose border pixels are unchanged."""
     wide = image.astype(np.uint16)
     rows = wide[:-2] + wide[1:-1] + wide[2:]
     total = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] + 4 * wide[1:-1, 1:-1]
@@ -94,7 +94,7 @@ def sharpness(image: np.ndarray, draws: Draws) -> np.ndarray:
 
 
 def autocontrast(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """Each channel stretched to 0 to 255."""
+    """Stretch each channel to 0..255."""
     return _per_channel(lambda plane: _stretching(int(plane.min()), int(plane.max())), image)
 
 
@@ -106,7 +106,7 @@ def _stretching(low: int, high: int) -> np.ndarray:
 
 
 def equalize(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """Each channel's histogram made flat."""
+    """Flatten each channel's histogram."""
     return _per_channel(_equalizing, image)
 
 
@@ -128,7 +128,7 @@ def _per_channel(make_table: Callable[[np.ndarray], np.ndarray], image: np.ndarr
 
 
 def cutout(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """A grey square around a random pixel, cut off at the borders."""
+    """Draw a grey square around a random pixel, clipped at the borders."""
     side = image.shape[0]
     half = scaled(_CUTOUT, side)
     row, column = int(draws[2] * side), int(draws[3] * side)
@@ -138,12 +138,12 @@ def cutout(image: np.ndarray, draws: Draws) -> np.ndarray:
 
 
 def scaled(pixels: int, side: int) -> int:
-    """A distance given for 224 pixels a side, for another side."""
+    """Scale a distance given for images of 224 pixels a side."""
     return round(pixels * side / _REFERENCE_SIDE)
 
 
 def _moved(kind: str) -> Operation:
-    """Each new pixel is the old one nearest to where an affine map points, or grey outside."""
+    """Make an affine operation: each new pixel takes the nearest old pixel, or grey outside the image."""
 
     def move(image: np.ndarray, draws: Draws) -> np.ndarray:
         side = image.shape[0]
@@ -157,7 +157,7 @@ def _moved(kind: str) -> Operation:
 
 @lru_cache(maxsize=32)
 def source_pixels(kind: str, side: int, negative: bool) -> np.ndarray:
-    """For every new pixel the number of the old one, or side * side for none: int64 (side * side,)."""
+    """Index of the old pixel for every new one, or side * side for none: int64 (side * side,)."""
     y, x = np.mgrid[:side, :side].astype(np.float32)
     sign = np.float32(-1 if negative else 1)
     shear, distance = sign * np.float32(_SHEAR), sign * np.float32(scaled(_TRANSLATION, side))
@@ -176,7 +176,7 @@ def source_pixels(kind: str, side: int, negative: bool) -> np.ndarray:
 
 
 def _rotated(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates turned about the middle of the image."""
+    """Rotate coordinates about the centre of the image."""
     cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     last = np.float32(len(x) - 1)
     shift_x = (last - (cosine * last - sine * last)) / 2
@@ -185,7 +185,7 @@ def _rotated(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np
 
 
 def _nearest(coordinate: np.ndarray) -> np.ndarray:
-    """Rounded, halves away from zero."""
+    """Round, halves away from zero."""
     return np.where(coordinate < 0, np.ceil(coordinate - 0.5), np.floor(coordinate + 0.5)).astype(np.int64)
 
 
@@ -200,7 +200,7 @@ _IN_ORDER = tuple(OPERATIONS.values())
 
 
 def randaugment(image: np.ndarray, uniform: Draws) -> np.ndarray:
-    """Two random operations, one after the other, on uint8 (S, S, 3); decided by DRAWS numbers from [0, 1)."""
+    """Apply two random operations to uint8 (S, S, 3); DRAWS numbers from [0, 1) determine them."""
     for number in range(NUM_OPERATIONS):
         draws = uniform[4 * number : 4 * number + 4]
         image = _IN_ORDER[int(draws[0] * len(_IN_ORDER))](image, draws)

@@ -1,7 +1,7 @@
-"""Decodes a part of a JPEG, which saves a quarter of the time: libjpeg-turbo 3 through its C interface.
+"""Decodes parts of a JPEG through the C interface of libjpeg-turbo 3, which saves a quarter of the time.
 
-No Python package offers this. The library comes with the package `turbojpeg`, or from the system. Where there is
-none, `data/jpeg.py` decodes whole pictures instead: the pixels are the same.
+No Python package offers this. The library comes with the package `turbojpeg` or from the system. If it is
+missing, `jpeg.py` decodes whole pictures instead: the pixels are the same.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
-_DECOMPRESS, _RGB = 1, 0  # of the library's enumerations
+_DECOMPRESS, _RGB = 1, 0  # values of the library's enumerations
 _JPEG_WIDTH, _JPEG_HEIGHT = 5, 6
 _FATAL = 1
 _START_OF_SCAN = b"\xff\xda"
-_ALIGNMENT = 32  # a part must begin at a whole block of blocks, at most so many pixels wide
-_MARGIN = 2  # pixels; smooth chroma upsampling looks at the neighbours of a pixel
+_ALIGNMENT = 32  # a part must begin at an MCU (block of blocks), which is at most this many pixels wide
+_MARGIN = 2  # pixels; smooth chroma upsampling reads the neighbours of a pixel
 
 
 class _Region(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in ("x", "y", "w", "h")]
 
 
-class Decoder:
-    """One decoder, for one thread. Methods raise ValueError with the library's words for bytes that are no JPEG."""
+class JpegDecoder:
+    """One decoder, for one thread. Methods raise ValueError with the library's message if bytes are not a JPEG."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
@@ -35,16 +35,14 @@ class Decoder:
 
     def size(self, data: bytes) -> tuple[int, int]:
         """Height and width."""
-        if (
-            _START_OF_SCAN not in data
-        ):  # the library takes a header without a picture for success, and tells an old size
+        if _START_OF_SCAN not in data:  # for a header without a picture, the library reports success and a stale size
             raise ValueError("its header is incomplete")
         if self._library.tj3DecompressHeader(self._handle, data, len(data)):
             self._check()
         return self._library.tj3Get(self._handle, _JPEG_HEIGHT), self._library.tj3Get(self._handle, _JPEG_WIDTH)
 
     def part(self, data: bytes, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """A part of the picture whose size was asked for last: uint8 (height, width, 3)."""
+        """Decode a part of the picture last passed to `size`: uint8 (height, width, 3)."""
         whole_height = self._library.tj3Get(self._handle, _JPEG_HEIGHT)
         whole_width = self._library.tj3Get(self._handle, _JPEG_WIDTH)
         first_row, first_column = max(0, top - _MARGIN), max(0, left - _MARGIN) // _ALIGNMENT * _ALIGNMENT
@@ -60,22 +58,22 @@ class Decoder:
         return pixels[down : down + height, right : right + width]
 
     def _check(self) -> None:
-        """Bytes that were skipped are no error, pixels that are lost are."""
+        """Raise if pixels were lost. Skipped bytes are no error."""
         message = self._library.tj3GetErrorStr(self._handle).decode(errors="replace")
         if self._library.tj3GetErrorCode(self._handle) == _FATAL or "premature end" in message.lower():
             raise ValueError(message)
 
 
 @lru_cache(maxsize=1)
-def decoder() -> Decoder | None:
-    """The decoder of this process; None where the library is missing or older than version 3."""
+def decoder() -> JpegDecoder | None:
+    """The decoder of this process; None if the library is missing or older than version 3."""
     for path in _candidates():
         try:
             library = ctypes.CDLL(path)
             _declare(library)
         except (OSError, AttributeError):
             continue
-        return Decoder(library)
+        return JpegDecoder(library)
     return None
 
 

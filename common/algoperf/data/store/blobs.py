@@ -5,8 +5,7 @@
     <directory>/train/index.npy             int64 (N, 3): number of the shard, offset in its file, length
     <directory>/train/targets.npy ...       other fields, one row per record
 
-It is a store like any other (`data/store.py`): same manifest, same checks, same hash. A record is read with
-one system call.
+The manifest, checks and hash are those of every store (`store.py`). Reading a record takes one system call.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from algoperf.data.store.store import Store
 from algoperf.errors import DataError
 
 INDEX = "index"
-_WARM_SHARE = 0.8  # of the memory that is free: reading more would push out what was read first
+_WARM_SHARE = 0.8  # of free memory: reading more would evict what was read first
 _READ_BYTES = 1 << 22
 
 
@@ -33,7 +32,7 @@ def shard_name(number: int) -> str:
 
 
 class BlobReader:
-    """Reads the records of one split. Pickles by its path: workers open the files themselves.
+    """Reads the records of one split. It is pickled as its path: workers open the files themselves.
 
     Attributes:
       fields: the other fields of the split, memory-mapped.
@@ -43,7 +42,7 @@ class BlobReader:
         self._directory, self._split = directory, split
         self._opened: dict[int, int] = {}
         self.fields = Store.open(directory).split(split)
-        self._index = np.asarray(self.fields.pop(INDEX))  # rows of a memory map cost microseconds each
+        self._index = np.asarray(self.fields.pop(INDEX))  # reading a row of a memory map costs microseconds
 
     def __reduce__(self) -> tuple[type[Self], tuple[Path, str]]:
         return type(self), (self._directory, self._split)
@@ -77,10 +76,10 @@ class BlobReader:
 
 
 def warm(store: Store, part: int = 0, num_parts: int = 1) -> None:
-    """Read a large store once, in order, into the system's cache: evaluation splits first, then training data.
+    """Read a large store into the page cache, once and in order: evaluation splits first, then training data.
 
-    Stops where memory does: bytes that push out others would not be there when they are needed. Processes of
-    one host share the work: each reads every `num_parts`-th file.
+    Stops before memory is full, because further reads would evict earlier ones. Processes on one host share the
+    work: each reads every `num_parts`-th file.
     """
     files = sorted(store.files, key=lambda name: (name.startswith("train/"), name))
     left = int(psutil.virtual_memory().available * _WARM_SHARE)

@@ -1,8 +1,8 @@
-"""Builds large stores of records: in parallel, and from where it was after any interruption.
+"""Builds large stores of records: in parallel, and resumable after any interruption.
 
-The work is cut into units, one per shard. Each finished shard lies in `.<name>.building` beside the store, with
-a note of its records; a later call takes it over if the plan is still the same. At the end the notes become
-the index, and the directory takes the store's name in one step.
+The work is cut into units, one per shard. Finished shards lie in `.<name>.building` beside the store, each with a
+note of its records. A later call reuses them if the plan is unchanged. At the end, the notes are merged into the
+index, and one rename gives the directory the store's name.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from algoperf.data.store.growing_array import GrowingArray
 from algoperf.data.store.store import StoredFile, write_manifest
 from algoperf.data.transfer.progress import byte_progress
 from algoperf.errors import AlgoperfError, UserError
-from algoperf.trial.processes import follow
+from algoperf.system import follow
 
 _PLAN = "plan.json"
-_NOTES = "notes"  # beside the content: they are needed until that has the store's name
+_NOTES = "notes"  # beside the content: needed until the content has the store's name
 _POLL_SEC = 0.2
-_WORTH_PROCESSES = 1 << 26  # bytes: with less to do, starting processes takes longer than doing it
+_WORTH_PROCESSES = 1 << 26  # bytes; for less, starting processes takes longer than the work
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record. `key` decides on its place among those of its split; `fields` are its other fields."""
+    """One record. Records of a split are sorted by `key`; `fields` are the other fields."""
 
     key: str
     data: bytes
@@ -54,20 +54,20 @@ class Record:
 
 
 class Unit(Protocol):
-    """What becomes one shard; it is sent to another process."""
+    """The input of one shard. It is sent to another process."""
 
     @property
     def num_bytes(self) -> int:
-        """About how large the shard will be."""
+        """Approximate size of the shard."""
         ...
 
     @property
     def identity(self) -> str:
-        """Says what is in it, so that a later call knows whether the shard is still right."""
+        """Identifies the content, so that a later call can tell whether the shard is still valid."""
         ...
 
     def records(self) -> Iterator[Record]:
-        """The records, in the order in which they are written."""
+        """Yield the records in the order in which they are written."""
         ...
 
 
@@ -79,9 +79,9 @@ class _Task:
 
 
 def build(directory: Path, *, dataset: str, splits: Mapping[str, Sequence[Unit]], num_processes: int) -> None:
-    """Make a store of all units at `directory`, each split in the order of its records' keys.
+    """Make a store of all units at `directory`, with each split sorted by its records' keys.
 
-    Whatever a unit raises ends the call; the shards that are finished stay for the next one.
+    An exception in a unit ends the call. Finished shards are kept for the next one.
     """
     directory = directory.resolve()
     workspace = directory.with_name(f".{directory.name}.building")
@@ -111,7 +111,7 @@ def _is_finished(content: Path, task: _Task) -> bool:
 
 
 def _adopt(content: Path, splits: Mapping[str, Sequence[Unit]]) -> None:
-    """Keep what an earlier call left if it had the same plan, and clear it away otherwise."""
+    """Keep what an earlier call left if its plan was the same; delete it otherwise."""
     plan = json.dumps({split: [unit.identity for unit in units] for split, units in splits.items()}).encode()
     path = content.parent / _PLAN
     if not path.exists() or path.read_bytes() != plan:
@@ -188,7 +188,7 @@ def _note_path(content: Path, task: _Task) -> Path:
 
 
 def _write_shard(task: _Task, content: Path) -> None:
-    """Write the shard, then the note that says that it is finished."""
+    """Write the shard, then the note that marks it as finished."""
     shard = _shard_path(content, task)
     part = _part_path(shard)
     keys: list[str] = []
@@ -226,7 +226,7 @@ def _write_note(
             offset=ends - lengths,
             length=np.array(lengths, np.int64),
             sha256=sha256,
-            **columns,  # type: ignore[arg-type]  # none is called allow_pickle
+            **columns,  # type: ignore[arg-type]  # no column is called allow_pickle
         )
     _sync(part)
     os.replace(part, path)
@@ -253,12 +253,12 @@ def _finish(content: Path, dataset: str, splits: Mapping[str, Sequence[Unit]]) -
         table[split] = {"num_examples": len(arrays[INDEX]), "fields": sorted(arrays)}
     for path in content.rglob("*"):
         if path.is_file() and str(path.relative_to(content)) not in files:
-            path.unlink()  # what is left of a shard that was being written
+            path.unlink()  # remains of a half-written shard
     write_manifest(content, dataset, table, files)
 
 
 def _gather(content: Path, tasks: Sequence[_Task]) -> tuple[dict[str, np.ndarray], dict[str, StoredFile]]:
-    """Index and fields of one split, and its shards."""
+    """Collect index and fields of one split, and its shards."""
     notes, shards = [], {}
     for task in tasks:
         path = _shard_path(content, task)

@@ -25,11 +25,11 @@ class GrowingArray:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of all that was appended."""
+        """Shape of all rows appended so far."""
         return (self.num_rows, *self.row_shape)
 
     def append(self, rows: np.ndarray) -> None:
-        """Append `rows`, shaped (any, *row_shape)."""
+        """Append `rows`, shaped (num_rows, *row_shape)."""
         if rows.dtype != self.dtype or rows.shape[1:] != self.row_shape:
             raise ValueError(
                 f"{self.path.name} holds rows of {self.dtype} {self.row_shape}, not {rows.dtype} {rows.shape[1:]}"

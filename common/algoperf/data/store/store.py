@@ -1,4 +1,4 @@
-"""A preprocessed dataset on disk: one `.npy` file per split and field, and a manifest that vouches for them.
+"""A preprocessed dataset on disk: one `.npy` file per split and field, and a manifest with their hashes.
 
     <directory>/manifest.json
     <directory>/train/inputs.npy, train/targets.npy, validation/inputs.npy, ...
@@ -32,7 +32,7 @@ _READ_BYTES = 1 << 22
 
 @dataclass(frozen=True)
 class StoredFile:
-    """What the manifest says about one file."""
+    """The manifest's entry for one file."""
 
     sha256: str
     num_bytes: int
@@ -50,8 +50,8 @@ class StoreWriter:
     def append(self, split: str, rows: Mapping[str, np.ndarray]) -> None:
         """Add examples to a split: all at once or, for large data, chunk by chunk.
 
-        Every field of `rows` is an array with the examples along its first axis; fields, dtypes and shapes of
-        the examples are those of the first call.
+        Every field of `rows` is an array with the examples along its first axis. Fields, dtypes and example shapes
+        must be those of the first call.
         """
         counts = {field: len(array) for field, array in rows.items()}
         if len(set(counts.values())) != 1:
@@ -111,7 +111,7 @@ def write_manifest(
 
 @contextmanager
 def create_store(directory: Path, *, dataset: str) -> Iterator[StoreWriter]:
-    """Yield a writer whose store appears at `directory`, complete, when the block ends without an error."""
+    """Yield a writer. Its complete store appears at `directory` when the block ends without an error."""
     with publishing(directory) as temporary, explaining_full_disk(temporary):
         writer = StoreWriter(temporary, dataset)
         try:
@@ -122,7 +122,7 @@ def create_store(directory: Path, *, dataset: str) -> Iterator[StoreWriter]:
 
 
 def store_exists(directory: Path) -> bool:
-    """Whether a store was published at `directory`; UserError if other files are in its place."""
+    """Whether a store was published at `directory`; UserError if something else is there."""
     if not directory.is_dir():
         return False
     names = {path.name for path in directory.iterdir()}
@@ -169,7 +169,7 @@ class Store:
 
     @property
     def files(self) -> Mapping[str, StoredFile]:
-        """What the manifest says about every file, by its path below `directory`."""
+        """The manifest's entry for every file, by its path below `directory`."""
         return self._files
 
     @property

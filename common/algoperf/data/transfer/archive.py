@@ -1,4 +1,4 @@
-"""Unpack archives from the web: completely or not at all, and never outside their directory."""
+"""Unpacks archives from the web: completely or not at all, and never outside their directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def extract(archive: Path, directory: Path) -> None:
     """Unpack a tar, tar.gz, zip, or a single .gz file into `directory`, which must be new or empty.
 
     A single `x.gz` becomes `directory/x`. Raises DataError if the archive is missing, truncated or corrupt,
-    or names anything outside `directory`; then nothing is left behind.
+    or has a member outside `directory`; nothing is left behind then.
     """
     name = archive.name.lower()
     if not name.endswith((*_TAR_SUFFIXES, ".zip", ".gz")):
@@ -72,7 +72,7 @@ def _extract_tar(archive: Path, directory: Path) -> None:
 
 
 def _check_tar_member(archive: Path, member: tarfile.TarInfo, links: set[PurePosixPath]) -> None:
-    """On top of tarfile's `data` filter, which has been outwitted by chains of links before."""
+    """Check more than tarfile's `data` filter, which chains of links have bypassed before."""
     if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
         raise _unsafe(archive, member.name, "is a device or a pipe")
     if _leaves_tree(member.name):
@@ -87,14 +87,14 @@ def _check_tar_member(archive: Path, member: tarfile.TarInfo, links: set[PurePos
 
 
 def _check_tar_end(tar: tarfile.TarFile) -> None:
-    """tarfile takes a file cut between two members for a complete one; the end marker tells them apart."""
+    """Require the end marker: tarfile accepts a file that was cut between two members."""
     file = tar.fileobj
     assert file is not None
     file.seek(tar.offset)
     if len(file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
         raise tarfile.ReadError("the end marker is missing")
     while file.read(_CHUNK_BYTES):
-        pass  # to the end of the compressed stream, where its checksum is
+        pass  # read to the end of the compressed stream, where its checksum is
 
 
 def _extract_zip(archive: Path, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fetch files over HTTP: resumed after any interruption, checked, never half there under the final name."""
+"""Downloads files over HTTP: resumable, checked, and never incomplete under the final name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 16
 _LONGEST_WAIT_SEC = 60.0
-_TRANSIENT = (408, 429)  # client errors that say "later" rather than "never"
+_TRANSIENT = (408, 429)  # client errors that mean "later" rather than "never"
 _RANGE_NOT_SATISFIABLE = 416
 
 
@@ -40,10 +40,10 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to bear with a bad connection.
+    """How long to keep trying on a bad connection.
 
-    `attempts` connections in a row may fail without bringing any new byte; the wait between them starts at
-    `backoff_sec` and doubles up to a minute. `timeout_sec` is the longest silence, not the longest transfer.
+    Up to `attempts` connections in a row may fail without a new byte. The wait between them starts at `backoff_sec`
+    and doubles up to a minute. `timeout_sec` limits the silence on a connection, not the length of the transfer.
     """
 
     timeout_sec: float = 30.0
@@ -52,23 +52,23 @@ class Patience:
     report_period_sec: float = 5.0
 
     def wait(self, failures: int) -> None:
-        """Sleep after the given number of failures in a row (0: it broke, but brought something)."""
+        """Sleep after this many failures in a row (0: the connection broke, but brought new bytes)."""
         time.sleep(min(self.backoff_sec * 2 ** (failures - 1), _LONGEST_WAIT_SEC))
 
 
 class _BrokenTransferError(Exception):
-    """The connection brought less than all; another one may continue."""
+    """The connection ended early; another one may continue."""
 
 
 class _WrongContentError(Exception):
-    """What the server sends is not the file expected."""
+    """The server sent something other than the expected file."""
 
 
 def download(files: Sequence[RemoteFile], directory: Path, *, patience: Patience | None = None) -> None:
     """Fetch `files` into `directory`; those already there and correct are skipped.
 
-    Run again after any interruption, it continues where it was. Raises DataError if a file cannot be had, is
-    not what was expected after a second full try, or does not fit on the disk.
+    After an interruption, the next call continues where it stopped. Raises DataError if a file is unavailable, is
+    still wrong after a second full download, or does not fit on the disk.
     """
     missing = [file for file in files if not _is_complete(file, directory)]
     if not missing:
@@ -91,7 +91,7 @@ def _is_complete(file: RemoteFile, directory: Path) -> bool:
 
 
 def _announce(files: Sequence[RemoteFile], directory: Path) -> None:
-    """Say what is coming, and refuse to start what cannot fit."""
+    """Print what will be downloaded; raise if it cannot fit on the disk."""
     required = sum(max(file.num_bytes - _bytes_there(file, directory), 0) for file in files)
     free = shutil.disk_usage(directory).free
     print(
@@ -109,7 +109,7 @@ def _bytes_there(file: RemoteFile, directory: Path) -> int:
 
 
 def _fetch(file: RemoteFile, target: Path, patience: Patience) -> None:
-    """Fetch one file; content that is wrong is fetched once more from its start."""
+    """Fetch one file. If its content is wrong, fetch it once more from the start."""
     make_directory(target.parent)
     with (
         PartialFile(target, file.num_bytes) as part,
@@ -136,12 +136,12 @@ def _fetch(file: RemoteFile, target: Path, patience: Patience) -> None:
 
 
 def _receive(file: RemoteFile, part: PartialFile, patience: Patience, report: Report) -> None:
-    """Bring `part` to the expected size, over as many connections as it takes."""
+    """Fill `part` up to the expected size, over as many connections as needed."""
     import requests
     import urllib3
 
     failures = 0
-    furthest = part.size  # a server that ignores ranges starts over: repeated bytes are no progress
+    furthest = part.size  # a server that ignores ranges starts over; repeated bytes are not progress
     while part.size < file.num_bytes:
         try:
             _receive_once(file, part, patience.timeout_sec, report)
@@ -158,7 +158,7 @@ def _receive(file: RemoteFile, part: PartialFile, patience: Patience, report: Re
 
 
 def _receive_once(file: RemoteFile, part: PartialFile, timeout_sec: float, report: Report) -> None:
-    """One connection: ask for the missing bytes and append what comes."""
+    """Request the missing bytes over one connection, and append what arrives."""
     import requests
 
     with requests.get(file.url, headers=_headers(part), stream=True, timeout=timeout_sec) as response:
@@ -167,7 +167,7 @@ def _receive_once(file: RemoteFile, part: PartialFile, timeout_sec: float, repor
         if not _continues(part, response):
             part.restart()
         part.validator = _validator(response)
-        # Undecoded: some servers label a .gz file as a compressed transfer of something else.
+        # Read undecoded bytes: some servers label a .gz file as a compressed transfer.
         for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
             if part.size + len(chunk) > file.num_bytes:
                 raise _WrongContentError(f"its size is more than the {file.num_bytes} bytes expected")
@@ -187,12 +187,12 @@ def _headers(part: PartialFile) -> dict[str, str]:
 
 
 def _check_status(file: RemoteFile, part: PartialFile, response: requests.Response) -> None:
-    """Return if a body with content follows; otherwise say by the error's type whether to try again."""
+    """Return if a body with content follows. Otherwise the error's type says whether to try again."""
     status = response.status_code
     if status in (200, 206):
         return
     if status == _RANGE_NOT_SATISFIABLE and part.size:
-        part.restart()  # the server's file is shorter than what we have: it is another file
+        part.restart()  # the server's file is shorter than our part, so it is a different file
         raise _BrokenTransferError("the server has no bytes from there on (HTTP 416)")
     if status >= 500 or status in _TRANSIENT:
         raise _BrokenTransferError(f"HTTP {status} {response.reason}")
@@ -203,7 +203,7 @@ def _check_status(file: RemoteFile, part: PartialFile, response: requests.Respon
 
 
 def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
-    """First byte and total size that a 206 response states, e.g. `bytes 500-999/1000`; None where unknown."""
+    """First byte and total size from a 206 response, e.g. `bytes 500-999/1000`; None if unknown."""
     unit, _, span = response.headers.get("Content-Range", "").partition(" ")
     span, _, total = span.partition("/")
     first = span.partition("-")[0]
@@ -213,7 +213,7 @@ def _content_range(response: requests.Response) -> tuple[int | None, int | None]
 
 
 def _continues(part: PartialFile, response: requests.Response) -> bool:
-    """Whether the body starts where `part` ends; a server may send all (200) or another range."""
+    """Whether the body starts where `part` ends; a server may send everything (200) or another range."""
     if response.status_code == 206 and part.size:
         first, _ = _content_range(response)
         if first != part.size:
@@ -224,7 +224,7 @@ def _continues(part: PartialFile, response: requests.Response) -> bool:
 
 
 def _check_announced_size(file: RemoteFile, response: requests.Response) -> None:
-    """DataError if the server states another size; nothing was written yet, so what is here is kept."""
+    """DataError if the server states another size. Raised before writing, so the bytes on disk are kept."""
     if response.status_code == 206:
         announced = _content_range(response)[1]
     else:

@@ -1,4 +1,4 @@
-"""The part of a file that has arrived so far."""
+"""The part of a file that has been downloaded so far."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _READ_BYTES = 1 << 20
 
 
 class PartialFile:
-    """`<name>.part` beside its target: grows, is hashed on the way, and takes the target's name at the end.
+    """`<name>.part` beside its target. It is hashed while it grows, and gets the target's name at the end.
 
-    Writes are unbuffered, so what `append` returned from survives a kill. The file is locked: two processes
-    that fetch the same file would mix their bytes. Beside it, `<name>.part.validator` keeps what the server
-    says about the version (ETag or date) that the bytes belong to.
+    Writes are unbuffered: once `append` returns, the bytes survive a kill. The file is locked, because two processes
+    downloading the same file would mix their bytes. Beside it, `<name>.part.validator` keeps the server's version
+    (ETag or date) of the bytes.
     """
 
     def __init__(self, target: Path, num_bytes: int) -> None:
@@ -57,7 +57,7 @@ class PartialFile:
 
     @property
     def validator(self) -> str | None:
-        """What `If-Range` has to say so that the server continues this version only; None if unknown."""
+        """The `If-Range` value that makes the server continue this version only; None if unknown."""
         try:
             return self._validator_path.read_text(encoding="latin-1") or None
         except FileNotFoundError:
@@ -69,17 +69,17 @@ class PartialFile:
             self._validator_path.write_text(value or "", encoding="latin-1")
 
     def append(self, chunk: bytes) -> None:
-        """Write and hash more bytes. DataError if the disk is full; what fitted is kept."""
+        """Write and hash more bytes. DataError if the disk is full; the bytes that fitted are kept."""
         rest = memoryview(chunk)
         while rest:
             with explaining_full_disk(self._target.parent, self._num_bytes - self.size):
-                written = self._file.write(rest)  # fewer than asked for when the disk fills up
+                written = self._file.write(rest)  # fewer than requested if the disk fills up
             self._hash.update(rest[:written])
             self.size += written
             rest = rest[written:]
 
     def restart(self) -> None:
-        """Forget everything that has arrived."""
+        """Drop all bytes and start over."""
         if self.size:
             self._file.seek(0)
             self._file.truncate()
@@ -88,7 +88,7 @@ class PartialFile:
         self._validator_path.unlink(missing_ok=True)
 
     def publish(self) -> None:
-        """Sync to disk and take the target's name, in one step."""
+        """Sync to disk, then rename to the target in one step."""
         with explaining_full_disk(self._target.parent):
             os.fsync(self._file.fileno())
         os.replace(self._path, self._target)
@@ -96,6 +96,6 @@ class PartialFile:
         sync_directory(self._target.parent)
 
     def discard(self) -> None:
-        """Remove what has arrived."""
+        """Delete the partial file."""
         self.restart()
         self._path.unlink()

@@ -1,4 +1,4 @@
-"""How far a transfer is: a bar on a terminal, a plain line now and then in a log."""
+"""Shows the progress of a transfer: a bar on a terminal, occasional plain lines in a log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 from algoperf.data.files import format_bytes
 
-Report = Callable[[int], None]  # called with the bytes that are there by now
+Report = Callable[[int], None]  # called with the number of bytes done so far
 
 
 @contextmanager
 def byte_progress(name: str, total_bytes: int, *, period_sec: float = 5.0) -> Iterator[Report]:
-    """Yield a function to call with the bytes done so far; it may go back to 0 when a transfer restarts."""
+    """Yield a function to call with the bytes done so far. The count may go back to 0 when a transfer restarts."""
     if sys.stdout.isatty():
         with _bar(name, total_bytes) as report:
             yield report
@@ -49,7 +49,7 @@ class _PlainLines:
     def __call__(self, done: int) -> None:
         now = time.monotonic()
         if self._start is None or done < self._start[1]:
-            self._start = (now, done)  # bytes of an earlier run say nothing about today's rate
+            self._start = (now, done)  # bytes from an earlier run must not count towards the rate
         if now - self._printed < self._period:
             return
         self._printed = now

@@ -1,1 +1,1 @@
-"""Processes that prepare batches and stand still with the clock."""
+"""Processes that prepare batches, and pause while the clock is stopped."""

@@ -3,10 +3,10 @@
     parent --tasks (training)--> workers     any free worker takes the next task
     parent --tasks (urgent)----> workers     evaluation: goes first, and also while training tasks must wait
     parent <--results----------- workers
-    parent --gate--------------> workers     while it is closed, no training task makes progress
+    parent --gate--------------> workers     while closed, no training task makes progress
 
-Workers are programs of their own, not forks: this process may have threads and devices. They end when the
-sockets close, which the kernel does too when this process is killed.
+Workers are separate programs, not forks, because this process may have threads and devices. They exit when the
+sockets close; the kernel closes them if this process is killed.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from algoperf.system import usable_cores
 
 WORKERS_VARIABLE = "ALGOPERF_DATA_WORKERS"
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 8, 64  # rows
-_DEATH_SEC = 1.0  # until a process that lets go of its sockets has ended
+_DEATH_SEC = 1.0  # time for a process that has closed its sockets to end
 MESSAGE_BYTES = 1 << 17
 
 
 class RowSource(Protocol):
-    """Makes rows of batches. It is pickled into every task, so it should be little more than a path."""
+    """Makes rows of batches. It is pickled into every task, so it should hold little more than a path."""
 
     def layout(self) -> Layout:
         """The fields of a batch."""
         ...
 
     def fill(self, task: Any, out: Mapping[str, np.ndarray], between: Callable[[], None]) -> None:
-        """Make the rows that `task` describes; call `between` after each, where a worker may have to wait."""
+        """Make the rows that `task` describes. Call `between` after each row: a worker may have to wait there."""
         ...
 
 
 @dataclass(frozen=True)
 class Task:
-    """One worker's part of a batch: which rows, and what the source needs to know to make them."""
+    """One worker's part of a batch: which rows, and what the source needs to make them."""
 
     start: int
     stop: int
@@ -60,14 +60,14 @@ class Task:
 
 @dataclass(frozen=True)
 class _Later:
-    """A batch that is made in this process when it is asked for."""
+    """A batch that this process makes on demand."""
 
     source: RowSource
     num_rows: int
     tasks: Sequence[Task]
 
     def wait(self) -> None:
-        """Nobody is at work."""
+        """No worker is involved: return at once."""
 
     def result(self) -> Batch:
         batch = {
@@ -79,11 +79,11 @@ class _Later:
         return batch
 
     def discard(self) -> None:
-        """Nothing was begun."""
+        """Nothing has been started: do nothing."""
 
 
 def _go_on() -> None:
-    """There is nothing to wait for."""
+    """The `between` of this process: never wait."""
 
 
 class _Shared:
@@ -100,7 +100,7 @@ class _Shared:
             self._pool._receive(wait=True)
 
     def result(self) -> Batch:
-        """The arrays that the workers have filled, or what one of them raised."""
+        """Return the arrays that the workers filled, or raise what one of them raised."""
         self.wait()
         if self.error is not None:
             self._pool._memory.give_back(self._slot)
@@ -108,7 +108,7 @@ class _Shared:
         return self._pool._memory.arrays(self._slot, self._layout, self._num_rows)
 
     def discard(self) -> None:
-        """Use the memory again when the workers are done."""
+        """Reuse the memory once the workers are done."""
         self.discarded = True
         if not self.missing:
             self._pool._memory.give_back(self._slot)
@@ -121,7 +121,7 @@ class _Shared:
 
 
 class WorkerPool:
-    """Makes batches in `num_workers` processes, or in this one if there are none."""
+    """Makes batches in `num_workers` processes, or in this process if that is 0."""
 
     def __init__(self, num_workers: int) -> None:
         self.num_workers = num_workers
@@ -134,12 +134,12 @@ class WorkerPool:
             self._start()
 
     def chunk_rows(self, num_rows: int) -> int:
-        """Into how large parts a batch is best cut. It does not change what is in it."""
+        """Rows per task for a batch of `num_rows`. It does not affect the content of the batch."""
         share = -(-num_rows // max(1, self.num_workers))
         return max(1, min(num_rows, max(_SMALLEST_CHUNK, min(share, _LARGEST_CHUNK))))
 
     def begin(self, source: RowSource, num_rows: int, tasks: Sequence[Task], *, urgent: bool = False) -> PendingBatch:
-        """Start making a batch. Urgent ones go first, and do not wait while the pool is paused."""
+        """Start making a batch. Urgent batches go first, and are made even while the pool is paused."""
         if not self.num_workers:
             return _Later(source, num_rows, tasks)
         if self._broken:
@@ -154,13 +154,13 @@ class WorkerPool:
         return batch
 
     def pause(self) -> None:
-        """Let no training task make progress, from the next row on, until `resume`."""
+        """Stop training tasks, from the next row on, until `resume`."""
         if self.num_workers and not self._paused:
             os.read(self._gate[0], 1)
         self._paused = True
 
     def resume(self) -> None:
-        """Let training tasks go on."""
+        """Let training tasks continue."""
         if self.num_workers and self._paused:
             os.write(self._gate[1], b"+")
         self._paused = False
@@ -179,7 +179,7 @@ class WorkerPool:
         for descriptor in (*self._gate, *self._watched):
             os.close(descriptor)
         for worker in self._workers:
-            worker.kill()  # it has nothing to put in order
+            worker.kill()  # it has nothing to clean up
             worker.wait()
         self._workers = []
         self._memory.close()
@@ -219,7 +219,7 @@ class WorkerPool:
                 return
 
     def _receive(self, *, wait: bool) -> None:
-        """Note one result, if there is one or `wait` says to wait; raises if a worker has ended."""
+        """Take one result if there is one, or wait for it if `wait`. Raises if a worker has ended."""
         if self._broken:
             raise AlgoperfError(self._broken)
         ready = wait_until_ready([self._results.fileno(), *self._watched], timeout_sec=None if wait else 0)
@@ -253,7 +253,7 @@ class WorkerPool:
 def wait_until_ready(
     readable: Sequence[int], *, writable: int | None = None, timeout_sec: float | None = None
 ) -> set[int]:
-    """Which of the descriptors are ready; unlike `select`, for numbers of any size."""
+    """Which of the descriptors are ready. Unlike `select`, this works for descriptors of any number."""
     poll = select.poll()
     for descriptor in readable:
         poll.register(descriptor, select.POLLIN)
@@ -267,11 +267,11 @@ def _as_error(kind: str, message: str) -> AlgoperfError:
 
 
 def _environment() -> dict[str, str]:
-    """One thread per worker, and this package, wherever this process has it from."""
+    """One thread per worker, and the same `algoperf` package as in this process."""
     package_root = str(Path(__file__).resolve().parents[3])
     path = os.pathsep.join([package_root, *filter(None, [os.environ.get("PYTHONPATH")])])
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # Without the working directory on its path, which is the user's and may hold anything.
+    # Keep the working directory off the path: it belongs to the user and may hold anything.
     return {**os.environ, **threads, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
@@ -291,7 +291,7 @@ _pool: WorkerPool | None = None
 
 def shared_pool() -> WorkerPool:
     """The pool of this process, started when it is first needed."""
-    global _pool  # noqa: PLW0603  # one per process by nature: all datasets share the cores
+    global _pool  # noqa: PLW0603  # one per process: all datasets share the cores
     if _pool is None or _pool._broken:
         _pool = WorkerPool(default_num_workers())
     return _pool

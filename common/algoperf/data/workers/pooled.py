@@ -1,4 +1,4 @@
-"""Training and evaluation batches that a pool of workers makes ahead of their use."""
+"""Training and evaluation batches that a pool of workers makes ahead of time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from algoperf.data.batches.queue import AHEAD
 from algoperf.data.batches.sequences import BatchSequence
 from algoperf.data.contracts import Batch, PendingBatch, TrainingBatches
 from algoperf.data.workers.pool import RowSource, Task, WorkerPool
 
-AHEAD = 2  # batches that are being made while one is in use
 MakeTasks = Callable[[int, int], list[Task]]
-"""Cuts the batch of the given number into tasks of at most the given number of rows."""
+"""Cuts a batch, given by its number, into tasks of at most the given number of rows."""
 
 
 class PooledTrainingBatches(TrainingBatches):
@@ -31,16 +31,16 @@ class PooledTrainingBatches(TrainingBatches):
         return self.begin(position).result()
 
     def pause(self) -> None:
-        """Make no progress until `resume`."""
+        """Stop all progress until `resume`."""
         self._pool.pause()
 
     def resume(self) -> None:
-        """Go on."""
+        """Continue after `pause`."""
         self._pool.resume()
 
 
 class PooledEvaluationBatches(BatchSequence):
-    """The batches of one evaluation. Iterating makes the next ones while one is in use."""
+    """The batches of one evaluation. While one is in use, the next ones are being made."""
 
     def __init__(
         self, pool: WorkerPool, source: RowSource, num_rows: int, num_batches: int, make_tasks: MakeTasks
@@ -73,5 +73,5 @@ class PooledEvaluationBatches(BatchSequence):
 
 
 def num_batches(num_examples: int, batch_size: int) -> int:
-    """Batches of one evaluation, the last of which may not be full."""
+    """Number of batches in one evaluation; the last may not be full."""
     return math.ceil(num_examples / batch_size)

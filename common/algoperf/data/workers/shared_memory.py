@@ -1,7 +1,7 @@
-"""Memory that this process shares with its workers, handed out in slots.
+"""Memory that this process shares with its workers, allocated in slots.
 
-It is an anonymous file in memory: it needs no room in /dev/shm, which containers keep small, and is gone with
-the last process that has it open, however that ended.
+It is an anonymous file in memory. It takes no space in /dev/shm, which is small in containers, and disappears with
+the last process that has it open, however that process ends.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 @dataclass(frozen=True)
 class Slot:
-    """A stretch of the shared memory."""
+    """A range of the shared memory."""
 
     offset: int
     num_bytes: int
 
 
 def arrays_in(buffer: Any, layout: Layout, num_rows: int) -> dict[str, np.ndarray]:
-    """The fields of a batch as arrays (num_rows, ...), one after another in `buffer`."""
+    """The fields of a batch as arrays (num_rows, ...), stored one after another in `buffer`."""
     base = np.frombuffer(buffer, np.uint8)
     arrays, offset = {}, 0
     for name, (shape, dtype) in layout.items():
@@ -50,10 +50,10 @@ def _aligned(size: int) -> int:
 
 
 class SharedMemory:
-    """The side of the process that hands out slots.
+    """The side that allocates slots.
 
     Attributes:
-      descriptor: for workers, which map the slots that they are told.
+      descriptor: file descriptor for the workers, which map the slots named in their tasks.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class SharedMemory:
         self._free: list[Slot] = []
 
     def take(self, num_bytes: int) -> Slot:
-        """A slot that nobody uses."""
+        """Allocate a free slot."""
         for slot in self._free:
             if slot.num_bytes == num_bytes:
                 self._free.remove(slot)
@@ -75,23 +75,23 @@ class SharedMemory:
         return slot
 
     def give_back(self, slot: Slot) -> None:
-        """Nobody uses the slot any more."""
+        """Free a slot."""
         self._free.append(slot)
 
     def arrays(self, slot: Slot, layout: Layout, num_rows: int) -> dict[str, np.ndarray]:
-        """The batch in a slot. The slot comes back when the last array, or view of one, is gone."""
+        """The batch in a slot. The slot is freed when the last array, or view of one, is gone."""
         arrays = arrays_in(self._mapped[slot], layout, num_rows)
         owner = next(iter(arrays.values())).base
         weakref.finalize(owner, self.give_back, slot).atexit = False
         return arrays
 
     def trim(self) -> None:
-        """Give the pages of unused slots back to the system; they come again, empty, when they are used."""
+        """Return the pages of unused slots to the system. They come back, zeroed, on the next use."""
         for slot in self._free:
             self._mapped[slot].madvise(mmap.MADV_REMOVE)
 
     def close(self) -> None:
-        """Take no more; arrays that are in use stay valid."""
+        """Allocate no more. Arrays in use stay valid."""
         self._mapped.clear()
         self._free.clear()
         os.close(self.descriptor)

@@ -1,4 +1,4 @@
-"""A worker of `data/pool.py`: takes tasks, makes rows in shared memory, says when they are done."""
+"""A worker of `pool.py`: takes tasks, makes rows in shared memory, and reports when they are done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_MESSAGE = MESSAGE_BYTES // 2
 
 
 class _ParentGoneError(Exception):
-    """There is nobody to work for any more."""
+    """The parent process is gone."""
 
 
 class _Worker:
@@ -46,13 +46,13 @@ class _Worker:
             self._wait_for_gate()
 
     def _wait_for_gate(self) -> None:
-        """Do urgent tasks only, until the gate is open."""
+        """Do only urgent tasks until the gate opens."""
         while not self._gate_is_open():
             wait_until_ready([self._urgent.fileno(), self._gate])
             self._serve(self._urgent, lambda: None)
 
     def _serve(self, sock: socket.socket, between: Callable[[], None]) -> bool:
-        """Take a task, unless another worker was faster; whether there was one."""
+        """Try to take and run a task, and return whether there was one: another worker may be faster."""
         try:
             message = sock.recv(MESSAGE_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -81,7 +81,7 @@ class _Worker:
 
 
 def main() -> None:
-    """Work for the parent, whose signals are not for us: a step that is being finished needs its data."""
+    """Work for the parent. Ignore signals meant for it: a step that is finishing still needs its data."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     try:

@@ -1,7 +1,7 @@
 """CIFAR-10: 60,000 colour pictures of 32x32 pixels in ten classes (Krizhevsky, 2009), in its binary version.
 
-Splits: the last tenth of the training pictures, in the order of the files, is `validation` (5,000), the others
-are `train` (45,000); `test_batch.bin` is `test` (10,000).
+Splits: the last tenth of the training pictures, in file order, is `validation` (5,000), the rest is `train`
+(45,000); `test_batch.bin` is `test` (10,000).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Cifar10:
 
 
 def _read_archive(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Images uint8 (N, 32, 32, 3) and labels uint8 (N,) of each file. DataError if anything is wrong with it."""
+    """Images uint8 (N, 32, 32, 3) and labels uint8 (N,) of each file. DataError if the archive is invalid."""
     if not path.is_file():
         raise DataError(f"{path} is not there. Run the `download` task first, or check the raw data directory.")
     wanted = {*TRAIN_FILES, TEST_FILE}
@@ -102,18 +102,18 @@ def _corrupt(source: str, what: str) -> DataError:
 
 
 class OpenCifar10(StoredArrays):
-    """CIFAR-10's store. Batches are cheap, so this process makes them itself; evaluation sees pictures as they are."""
+    """CIFAR-10's store. Batches are cheap, so this process makes them itself. Evaluation pictures are unchanged."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, _finish)
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> CifarTrainingBatches:
-        """Shuffled training batches of shifted and mirrored pictures."""
+        """Shuffled training batches of randomly shifted and mirrored pictures."""
         return CifarTrainingBatches(self._store.split("train"), seed=seed, batch_size=batch_size, shard=shard)
 
 
 class CifarTrainingBatches(TrainingBatches):
-    """Shuffled, endless, always full; every picture shifted by up to four pixels each way, half of them mirrored."""
+    """Shuffled, endless, always full. Pictures are shifted by up to four pixels each way, and half are mirrored."""
 
     def __init__(self, fields: Fields, *, seed: int, batch_size: int, shard: Shard) -> None:
         self._fields, self._seed, self._batch_size = fields, seed, batch_size
@@ -133,7 +133,7 @@ class CifarTrainingBatches(TrainingBatches):
 
 
 def augment(images: np.ndarray, shifts: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-    """Each of `images` (N, 32, 32, 3) moved down and right by its `shifts` (N, 2), black outside, then mirrored."""
+    """Move each of `images` (N, 32, 32, 3) down and right by its `shifts` (N, 2), filling with black; then mirror."""
     margins = [(0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0)]
     padded = np.pad(images, margins)
     along = np.arange(SIDE)

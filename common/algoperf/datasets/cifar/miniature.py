@@ -10,7 +10,7 @@ import numpy as np
 
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.files import make_directory, write_file
-from algoperf.datasets.tar_files import tar_of
+from algoperf.datasets.archives import tar_of
 from algoperf.datasets.textures import NUM_CLASSES, draw
 from algoperf.errors import UserError
 
@@ -20,7 +20,7 @@ _COMPRESSION = 1  # noise does not shrink
 
 
 def write_miniature(path: Path, train_files: Sequence[str], test_file: str, side: int) -> None:
-    """Write the archive. UserError if something else has its name already."""
+    """Write the archive. UserError if another file has its name."""
     folder = "cifar-10-batches-bin/"
     members = {folder + "batches.meta.txt": "\n".join([*_CLASS_NAMES, "", ""]).encode()}
     for name in train_files:

@@ -1,4 +1,4 @@
-"""Batches of ImageNet: which examples are in them, and who makes them."""
+"""Batches of ImageNet: chooses their examples, and gives them to workers as tasks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OpenImageNet(StoredDataset):
         self._recipe, self._num_classes, self._pool = recipe, num_classes, pool
 
     def warm(self) -> None:
-        """Read as much as fits into free memory; the processes of one host share the work."""
+        """Read as much as fits into free memory. The processes of one host share the work."""
         warm(self._store, int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> PooledTrainingBatches:
@@ -84,7 +84,7 @@ def _mixed_tasks(order: TrainingOrder, seed: int, batch_size: int, rows: slice) 
         examples = order.indices(first, batch_size)
         tasks = []
         for start, stop in _cut(rows.stop - rows.start, chunk):
-            row = rows.start + start  # of the global batch, whose first row has the last as its neighbour
+            row = rows.start + start  # row of the global batch; its first row is mixed with its last
             before = (row - 1) % batch_size
             mixed = np.concatenate([examples[before : before + 1], examples[row : rows.start + stop]])
             tasks.append(Task(start, stop, (first + before, first + row, mixed, share)))

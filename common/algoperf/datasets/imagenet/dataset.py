@@ -1,7 +1,7 @@
 """ImageNet: 1.28 million photographs in 1,000 classes (ILSVRC 2012), tested on ImageNet-v2.
 
 Splits: `train` (1,281,167), `validation` (50,000; what ILSVRC calls validation), `test` (10,000: ImageNet-v2,
-matched frequency). Classes are numbered in the order of their WordNet ids.
+matched frequency). Classes are numbered in WordNet id order.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ STDDEV = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 class ImageNet:
     """ImageNet as a dataset; its miniature has ten classes, and 2,000, 500 and 500 examples.
 
-    Raw files and store depend on none of the settings, so workloads share them.
+    Raw files and store do not depend on the settings, so workloads share them.
 
     Attributes:
-      augment: whether training images go through RandAugment and are mixed (mixup).
+      augment: whether training images get RandAugment and mixup.
       image_size: side of the images in a batch.
       num_classes: length of the mixed targets.
-      shard_bytes: about how large the files of the store become.
+      shard_bytes: approximate size of the files of the store.
     """
 
     augment: bool = False
@@ -45,7 +45,7 @@ class ImageNet:
     name: str = "imagenet"
 
     def download(self, raw_dir: Path) -> None:
-        """Fetch ImageNet-v2 (1.3 GB) and check the archives of ILSVRC 2012, which the user has to bring."""
+        """Fetch ImageNet-v2 (1.3 GB) and check the archives of ILSVRC 2012, which the user has to provide."""
         raw.check_present(raw_dir)
         download([raw.TEST], raw_dir)
         raw.check_content(raw_dir)
@@ -55,7 +55,7 @@ class ImageNet:
         write_miniature(raw_dir)
 
     def preprocess(self, raw_dir: Path, data_dir: Path) -> None:
-        """Write the store: all JPEG files, their sizes and labels. Goes on where an earlier call was stopped."""
+        """Write the store: all JPEG files, their sizes and labels. Resumes an interrupted call."""
         if store_exists(data_dir):
             return
         devkit = raw.read_devkit(raw_dir / raw.DEVKIT)
@@ -69,6 +69,6 @@ class ImageNet:
         build(data_dir, dataset=self.name, splits=splits, num_processes=usable_cores())
 
     def open(self, data_dir: Path) -> OpenImageNet:
-        """Batches of normalised `inputs` float32 (B, S, S, 3) and `targets` int32 (B,), mixed ones float32 (B, C)."""
+        """Batches of normalised `inputs` float32 (B, S, S, 3) and `targets` int32 (B,), or float32 (B, C) if mixed."""
         recipe = Recipe(self.image_size, MEAN, STDDEV, self.augment)
         return OpenImageNet(data_dir, recipe, self.num_classes)

@@ -1,4 +1,4 @@
-"""What is done to the pictures of ImageNet, one by one; used by workers and by the process itself."""
+"""Turns single pictures of ImageNet into inputs; runs in workers and in the main process."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from algoperf.data.store.blobs import BlobReader
 from algoperf.data.workers.shared_memory import Layout
 from algoperf.errors import DataError
 
-_FLIP = crops.DRAWS  # places among an example's random numbers: crop, flip, augmentation
+_FLIP = crops.DRAWS  # positions in an example's random numbers: crop, flip, augmentation
 _AUGMENT = _FLIP + 1
 NUM_DRAWS = _AUGMENT + randaugment.DRAWS
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How pictures become inputs: (pixel - mean) / stddev, of `size` pixels a side."""
+    """How pictures become inputs: (pixel - mean) / stddev, with `size` pixels a side."""
 
     size: int
     mean: tuple[float, ...]
@@ -33,7 +33,7 @@ class Recipe:
     augment: bool
 
     def training(self, data: bytes, uniform: list[float], out: np.ndarray) -> None:
-        """A random part, maybe mirrored, maybe augmented; decided by NUM_DRAWS numbers from [0, 1)."""
+        """A random crop, maybe mirrored, maybe augmented; NUM_DRAWS numbers from [0, 1) determine it."""
         pixels = decode_part(data, partial(crops.random_crop, uniform=uniform))
         resize(pixels, self.size, mirrored=uniform[_FLIP] < 0.5, out=out)
         if self.augment:
@@ -42,12 +42,12 @@ class Recipe:
         self._normalise(out)
 
     def evaluation(self, data: bytes, out: np.ndarray) -> None:
-        """The middle."""
+        """The central crop."""
         resize(decode_part(data, crops.central), self.size, out=out)
         self._normalise(out)
 
     def _normalise(self, out: np.ndarray) -> None:
-        """In whole rows: numpy is slow on many short ones."""
+        """Normalise whole rows at a time, because numpy is slow on many short arrays."""
         rows = out.reshape(self.size, -1)
         mean, factor = self._row_statistics
         rows -= mean
@@ -55,7 +55,7 @@ class Recipe:
 
     @cached_property
     def _row_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and inverse deviation for a whole row."""
+        """Mean and inverse standard deviation for a whole row."""
         values = np.array([self.mean, self.stddev], np.float32)
         return np.tile(values[0], self.size), np.tile(1 / values[1], self.size)
 
@@ -77,7 +77,7 @@ def _read(reader: BlobReader, row: int, split: str, make: Callable[[bytes], None
 
 @dataclass(frozen=True)
 class TrainingSource:
-    """Training examples. A task is (place in the stream of the first row, rows of the store)."""
+    """Training examples. A task is (position of the first row in the stream, rows of the store)."""
 
     directory: Path
     recipe: Recipe
@@ -88,7 +88,7 @@ class TrainingSource:
         return _layout(self.recipe) | {"targets": ((), np.dtype(np.int32))}
 
     def fill(self, task: tuple[int, np.ndarray], out: Mapping[str, np.ndarray], between: Callable[[], None]) -> None:
-        """Make one row after another."""
+        """Make the rows one by one."""
         first, rows = task
         reader = self.reader
         for place, row in enumerate(rows.tolist()):
@@ -102,7 +102,7 @@ class TrainingSource:
         return _reader(self.directory, "train")
 
     def make(self, place: int, row: int, out: np.ndarray) -> None:
-        """Row `row` of the store, as it appears at `place` in the stream."""
+        """Make the example in row `row` of the store, as it appears at `place` in the stream."""
         uniform = keyed_generator("imagenet augmentation", self.seed, place).random(NUM_DRAWS).tolist()
         _read(self.reader, row, "train", partial(self.recipe.training, uniform=uniform, out=out))
 
@@ -111,8 +111,8 @@ class TrainingSource:
 class MixedSource:
     """Training examples, each mixed with the one before it in the global batch.
 
-    A task is (place of the first row's neighbour, place of the first row, rows of the store beginning with that
-    neighbour, weight of the example itself).
+    A task is (position of the first row's predecessor in the stream, position of the first row, rows of the store
+    beginning with that predecessor, weight of the example itself).
     """
 
     plain: TrainingSource
@@ -125,7 +125,7 @@ class MixedSource:
     def fill(
         self, task: tuple[int, int, np.ndarray, float], out: Mapping[str, np.ndarray], between: Callable[[], None]
     ) -> None:
-        """Make one row after another; only the neighbour of the first is made twice, here and with its own task."""
+        """Make the rows one by one. Only the first row's predecessor is made twice: here and by its own task."""
         before_first, first, rows, share = task
         labels = self.plain.reader.fields["targets"][rows]
         inputs, targets = out["inputs"], out["targets"]
@@ -146,19 +146,19 @@ class MixedSource:
 
 @dataclass(frozen=True)
 class EvaluationSource:
-    """Examples of any split. A task is the rows of the store; -1 stands for a row of zeros."""
+    """Examples of any split. A task is an array of rows of the store; -1 means a row of zeros."""
 
     directory: Path
     split: str
     recipe: Recipe
 
     def layout(self) -> Layout:
-        """Inputs, class numbers, and 1 for an example, 0 for padding."""
+        """Inputs, class numbers, and weights: 1 for an example, 0 for padding."""
         fields: Layout = {"targets": ((), np.dtype(np.int32)), "weights": ((), np.dtype(np.float32))}
         return {**_layout(self.recipe), **fields}
 
     def fill(self, task: np.ndarray, out: Mapping[str, np.ndarray], between: Callable[[], None]) -> None:
-        """Make one row after another."""
+        """Make the rows one by one."""
         reader = _reader(self.directory, self.split)
         for place, row in enumerate(task.tolist()):
             between()

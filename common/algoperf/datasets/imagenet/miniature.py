@@ -1,7 +1,7 @@
 """A small stand-in for ImageNet: archives of the original layout, full of generated pictures.
 
-Like the real ones they hold JPEGs of many sizes, some of them grey, one CMYK JPEG and one PNG with the name of
-a JPEG; and the numbers in the development kit are not in the order of the class names.
+Like the real ones, they hold JPEGs of many sizes, some of them grey, one CMYK JPEG, and one PNG named like a JPEG.
+The numbers in the development kit are not in the order of the class names.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.files import make_directory, write_file
 from algoperf.data.images.jpeg import encode_rgb
+from algoperf.datasets.archives import tar_of
 from algoperf.datasets.imagenet.raw import DEVKIT, GROUND_TRUTH, SYNSETS, TEST, TRAIN, VALIDATION
-from algoperf.datasets.tar_files import tar_of
 from algoperf.datasets.textures import NUM_CLASSES, draw
 from algoperf.errors import UserError
 
@@ -24,12 +24,12 @@ NUM_IMAGES = {"train": 2_000, "validation": 500, "test": 500}
 _SIDES = (48, 72)  # pixels
 _QUALITY = (80, 96)
 _GREY_SHARE = 0.05
-_CMYK, _PNG = 11, 23  # numbers of two training images
-_LARGEST_REAL = 1 << 26  # bytes: whatever is larger was not generated here
+_CMYK, _PNG = 11, 23  # indices of two training images
+_LARGEST_REAL = 1 << 26  # bytes; larger files were not generated here
 
 
 def write_miniature(raw_dir: Path) -> None:
-    """Write the four archives. UserError if other files have their names already."""
+    """Write the four archives. UserError if other files have their names."""
     contents = {
         TRAIN: _train_archive(),
         VALIDATION: _validation_archive(),
@@ -48,12 +48,12 @@ def write_miniature(raw_dir: Path) -> None:
 
 
 def class_names() -> list[str]:
-    """Names of the form of WordNet ids, in order."""
+    """Names that look like WordNet ids, in order."""
     return [f"n{90_000_000 + 137 * number:08d}" for number in range(1, NUM_CLASSES + 1)]
 
 
 def _image_files(split: str) -> list[tuple[int, bytes]]:
-    """Labels and image files of a split; classes take turns."""
+    """Labels and image files of a split. Classes alternate."""
     rng = keyed_generator("imagenet miniature", split)
     files = []
     for number in range(NUM_IMAGES[split]):
@@ -111,10 +111,10 @@ def _devkit() -> bytes:
     per_class = NUM_IMAGES["train"] // NUM_CLASSES
     for row, number in enumerate(np.argsort(ids)):
         table[row, 0] = (float(row + 1), class_names()[number], f"texture {number}", 0.0, float(per_class))
-    table[-1, 0] = (NUM_CLASSES + 1.0, "n89999999", "texture", float(NUM_CLASSES), 0.0)  # the tree's root: no class
+    table[-1, 0] = (NUM_CLASSES + 1.0, "n89999999", "texture", float(NUM_CLASSES), 0.0)  # the root: no class
     synsets = io.BytesIO()
     savemat(synsets, {"synsets": table})
-    # Its first 116 bytes are a text with the date.
+    # The first 116 bytes are a text with the date; replace them so that the bytes are always the same.
     synsets_bytes = b"MATLAB 5.0 MAT-file".ljust(116) + synsets.getvalue()[116:]
     truth = "".join(f"{ids[label]}\n" for label, _ in _shuffled_validation())
     folder = "ILSVRC2012_devkit_t12/data/"

@@ -1,7 +1,7 @@
-"""The raw files of ImageNet: which they are, how they are checked, and what the development kit says.
+"""The raw files of ImageNet: their list, their checks, and the content of the development kit.
 
-ImageNet must not be passed on: the three archives of ILSVRC 2012 are fetched by the user, who accepts its terms.
-The test set, ImageNet-v2 (Recht et al., 2019), is free.
+ImageNet must not be redistributed: the user downloads the three archives of ILSVRC 2012 and accepts its terms. The
+test set, ImageNet-v2 (Recht et al., 2019), is free.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ TEST = RemoteFile(
     "f0c37fdf925916b19ea1323cd9a2208cdb6959ba2c32eef2a7fc393835c9ca7c",
 )
 SYNSETS, GROUND_TRUTH = "meta.mat", "ILSVRC2012_validation_ground_truth.txt"  # inside the development kit
-VERIFIED = "verified.json"  # what was hashed already: 155 GB take minutes
+VERIFIED = "verified.json"  # files already hashed: hashing 155 GB takes minutes
 _CHUNK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
 class ManualFile:
-    """A file that the user brings. `num_bytes` is None where only the hash is known."""
+    """A file that the user provides. `num_bytes` is None where only the hash is known."""
 
     name: str
     num_bytes: int | None
@@ -44,7 +44,7 @@ class ManualFile:
     title: str
 
     def describe(self) -> str:
-        """One line for people."""
+        """A human-readable line."""
         size = "" if self.num_bytes is None else f"{self.num_bytes} bytes ({format_bytes(self.num_bytes)}), "
         return f"{self.name}: {self.title}; {size}{self.algorithm} {self.digest}"
 
@@ -63,7 +63,7 @@ MANUAL_FILES = (
 
 
 def check_present(raw_dir: Path, files: tuple[ManualFile, ...] = MANUAL_FILES) -> None:
-    """DataError, saying where to get what, if a file is missing or has another size."""
+    """DataError, saying where to get each file, if a file is missing or has the wrong size."""
     problems = []
     for file in files:
         path = raw_dir / file.name
@@ -90,7 +90,7 @@ def require(path: Path) -> None:
 
 
 def check_content(raw_dir: Path, files: tuple[ManualFile, ...] = MANUAL_FILES) -> None:
-    """DataError if a file's hash is not the published one. Files that were checked before are not read again."""
+    """DataError if a file's hash is not the published one. Files checked before are not read again."""
     record = raw_dir / VERIFIED
     try:
         verified = json.loads(record.read_text())
@@ -122,10 +122,10 @@ def _digest(path: Path, algorithm: str) -> str:
 
 @dataclass(frozen=True)
 class Devkit:
-    """What the development kit says.
+    """The content of the development kit.
 
     Attributes:
-      classes: WordNet ids, sorted; a class's number is its place here.
+      classes: WordNet ids, sorted; the class number is the index here.
       train_counts: training images of each class.
       validation_labels: class numbers of the validation images in the order of their names, int32 (N,).
     """
@@ -161,7 +161,7 @@ def read_devkit(path: Path) -> Devkit:
 
 
 def _members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
-    """Contents of the members with these file names, in whatever folder."""
+    """Contents of the members with these file names, in any folder."""
     found = {}
     with tarfile.open(path, "r:*") as archive:
         for member in archive:

@@ -1,7 +1,7 @@
 """ImageNet's archives as units of work: each yields the images of one shard.
 
 The training archive is a tar of one tar per class, the validation archive a tar of 50,000 images, the test
-archive a compressed tar of one folder per class number. Images are copied out of them as they are.
+archive a compressed tar of one folder per class number. Images are copied unchanged.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _record(key: str, data: bytes, target: int, source: str) -> Record:
 
 @dataclass(frozen=True)
 class PiecesShard:
-    """The images that are `pieces`, or that are in them if these are tars again (`nested`)."""
+    """The images in an archive: its `pieces` themselves, or, if `nested`, the members of the tars that `pieces` are."""
 
     path: Path
     pieces: tuple[Piece, ...]
@@ -111,16 +111,16 @@ class PiecesShard:
 
 @dataclass(frozen=True)
 class TestShard:
-    """All of the compressed test archive: it can only be read from its start."""
+    """The whole test archive. It is compressed, so it can only be read from its start."""
 
-    __test__ = False  # it is no test, whatever pytest thinks of its name
+    __test__ = False  # keep pytest from collecting it because of its name
 
     path: Path
     num_classes: int
 
     @property
     def num_bytes(self) -> int:
-        """Size of the archive: images hardly shrink."""
+        """Size of the archive, because images hardly compress."""
         return self.path.stat().st_size
 
     @property
@@ -129,7 +129,7 @@ class TestShard:
         return _identity(self.path)
 
     def records(self) -> Iterator[Record]:
-        """All images; their folders are their class numbers, and equally full."""
+        """All images. The folder name is the class number; DataError if the folders differ in size."""
         counts = np.zeros(self.num_classes, int)
         try:
             with tarfile.open(self.path, "r:*") as archive:
@@ -160,7 +160,7 @@ def _identity(path: Path) -> str:
 
 
 def train_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> list[PiecesShard]:
-    """The training archive, class by class. DataError if its classes are not those of the development kit."""
+    """The training archive, class by class. DataError if its classes differ from the development kit's."""
     tars = {member.name.rpartition("/")[2].removesuffix(".tar"): member for member in list_members(path)}
     if sorted(tars) != devkit.classes:
         wrong = sorted(set(tars) ^ set(devkit.classes))
@@ -176,7 +176,7 @@ def train_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> 
 
 
 def validation_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> list[PiecesShard]:
-    """The validation archive; the n-th label belongs to the n-th name. DataError if their numbers differ."""
+    """The validation archive; the n-th label belongs to the n-th name. DataError if their counts differ."""
     members = sorted(list_members(path), key=lambda member: member.name)
     labels = devkit.validation_labels
     if len(members) != len(labels):
@@ -192,7 +192,7 @@ def validation_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES
 
 
 def _groups(pieces: list[Piece], group_bytes: int) -> Iterator[tuple[Piece, ...]]:
-    """Consecutive pieces, so many that a group reaches `group_bytes`."""
+    """Group consecutive pieces, each group just reaching `group_bytes`."""
     group: list[Piece] = []
     for piece in pieces:
         group.append(piece)

@@ -1,8 +1,8 @@
 """MNIST: 70,000 handwritten digits of 28x28 pixels (LeCun, Cortes and Burges).
 
 Splits: the first five sixths of the training file are `train` (50,000), its last sixth is `validation`
-(10,000), the test file is `test` (10,000). The reference implementation cut at the same numbers, but in the
-order in which TensorFlow Datasets keeps the training file on disk; so its validation images are others.
+(10,000), the test file is `test` (10,000). The reference implementation splits at the same numbers, but in the
+order in which TensorFlow Datasets stores the training file, so its validation images differ.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ FILES = tuple(
 )
 IMAGE_SHAPE = (28, 28)
 NUM_CLASSES = 10
-# Mean and deviation of pixels from 0 to 1, applied to pixels from 0 to 255: the reference does so, and the
-# published settings were found with it.
+# Mean and standard deviation of pixels from 0 to 1, applied to pixels from 0 to 255. The reference does this, and
+# the published settings were tuned with it.
 MEAN, STDDEV = 0.1307, 0.3081
 
 

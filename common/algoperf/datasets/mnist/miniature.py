@@ -1,4 +1,4 @@
-"""A small stand-in for MNIST: scikit-learn's 8x8 scans, scaled up, shifted and with noise."""
+"""A small stand-in for MNIST: scikit-learn's 8x8 scans, scaled up, shifted and noisy."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _CONTRAST = (0.3, 1.0)
 def write_miniature(
     raw_dir: Path, *, train: tuple[str, str], test: tuple[str, str], image_shape: tuple[int, int]
 ) -> None:
-    """Write images and labels into the files named by `train` (validation is its last sixth) and `test`.
+    """Write images and labels to the files named in `train` (its last sixth is validation) and `test`.
 
-    The three splits are drawn from different scans. Raises UserError if other files have these names already.
+    The three splits are drawn from different scans. Raises UserError if other files have these names.
     """
     images, labels = parse_scans(installed_scans(), f"the {FILE_NAME} of the installed scikit-learn")
     parts = {
@@ -68,5 +68,5 @@ def _enlarge(scans: np.ndarray) -> np.ndarray:
     side = scans.shape[1]
     centres = (np.arange(_INK_SIDE) + 0.5) * side / _INK_SIDE - 0.5
     distance = np.abs(centres.clip(0, side - 1)[:, np.newaxis] - np.arange(side))
-    weights = (1 - distance).clip(0)  # (20, 8): each new pixel from its two nearest old ones
+    weights = (1 - distance).clip(0)  # (20, 8): each new pixel depends on its two nearest old ones
     return weights @ (scans * (255 / MAX_INTENSITY)) @ weights.T

@@ -1,4 +1,4 @@
-"""Batches of molecules: which graphs are in them, and their labels."""
+"""Batches of molecules: chooses their graphs, and adds labels."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from algoperf.data.contracts import Batch, Shard, Split, TrainingBatches
 from algoperf.data.store.store import Store
 from algoperf.errors import UserError
 
-MISSING = 255  # in the store, a label that is not known
+UNKNOWN_LABEL = 255  # marks an unknown label in the store
 
 
 class Molecules:
-    """One split: graphs and labels, made into padded batches.
+    """One split: makes padded batches from graphs and labels.
 
     Args:
       table: the graphs.
-      labels: uint8 (N, T): 0, 1, or MISSING.
+      labels: uint8 (N, T): 0, 1, or UNKNOWN_LABEL.
       budget: of one device's part of a batch.
     """
 
@@ -35,23 +35,23 @@ class Molecules:
         return len(self.labels)
 
     def pack(self, rows: np.ndarray, num_parts: int) -> np.ndarray:
-        """Boundaries of the parts that the graphs `rows` fill, see `graphs.pack`."""
+        """Boundaries of the parts that the graphs `rows` fill; see `graphs.pack`."""
         return pack(self.num_nodes[rows], self.num_edges[rows], self.budget, num_parts)
 
     def batch(self, parts: Sequence[np.ndarray]) -> Batch:
-        """`inputs`, and `targets` and `weights` float32 (G, T); both are 0 where a label is missing or padding."""
+        """`inputs`, and `targets` and `weights` float32 (G, T); both are 0 for missing labels and padding."""
         slots = self.budget.graph_slots
         targets = np.zeros((len(parts) * slots, self.labels.shape[1]), np.float32)
         weights = np.zeros_like(targets)
         for number, rows in enumerate(parts):
             labels, place = self.labels[rows], slice(number * slots, number * slots + len(rows))
             targets[place] = labels == 1
-            weights[place] = labels != MISSING
+            weights[place] = labels != UNKNOWN_LABEL
         return {"inputs": self.table.batch(parts, self.budget), "targets": targets, "weights": weights}
 
 
 class MoleculeTrainingBatches(TrainingBatches):
-    """Shuffled, endless training batches. A position counts graphs: batches hold different numbers of them."""
+    """Shuffled, endless training batches. A position counts graphs, because their number per batch varies."""
 
     def __init__(self, molecules: Molecules, *, seed: int, shard: Shard) -> None:
         self._molecules, self._shard = molecules, shard
@@ -59,16 +59,16 @@ class MoleculeTrainingBatches(TrainingBatches):
         self._latest: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def batch(self, position: int) -> Batch:
-        """This process's part of the global batch that begins with graph number `position` of the stream."""
+        """This process's part of the global batch that begins with graph `position` of the stream."""
         rows, boundaries = self._plan(position)
         return self._molecules.batch(_parts(rows, boundaries, self._shard.parts))
 
     def after(self, position: int) -> int:
-        """Where the next batch begins: with the first graph that did not fit."""
+        """The position of the next batch: the first graph that did not fit."""
         return position + int(self._plan(position)[1][-1])
 
     def _plan(self, position: int) -> tuple[np.ndarray, np.ndarray]:
-        """The next graphs, and the boundaries of all devices' parts."""
+        """The rows of the next graphs, and the boundaries of all devices' parts."""
         if self._latest is None or self._latest[0] != position:
             num_parts = self._shard.num_parts
             rows = self._order.indices(position, num_parts * self._molecules.budget.num_graphs)
@@ -77,7 +77,7 @@ class MoleculeTrainingBatches(TrainingBatches):
 
 
 class MoleculeEvaluationBatches(BatchSequence):
-    """Each of the graphs `rows` once, in order. All shards have equally many batches; the last may be padding only."""
+    """Each of the graphs `rows` once, in order. All shards have equally many batches; the last may be only padding."""
 
     def __init__(self, molecules: Molecules, rows: np.ndarray, *, shard: Shard) -> None:
         self._molecules, self._rows, self._shard = molecules, rows, shard
@@ -123,7 +123,7 @@ class OpenMolecules(StoredDataset):
         return MoleculeEvaluationBatches(self.molecules(stored_split(split), batch_size, shard), rows, shard=shard)
 
     def molecules(self, split: str, batch_size: int, shard: Shard) -> Molecules:
-        """A split of the store for batches of up to `batch_size` graphs; UserError if they cannot be made."""
+        """A split of the store for batches of up to `batch_size` graphs; UserError if that is impossible."""
         graphs, nodes, edges = (self._store.split(name) for name in (split, f"{split}_nodes", f"{split}_edges"))
         table = GraphTable.of(
             graphs["num_nodes"], graphs["num_edges"],
@@ -138,7 +138,7 @@ class OpenMolecules(StoredDataset):
         return GraphBudget(size, self._nodes_per_graph * size, self._edges_per_graph * size)
 
     def _check_largest(self, molecules: Molecules, shard: Shard) -> None:
-        """UserError if the batch size leaves no room for the largest graph, before training comes across it."""
+        """UserError if the batch size has no room for the largest graph. Checked before training needs it."""
         nodes, edges, budget = int(molecules.num_nodes.max()), int(molecules.num_edges.max()), molecules.budget
         needed = max(-(-nodes // self._nodes_per_graph), -(-edges // self._edges_per_graph))
         if budget.num_graphs < needed:

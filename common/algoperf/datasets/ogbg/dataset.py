@@ -25,11 +25,11 @@ _GRAPHS_AT_A_TIME = 1 << 15
 class MolPcba:
     """ogbg-molpcba as a dataset; its miniature has 4,000, 500 and 500 molecules.
 
-    Raw files and store depend on none of the settings.
+    Raw files and store do not depend on the settings.
 
     Attributes:
-      nodes_per_graph, edges_per_graph: room in a batch per graph, see `OpenMolecules`; edges are directed. About the
-        means, as published.
+      nodes_per_graph, edges_per_graph: room in a batch per graph, see `OpenMolecules`; edges are directed. The
+        published values, close to the means.
     """
 
     nodes_per_graph: int = 26
@@ -47,8 +47,8 @@ class MolPcba:
     def preprocess(self, raw_dir: Path, data_dir: Path) -> None:
         """Write the store.
 
-        Each split has sizes and labels of its graphs; nodes and edges, of which there are other numbers, are tables
-        of their own: `train` has `num_nodes`, `num_edges` and `labels`, `train_nodes` has `features`, and
+        A split holds the sizes and labels of its graphs. Nodes and edges are separate tables, because they have other
+        numbers of rows: `train` has `num_nodes`, `num_edges` and `labels`, `train_nodes` has `features`, and
         `train_edges` has `features` and `ends`.
         """
         if store_exists(data_dir):

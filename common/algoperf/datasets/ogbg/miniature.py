@@ -1,8 +1,8 @@
 """A small stand-in for ogbg-molpcba: the same archive with fewer, generated molecules.
 
-What an assay finds depends on structure: how many atoms and bonds of a few kinds a molecule has, weighted, against a
-threshold. Some labels are wrong. Whether a label is known depends on structure too: what looks active is rarely tested.
-So whoever takes missing labels for zeros learns the opposite of what the known ones say.
+A label depends on structure: a weighted count of atoms and bonds of a few kinds is compared with a threshold. Some
+labels are wrong. Whether a label is known also depends on structure: molecules that look active are rarely tested. So
+a model that treats missing labels as zeros learns the opposite of the known labels.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.files import make_directory, write_file
-from algoperf.datasets.ogbg.molecules import Molecules, draw_molecules
+from algoperf.datasets.archives import zip_of
+from algoperf.datasets.ogbg.molecules import DrawnMolecules, draw_molecules
 from algoperf.datasets.ogbg.raw import ARCHIVE, MEMBERS, NUM_TASKS, SPLITS
-from algoperf.datasets.zip_files import zip_of
 from algoperf.errors import UserError
 
 NUM_GRAPHS = {"train": 4_000, "validation": 500, "test": 500}
@@ -31,7 +31,7 @@ _COMPRESSION = 1
 
 
 def write_miniature(raw_dir: Path) -> None:
-    """Write the archive. UserError if something else has its name already."""
+    """Write the archive. UserError if another file has its name."""
     rng = keyed_generator("ogbg miniature", "molecules")
     num_atoms = rng.integers(*_NUM_ATOMS, size=sum(NUM_GRAPHS.values()), endpoint=True)
     molecules = draw_molecules(rng, num_atoms)
@@ -46,8 +46,8 @@ def write_miniature(raw_dir: Path) -> None:
     write_file(path, content)
 
 
-def draw_labels(molecules: Molecules) -> np.ndarray:
-    """Labels of all tasks, int64 (M, 128): 0, 1, or -1 where none is known."""
+def draw_labels(molecules: DrawnMolecules) -> np.ndarray:
+    """Labels of all tasks, int64 (M, 128): 0, 1, or -1 if unknown."""
     rng = keyed_generator("ogbg miniature", "labels")
     counts = count_motifs(molecules).astype(np.float64)
     scores = (counts - counts.mean(axis=0)) / (counts.std(axis=0) + 1e-9)
@@ -62,8 +62,8 @@ def draw_labels(molecules: Molecules) -> np.ndarray:
     return np.where(known, positive, -1)
 
 
-def count_motifs(molecules: Molecules) -> np.ndarray:
-    """How often each molecule has each motif, int64 (M, K): an element, or a bond of an order, in or out of rings."""
+def count_motifs(molecules: DrawnMolecules) -> np.ndarray:
+    """Count each motif in each molecule, int64 (M, K): an element, or a bond of some order, in or out of rings."""
     graphs = np.arange(len(molecules.num_atoms))
     kinds_of_bonds = (molecules.orders == 1, molecules.orders > 1, molecules.in_ring, ~molecules.in_ring)
     graph_of_atom, graph_of_bond = np.repeat(graphs, molecules.num_atoms), np.repeat(graphs, molecules.num_bonds)
@@ -72,8 +72,8 @@ def count_motifs(molecules: Molecules) -> np.ndarray:
     return np.stack([np.bincount(numbers, minlength=len(graphs)) for numbers in found], axis=1)
 
 
-def archive_of(molecules: Molecules, labels: np.ndarray, num_graphs: dict[str, int]) -> bytes:
-    """The archive of these molecules, dealt to the splits in an order of its own."""
+def archive_of(molecules: DrawnMolecules, labels: np.ndarray, num_graphs: dict[str, int]) -> bytes:
+    """Make the archive of these molecules, assigned to the splits in shuffled order."""
     order = keyed_generator("ogbg miniature", "splits").permutation(len(labels))
     bounds = np.cumsum([0, *num_graphs.values()])
     tables = {
@@ -81,14 +81,14 @@ def archive_of(molecules: Molecules, labels: np.ndarray, num_graphs: dict[str, i
         "nodes": molecules.atom_features(), "edges": molecules.bond_features(), "ends": molecules.ends,
     }  # fmt: skip
     members = {MEMBERS[name].path: _text(table) for name, table in tables.items()}
-    members[MEMBERS["labels"].path] = _text(labels, ("0.0", "1.0", ""))  # as pandas writes columns with gaps
+    members[MEMBERS["labels"].path] = _text(labels, ("0.0", "1.0", ""))  # as pandas writes missing values
     for split, first, last in zip(num_graphs, bounds[:-1], bounds[1:], strict=True):
         members[SPLITS[split].path] = _text(order[first:last, np.newaxis])
     return zip_of({name: gzip.compress(text, _COMPRESSION, mtime=0) for name, text in members.items()})
 
 
 def _text(table: np.ndarray, words: tuple[str, ...] | None = None) -> bytes:
-    """Comma-separated text: numbers, or the words that they are indices of."""
+    """Comma-separated text: the numbers, or the words that they index."""
     rows: Iterable[list[int]] = table.tolist()
     if words is None:
         return "".join(",".join(map(str, row)) + "\n" for row in rows).encode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Element -> atomic number, valence, how often it is drawn (roughly as in drug-like molecules, without hydrogen).
+# Element -> atomic number, valence, frequency (roughly as in drug-like molecules, without hydrogen).
 ELEMENTS = {
     "C": (6, 4, 0.70), "N": (7, 3, 0.12), "O": (8, 2, 0.11), "F": (9, 1, 0.02), "S": (16, 2, 0.03), "Cl": (17, 1, 0.02),
 }  # fmt: skip
@@ -16,22 +16,22 @@ SYMBOLS = tuple(ELEMENTS)
 _ATOMIC_NUMBERS, VALENCES = (np.array([row[column] for row in ELEMENTS.values()]) for column in (0, 1))
 _CUMULATIVE = np.cumsum([row[2] for row in ELEMENTS.values()])
 _CARBON = SYMBOLS.index("C")
-_RINGS_PER_ATOM = 0.45  # attempts; about a quarter succeeds
+_RINGS_PER_ATOM = 0.45  # attempts; about a quarter succeed
 _RING_SIZES = (5, 6)
-_LATEST = 6  # new atoms are bonded to one of so many: chains, not stars
-_DRAWS_PER_ATOM = 8  # at most three to add it, and seven for each attempt to close a ring
+_LATEST = 6  # new atoms bond to one of this many latest atoms, which gives chains, not stars
+_DRAWS_PER_ATOM = 8  # at most three to add an atom, and seven per attempt to close a ring
 _DOUBLE_BONDS, _TRIPLE_BONDS = 0.18, 0.02
-_NO_CHARGE = 5  # charges are counted from -5
+_NO_CHARGE = 5  # charges are coded from -5 upwards
 
 
 @dataclass(frozen=True)
-class Molecules:
-    """Many molecules, atoms and bonds of all one after another.
+class DrawnMolecules:
+    """Many molecules; the atoms and bonds of all are concatenated.
 
     Attributes:
       num_atoms, num_bonds: sizes of the molecules, int64 (M,).
       elements: index into SYMBOLS of each atom, int64 (A,).
-      ends: both atoms of each bond, numbered within the molecule, int64 (B, 2).
+      ends: indices of both atoms of each bond, within the molecule, int64 (B, 2).
       orders: 1, 2 or 3 for each bond, int64 (B,).
       in_ring: whether each bond closes or lies on a ring, bool (B,).
     """
@@ -45,7 +45,7 @@ class Molecules:
 
     @property
     def flat_ends(self) -> np.ndarray:
-        """`ends`, atoms numbered over all molecules."""
+        """`ends`, with atom indices over all molecules."""
         firsts = np.cumsum(self.num_atoms) - self.num_atoms
         return self.ends + np.repeat(firsts, self.num_bonds)[:, np.newaxis]
 
@@ -54,7 +54,7 @@ class Molecules:
         return np.bincount(self.flat_ends.ravel(), np.repeat(values, 2), len(self.elements)).astype(np.int64)
 
     def atom_features(self) -> np.ndarray:
-        """Codes of the nine features of an atom as ogbg-molpcba has them, uint8 (A, 9).
+        """Codes of the nine atom features of ogbg-molpcba, uint8 (A, 9).
 
         Element, chirality, degree, charge, hydrogens, radicals, hybridisation, aromatic or not, in a ring or not. None
         of these molecules is chiral, charged or radical.
@@ -76,12 +76,12 @@ class Molecules:
         return np.stack(columns, axis=1).astype(np.uint8)
 
 
-def draw_molecules(rng: np.random.Generator, num_atoms: np.ndarray) -> Molecules:
-    """Molecules of the given numbers of atoms (M,), each at least 2."""
+def draw_molecules(rng: np.random.Generator, num_atoms: np.ndarray) -> DrawnMolecules:
+    """Draw molecules with the given numbers of atoms (M,), each at least 2."""
     draws = iter(rng.random(_DRAWS_PER_ATOM * int(num_atoms.sum())).tolist())
     drawn = [_grown(draws, count) for count in num_atoms.tolist()]
     table = np.array([bond for molecule in drawn for bond in molecule.bonds], np.int64)
-    return Molecules(
+    return DrawnMolecules(
         num_atoms=num_atoms.astype(np.int64),
         num_bonds=np.array([len(molecule.bonds) for molecule in drawn]),
         elements=np.array([element for molecule in drawn for element in molecule.elements]),
@@ -92,7 +92,7 @@ def draw_molecules(rng: np.random.Generator, num_atoms: np.ndarray) -> Molecules
 
 
 def _grown(draws: Iterator[float], num_atoms: int) -> _Molecule:
-    """A tree of atoms, then some rings closed."""
+    """Grow a tree of atoms, then close some rings."""
     molecule = _Molecule(draws)
     for _ in range(num_atoms - 1):
         molecule.add_atom()
@@ -102,20 +102,20 @@ def _grown(draws: Iterator[float], num_atoms: int) -> _Molecule:
 
 
 class _Molecule:
-    """A molecule that grows from a carbon atom. `draws` are uniform between 0 and 1."""
+    """A molecule that grows from a carbon atom. `draws` are uniform in [0, 1)."""
 
     def __init__(self, draws: Iterator[float]) -> None:
         self._draws = draws
         self.elements: list[int] = []
         self.bonds: list[list[int]] = []  # atom, atom, order, on a ring
-        self._free: list[int] = []  # valences that are left
-        self._bonds_of: list[dict[int, list[int]]] = []  # by the atom at the other end
+        self._free: list[int] = []  # free valences of each atom
+        self._bonds_of: list[dict[int, list[int]]] = []  # keyed by the atom at the other end
         self._append(_CARBON)
 
     def add_atom(self) -> None:
-        """Bond a new atom to one of the latest that have a valence left."""
+        """Bond a new atom to one of the latest atoms with a free valence."""
         element = int(np.searchsorted(_CUMULATIVE, next(self._draws)))
-        if sum(self._free) == 1:  # an end in the last place would leave nothing to go on from
+        if sum(self._free) == 1:  # a monovalent atom on the last free valence would end the growth
             element = _CARBON
         open_atoms = [atom for atom, left in enumerate(self._free) if left]
         latest = [atom for atom in open_atoms if atom >= len(self._free) - _LATEST]
@@ -123,12 +123,12 @@ class _Molecule:
         atom = self._append(element)
         draw = next(self._draws)
         wanted = 3 if draw < _TRIPLE_BONDS else 2 if draw < _DOUBLE_BONDS else 1
-        # One valence stays, so that the next atom finds a place.
+        # Keep one valence free for the next atom.
         spare = (sum(self._free) - 1) // 2
         self._bond(parent, atom, max(1, min(wanted, self._free[parent], self._free[atom], spare)), on_ring=False)
 
     def close_ring(self) -> None:
-        """Bond the ends of a random path of five or six atoms, if both have a valence left."""
+        """Bond the ends of a random path of five or six atoms, if both have a free valence."""
         size = self._choose(_RING_SIZES)
         open_atoms = [atom for atom, left in enumerate(self._free) if left]
         path = [self._choose(open_atoms)] if open_atoms else []

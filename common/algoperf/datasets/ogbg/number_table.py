@@ -1,7 +1,7 @@
-"""Tables of small whole numbers as comma-separated text, read at the speed of memory.
+"""Reads tables of small whole numbers from comma-separated text, at memory speed.
 
-Such files of molecules have a hundred million fields; a parser that looks at one field after another takes minutes.
-Here every step is done for all fields of a piece of text at once.
+The files of molecules have a hundred million fields; a parser that reads field by field takes minutes. Here every
+step is vectorised over all fields of a chunk of text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-MISSING = -1
+EMPTY_FIELD = -1
 _CHUNK_BYTES = 1 << 23
 _LARGEST_DIGITS = 9  # what fits into int32
 _COMMA, _NEWLINE, _POINT, _ZERO = b",\n.0"
@@ -19,14 +19,14 @@ _SHOWN_CHARACTERS = 40
 
 
 class TableError(ValueError):
-    """The text is not such a table."""
+    """The text is not a table of whole numbers."""
 
 
 def read_numbers(file: BinaryIO, num_columns: int, *, missing_allowed: bool = False) -> Iterator[np.ndarray]:
-    """Yield the rows of a table, some at a time: int32 (rows, num_columns).
+    """Yield the rows of a table in chunks: int32 (rows, num_columns).
 
-    A field is a number without sign, maybe followed by `.0`, or, if `missing_allowed`, empty, which becomes MISSING.
-    TableError if it is anything else, or if a line has another number of fields.
+    A field is an unsigned number, optionally followed by `.0`. If `missing_allowed`, it may be empty, which becomes
+    EMPTY_FIELD. TableError for any other field, or if a line has the wrong number of fields.
     """
     rest = b""
     while chunk := file.read(_CHUNK_BYTES):
@@ -43,7 +43,7 @@ def _parse(text: bytes, num_columns: int, missing_allowed: bool) -> np.ndarray:
     separators = np.flatnonzero((characters == _COMMA) | (characters == _NEWLINE))
     _check_lines(text, characters[separators] == _NEWLINE, num_columns)
     ends, starts = separators, np.concatenate([[0], separators[:-1] + 1])
-    padded = np.concatenate([np.zeros(2, np.uint8), characters])  # so that fields have two characters before their end
+    padded = np.concatenate([np.zeros(2, np.uint8), characters])  # so that every field end has two characters before it
     has_fraction = (ends - starts > 2) & (padded[ends] == _POINT) & (padded[ends + 1] == _ZERO)
     ends = ends - 2 * has_fraction
     lengths = ends - starts
@@ -57,7 +57,7 @@ def _parse(text: bytes, num_columns: int, missing_allowed: bool) -> np.ndarray:
     is_empty = lengths == 0
     if not missing_allowed:
         is_number &= ~is_empty
-    values[is_empty] = MISSING
+    values[is_empty] = EMPTY_FIELD
     if not is_number.all():
         field = int(np.argmin(is_number))
         shown = text[starts[field] : separators[field]][:_SHOWN_CHARACTERS].decode(errors="replace")
@@ -66,7 +66,7 @@ def _parse(text: bytes, num_columns: int, missing_allowed: bool) -> np.ndarray:
 
 
 def _check_lines(text: bytes, ends_line: np.ndarray, num_columns: int) -> None:
-    """TableError if a line has too few or too many fields; `ends_line` says of each separator which kind it is."""
+    """TableError if a line has too few or too many fields; `ends_line`: is a separator a line end?"""
     line_ends = np.flatnonzero(ends_line)
     counts = np.diff(line_ends, prepend=-1)
     if np.any(wrong := counts != num_columns):

@@ -1,7 +1,7 @@
-"""The raw archive of ogbg-molpcba: which files are in it, and how they are checked.
+"""The raw archive of ogbg-molpcba: its files and their checks.
 
-All are text without header, compressed with gzip, inside a zip. Nodes and edges of all graphs stand one after another;
-two more files say how many of them each graph has.
+All files are text without header, compressed with gzip, inside a zip. Nodes and edges of all graphs are concatenated;
+two more files give their number per graph.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from algoperf.data.batches.graphs import GraphTable
 from algoperf.data.transfer.download import RemoteFile
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.datasets.ogbg.batches import MISSING as MISSING_LABEL
-from algoperf.datasets.ogbg.number_table import MISSING, TableError, read_numbers
+from algoperf.datasets.ogbg.batches import UNKNOWN_LABEL
+from algoperf.datasets.ogbg.number_table import EMPTY_FIELD, TableError, read_numbers
 from algoperf.errors import DataError
 
 ARCHIVE = RemoteFile(
@@ -35,7 +35,7 @@ _CORRUPT = (zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, OSError)
 
 @dataclass(frozen=True)
 class Member:
-    """A table of the archive: its path there, its columns, and the type that its values become."""
+    """A table of the archive: its path there, its number of columns, and the dtype to convert to."""
 
     path: str
     num_columns: int
@@ -59,12 +59,12 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class RawMolecules:
-    """What the archive holds.
+    """The content of the archive.
 
     Attributes:
       table: all graphs.
       labels: uint8 (num_graphs, 128): 0, 1, or the store's mark of a missing label.
-      splits: numbers of the graphs of each split, int64.
+      splits: indices of the graphs of each split, int64.
     """
 
     table: GraphTable
@@ -73,7 +73,7 @@ class RawMolecules:
 
 
 def read_archive(path: Path) -> RawMolecules:
-    """Read and check everything. DataError, naming archive and file, if anything is wrong with it."""
+    """Read and check everything. DataError, naming archive and file, if it is invalid."""
     if not path.is_file():
         raise DataError(f"{path} is not there. Run the `download` task first, or check the raw data directory.")
     try:
@@ -85,7 +85,7 @@ def read_archive(path: Path) -> RawMolecules:
     _check_sizes(path, num_nodes, num_edges, arrays, len(labels))
     table = GraphTable.of(num_nodes, num_edges, arrays)
     _check_ends(path, table)
-    if np.any(wrong := (labels > 1) & (labels != MISSING_LABEL)):
+    if np.any(wrong := (labels > 1) & (labels != UNKNOWN_LABEL)):
         raise _corrupt(path, f"{MEMBERS['labels'].path} has the label {labels[wrong][0]}, allowed are 0, 1 and nothing")
     numbers = {split: array[:, 0] for split, array in splits.items()}
     if not np.array_equal(np.sort(np.concatenate(list(numbers.values()))), np.arange(len(labels))):
@@ -112,7 +112,7 @@ def _read_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, np.nd
 
 
 def _read_member(archive: zipfile.ZipFile, member: Member, path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """Rows of one table in its type, and how many compressed bytes were read for them and those before."""
+    """Yield rows of one table in its dtype, and the number of compressed bytes read so far."""
     largest = np.iinfo(member.dtype).max - int(member.missing_allowed)
     with archive.open(member.path) as compressed, gzip.GzipFile(fileobj=compressed) as text:
         try:
@@ -120,7 +120,7 @@ def _read_member(archive: zipfile.ZipFile, member: Member, path: Path) -> Iterat
                 if rows.max(initial=0) > largest:
                     raise TableError(f"it has the value {rows.max()}, the largest allowed is {largest}")
                 if member.missing_allowed:
-                    rows[rows == MISSING] = MISSING_LABEL
+                    rows[rows == EMPTY_FIELD] = UNKNOWN_LABEL
                 yield rows.astype(member.dtype), compressed.tell()
         except TableError as error:
             raise _corrupt(path, f"{member.path}: {error}") from error
@@ -129,7 +129,7 @@ def _read_member(archive: zipfile.ZipFile, member: Member, path: Path) -> Iterat
 def _check_sizes(
     path: Path, num_nodes: np.ndarray, num_edges: np.ndarray, arrays: Mapping[str, np.ndarray], num_labels: int
 ) -> None:
-    """The tables have to fit each other."""
+    """DataError if the tables do not fit together."""
     expected = {"nodes": num_nodes.sum(dtype=np.int64), "edges": num_edges.sum(dtype=np.int64)}
     expected["ends"] = expected["edges"]
     for name, count in expected.items():

@@ -20,7 +20,7 @@ from algoperf.workload.definition import WorkloadDefinition
 
 
 def start() -> JaxBackend:
-    """Settle the process-wide settings and return the backend."""
+    """Set the process-wide settings and return the backend."""
     jax.config.update("jax_default_prng_impl", "threefry2x32")
     jax.config.update("jax_threefry_partitionable", True)
     return JaxBackend()
@@ -62,35 +62,35 @@ class JaxBackend:
         """Parameters have no wrappers."""
         return params
 
-    def structure(self, params: Any, model_state: Any) -> dict[str, str]:
+    def describe_model(self, params: Any, model_state: Any) -> dict[str, str]:
         """Arrays by path, with dtype and shape."""
         leaves = jax.tree_util.tree_leaves_with_path({"params": params, "model_state": model_state})
         return {jax.tree_util.keystr(path): _description(leaf) for path, leaf in leaves}
 
     def compile_seconds(self) -> float:
-        """Seconds of tracing, lowering and compiling so far."""
+        """Seconds spent tracing, lowering and compiling so far."""
         return self._compile_seconds
 
     def wait(self, *trees: Any) -> None:
-        """Block until every array in `trees` is computed, and every other one that anybody holds.
+        """Block until every array in `trees`, and every other live array, is computed.
 
-        Devices would go on with those while the clock stands still.
+        Otherwise devices would keep computing those while the clock is stopped.
         """
         jax.block_until_ready((trees, jax.live_arrays()))
 
     def agree(self, *decisions: bool) -> tuple[bool, ...]:
-        """One process agrees with itself."""
+        """There is only one process."""
         return decisions
 
     def gather(self, value: Any) -> list[Any]:
-        """One process."""
+        """There is only one process, so a single value."""
         return [value]
 
     def synchronise_model(self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState) -> None:
         """Batch statistics are global under jit."""
 
     def release_memory(self) -> None:
-        """Drop what only garbage still refers to."""
+        """Free arrays that only garbage refers to."""
         gc.collect()
 
     def is_out_of_memory(self, error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from algoperf.frameworks.jax import sharding
 
 
 class JaxCodec:
-    """Arrays keep dtype, weak type and placement: nothing is compiled anew because of a restored array."""
+    """Arrays keep dtype, weak type and placement, so a restored array causes no recompilation."""
 
     def encode(self, value: Any) -> tuple[np.ndarray, dict[str, Any]] | None:
         """See `state_leaves.LeafCodec`."""
@@ -25,7 +25,7 @@ class JaxCodec:
             return np.asarray(jax.random.key_data(value)), {**info, "key": str(jax.random.key_impl(value))}
         array = np.asarray(value)
         info |= {"dtype": str(value.dtype), "weak": bool(value.aval.weak_type)}
-        # numpy files know no bfloat16 and float8: keep their bytes
+        # .npy files do not support bfloat16 and float8: keep their bytes
         native = array.dtype.isbuiltin == 1
         return (array if native else array.view(f"u{array.dtype.itemsize}")), info
 
@@ -36,12 +36,12 @@ class JaxCodec:
         typed = array if str(array.dtype) == info["dtype"] else array.view(jnp.dtype(info["dtype"]))
         if not info["weak"]:
             return _placed(typed, info, template)
-        # Writing into an array that was made from a Python number keeps its weak type.
+        # Write into an array made from a Python number, which keeps its weak type.
         number = {"i": 0, "f": 0.0, "c": 0j}[typed.dtype.kind]
         return _placed(jnp.full(typed.shape, number).at[...].set(typed), info, template)
 
     def memory(self, value: Any) -> Memory | None:
-        """Nobody can write to a JAX array."""
+        """JAX arrays are immutable, so shared memory does not matter."""
         del value
         return None
 
@@ -52,7 +52,7 @@ class JaxCodec:
 
 
 def _placement(value: jax.Array) -> Any:
-    """What can be said of an array's placement in JSON: free, on a device, or split over a mesh."""
+    """An array's placement as JSON: None if uncommitted, devices, or a split over a mesh."""
     if not value.committed:
         return None
     found = value.sharding
@@ -63,7 +63,7 @@ def _placement(value: jax.Array) -> Any:
 
 
 def _placed(value: Any, info: dict[str, Any], template: Any) -> jax.Array:
-    """The array where it was; if the devices are others now, where the template is, or on all of them."""
+    """Put the array where it was. If the devices differ now, put it where the template is, or on all devices."""
     placement = info["placement"]
     if placement is None:
         return jnp.asarray(value)

@@ -1,4 +1,4 @@
-"""Layers that flax does not have in the form the benchmark needs, and activation functions by name."""
+"""Layers that flax lacks in the form the benchmark needs, and activation functions by name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"relu": nn.relu, "si
 class Dropout(nn.Module):
     """Dropout whose rate is an argument of the call.
 
-    The rate may be a traced value, so changing it does not recompile; in exchange there is no shortcut for a
-    rate of 0, and a `dropout` key is always needed in training.
+    The rate may be a traced value, so changing it does not recompile. In return there is no shortcut for a rate of
+    0, and training always needs a `dropout` key.
     """
 
     @nn.compact

@@ -16,7 +16,7 @@ PerExampleLoss = Callable[[jax.Array, jax.Array, float], jax.Array]
 def softmax_cross_entropy(labels: jax.Array, logits: jax.Array, label_smoothing: float) -> jax.Array:
     """Cross-entropy under logits (B, K), against (1 - a) * y + a / K.
 
-    Labels are integers (B,), of which y is the one-hot vector, or y itself (B, K), as mixup makes it.
+    Labels are integers (B,), whose one-hot vector is y, or y itself (B, K), as in mixup.
     """
     num_classes = logits.shape[-1]
     targets = labels if labels.ndim == logits.ndim else jax.nn.one_hot(labels, num_classes)
@@ -53,7 +53,7 @@ def absolute_error(labels: jax.Array, logits: jax.Array, label_smoothing: float)
 def ctc(labels: tuple[jax.Array, jax.Array], logits: tuple[jax.Array, jax.Array], label_smoothing: float) -> jax.Array:
     """Negative log-likelihood of labels (B, N) under frames (B, T, K), each with its paddings; blank is class 0.
 
-    Graves et al. (2006). Where no alignment exists it is about 1e5.
+    Graves et al. (2006). If no alignment exists, it is about 1e5.
     """
     import optax
 
@@ -62,7 +62,7 @@ def ctc(labels: tuple[jax.Array, jax.Array], logits: tuple[jax.Array, jax.Array]
 
 
 def num_tokens(labels: tuple[jax.Array, jax.Array], mask: jax.Array | None) -> jax.Array:
-    """Labels that are no padding, in rows that count; at least 1."""
+    """Number of labels that are not padding, in rows with a nonzero mask; at least 1."""
     real = 1.0 - labels[1]
     return jnp.maximum(1.0, (real if mask is None else real * mask[:, None]).sum())
 
@@ -75,11 +75,11 @@ LOSSES: dict[LossType, PerExampleLoss] = {
     LossType.CTC_LOSS: ctc,  # type: ignore[dict-item]  # labels and logits are pairs
 }
 COUNTS: dict[LossType, Callable[..., jax.Array]] = {LossType.CTC_LOSS: num_tokens}
-"""What `n_valid_examples` counts, where that is not rows."""
+"""What `n_valid_examples` counts, if not rows."""
 
 
 def summarise(per_example: jax.Array, mask: jax.Array | None) -> dict[str, jax.Array]:
-    """What `loss_fn` returns for losses (B,) and an optional mask, or for losses (B, K) and a mask of that shape."""
+    """Make the result of `loss_fn` from losses (B,) and an optional mask, or losses (B, K) and a mask of that shape."""
     check_mask(per_example.shape, None if mask is None else mask.shape)
     if mask is None:
         num_valid = jnp.asarray(per_example.shape[0], jnp.float32)

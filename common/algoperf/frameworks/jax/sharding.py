@@ -15,26 +15,26 @@ def _mesh() -> Mesh:
 
 
 def get_replicate_sharding() -> NamedSharding:
-    """The whole array on every device."""
+    """Sharding with the whole array on every device."""
     return NamedSharding(_mesh(), PartitionSpec())
 
 
 def get_batch_dim_sharding() -> NamedSharding:
-    """The leading axis split over the devices."""
+    """Sharding with the leading axis split over the devices."""
     return NamedSharding(_mesh(), PartitionSpec("batch"))
 
 
 def shard_along_batch_dim(tree: Any) -> Any:
-    """Put every leaf on the devices, its leading axis split over them."""
+    """Put every leaf on the devices, with its leading axis split over them."""
     return jax.device_put(tree, get_batch_dim_sharding())
 
 
 def replicate(tree: Any) -> Any:
-    """Put every leaf on the devices, a copy on each."""
+    """Put a copy of every leaf on each device."""
     return jax.device_put(tree, get_replicate_sharding())
 
 
 def display_shard_info(array: jax.Array) -> None:
-    """Print where the parts of an array lie."""
+    """Print where the shards of an array are."""
     for shard in array.addressable_shards:
         print(f"device {shard.device}, index {shard.index}, replica {shard.replica_id}")

@@ -24,11 +24,11 @@ from algoperf.workload.param_types import jax_param_types
 
 
 class JaxWorkload(BoundWorkload):
-    """A workload whose model is the flax module that the cube's `model_jax.build(definition)` returns.
+    """A workload whose model is the flax module from the cube's `model_jax.build(definition)`.
 
-    The module is called with the model inputs of a batch (`batch["inputs"]`, or what the cube's
-    `model_inputs(batch)` returns) and with those of the keywords `train`, `update_batch_norm`,
-    `use_running_average` and `dropout_rate` that it accepts. Variables outside `params` are the model state.
+    The module gets the model inputs of a batch (`batch["inputs"]`, or the result of the cube's `model_inputs(batch)`)
+    and those of the keywords `train`, `update_batch_norm`, `use_running_average` and `dropout_rate` that it accepts.
+    Variables outside `params` are the model state.
     """
 
     framework: Framework = "jax"
@@ -51,7 +51,7 @@ class JaxWorkload(BoundWorkload):
         self._evaluate = jax.jit(functools.partial(evaluators[definition.evaluation.step], self))
 
     def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
-        """Parameters, replicated over the devices, and the other variables, or None if there are none."""
+        """Parameters, replicated over the devices, and the other variables (None if there are none)."""
         inputs = self._model_inputs(self.definition.example_batch())
         variables = dict(self._init({"params": rng}, *inputs))
         params = sharding.replicate(variables.pop("params"))
@@ -72,7 +72,7 @@ class JaxWorkload(BoundWorkload):
     ) -> tuple[spec.Tensor, spec.ModelAuxiliaryState]:
         """Logits and model state. In training mode without `update_batch_norm`, running statistics are used.
 
-        `use_running_average_bn` says otherwise which statistics normalise; it never makes them move.
+        `use_running_average_bn` overrides which statistics normalise; it never updates them.
         """
         train = mode is spec.ForwardPassMode.TRAIN
         given = use_running_average_bn is not None
@@ -91,7 +91,8 @@ class JaxWorkload(BoundWorkload):
         )
         if not model_state or (use_running_average and not train):
             return apply(), model_state
-        logits, new_state = apply(mutable=list(model_state))  # flax cannot take batch statistics without moving them
+        # flax cannot use batch statistics without updating the running ones.
+        logits, new_state = apply(mutable=list(model_state))
         moves = train and (update_batch_norm or not given)
         return logits, dict(new_state) if moves else model_state
 
@@ -106,13 +107,13 @@ class JaxWorkload(BoundWorkload):
         mask_batch: spec.Tensor | None = None,
         label_smoothing: float = 0.0,
     ) -> dict[str, spec.Tensor]:
-        """Sum, count and per-row values of the loss. Under jit these are those of the whole global batch."""
+        """Sum, count and per-row values of the loss. Under jit they cover the whole global batch."""
         summary = summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
         count = COUNTS.get(self.loss_type)
         return {**summary, "n_valid_examples": count(label_batch, mask_batch)} if count else summary
 
     def place(self, batch: Batch) -> Batch:
-        """Leading axes split over the devices."""
+        """Split leading axes over the devices."""
         placed: Batch = sharding.shard_along_batch_dim(batch)
         return placed
 

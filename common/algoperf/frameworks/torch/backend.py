@@ -18,8 +18,8 @@ from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 from algoperf.data.contracts import Shard
 from algoperf.errors import UserError
 from algoperf.frameworks.torch.codec import TorchCodec
+from algoperf.frameworks.torch.description import describe_model
 from algoperf.frameworks.torch.processes import pytorch_setup
-from algoperf.frameworks.torch.structure import structure
 from algoperf.frameworks.torch.workload import TorchWorkload, bare_model, gather
 from algoperf.versions import Limits
 from algoperf.workload.bound import BoundWorkload
@@ -29,13 +29,13 @@ COMPILERS = ("g++", "clang++")
 
 
 def start() -> TorchBackend:
-    """Join the other processes, if there are any, settle process-wide settings and return the backend."""
+    """Join the other processes, if any, set process-wide settings, and return the backend."""
     use_ddp, rank, device, _ = pytorch_setup()
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = True
     if use_ddp and not dist.is_initialized():
-        # gloo carries the hosts' decisions, nccl the devices' gradients
+        # gloo for decisions between hosts, nccl for gradients between devices
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
         atexit.register(_leave)
     return TorchBackend(rank, device)
@@ -70,7 +70,7 @@ class TorchBackend:
         return TorchWorkload(definition, limits, seed, self.shard)
 
     def compile(self, workload: BoundWorkload, params: torch.nn.Module, policy: str) -> torch.nn.Module:
-        """Apply `torch.compile` to model and loss as the definition says; what fails to compile runs eagerly."""
+        """Apply `torch.compile` to model and loss as the definition says. What fails to compile runs eagerly."""
         wanted = workload.definition.torch_compile
         if not wanted:
             return params
@@ -104,7 +104,7 @@ class TorchBackend:
         return f"compiled: {', '.join(sorted(self._compiled))}; {fallbacks} of {frames['total']} frames fell back"
 
     def compile_seconds(self) -> float:
-        """Seconds that dynamo and its backends took so far."""
+        """Seconds spent in dynamo and its backends so far."""
         dynamo = sys.modules.get("torch._dynamo.utils")  # importing it takes seconds; nothing compiles without it
         return float(dynamo.calculate_time_spent().get("total_wall_time", 0.0)) if dynamo else 0.0
 
@@ -128,7 +128,7 @@ class TorchBackend:
         return gather(value)
 
     def synchronise_model(self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState) -> None:
-        """Batch statistics are each process's own; those of process 0 count."""
+        """Broadcast process 0's buffers: batch statistics differ between processes."""
         del model_state
         if self.num_processes > 1:
             for buffer in bare_model(params).buffers():
@@ -138,13 +138,13 @@ class TorchBackend:
         """See Backend."""
         return bare_model(params)
 
-    def structure(self, params: torch.nn.Module, model_state: spec.ModelAuxiliaryState) -> dict[str, str]:
+    def describe_model(self, params: torch.nn.Module, model_state: spec.ModelAuxiliaryState) -> dict[str, str]:
         """See Backend."""
         del model_state
-        return structure(bare_model(params))
+        return describe_model(bare_model(params))
 
     def release_memory(self) -> None:
-        """Give cached device memory back."""
+        """Free cached device memory."""
         gc.collect()
         if self._device.type == "cuda":
             torch._C._cuda_clearCublasWorkspaces()
@@ -152,7 +152,7 @@ class TorchBackend:
             torch.cuda.reset_peak_memory_stats()
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """CUDA has an error of its own; the CPU allocator says it in words."""
+        """CUDA has its own error class; for the CPU allocator, match the message."""
         return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
     def random_state(self) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Switching the running statistics of batch normalisation on and off."""
+"""Switches updates of the running statistics of batch normalisation on and off."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def update_batch_norm_fn(module: torch.nn.Module, update_batch_norm: bool) -> None:
-    """For `model.apply`: without updating, batch statistics still normalise, but momentum is 0 and nothing sticks.
+    """For `model.apply`: without updates, batch statistics still normalise, but a momentum of 0 discards them.
 
-    The momentum in force before is kept in `momentum_backup` and put back by the next updating pass.
+    The old momentum is kept in `momentum_backup`; the next updating pass restores it.
     """
     if not isinstance(module, _BatchNorm):
         return

@@ -17,7 +17,7 @@ def _usual_strides(tensor: torch.Tensor) -> tuple[int, ...]:
 
 
 class TorchCodec:
-    """Tensors keep dtype, strides and kind of device. They are copied into the template's where that fits."""
+    """Tensors keep dtype, strides and device type. They are copied into the template's tensor if that fits."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -30,7 +30,7 @@ class TorchCodec:
             return None
         tensor = value.detach().resolve_conj().resolve_neg().cpu().contiguous()
         dtype = str(tensor.dtype).removeprefix("torch.")
-        if not hasattr(np, dtype) and dtype != "bool":  # numpy knows no bfloat16 and float8: keep their bytes
+        if not hasattr(np, dtype) and dtype != "bool":  # numpy does not support bfloat16 and float8: keep their bytes
             tensor = tensor.view(_BYTES[tensor.element_size()])
         info = {"codec": "torch", "dtype": dtype, "device": value.device.type, "grad": value.requires_grad}
         usual = value.stride() == _usual_strides(value)
@@ -50,7 +50,7 @@ class TorchCodec:
                 return template.copy_(tensor).requires_grad_(info["grad"])
         device = self._device if info["device"] == "cuda" else torch.device(info["device"])
         strides = info.get("stride", _usual_strides(tensor))
-        if 0 in strides:  # an expanded tensor: nobody writes to it
+        if 0 in strides:  # an expanded tensor, which nothing writes to
             return tensor.to(device).requires_grad_(info["grad"])
         made = torch.empty_strided(tensor.shape, strides, dtype=dtype, device=device)
         return made.copy_(tensor).requires_grad_(info["grad"])

@@ -1,4 +1,4 @@
-"""What torch does not have in the form the benchmark needs: initialisation, and activation functions by name."""
+"""What torch lacks in the form the benchmark needs: initialisation, and activation functions by name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch.nn.functional as F
 Activation = Callable[[torch.Tensor], torch.Tensor]
 ACTIVATIONS: dict[str, Activation] = {"relu": F.relu, "silu": F.silu, "gelu": partial(F.gelu, approximate="tanh")}
 
-# Standard deviation of a standard normal cut at +-2: dividing by it gives the cut one the wanted deviation.
+# Standard deviation of a standard normal truncated at +-2: dividing by it corrects for the truncation.
 _TRUNCATED_STD = 0.87962566103423978
 
 
 def lecun_normal_(module: torch.nn.Module) -> None:
     """For `model.apply`: JAX's default initialisation of linear and convolution layers, in place.
 
-    Weights are truncated normal with variance 1 / fan_in, cut at two standard deviations; biases are zero.
+    Weights are normal with variance 1 / fan_in, truncated at two standard deviations; biases are zero.
     """
     if not isinstance(module, (torch.nn.Linear, torch.nn.modules.conv._ConvNd)):
         return

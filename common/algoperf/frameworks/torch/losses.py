@@ -16,7 +16,7 @@ PerExampleLoss = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 def softmax_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, label_smoothing: float) -> torch.Tensor:
     """Cross-entropy under logits (B, K), against (1 - a) * y + a / K.
 
-    Labels are integers (B,), of which y is the one-hot vector, or y itself (B, K), as mixup makes it.
+    Labels are integers (B,), whose one-hot vector is y, or y itself (B, K), as in mixup.
     """
     return F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
 
@@ -52,7 +52,7 @@ def ctc(
 ) -> torch.Tensor:
     """Negative log-likelihood of labels (B, N) under frames (B, T, K), each with its paddings; blank is class 0.
 
-    Graves et al. (2006). Where no alignment exists it is infinite.
+    Graves et al. (2006). If no alignment exists, it is infinite.
     """
     del label_smoothing
     log_probs = F.log_softmax(logits[0], dim=-1).transpose(0, 1)
@@ -61,7 +61,7 @@ def ctc(
 
 
 def num_tokens(labels: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | None) -> torch.Tensor:
-    """Labels that are no padding, in rows that count; at least 1."""
+    """Number of labels that are not padding, in rows with a nonzero mask; at least 1."""
     real = 1 - labels[1]
     return (real if mask is None else real * mask[:, None]).sum().clamp(min=1)
 
@@ -74,13 +74,13 @@ LOSSES: dict[LossType, PerExampleLoss] = {
     LossType.CTC_LOSS: ctc,  # type: ignore[dict-item]  # labels and logits are pairs
 }
 COUNTS: dict[LossType, Callable[..., torch.Tensor]] = {LossType.CTC_LOSS: num_tokens}
-"""What `n_valid_examples` counts, where that is not rows."""
+"""What `n_valid_examples` counts, if not rows."""
 
 
 def summarise(per_example: torch.Tensor, mask: torch.Tensor | None) -> dict[str, torch.Tensor]:
-    """What `loss_fn` returns for losses (B,) and an optional mask, or for losses (B, K) and a mask of that shape.
+    """Make the result of `loss_fn` from losses (B,) and an optional mask, or losses (B, K) and a mask of that shape.
 
-    All on the losses' device.
+    The results are on the same device as `per_example`.
     """
     check_mask(per_example.shape, None if mask is None else mask.shape)
     if mask is None:

@@ -1,4 +1,4 @@
-"""This process's place among others: what torchrun says in the environment."""
+"""This process's rank among others, from torchrun's environment variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.distributed as dist
 
 
 def pytorch_setup() -> tuple[bool, int, torch.device, int]:
-    """`(use_ddp, rank, device, n_gpus)`, from the environment alone; submissions call it when imported."""
+    """`(use_ddp, rank, device, n_gpus)`, from the environment alone, because submissions call it at import."""
     use_ddp = "LOCAL_RANK" in os.environ
     rank = int(os.environ["LOCAL_RANK"]) if use_ddp else 0
     device = torch.device(f"cuda:{rank}" if torch.cuda.is_available() else "cpu")
@@ -17,7 +17,7 @@ def pytorch_setup() -> tuple[bool, int, torch.device, int]:
 
 
 def sync_ddp_time(time: float, device: torch.device) -> float:
-    """The largest of all processes' times."""
+    """The maximum of the times of all processes."""
     tensor = torch.tensor(time, dtype=torch.float64, device=device)
     dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
     return tensor.item()

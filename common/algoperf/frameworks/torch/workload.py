@@ -38,10 +38,10 @@ def bare_model(model: torch.nn.Module) -> torch.nn.Module:
 
 
 class TorchWorkload(BoundWorkload):
-    """A workload whose model is the module that the cube's `model_torch.build(definition)` returns.
+    """A workload whose model is the module from the cube's `model_torch.build(definition)`.
 
-    The module is called with the model inputs of a batch (`batch["inputs"]`, or what the cube's
-    `model_inputs(batch)` returns) and with `dropout_rate` if its `forward` accepts it.
+    The module gets the model inputs of a batch (`batch["inputs"]`, or the result of the cube's `model_inputs(batch)`),
+    and `dropout_rate` if its `forward` accepts it.
     """
 
     framework: Framework = "pytorch"
@@ -77,7 +77,7 @@ class TorchWorkload(BoundWorkload):
         if self._use_ddp:
             ids = [self._rank] if self.device.type == "cuda" else None
             model = DistributedDataParallel(model, device_ids=ids)
-        torch.manual_seed(seeds.derive(seed, self._rank))  # dropout masks differ between processes
+        torch.manual_seed(seeds.derive(seed, self._rank))  # dropout masks must differ between processes
         return model, None
 
     def model_fn(
@@ -90,7 +90,7 @@ class TorchWorkload(BoundWorkload):
         update_batch_norm: bool,
         dropout_rate: float | None = None,
     ) -> tuple[spec.Tensor, spec.ModelAuxiliaryState]:
-        """Logits and None. In training mode batch statistics normalise, updated or not."""
+        """Logits and None. In training mode, batch statistics normalise, whether or not they are updated."""
         del model_state, rng
         train = mode is spec.ForwardPassMode.TRAIN
         params.train(train)
@@ -114,14 +114,14 @@ class TorchWorkload(BoundWorkload):
         return {**summary, "n_valid_examples": count(label_batch, mask_batch)} if count else summary
 
     def place(self, batch: Batch) -> Batch:
-        """Tensors on the device; integers as int64, NHWC images as NCHW views."""
+        """Move tensors to the device; integers as int64, NHWC images as NCHW views."""
         placed: Batch = self._tensor(batch)
         if self.definition.channels_last:
             placed["inputs"] = placed["inputs"].permute(0, 3, 1, 2)
         return placed
 
     def place_training(self, batch: Batch) -> Batch:
-        """The same, with a boolean mask where published batches have one."""
+        """Like `place`, with a boolean mask where published batches have one."""
         placed = self.place(batch)
         if not self.definition.torch_train_weights:
             return placed
@@ -146,7 +146,7 @@ class TorchWorkload(BoundWorkload):
     def evaluation_step(
         self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState, rng: spec.RandomState
     ) -> Callable[[Batch], Mapping[str, Any]]:
-        """The device function of the evaluation; results come back to the host."""
+        """The device function of the evaluation; it returns results on the host."""
 
         def step(batch: Batch) -> Mapping[str, Any]:
             outputs = self._evaluate(self, params, model_state, batch, rng)
@@ -155,16 +155,16 @@ class TorchWorkload(BoundWorkload):
         return step
 
     def gather(self, value: Any) -> list[Any]:
-        """The values of all processes, in the order of their ranks."""
+        """The values of all processes, in rank order."""
         return gather(value)
 
     def compile_loss(self) -> None:
-        """Compile the loss function, where the workload's policy says so."""
+        """Compile the loss function. The backend decides whether to."""
         self._loss = torch.compile(self._loss)
 
 
 def gather(value: Any) -> list[Any]:
-    """The values of all processes, in the order of their ranks, in every process."""
+    """The values of all processes, in rank order, in every process."""
     if not dist.is_initialized():
         return [value]
     values: list[Any] = [None] * dist.get_world_size()

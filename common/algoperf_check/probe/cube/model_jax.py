@@ -1,4 +1,4 @@
-"""Models of a few hundred parameters, one per kind of loss, and the same ones under other names."""
+"""Models of a few hundred parameters, one per kind of loss, and the same models under other names."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Clicks(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Query, key, value and output apart. Keys have no bias: its gradient would be nothing but rounding."""
+    """Separate query, key, value and output. Keys have no bias: its gradient would be only rounding errors."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -52,7 +52,7 @@ class _Attention(nn.Module):
 
 
 class _FusedAttention(nn.Module):
-    """Query, key and value in one matrix."""
+    """Query, key and value in one fused matrix."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -104,7 +104,7 @@ _MODELS = {"images": _Images, "clicks": _Clicks, "tokens": _Tokens, "speech": _S
 
 
 def build(definition: WorkloadDefinition) -> Any:
-    """The model of the definition, by its usual names or by others."""
+    """The model of the definition, under its usual or other names."""
     module = _MODELS[definition.model["task"]]()
     names = definition.model["names"]
     return module if names == "plain" else _renamed(module, reverse=names == "reordered")
@@ -113,7 +113,7 @@ def build(definition: WorkloadDefinition) -> Any:
 def mean_loss(
     workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: jax.Array
 ) -> dict[str, jax.Array]:
-    """The loss summed over the rows that count."""
+    """The loss summed over the valid rows."""
     logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
     rows = workload.loss_fn(batch["targets"], logits)["per_example"].reshape(len(batch["weights"]), -1).mean(axis=1)
     return {"loss": (rows * batch["weights"]).sum()}
@@ -122,13 +122,13 @@ def mean_loss(
 # --- other names ------------------------------------------------------------------------------------------------
 
 Names = dict[str, tuple[str, Any]]
-"""New name -> old name, and the same for what is below; None at an array."""
+"""New name -> (old name, the same for its subtree); None for an array."""
 
 
 def _renamed(module: nn.Module, reverse: bool) -> Any:
     """A stand-in for `module` whose parameters have other names, and the opposite order if `reverse`.
 
-    The module still uses its own names for its random numbers, so initial values and dropout are the same.
+    The module still uses its own names for random numbers, so initial values and dropout are the same.
     """
     names: dict[str, Names] = {}
 
@@ -138,7 +138,7 @@ def _renamed(module: nn.Module, reverse: bool) -> Any:
         return {kind: _to_new(tree, names[kind]) for kind, tree in variables.items()}
 
     def apply(self: Any, variables: Mapping[str, Any], *args: Any, **keywords: Any) -> Any:
-        if not names:  # shapes alone tell the names
+        if not names:  # the names follow from shapes alone
             raise RuntimeError("init must come before apply")
         old = {kind: _to_old(tree, names[kind]) for kind, tree in variables.items()}
         result = module.apply(old, *args, **keywords)
@@ -156,7 +156,7 @@ def _names(tree: Mapping[str, Any], reverse: bool) -> Names:
     names: Names = {}
     for index, name in enumerate(reversed(modules) if reverse else modules):
         below = _names(tree[name], reverse)
-        # Numbers change too; words stay, for types are read off them.
+        # Numbers change too; words stay, because parameter types are derived from them.
         shifted = re.sub(r"\d+$", lambda digits: str(int(digits[0]) + 7), name)
         names[f"M{index:02d}_{shifted}"] = (name, below)
     return {**names, **{name: (name, None) for name in tree if name not in modules}}

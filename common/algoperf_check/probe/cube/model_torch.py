@@ -1,4 +1,4 @@
-"""Models of a few hundred parameters, one per kind of loss, and the same ones under other names."""
+"""Models of a few hundred parameters, one per kind of loss, and the same models under other names."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Clicks(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Projections apart, or fused. Keys have no bias: its gradient would be nothing but rounding."""
+    """Separate or fused projections. Keys have no bias: its gradient would be only rounding errors."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ _MODELS: dict[str, type[nn.Module]] = {
 
 
 def build(definition: WorkloadDefinition) -> nn.Module:
-    """The model of the definition, by its usual names or by others."""
+    """The model of the definition, under its usual or other names."""
     model = _MODELS[definition.model["task"]]()
     names = definition.model["names"]
     return model if names == "plain" else _Renamed(model, reverse=names == "reordered")
@@ -143,7 +143,7 @@ def build(definition: WorkloadDefinition) -> nn.Module:
 def mean_loss(
     workload: spec.Workload, params: nn.Module, model_state: Any, batch: Batch, rng: Any
 ) -> dict[str, torch.Tensor]:
-    """The loss summed over the rows that count."""
+    """The loss summed over the valid rows."""
     logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
     rows = workload.loss_fn(batch["targets"], logits)["per_example"].reshape(len(batch["weights"]), -1).mean(dim=1)
     return {"loss": (rows * batch["weights"]).sum()}
@@ -152,20 +152,20 @@ def mean_loss(
 class _Renamed(nn.Module):
     """The layers of a model under other names, registered in the opposite order if `reverse`.
 
-    The model itself, which computes, is no registered part of it.
+    The model itself does the computation but is not a registered submodule.
     """
 
     def __init__(self, model: nn.Module, reverse: bool) -> None:
         super().__init__()
         layers = list(model.named_children())
         for index, (name, layer) in enumerate(reversed(layers) if reverse else layers):
-            # Numbers change too; words stay, for types are read off them.
+            # Numbers change too; words stay, because parameter types are derived from them.
             shifted = re.sub(r"\d+$", lambda digits: str(int(digits[0]) + 7), name)
             self.add_module(f"m{index:02d}_{shifted}", layer)
-        self._computes = (model,)  # in a tuple, where torch does not look for layers
+        self._computes = (model,)  # in a tuple, so that torch does not register it
         self.forward = model.forward
 
     def train(self, mode: bool = True) -> _Renamed:
-        """Also tell the model, which decides on dropout."""
+        """Also set the mode of the model, which applies dropout."""
         self._computes[0].train(mode)
         return super().train(mode)

@@ -1,4 +1,4 @@
-"""Residual networks of images. Modules are named as published: submissions and checkpoints see the names."""
+"""Residual networks for images. Modules have their published names, because submissions and checkpoints use them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jax
 from algoperf.frameworks.jax.layers import ACTIVATIONS
 
 Make = Callable[..., Callable[[jax.Array], jax.Array]]
-"""Makes a layer; takes what the layer's class takes."""
+"""Makes a layer; takes the arguments of the layer's class."""
 
 
 def _conv(
@@ -23,7 +23,7 @@ def _conv(
 
 
 class _Block(nn.Module):
-    """What both kinds of blocks are made of; `last_scale` is the initial scale of the last normalisation."""
+    """Layers that both kinds of blocks use; `last_scale` is the initial scale of the last normalisation."""
 
     num_filters: int
     strides: int
@@ -34,7 +34,7 @@ class _Block(nn.Module):
 
 
 def _add_shortcut(block: _Block, inputs: jax.Array, outputs: jax.Array) -> jax.Array:
-    """Add the inputs, projected where the block changes their shape."""
+    """Add the inputs, projected if the block changes their shape."""
     if inputs.shape != outputs.shape:
         inputs = block.conv(outputs.shape[-1], (1, 1), block.strides, name="Conv_proj")(inputs)
         inputs = block.norm(name="BatchNorm_proj")(inputs)
@@ -46,7 +46,7 @@ class ResNetBlock(_Block):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """To `num_filters` channels."""
+        """Map to `num_filters` channels."""
         y = self.conv(self.num_filters, (3, 3), self.strides)(x)
         y = self.activation(self.norm()(y))
         y = self.conv(self.num_filters, (3, 3))(y)
@@ -55,11 +55,11 @@ class ResNetBlock(_Block):
 
 
 class BottleneckResNetBlock(_Block):
-    """A 3x3 convolution between two of 1x1; the 3x3 one has the stride."""
+    """A 3x3 convolution between two 1x1 convolutions; the 3x3 one has the stride."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """To four times `num_filters` channels."""
+        """Map to four times `num_filters` channels."""
         y = self.conv(self.num_filters, (1, 1))(x)
         y = self.activation(self.norm()(y))
         y = self.conv(self.num_filters, (3, 3), self.strides)(y)
@@ -70,18 +70,18 @@ class BottleneckResNetBlock(_Block):
 
 
 class ResNet(nn.Module):
-    """A stem, stages of blocks of which each but the first halves the image, global mean, linear layer.
+    """A stem, stages of blocks (each but the first halves the image), global mean, and a linear layer.
 
     Attributes:
-      block: the kind of blocks.
+      block: the kind of block.
       strided_stem: whether the stem divides the sides by four (7x7 convolution of stride 2, max pooling) or keeps
         them (3x3).
       stage_sizes: blocks per stage.
       num_filters: channels of the stem and of the first stage; they double from stage to stage.
       activation: key of ACTIVATIONS.
       bn_init_scale: initial scale of the last normalisation of every block.
-      padding: of the convolutions in the blocks. "SAME" pads those of stride 2 at even sizes on one side only, by
-        (0, 1); PyTorch pads by (1, 1). Both are as published; 1 makes the two models equal.
+      padding: of the convolutions in the blocks. With stride 2 and even sizes, "SAME" pads on one side only, by
+        (0, 1), while PyTorch pads by (1, 1). Both are as published; 1 makes the two models equal.
     """
 
     block: type[_Block]

@@ -1,4 +1,4 @@
-"""Residual networks of images. Modules are named as published: submissions and checkpoints see the names."""
+"""Residual networks for images. Modules have their published names, because submissions and checkpoints use them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Projection(nn.Module):
 
 
 class _Block(nn.Module):
-    """What both kinds of blocks have: a projection where one is needed, and an activation."""
+    """What both kinds of blocks share: a projection if needed, and an activation."""
 
     expansion: int  # output channels per filter
     last_norm: str
@@ -40,7 +40,7 @@ class _Block(nn.Module):
         self.activation = activation
 
     def _add_projection(self, num_inputs: int, num_outputs: int, stride: int) -> None:
-        """Called last: the order of registration is that of optimizer states."""
+        """Add the projection. Call this last: the order of optimizer states is the order of registration."""
         changes = stride != 1 or num_inputs != num_outputs
         self.downsample = _Projection(num_inputs, num_outputs, stride) if changes else None
 
@@ -64,13 +64,13 @@ class BasicBlock(_Block):
         self._add_projection(num_inputs, num_filters, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """To `num_filters` channels."""
+        """Map to `num_filters` channels."""
         y = self.activation(self.bn1(self.conv1(x)))
         return self._with_shortcut(x, self.bn2(self.conv2(y)))
 
 
 class Bottleneck(_Block):
-    """A 3x3 convolution between two of 1x1; the 3x3 one has the stride."""
+    """A 3x3 convolution between two 1x1 convolutions; the 3x3 one has the stride."""
 
     expansion = 4
     last_norm = "bn3"
@@ -87,17 +87,17 @@ class Bottleneck(_Block):
         self._add_projection(num_inputs, num_outputs, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """To four times `num_filters` channels."""
+        """Map to four times `num_filters` channels."""
         y = self.activation(self.bn1(self.conv1(x)))
         y = self.activation(self.bn2(self.conv2(y)))
         return self._with_shortcut(x, self.bn3(self.conv3(y)))
 
 
 class ResNet(nn.Module):
-    """A stem, stages of blocks of which each but the first halves the image, global mean, linear layer.
+    """A stem, stages of blocks (each but the first halves the image), global mean, and a linear layer.
 
     Args:
-      block: the kind of blocks.
+      block: the kind of block.
       strided_stem: whether the stem divides the sides by four (7x7 convolution of stride 2, max pooling) or keeps
         them (3x3).
       stage_sizes: blocks per stage.

@@ -1,4 +1,4 @@
-"""For the tests of submissions: a few real steps."""
+"""For tests of submissions: train a few real steps."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from algoperf.records.trial_records import trial_dir
+from algoperf.records.layout import trial_dir
 from algoperf.submission.loading import submission_file, submission_name
-from algoperf.trial.settings import Ruleset
+from algoperf.tuning.ruleset import Ruleset
 from algoperf.workload.definition import Framework
 
 
 def train_on_digits(
     submission: Path, *, framework: Framework, ruleset: Ruleset, num_steps: int = 40, num_evaluations: int = 4
 ) -> list[float]:
-    """Train a submission on digits in a process of its own; returns the training loss at each evaluation.
+    """Train a submission on digits in a separate process; returns the training loss at each evaluation.
 
-    `num_steps` must be a multiple of `num_evaluations`. Raises AssertionError with what was printed if training fails.
+    `num_steps` must be a multiple of `num_evaluations`. Raises AssertionError with the output if training fails.
     """
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)

@@ -1,18 +1,18 @@
-"""What a module consists of, in words: parameters, buffers, layers, and what would change its forward pass."""
+"""Describes a module: parameters, buffers, layers, and whatever could change its forward pass."""
 
 from __future__ import annotations
 
 import torch
 from torch.nn.modules import module as machinery
 
-# Replaced on one module or registered for all, these decide on what a forward pass computes.
+# If replaced on a module or registered globally, these change what a forward pass computes.
 _METHODS = ("forward", "__call__", "_call_impl", "_wrapped_call_impl")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
 
 
-def structure(model: torch.nn.Module) -> dict[str, str]:
-    """Names of tensors with dtype and shape; names of layers with their classes, own methods and hooks."""
+def describe_model(model: torch.nn.Module) -> dict[str, str]:
+    """Describe each tensor by dtype and shape, and each layer by class, replaced methods and hooks."""
     tensors = [("parameter", model.named_parameters()), ("buffer", model.named_buffers())]
     found = {
         f"{kind} {name}": f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"

@@ -1,0 +1,20 @@
+"""Where the files of a run lie, and what they are called: the published layout.
+
+`<submission>/study_<k>/<workload>_<framework>/trial_<j>/` holds `eval_measurements.csv`, `measurements.csv`,
+`hparams.json` (external tuning), `meta_data_<p>.json` and `flags_<p>.json` (p = number of preemptions), and
+`status.json`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+EVAL_FILE = "eval_measurements.csv"
+MEASUREMENTS_FILE = "measurements.csv"
+HPARAMS_FILE = "hparams.json"
+STATUS_FILE = "status.json"
+
+
+def trial_dir(root: Path, submission: str, study: int, workload: str, framework: str, trial: int) -> Path:
+    """Where the files of one trial lie."""
+    return root / submission / f"study_{study}" / f"{workload}_{framework}" / f"trial_{trial}"

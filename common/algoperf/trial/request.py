@@ -1,0 +1,97 @@
+"""What the user asked for, and the settings of the trial that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf import seeds
+from algoperf.data.contracts import dataset_dir
+from algoperf.errors import UserError
+from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
+from algoperf.trial.settings import CompilePolicy, TrialSettings
+from algoperf.tuning.points import trial_point
+from algoperf.tuning.ruleset import Ruleset
+from algoperf.tuning.search_space import SearchSpace, load_search_space
+from algoperf.versions import DEFAULT_VERSION, Scale, Version, load_version
+from algoperf.versions.version import with_cube_limits
+from algoperf.workload.definition import Framework
+from algoperf.workload.registry import find_workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for; see `algoperf train --help`, which has the same defaults."""
+
+    workload: str
+    framework: Framework
+    submission: Path
+    ruleset: Ruleset
+    data_dir: Path
+    output_dir: Path
+    search_space: Path | None = None
+    study: int = 1
+    trial: int = 1
+    num_studies: int | None = None
+    num_trials: int | None = None
+    seed: int = 0
+    scale: Scale = "full"
+    version_name: str = DEFAULT_VERSION
+    max_global_steps: int | None = None
+    eval_every_steps: int | None = None
+    skip_evals: bool = False
+    resume: bool = True
+    checkpoints: str = "last"
+    compile_policy: CompilePolicy = "auto"
+    num_processes: int | None = None
+
+
+def settle(request: Request) -> TrialSettings:
+    """Check a request and derive the settings of the trial. Raises UserError."""
+    definition = find_workload(request.workload)
+    version = with_cube_limits(load_version(request.version_name), definition.folder)
+    version.limits(definition.name, request.scale)
+    definition = definition.at(request.scale)
+    file = submission_file(request.submission)
+    space = _search_space(request, file)
+    return TrialSettings(
+        definition=definition,
+        version=version,
+        framework=request.framework,
+        submission_file=file,
+        ruleset=request.ruleset,
+        study=request.study,
+        trial=request.trial,
+        seed=request.seed,
+        hyperparameters=None if space is None else _hyperparameters(request, file, space, version),
+        search_space=space,
+        data_dir=dataset_dir(request.data_dir, definition.dataset, request.scale),
+        output_dir=request.output_dir,
+        max_global_steps=request.max_global_steps,
+        eval_every_steps=request.eval_every_steps,
+        skip_evals=request.skip_evals,
+        keep_checkpoints=None if request.checkpoints == "none" else request.checkpoints,  # type: ignore[arg-type]
+        compile_policy=request.compile_policy,
+    )
+
+
+def _search_space(request: Request, file: Path) -> SearchSpace | None:
+    if request.ruleset == "self":
+        if request.search_space is not None:
+            raise UserError("--search-space goes with --ruleset external; self-tuning has no search space.")
+        if request.trial != 1:
+            raise UserError(f"Self-tuning has one trial per study; trial {request.trial} was asked for.")
+        return None
+    return load_search_space(request.search_space or file.parent / SEARCH_SPACE_FILE)
+
+
+def _hyperparameters(request: Request, file: Path, space: SearchSpace, version: Version) -> dict[str, Any]:
+    return trial_point(
+        space,
+        study=request.study,
+        trial=request.trial,
+        num_studies=request.num_studies or version.num_studies,
+        num_trials=request.num_trials or version.num_trials,
+        seed=seeds.derive(request.version_name, submission_name(file), "points", request.seed),
+    )
