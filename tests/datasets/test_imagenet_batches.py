@@ -24,16 +24,15 @@ SIZE = 32
 
 
 @pytest.fixture(scope="module")
-def raw_dir(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("imagenet") / "raw"
-    ImageNet().miniature(directory)
-    return directory
+def raw_dir(raw_data) -> Path:
+    return raw_data(ImageNet(), "mini")
 
 
 @pytest.fixture(scope="module")
-def store(raw_dir) -> Path:
-    ImageNet(shard_bytes=1 << 20).preprocess(raw_dir, raw_dir.parent / "store")
-    return raw_dir.parent / "store"
+def store(raw_dir, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("imagenet") / "store"
+    ImageNet(shard_bytes=1 << 20).preprocess(raw_dir, folder)
+    return folder
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])
