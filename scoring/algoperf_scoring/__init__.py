@@ -1,6 +1,6 @@
 """From folders of runs to times to target, performance profiles, scores, their uncertainty, and a leaderboard.
 
-Reads files and `algoperf.versions`, nothing else: no framework, and nothing of the submissions.
+Imports no framework and runs no code of submissions: it only reads files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a trial approached its target: all that any target, strict or relaxed, needs to know of it."""
+"""How a trial approached its target: all the data that any target, strict or relaxed, needs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from algoperf.versions import Goal, Limits
 
 
 class Improvement(NamedTuple):
-    """An evaluation better than all before it in its trial.
+    """An evaluation that is better than all earlier ones of its trial.
 
     Attributes:
-      row: its place among the trial's evaluations, from 0.
+      row: its index among the trial's evaluations, from 0.
       step: global step; NaN if the file does not say.
       seconds: submission time.
       value: the target metric on the validation split.
@@ -30,7 +30,7 @@ Approach = tuple[Improvement, ...]
 
 
 def approach(values: Sequence[float], seconds: Sequence[float], steps: Sequence[float], goal: Goal) -> Approach:
-    """The improvements among a trial's evaluations. Values that are not finite never are one."""
+    """The improvements among a trial's evaluations. Non-finite values are never improvements."""
     best, sign = -math.inf, 1.0 if goal == "max" else -1.0
     found = []
     for row, value in enumerate(values):
@@ -41,13 +41,13 @@ def approach(values: Sequence[float], seconds: Sequence[float], steps: Sequence[
 
 
 def first_reaching(improvements: Approach, target: float, goal: Goal) -> Improvement | None:
-    """The evaluation that first reached the target, equality included; None if none did."""
+    """The first evaluation that reached the target, equality included; None if none did."""
     if goal == "max":
         return next((item for item in improvements if item.value >= target), None)
     return next((item for item in improvements if item.value <= target), None)
 
 
 def relaxed_target(limits: Limits, relaxation: float) -> float:
-    """The validation target made easier by a share of its absolute value; the same number at 0."""
+    """The validation target, made easier by a share of its absolute value; unchanged for 0."""
     amount = relaxation * abs(limits.validation_target)
     return limits.validation_target - amount if limits.goal == "max" else limits.validation_target + amount

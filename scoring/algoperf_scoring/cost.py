@@ -1,4 +1,4 @@
-"""What runs cost: hours of training and evaluation, and how many of them went into runs that never got there."""
+"""The cost of runs: hours of training and evaluation, and how many of them in runs that never reached the target."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from algoperf.records.trial_records import MEASUREMENTS_FILE
 from algoperf_scoring.approach import first_reaching
 from algoperf_scoring.results import Results
 
-MEASUREMENTS_FILE = "measurements.csv"
 _TAIL_BYTES = 4096
 _SECONDS_PER_HOUR = 3600.0
 
@@ -21,10 +21,10 @@ class Cost:
     """Hours of one submission on all compared workloads, held-out variants included.
 
     Attributes:
-      num_trials: trials with at least one evaluation; what others cost is in no file.
+      num_trials: trials with at least one evaluation; the cost of others is not recorded.
       num_reached: trials that reached the validation target.
-      training_hours, evaluation_hours: of all of them.
-      never_reached_hours: of training and evaluation in trials that did not reach the target.
+      training_hours, evaluation_hours: over all these trials.
+      never_reached_hours: training and evaluation in trials that did not reach the target.
     """
 
     num_trials: int
@@ -35,7 +35,7 @@ class Cost:
 
 
 def submission_cost(results: Results, submission: str) -> Cost:
-    """The cost of a submission. Evaluation time that a file does not tell counts as nothing."""
+    """The cost of a submission. Evaluation time that is not recorded counts as 0."""
     trials = [
         (trial, first_reaching(trial.approach, limits.validation_target, limits.goal) is not None)
         for workload, limits in results.limits.items()
@@ -60,7 +60,7 @@ def submission_cost(results: Results, submission: str) -> Cost:
 def final_training_sec(folder: Path) -> float | None:
     """Submission time at the end of a trial by the last row of its measurements; None if there is none.
 
-    Published runs end with a row that has only step, time and preemption count; those that broke off lack it.
+    Published runs end with a row that has only step, time and preemption count; interrupted runs lack it.
     """
     try:
         with (folder / MEASUREMENTS_FILE).open("rb") as file:

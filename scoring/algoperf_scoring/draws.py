@@ -1,7 +1,7 @@
-"""Random numbers that the report's JavaScript can repeat bit for bit: a hash of counters.
+"""Random numbers that the report's JavaScript can reproduce bit for bit: a hash of counters.
 
 NumPy's generators have no counterpart in a browser. Each number is MurmurHash3's 32-bit finalizer (Appleby, 2011)
-applied in turn to the seed and the counters, so that it depends on nothing else, not even on how many are drawn.
+applied in turn to the seed and the counters. So it depends on nothing else, not even on how many are drawn.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 def uniforms(seed: int, *counters: range) -> NDArray[np.float64]:
     """Numbers on [0, 1) with 32 random bits, one for each combination of counters: [len(counters[0]), ...].
 
-    `seed` and all counters lie within 0..2^32 - 1.
+    `seed` and all counters must be in 0..2^32 - 1.
     """
     words = _mixed(np.array(seed, dtype=np.uint32))
     for axis, values in enumerate(counters):

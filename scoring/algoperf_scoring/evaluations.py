@@ -1,4 +1,4 @@
-"""Reads a trial's evaluations. A damaged file gives what can be read of it, and the reasons."""
+"""Reads a trial's evaluations. From a damaged file, it returns what is readable, and the reasons."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-EVALUATIONS_FILE = "eval_measurements.csv"
 TIME_COLUMN = "score"
 STEP_COLUMN = "global_step"
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationTable:
-    """The rows of a file that have a time, in the order of the file.
+    """The rows of a file that have a time, in file order.
 
     Attributes:
-      columns: values by column, all of one length; NaN where a field is empty or no number.
-      lines: the line of each row in the file, from 1.
-      flaws: what was wrong with the file, one sentence per kind.
+      columns: values by column, all of equal length; NaN where a field is empty or not a number.
+      lines: line number of each row in the file, from 1.
+      flaws: errors in the file, one sentence per kind.
     """
 
     columns: dict[str, list[float]]
@@ -33,13 +32,13 @@ class EvaluationTable:
 
     @property
     def num_rows(self) -> int:
-        """How many evaluations there are."""
+        """Number of evaluations."""
         return len(self.lines)
 
 
 @dataclass
 class _Flaws:
-    """Rows that could not be used, by reason, so that a file gives few lines and not one per row."""
+    """Unusable rows, grouped by reason: this makes a few lines per file, instead of one per row."""
 
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
@@ -62,12 +61,12 @@ def read_evaluations(
 ) -> EvaluationTable:
     """The evaluations in `file`, with the time of each in column `score`.
 
-    Never raises: a file that is missing, empty, torn or without the columns gives fewer evaluations.
+    Never raises: a file that is missing, empty, truncated or without the columns gives fewer evaluations.
 
     Args:
       file: `eval_measurements.csv` of a trial.
-      required: columns without which the file has no evaluation that counts; a field without a number is a flaw.
-      optional: further columns to read where they are there; None for all.
+      required: columns that an evaluation needs to count; a field without a number is a flaw.
+      optional: further columns to read if present; None for all.
     """
     flaws = _Flaws()
     rows = _read_rows(file, flaws)
@@ -91,7 +90,7 @@ def read_evaluations(
 
 
 def _read_rows(file: Path, flaws: _Flaws) -> list[list[str]]:
-    """All complete lines as fields, the header first."""
+    """The fields of all complete lines, the header first."""
     try:
         text = file.read_bytes().decode("utf-8-sig", errors="replace")
     except FileNotFoundError:
@@ -104,18 +103,18 @@ def _read_rows(file: Path, flaws: _Flaws) -> list[list[str]]:
         flaws.add("is empty")
         return []
     *lines, rest = text.split("\n")
-    if rest:  # its last number may be cut, and would still be a number
+    if rest:  # its last number may be truncated, and still look valid
         flaws.add("row ignored: it is torn, the file ends within it", len(lines) + 1)
     rows: list[list[str]] = []
     try:
-        rows.extend(csv.reader(lines, strict=True))  # rows before one that raises stay
+        rows.extend(csv.reader(lines, strict=True))  # keeps the rows before one that raises
     except csv.Error as error:
         flaws.add(f"cannot be read: {error}", len(rows) + 1)
     return rows
 
 
 def _whole_rows(rows: list[list[str]], flaws: _Flaws) -> tuple[list[int], list[list[str]]]:
-    """The rows below the header that have as many fields, and the lines they stand on."""
+    """The rows with as many fields as the header, and their line numbers."""
     lines, below, length = list(range(2, len(rows) + 1)), rows[1:], len(rows[0])
     whole = [len(row) == length for row in below]
     if all(whole):
@@ -129,7 +128,7 @@ def _whole_rows(rows: list[list[str]], flaws: _Flaws) -> tuple[list[int], list[l
 def _timed(
     columns: dict[str, list[float]], lines: list[int], required: Sequence[str], flaws: _Flaws
 ) -> EvaluationTable:
-    """The rows that have a time; notes which do not, and where required numbers are missing or time goes back."""
+    """The rows that have a time. Records rows without, missing required numbers, and times that go back."""
     timed = [0 <= seconds < math.inf for seconds in columns[TIME_COLUMN]]
     if not all(timed):
         for line, good in zip(lines, timed, strict=True):

@@ -1,4 +1,4 @@
-"""What a trial's own files say about how it was run: scale, ruleset, benchmark version."""
+"""What a trial's files say about how it was run: scale, ruleset, benchmark version."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from algoperf.records.trial_records import STATUS_FILE
 from algoperf.versions import SCALES, version_names
 
-STATUS_FILE = "status.json"
 HPARAMS_FILE = "hparams.json"
 RULESETS = ("external", "self")
 
 _LONGEST_SEC = 1e9
-"""Thirty years: above it a number of seconds is no time."""
+"""Thirty years: a larger number of seconds is invalid."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Facts:
       scale: "full" unless status.json says otherwise; published logs have no such file.
       ruleset: as status.json says, None if it does not.
       version: name of the benchmark version as status.json says, None if it does not.
-      has_hparams: whether there are hyperparameters; published logs have them under external tuning only.
-      status: how the run stands or ended, as status.json says.
-      finished: whether it ended by the rules, as status.json says.
-      training_sec, evaluation_sec: seconds on the clock up to the end, as status.json says.
+      has_hparams: whether hyperparameters are recorded; in published logs, only external tuning has them.
+      status: state of the run, or how it ended, as status.json says.
+      finished: whether it ended according to the rules, as status.json says.
+      training_sec, evaluation_sec: seconds on the clock at the end, as status.json says.
       hardware: devices and processor in words, as status.json says; "" if it does not.
     """
 
@@ -48,7 +48,7 @@ class Facts:
 def read_facts(folder: Path) -> Facts:
     """The facts of the trial in `folder`. Raises ValueError with the reason if status.json is damaged.
 
-    A damaged status.json must not pass for scale "full": a run at scale "mini" aims at another target.
+    A damaged status.json must not default to scale "full", because a run at scale "mini" has another target.
     """
     has_hparams = (folder / HPARAMS_FILE).is_file()
     status = _read_status(folder / STATUS_FILE)
@@ -68,7 +68,7 @@ def read_facts(folder: Path) -> Facts:
 
 
 def _hardware(found: Any) -> str:
-    """Such as "8x Tesla V100-SXM2-16GB"; on a host without accelerator "2 cores of Intel(R) Xeon(R) Processor"."""
+    """Such as "8x Tesla V100-SXM2-16GB", or, without an accelerator, "2 cores of Intel(R) Xeon(R) Processor"."""
     if not isinstance(found, dict):
         return ""
     listed = found.get("devices")

@@ -1,4 +1,4 @@
-"""Files that people keep: leaderboard.json, leaderboard.md, leaderboard.html."""
+"""The output files: leaderboard.json, leaderboard.md, leaderboard.html."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from algoperf_scoring.markdown import markdown
 
 
 def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
-    """Write leaderboard.json, .md and .html into a folder, which is made; returns their paths."""
+    """Write leaderboard.json, .md and .html into a folder, which is created; returns their paths."""
     contents = {"json": json_text(board), "md": markdown(board), "html": html(board)}
     files = [folder / f"leaderboard.{suffix}" for suffix in contents]
     for file, content in zip(files, contents.values(), strict=True):
@@ -29,7 +29,7 @@ def json_text(board: Leaderboard) -> str:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file as a whole or not at all; its folder is made. Raises UserError if that fails."""
+    """Write a file atomically, creating its folder. Raises UserError if that fails."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What is odd about folders of runs. Scoring goes on; the leaderboard shows all of it."""
+"""Problems in folders of runs. Scoring continues; the leaderboard shows all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One oddity: a path relative to the scored folder, with slashes, and what is wrong there."""
+    """One problem: a path relative to the scored folder, with slashes, and what is wrong there."""
 
     path: str
     reason: str
@@ -16,12 +16,12 @@ class Finding:
 
 @dataclass
 class Findings:
-    """Collects oddities below one folder or several.
+    """Collects problems below one or several folders.
 
     Attributes:
-      roots: the folders; of several, the second and later ones are named in paths.
+      roots: the folders; paths name the second and later ones.
       problems: may have changed a number, such as a damaged file.
-      notes: what was left out on purpose, such as a folder that is no run.
+      notes: omitted on purpose, such as a folder that is not a run.
     """
 
     roots: tuple[Path, ...]
@@ -33,7 +33,7 @@ class Findings:
         self.problems.append(Finding(self._relative(path), reason))
 
     def note(self, path: Path, reason: str) -> None:
-        """Record something that was left out on purpose."""
+        """Record something that was omitted on purpose."""
         self.notes.append(Finding(self._relative(path), reason))
 
     def _relative(self, path: Path) -> str:

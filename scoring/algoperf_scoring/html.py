@@ -1,4 +1,4 @@
-"""A leaderboard as a small HTML page without scripts, for a web site; `report` makes the page to explore."""
+"""A leaderboard as a small HTML page without scripts, for a web site. The interactive page is in `report`."""
 
 from __future__ import annotations
 

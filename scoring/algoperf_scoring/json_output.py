@@ -1,4 +1,4 @@
-"""A leaderboard as JSON values; docs/scoring.md describes them for readers of the file."""
+"""A leaderboard as JSON values; docs/scoring.md describes the format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from algoperf_scoring.uncertainty import LEVEL, NUM_REPLICATES, SEED
 
 
 def to_json(board: Leaderboard) -> dict[str, Any]:
-    """The leaderboard as JSON values. A number that is infinite or unknown is null."""
+    """The leaderboard as JSON values. Infinite or unknown numbers are null."""
     comparison, entries = board.comparison, board.entries
     return {
         "version": comparison.version.name,
@@ -54,7 +54,7 @@ def finite(value: float) -> float | None:
 
 
 def _cells(board: Leaderboard, value: Any, workloads: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
-    """`value(cell)` by submission and workload, held-out variants included unless workloads are given."""
+    """`value(cell)` by submission and workload; includes held-out variants unless `workloads` is given."""
     names = tuple(board.comparison.results.columns if workloads is None else workloads)
 
     def of(entry: Entry) -> dict[str, Any]:

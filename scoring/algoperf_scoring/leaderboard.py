@@ -1,4 +1,4 @@
-"""The result of scoring: who was compared, what they reached, how they rank and how sure that is."""
+"""The result of scoring: the compared submissions, their times, ranks, and uncertainty."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from algoperf_scoring.submission_info import SubmissionInfo
 from algoperf_scoring.uncertainty import SAME_SCORE
 
 Outcome = Literal["reached", "missing", "not reached", "cut", "held-out failed"]
-"""Why a cell gives credit or none.
+"""Why a cell does or does not give credit.
 
 reached: it gives credit. missing: there is no evaluation at all. not reached: the median over studies is infinite.
-cut: the time is above the largest ratio to the fastest. held-out failed: the time would count, but on the held-out
-variant of the workload the submission has no time that counts.
+cut: the time exceeds the largest allowed ratio to the fastest. held-out failed: the time would count, but the
+submission has no valid time on the workload's held-out variant.
 """
 
 
@@ -31,8 +31,8 @@ class Cell:
       seconds: median time to target over studies; infinity if it was not reached or there are no results.
       steps: median global step at that time; NaN if the files do not say.
       studies: time of each study by its number.
-      ratio: to the fastest time that counts; infinity if the cell gives no credit. NaN for held-out variants.
-      outcome: why it gives credit or none; for held-out variants, whether it was reached.
+      ratio: to the fastest valid time; infinity if the cell gives no credit. NaN for held-out variants.
+      outcome: why it does or does not give credit; for held-out variants, whether it was reached.
     """
 
     seconds: float
@@ -43,12 +43,12 @@ class Cell:
 
     @property
     def num_studies(self) -> int:
-        """Studies of which at least one trial has an evaluation."""
+        """Number of studies in which at least one trial has an evaluation."""
         return len(self.studies)
 
     @property
     def num_reached(self) -> int:
-        """Studies that reached the target."""
+        """Number of studies that reached the target."""
         return sum(map(math.isfinite, self.studies.values()))
 
 
@@ -58,14 +58,14 @@ class Entry:
 
     Attributes:
       submission: its name.
-      info: what its author says about it; None if there is no submission_info.yml.
-      score: under the rule, within 0..1.
-      score_exact, score_trapezoid: by either integral.
-      interval: of the score; None if uncertainty was refused.
-      rank_probabilities: of rank 1, 2, ...; None if uncertainty was refused.
+      info: its author's description; None if there is no submission_info.yml.
+      score: under the rule, in 0..1.
+      score_exact, score_trapezoid: the score with either integral.
+      interval: confidence interval of the score; None if uncertainty was refused.
+      rank_probabilities: probability of rank 1, 2, ...; None if uncertainty was refused.
       speedup: geometric mean over workloads against the reference; None without a reference.
       cells: by workload and held-out variant.
-      cost: what its runs cost.
+      cost: the cost of its runs.
     """
 
     submission: str
@@ -80,7 +80,7 @@ class Entry:
     cost: Cost
 
     def num_reached(self, workloads: Iterable[str]) -> int:
-        """On how many of `workloads` the entry has credit."""
+        """Number of `workloads` on which the entry has credit."""
         return sum(self.cells[name].outcome == "reached" for name in workloads)
 
     def num_studies(self, workloads: Iterable[str]) -> tuple[int, int]:
@@ -91,13 +91,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Two entries next to each other on the leaderboard, and whether their order is beyond chance.
+    """Two adjacent entries of the leaderboard, and whether their order is statistically significant.
 
     Attributes:
       first, second: names; the first has the better score.
       probability: share of bootstrap replicates in which the first is ahead.
-      is_separated: whether that is beyond chance.
-      more_studies: how many more studies would be expected to separate them; None if they have the same score.
+      is_separated: whether that is significant.
+      more_studies: expected number of additional studies that would separate them; None if the scores are equal.
     """
 
     first: str
@@ -113,12 +113,12 @@ class Leaderboard:
 
     Attributes:
       comparison: what was compared.
-      rule: how times became scores.
-      entries: by falling score, then by name.
-      neighbours: pairs of entries next to each other; empty if uncertainty was refused.
+      rule: how times are turned into scores.
+      entries: by decreasing score, then by name.
+      neighbours: pairs of adjacent entries; empty if uncertainty was refused.
       unseparated: all pairs of entries whose order may be chance, better score first.
-      refusal: why no uncertainty is given; "" if it is.
-      reference: the entry that speedups are against; None if there is none.
+      refusal: why there is no uncertainty; "" if there is.
+      reference: the entry that speedups refer to; None if there is none.
       sensitivity: how scores depend on targets, workloads and the largest ratio.
       date: of scoring, as YYYY-MM-DD.
     """
@@ -135,7 +135,7 @@ class Leaderboard:
 
     @property
     def workloads(self) -> tuple[str, ...]:
-        """Those the score is over; their number is its denominator."""
+        """The workloads of the score; their number is its denominator."""
         return self.comparison.results.workloads
 
     @property
@@ -145,7 +145,7 @@ class Leaderboard:
 
     @property
     def hardware(self) -> tuple[str, ...]:
-        """What the runs were made on, as far as their files say; several must not be compared."""
+        """The hardware of the runs, as far as recorded; runs on different hardware must not be compared."""
         return tuple(sorted({trial.facts.hardware for trial in self.comparison.trials if trial.facts.hardware}))
 
     def ranks(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""A leaderboard as a Markdown page, fit to be included in a README."""
+"""A leaderboard as a Markdown page that can be included in a README."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is; names and paths come from submitters."""
+    """Escape text for Markdown, because names and paths come from submitters."""
     return re.sub(r"[\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", " ".join(text.split()))

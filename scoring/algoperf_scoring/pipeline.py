@@ -28,7 +28,7 @@ from algoperf_scoring.submission_info import SubmissionInfo, read_infos
 from algoperf_scoring.uncertainty import Uncertainty, bootstrap
 
 REFERENCES = ("baseline", "nadamw_pytorch", "nadamw_jax")
-"""Which submission speedups are against, unless another is named: the first of these that is there."""
+"""Default reference submissions for speedups: the first of these that is present."""
 
 
 def score(
@@ -48,13 +48,13 @@ def score(
     Args:
       sources: a folder with one folder per submission in the published layout, or several such folders.
       version, ruleset, scale, workloads: what is compared; see `reading.read_comparison`.
-      rule: how times become scores.
-      strict: raise UserError unless exactly what the version asks for is there.
-      reference: the entry that speedups are against; None for the first of `REFERENCES` that is there.
-      info_folders: where to look for what authors say, besides the folders of the runs.
+      rule: how times are turned into scores.
+      strict: raise UserError unless the runs are exactly those that the version requires.
+      reference: the entry that speedups refer to; None for the first of `REFERENCES` that is present.
+      info_folders: further folders to search for submission_info.yml files, besides the runs' folders.
 
     Raises:
-      UserError: there are no runs, runs that cannot be compared, or `strict` finds something.
+      UserError: there are no runs, they are not comparable, or `strict` finds violations.
     """
     chosen = (Source(sources),) if isinstance(sources, Path) else tuple(sources)
     comparison = read_comparison(chosen, version, ruleset, scale, workloads)
@@ -72,7 +72,7 @@ def rank(
     reference: str | None = None,
     infos: Mapping[str, SubmissionInfo] = MappingProxyType({}),
 ) -> Leaderboard:
-    """Score what was read. `infos`: what authors say, by submission; the other arguments as for `score`."""
+    """Score a comparison. `infos`: authors' descriptions by submission; the other arguments are those of `score`."""
     results = comparison.results
     found = study_times(results, rule)
     times = medians(found.seconds)
@@ -98,7 +98,7 @@ def rank(
 
 
 def _refusal(comparison: Comparison, found: StudyTimes) -> str:
-    """Why no uncertainty can be given; "" if it can."""
+    """Why uncertainty cannot be computed; "" if it can."""
     pruned = sum(trial.facts.status == "pruned" for trial in comparison.trials)
     if pruned:
         return f"{pruned} runs were pruned: what they would have reached is not known"

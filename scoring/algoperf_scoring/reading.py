@@ -1,4 +1,4 @@
-"""From folders of runs to results: which runs are compared, and what their files say."""
+"""From folders of runs to results: chooses the runs to compare, and reads their files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from algoperf.errors import UserError
+from algoperf.records.layout import EVAL_FILE
 from algoperf.records.status import Status
 from algoperf.versions import Limits, Version
 from algoperf_scoring import selection
 from algoperf_scoring.approach import approach
 from algoperf_scoring.cost import final_training_sec
-from algoperf_scoring.evaluations import EVALUATIONS_FILE, STEP_COLUMN, TIME_COLUMN, read_evaluations
+from algoperf_scoring.evaluations import STEP_COLUMN, TIME_COLUMN, read_evaluations
 from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.results import Results, TrialResult
 from algoperf_scoring.runs import Trial, find_trials
@@ -23,7 +24,7 @@ EVALUATION_TIME_COLUMN = "accumulated_eval_time"
 
 @dataclass(frozen=True)
 class Missing:
-    """A submission has results from fewer studies of a workload than the version asks for."""
+    """A submission has results from fewer studies of a workload than the version requires."""
 
     submission: str
     workload: str
@@ -33,18 +34,18 @@ class Missing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs that are compared with each other, read.
+    """The compared runs, as read from their files.
 
     Attributes:
-      version: the rules they are compared under.
+      version: the benchmark version.
       ruleset: "external" or "self".
       scale: "full" or "mini".
-      basis: in words, which workloads the score is over and why.
+      basis: text that says which workloads are scored, and why.
       results: what was measured.
       trials: all trials of these workloads, also those without an evaluation.
-      missing: results that the version asks for and that are not there.
-      problems: what was wrong with files, and may have changed a number.
-      notes: what was left out on purpose.
+      missing: results that the version requires but that are missing.
+      problems: errors in files that may have changed a number.
+      notes: what was omitted on purpose.
     """
 
     version: Version
@@ -65,18 +66,18 @@ def read_comparison(
     scale: str | None = None,
     workloads: Iterable[str] | None = None,
 ) -> Comparison:
-    """Read all runs that are to be compared.
+    """Read all runs to compare.
 
     Args:
       sources: folders with one folder per submission in the published layout.
       version: the benchmark version that sets targets and workloads.
-      ruleset: "external", "self", or None to find it in the runs' files.
-      scale: "full" or "mini"; None if all runs are of one scale.
-      workloads: those to score over; None for those of the version (see `selection.choose_workloads`).
+      ruleset: "external", "self", or None to read it from the runs' files.
+      scale: "full" or "mini"; None if all runs have the same scale.
+      workloads: workloads to score; None for those of the version (see `selection.choose_workloads`).
 
     Raises:
-      UserError: there are no runs, or runs that cannot be compared. Damaged files raise nothing: they are
-        listed among the problems.
+      UserError: there are no runs, or they are not comparable. Damaged files do not raise; they are listed
+        among the problems.
     """
     for source in sources:
         source.check()
@@ -86,7 +87,7 @@ def read_comparison(
         raise selection.no_trials(sources[0].root)
     if scale is not None:
         found = _of_scale(found, selection.choose_scale(found, scale), findings)
-    # Compared with others, a submission is compared on the workloads that it has runs of.
+    # A submission compared with others is compared on the workloads for which it has runs.
     own = [trial for trial in found if sources[0].only in (None, trial.submission)]
     if not own:
         raise selection.no_trials_of(sources[0])
@@ -97,7 +98,7 @@ def read_comparison(
     selection.check_version(trials, version)
     scale = selection.choose_scale(trials, scale)
     if scale != "full":
-        held_out = {}  # held-out variants exist to judge official results
+        held_out = {}  # held-out variants are only for official results
         trials = [trial for trial in trials if trial.workload in chosen]
     ruleset = selection.choose_ruleset(trials, ruleset)
     if ruleset == "self":
@@ -118,7 +119,7 @@ def read_comparison(
 
 
 def _note_left_out(found: Sequence[Trial], kept: Sequence[Trial], findings: Findings) -> None:
-    """Say which submissions have runs, but none that counts."""
+    """Record which submissions have runs, but none that counts."""
     names = {trial.submission for trial in kept}
     others = {trial.submission: trial.folder.parents[2] for trial in found if trial.submission not in names}
     for name, folder in others.items():
@@ -137,7 +138,7 @@ def _of_scale(trials: Sequence[Trial], scale: str, findings: Findings) -> list[T
 
 
 def _first_trials(trials: Sequence[Trial], findings: Findings) -> list[Trial]:
-    """The one trial of each study under self-tuning. The best of several would be tuning by hand."""
+    """The first trial of each study, for self-tuning: the best of several would be tuning by hand."""
     first: dict[tuple[str, str, str, int], Trial] = {}
     for trial in trials:
         if first.setdefault(trial.place[:4], trial) is not trial:
@@ -156,7 +157,7 @@ def _results(
     studies: dict[tuple[str, str], dict[int, tuple[TrialResult, ...]]] = defaultdict(dict)
     for trial in trials:
         result = _trial_result(trial, limits[trial.workload], findings)
-        # As published: a trial without any evaluation is no trial, and a study without trials no study.
+        # As published: trials without evaluations do not count, nor do studies without trials.
         if result is not None:
             cell = studies[names[trial.submission, trial.framework], trial.workload]
             cell[trial.study] = (*cell.get(trial.study, ()), result)
@@ -170,7 +171,7 @@ def _results(
 
 
 def _trial_result(trial: Trial, limits: Limits, findings: Findings) -> TrialResult | None:
-    file, metric = trial.folder / EVALUATIONS_FILE, f"validation/{limits.metric}"
+    file, metric = trial.folder / EVAL_FILE, f"validation/{limits.metric}"
     table = read_evaluations(file, [metric], (STEP_COLUMN, EVALUATION_TIME_COLUMN))
     for reason in table.flaws:
         findings.problem(file, reason)
@@ -193,7 +194,7 @@ def _trial_result(trial: Trial, limits: Limits, findings: Findings) -> TrialResu
 
 
 def _entry_names(trials: Iterable[Trial]) -> dict[tuple[str, str], str]:
-    """A submission's name; with its framework if there are runs in both, for these must not be mixed."""
+    """A submission's name, with its framework if it has runs in both, because these must not be mixed."""
     pairs = sorted({(trial.submission, trial.framework) for trial in trials})
     submissions = [submission for submission, _ in pairs]
     return {
@@ -202,7 +203,7 @@ def _entry_names(trials: Iterable[Trial]) -> dict[tuple[str, str], str]:
 
 
 def _missing(results: Results, version: Version) -> Iterable[Missing]:
-    """What an official result would need; development workloads need one study."""
+    """What an official result would still need; development workloads need one study."""
     for submission in results.submissions:
         for name in results.columns:
             studies = len(results.studies.get((submission, name), ()))

@@ -1,4 +1,4 @@
-"""What was measured, before any comparison: trials by submission, workload and study."""
+"""The measurements, before any comparison: trials by submission, workload and study."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class TrialResult:
     """A trial with at least one evaluation.
 
     Attributes:
-      trial: where it is, and what its files say about it.
+      trial: its folder, and the facts in its files.
       approach: its improvements on the target metric.
-      num_evaluations: how often it was evaluated.
-      training_sec, evaluation_sec: what it cost up to its end, as far as its files say.
+      num_evaluations: number of evaluations.
+      training_sec, evaluation_sec: time up to its end, as far as recorded.
     """
 
     trial: Trial
@@ -34,17 +34,17 @@ class TrialResult:
 
 
 Studies = Mapping[int, tuple[TrialResult, ...]]
-"""Trials by the number of their study, in the order of their numbers."""
+"""Trials by study number, in order of their numbers."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """All that scores depend on.
+    """Everything that scores depend on.
 
     Attributes:
       submissions: sorted names; some may have no study at all.
-      workloads: those the score is over; their number is its denominator.
-      held_out: by workload the variant on which a submission must succeed too, if the version has one.
+      workloads: the workloads of the score; their number is its denominator.
+      held_out: by workload, the variant on which a submission must also succeed, if the version has one.
       limits: target and budget of workloads and held-out variants.
       studies: by submission and workload (or variant); pairs without any evaluation are absent.
     """
@@ -57,12 +57,12 @@ class Results:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Workloads, then held-out variants: the order of the last but one axis of `StudyTimes`."""
+        """Workloads, then held-out variants: the order of the second last axis of `StudyTimes`."""
         return (*self.workloads, *(self.held_out[name] for name in self.workloads if name in self.held_out))
 
     @property
     def variant_column(self) -> list[int]:
-        """For each workload the column of its held-out variant, -1 if it has none."""
+        """For each workload, the column of its held-out variant, or -1."""
         columns = self.columns
         return [columns.index(self.held_out[name]) if name in self.held_out else -1 for name in self.workloads]
 
@@ -73,7 +73,7 @@ class StudyTimes:
 
     Attributes:
       seconds: [submissions, columns, studies]; infinity where the target was not reached. Studies of a pair are
-        sorted by number and packed to the left; NaN fills up where there are fewer.
+        sorted by number and packed to the left; the rest is NaN.
       steps: the global step at that time, in the same layout.
     """
 
@@ -96,7 +96,7 @@ def study_times(results: Results, rule: Rule) -> StudyTimes:
 
 
 def study_hits(results: Results, submission: str, workload: str, rule: Rule) -> dict[int, Improvement | None]:
-    """By study the evaluation that counts, None where no trial reached the target."""
+    """The evaluation that counts, by study; None if no trial reached the target."""
     limits = results.limits[workload]
     target = relaxed_target(limits, rule.relaxation)
     return {
@@ -106,7 +106,7 @@ def study_hits(results: Results, submission: str, workload: str, rule: Rule) -> 
 
 
 def best_hit(hits: Iterable[Improvement | None], best_trial: BestTrial) -> Improvement | None:
-    """The hit that stands for the study (see `Rule.best_trial`); its value does not depend on the order of `hits`."""
+    """The hit that represents the study (see `Rule.best_trial`). Its value does not depend on the order of `hits`."""
     found = [hit for hit in hits if hit is not None]
     if best_trial == "time":
         return min(found, key=lambda hit: (hit.seconds, hit.step), default=None)
@@ -114,13 +114,13 @@ def best_hit(hits: Iterable[Improvement | None], best_trial: BestTrial) -> Impro
 
 
 def medians(values: Array) -> Array:
-    """The median over the studies that exist, the last axis; NaN if there are none.
+    """The median over the existing studies, on the last axis; NaN if there are none.
 
-    Of an even number it is the mean of the middle two: infinite if one of them is. Shape [..., studies] -> [...].
+    For an even number it is the mean of the middle two: infinite if one of them is. Shape [..., studies] -> [...].
     """
-    ordered = np.sort(values, axis=-1)  # NaN last
+    ordered = np.sort(values, axis=-1)  # NaN comes last
     count = np.sum(~np.isnan(values), axis=-1)
     lower = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0)[..., None], axis=-1)[..., 0]
     upper = np.take_along_axis(ordered, np.minimum(count // 2, values.shape[-1] - 1)[..., None], axis=-1)[..., 0]
-    # Equal middle values must stay exact, and (inf + inf) / 2 is fine; a NaN lower is an empty cell.
+    # Equal middle values must stay exact, and (inf + inf) / 2 works; if the lower is NaN, the cell is empty.
     return np.where(lower == upper, lower, (lower + upper) / 2)

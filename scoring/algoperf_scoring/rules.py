@@ -1,4 +1,4 @@
-"""Where the documented rule of scoring and the one behind published tables differ, and what can be varied."""
+"""The scoring rules: the documented one, the one behind published tables, and what can be varied."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ BestTrial = Literal["time", "index"]
 Integral = Literal["exact", "trapezoid"]
 
 MAX_RATIO = 4.0
-"""A submission gets no credit on a workload where it takes more than this times as long as the fastest."""
+"""A submission gets no credit on a workload if it takes more than this many times as long as the fastest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """How times become a score.
+    """How times are turned into a score.
 
     Attributes:
-      best_trial: which trial stands for its study: the fastest by "time", as the rules of the benchmark say, or the
-        one whose first successful evaluation has the smallest row "index" (the faster one of equals), which is how
-        the published tables came about.
+      best_trial: which trial represents its study. "time": the fastest, as in the rules of the benchmark. "index": the
+        one whose first successful evaluation has the smallest row index (the faster one among equals), as in the
+        published tables.
       integral: whether `score` is the "exact" area under the profile or the "trapezoid" on 100 points, as published.
-      max_ratio: the largest ratio to the fastest that gives credit, tau_max; the area is taken on [1, max_ratio].
-      held_out: whether success on a workload asks for success on its held-out variant, where the version has one.
-      relaxation: by which share of its absolute value each validation target is made easier.
+      max_ratio: the largest ratio to the fastest that gives credit, tau_max; the area is over [1, max_ratio].
+      held_out: whether success on a workload requires success on its held-out variant, if the version has one.
+      relaxation: the share of its absolute value by which each validation target is made easier.
     """
 
     best_trial: BestTrial = "time"

@@ -1,7 +1,7 @@
 """Finds trials below a folder: <submission>/study_<k>/<workload>_<framework>/trial_<j>/.
 
-Nothing found there raises: what is no run is noted, what is damaged is reported, and neither touches other
-trials. The result does not depend on the order in which the file system lists folders.
+It never raises because of what it finds: folders that are not runs are noted, damaged ones are reported, and other
+trials are not affected. The result does not depend on the listing order of the file system.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _WORKLOAD = re.compile(rf"(?P<workload>\w+)_(?P<framework>jax|pytorch)(?:{_STAMP
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial's folder and what its path and files say about it.
+    """One trial: its folder, and the facts in its path and files.
 
-    `stamp` is the time in the name of the workload's folder, "" without one; it sorts by time.
+    `stamp` is the time in the name of the workload's folder, or ""; stamps sort by time.
     """
 
     folder: Path
@@ -39,14 +39,14 @@ class Trial:
 
     @property
     def place(self) -> tuple[str, str, str, int, int]:
-        """What the trial is a trial of: submission, workload, framework, study, number."""
+        """The identity of the trial: submission, workload, framework, study, number."""
         return (self.submission, self.workload, self.framework, self.study, self.number)
 
 
 def find_trials(sources: Iterable[Source], workloads: Collection[str], findings: Findings) -> list[Trial]:
-    """All trials of the given workloads in `sources`, in the order of their places.
+    """All trials of the given workloads in `sources`, ordered by `place`.
 
-    A trial that was run anew under a later time stamp replaces the earlier one.
+    A rerun of a trial with a later time stamp replaces the earlier one.
     """
     latest: dict[tuple[str, str, str, int, int], Trial] = {}
     found = [trial for source in sources for trial in _walk(source, workloads, findings)]
@@ -92,7 +92,7 @@ def _submissions(source: Source, findings: Findings) -> Iterator[Path]:
 
 
 def _folders(folder: Path, findings: Findings) -> list[Path]:
-    """Subfolders that are not hidden, in the order of their names."""
+    """Subfolders that are not hidden, sorted by name."""
     try:
         inside = sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError as error:

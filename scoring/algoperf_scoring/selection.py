@@ -1,4 +1,4 @@
-"""What of the found trials is compared: which workloads, and of which scale, ruleset and version."""
+"""Which of the trials found are compared: by workload, scale, ruleset and version."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from algoperf_scoring.sources import Source
 def choose_workloads(
     trials: Sequence[Trial], version: Version, asked: Iterable[str] | None
 ) -> tuple[tuple[str, ...], str]:
-    """The workloads to score over, and in words which these are.
+    """The workloads to score, and a description of them.
 
-    Those asked for; else those that the version scores; else, if there are no runs of these, the development
-    workloads that there are runs of.
+    These are the requested ones; else those that the version scores; else, if these have no runs, the development
+    workloads with runs.
     """
     if asked is not None:
         names = tuple(dict.fromkeys(asked))
@@ -51,7 +51,7 @@ def _counted(names: Sequence[str]) -> str:
 
 
 def choose_scale(trials: Iterable[Trial], asked: str | None) -> str:
-    """The scale of the trials to compare. Raises UserError if there are several and none is asked for."""
+    """The scale of the trials to compare. Raises UserError if there are several and none is requested."""
     if asked is not None:
         if asked not in SCALES:
             raise unknown("scale", asked, SCALES)
@@ -66,16 +66,16 @@ def choose_scale(trials: Iterable[Trial], asked: str | None) -> str:
 
 
 def choose_ruleset(trials: Iterable[Trial], asked: str | None) -> str:
-    """The tuning ruleset of the trials: as asked for, or as their files say if they agree.
+    """The tuning ruleset of the trials: as requested, or as their files say if they agree.
 
-    Raises UserError if they do not, if they say nothing, or if what they say is not what is asked for.
+    Raises UserError if the files disagree, say nothing, or contradict the request.
     """
     if asked is not None and asked not in RULESETS:
         raise unknown("ruleset", asked, RULESETS)
     trials = list(trials)
     stated = Counter(trial.facts.ruleset for trial in trials if trial.facts.ruleset)
     if asked is None:
-        # Published logs state nothing, but have hyperparameters under external tuning only.
+        # Published logs do not record it, but have hyperparameters only under external tuning.
         stated.update("external" for trial in trials if not trial.facts.ruleset and trial.facts.has_hparams)
     if asked is not None and set(stated) <= {asked}:
         return asked
@@ -108,7 +108,7 @@ def no_trials(root: Path) -> UserError:
 
 
 def no_trials_of(source: Source) -> UserError:
-    """The error for a folder that lacks runs of the one submission that is asked for."""
+    """The error for a folder without runs of the one requested submission."""
     there = [folder.name for folder in source.root.iterdir() if any(folder.glob("study_*"))]
     return unknown(
         f"submission in {source.root}:", source.only or "", there, "Train it first: make train SUBMISSION=..."
@@ -116,7 +116,7 @@ def no_trials_of(source: Source) -> UserError:
 
 
 def _nearby(root: Path) -> str:
-    """A hint if the folder meant is one level up or down."""
+    """A hint if the intended folder is one level up or down."""
     if any(root.glob("study_*")):
         return f"; this is one submission: give the folder that holds it, {root.resolve().parent}"
     inside = sorted({folder.parent.parent for folder in root.glob("*/*/study_*")})

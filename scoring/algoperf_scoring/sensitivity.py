@@ -1,4 +1,4 @@
-"""How much scores depend on choices: the target, the workloads, and the largest ratio that counts."""
+"""How much scores depend on choices: the targets, the workloads, and the largest ratio that counts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Relaxed:
     """Times and scores with every target relaxed.
 
     Attributes:
-      relaxation: by which share of its absolute value.
-      times: median seconds [submissions, columns]; NaN without results.
+      relaxation: the share of its absolute value by which each target is made easier.
+      times: median seconds [submissions, columns]; NaN means no results.
       scores: [submissions].
     """
 
@@ -40,7 +40,7 @@ class Sensitivity:
 
     Attributes:
       relaxed: times and scores with easier targets.
-      left_out: scores without each of the workloads, by its name; empty if there is only one.
+      left_out: scores without one workload, by its name; empty if there is only one.
       max_ratio: scores by the largest ratio that gives credit.
     """
 
@@ -60,7 +60,7 @@ def sensitivity(results: Results, times: Array, rule: Rule) -> Sensitivity:
 
 
 def relaxed_targets(results: Results, rule: Rule, relaxations: Sequence[float] = RELAXATIONS) -> list[Relaxed]:
-    """The curve of times and scores over relaxations of the targets."""
+    """Times and scores for each relaxation of the targets."""
     curve = []
     for relaxation in relaxations:
         varied = dataclasses.replace(rule, relaxation=relaxation)
@@ -70,12 +70,12 @@ def relaxed_targets(results: Results, rule: Rule, relaxations: Sequence[float] =
 
 
 def leave_one_out(times: Array, variant_column: Sequence[int], rule: Rule) -> Array:
-    """Scores over all workloads but one, in turn: [workloads, submissions].
+    """Scores without each workload in turn: [workloads, submissions].
 
     Args:
       times: median seconds [submissions, columns].
-      variant_column: for each workload the column of its held-out variant or -1.
-      rule: the rule of the score.
+      variant_column: for each workload the column of its held-out variant, or -1.
+      rule: the scoring rule.
     """
     ratios = profiles.credit(times, variant_column, rule).ratios
     num_workloads = ratios.shape[-1]

@@ -1,4 +1,4 @@
-"""Which folders runs are taken from."""
+"""The folders to take runs from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Source:
 
     Attributes:
       root: the folder.
-      only: take this submission alone; None for all.
+      only: take only this submission; None for all.
       without: leave this submission out; None for none.
     """
 
@@ -23,7 +23,7 @@ class Source:
     without: str | None = None
 
     def takes(self, submission: str) -> bool:
-        """Whether runs of a submission are taken from here."""
+        """Whether to take runs of a submission from here."""
         return submission != self.without and self.only in (None, submission)
 
     def check(self) -> None:

@@ -1,8 +1,8 @@
 """Geometric-mean speedup over a reference submission: a secondary score of the rules.
 
-The mean over workloads of t_reference / t_submission, where a target that was not reached counts as the budget plus
-a second. Neither the cut nor the held-out rule applies. Published tables show the inverse, and no number at all for
-a submission that has no results on some workload.
+The geometric mean over workloads of t_reference / t_submission. A target that was not reached counts as the budget
+plus one second. Neither the cut nor the held-out rule applies. Published tables show the inverse, and no number for a
+submission without results on some workload.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def speedups(times: Array, budgets_sec: Sequence[float], reference: int) -> Arra
     """Speedup of every submission, above 1 if faster than the reference: [submissions].
 
     Args:
-      times: median seconds [submissions, workloads], not finite where the target was not reached.
-      budgets_sec: of each workload under the ruleset of the runs.
-      reference: position of the reference submission.
+      times: median seconds [submissions, workloads], not finite if the target was not reached.
+      budgets_sec: budget of each workload under the ruleset of the runs.
+      reference: index of the reference submission.
     """
     filled = np.where(np.isfinite(times), times, np.asarray(budgets_sec) + PENALTY_SEC)
     return np.exp(np.log(filled[reference] / filled).mean(axis=-1))

@@ -1,4 +1,4 @@
-"""What an official result needs: exactly the workloads, studies, trials and evidence that the version asks for."""
+"""What an official result needs: exactly the workloads, studies, trials and evidence that the version requires."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from algoperf.errors import UserError
+from algoperf.records.trial_records import MEASUREMENTS_FILE
 from algoperf_scoring.facts import HPARAMS_FILE
 from algoperf_scoring.reading import Comparison
 from algoperf_scoring.runs import Trial
@@ -18,7 +19,7 @@ _Cells = Mapping[tuple[str, str, str], Mapping[int, list[Trial]]]
 
 
 def require_complete(comparison: Comparison) -> None:
-    """Raise UserError with everything that is missing, superfluous or damaged, if anything is."""
+    """Raise UserError, listing everything that is missing, superfluous or damaged, if anything is."""
     found = list(violations(comparison))
     if found:
         hidden = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
@@ -30,7 +31,7 @@ def require_complete(comparison: Comparison) -> None:
 
 
 def violations(comparison: Comparison) -> Iterator[str]:
-    """Everything that differs from what the version asks for."""
+    """Everything that differs from what the version requires."""
     version = comparison.version
     if comparison.scale != "full":
         yield f"scale {comparison.scale} is never official"
@@ -70,5 +71,5 @@ def _lacking_evidence(trial: Trial, ruleset: str) -> Iterator[str]:
 
 
 def _required_files(ruleset: str) -> Iterable[str]:
-    files = ("measurements.csv", "meta_data_0.json", "flags_0.json")
+    files = (MEASUREMENTS_FILE, "meta_data_0.json", "flags_0.json")
     return (*files, HPARAMS_FILE) if ruleset == "external" else files

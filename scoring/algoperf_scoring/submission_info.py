@@ -1,4 +1,4 @@
-"""What authors say about their submissions: `submission_info.yml`. FIELDS is its schema; see docs/submitting.md."""
+"""The authors' description of a submission: `submission_info.yml`. FIELDS is its schema; see docs/submitting.md."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Field:
 
     Attributes:
       name: its key.
-      required: whether a pull request without it is refused.
+      required: whether a pull request without it is rejected.
       what: its meaning.
-      allowed: its values, compared without regard to case; () for any text.
+      allowed: its values, compared case-insensitively; () for any text.
     """
 
     name: str
@@ -47,13 +47,13 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class SubmissionInfo:
-    """The fields of submission_info.yml that a leaderboard shows, as plain text; "" where there is none.
+    """The fields of submission_info.yml that a leaderboard shows, as plain text; "" if missing.
 
     Attributes:
-      name: the submission's title, which need not be its folder's name.
-      authors, affiliations: as they are to be shown.
+      name: the submission's title, which may differ from its folder's name.
+      authors, affiliations: as they should be shown.
       framework: "JAX" or "PyTorch".
-      description: what the algorithm is.
+      description: of the algorithm.
       link: web address of code or paper; only http and https are kept.
     """
 
@@ -80,7 +80,7 @@ def read_submission_info(file: Path) -> SubmissionInfo:
 
 
 def mistakes(file: Path) -> list[str]:
-    """Fields that the schema does not know, and values that it does not allow. ValueError if the file is damaged."""
+    """Unknown fields and invalid values, according to the schema. ValueError if the file is damaged."""
     content, known, found = _content(file), {field.name: field for field in FIELDS}, []
     for name in map(str, content):
         if name not in known:
@@ -95,7 +95,7 @@ def mistakes(file: Path) -> list[str]:
 
 
 def _content(file: Path) -> dict[str, Any]:
-    import yaml  # takes as long as reading hundreds of runs
+    import yaml  # importing it takes as long as reading hundreds of runs
 
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -116,10 +116,10 @@ def _text(content: Mapping[str, Any], key: str) -> str:
 def read_infos(
     submissions: Iterable[str], sources: Sequence[Source], folders: Sequence[Path]
 ) -> tuple[dict[str, SubmissionInfo], list[Finding]]:
-    """What authors say about `submissions`, by name, and which files are damaged.
+    """The authors' descriptions of `submissions`, by name, and the damaged files.
 
-    The file lies with the submission's runs, else in a folder of its name below one of `folders`: of several the
-    first in the order of their paths.
+    The file is with the submission's runs, else in a folder of that name below one of `folders`. Of several, the first
+    by path is used.
     """
     known = {file.parent.name: file for file in reversed([*_below(folders)])}
     infos, findings = {}, []

@@ -1,4 +1,4 @@
-"""Shows a leaderboard on the terminal."""
+"""Prints a leaderboard to the terminal."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from algoperf_scoring import wording
 from algoperf_scoring.leaderboard import Leaderboard
 
 _ABREAST = 4
-"""So many submissions fit beside each other into 80 columns."""
+"""Number of submissions that fit side by side into 80 columns."""
 
 _SHOWN = 20
-"""Of each kind of remark, so many; files have them all."""
+"""Remarks shown per kind; the files list all of them."""
 
 _LOOK: dict[str, Any] = {"box": box.SIMPLE, "padding": (0, 1, 0, 0), "pad_edge": False}
 
 
 def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
     """Print the leaderboard to the terminal."""
-    (console or Console()).print(terminal(board), crop=False)  # long paths are whole, wherever they break
+    (console or Console()).print(terminal(board), crop=False)  # keep long paths whole instead of cropping them
 
 
 def terminal(board: Leaderboard) -> RenderableType:
@@ -45,7 +45,7 @@ def terminal(board: Leaderboard) -> RenderableType:
 
 
 def _times(board: Leaderboard) -> Iterator[Table]:
-    """Times with a column per submission, in as many tables as fit into a usual terminal."""
+    """Times with a column per submission, split into tables that fit a usual terminal."""
     columns = list(zip(board.entries, wording.times(board), strict=True))
     for start in range(0, len(columns), _ABREAST):
         shown = columns[start : start + _ABREAST]

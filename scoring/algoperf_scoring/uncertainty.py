@@ -1,11 +1,11 @@
-"""How sure scores and ranks are: the bootstrap over studies (Efron, 1979).
+"""The uncertainty of scores and ranks: the bootstrap over studies (Efron, 1979).
 
-A study is what a repetition of the benchmark would repeat. Each replicate draws, for every submission, as many
-studies as there are with replacement, and scores all submissions anew. Under external tuning a drawn study is drawn for
-all workloads at once, since its trials share their hyperparameters; under self-tuning the runs of a study on different
-workloads have nothing in common, and each workload draws for itself.
+A study is the unit that a repetition of the benchmark would repeat. For every submission, each replicate draws as many
+studies as exist, with replacement, and then scores all submissions. Under external tuning, a study is drawn for all
+workloads at once, because its trials share their hyperparameters. Under self-tuning, the runs of a study on different
+workloads are independent, so each workload draws separately.
 
-With 3 or 5 studies the intervals are rough and rather too narrow: a median of few values cannot leave their range.
+With 3 or 5 studies, the intervals are rough and rather too narrow, because a median of few values stays in their range.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from algoperf_scoring.rules import Rule
 NUM_REPLICATES = 2000
 SEED = 0
 LEVEL = 0.95
-"""Of the intervals; and a pair is separated if one is ahead in all replicates but the tail of such an interval."""
+"""Level of the intervals. A pair is separated if one is ahead in all replicates except the tail of such an interval."""
 
 SAME_SCORE = 1e-12
-"""Scores that differ by no more are equal: sums of the same numbers in another order differ by rounding."""
+"""Scores that differ by at most this are equal: summing in another order changes the rounding."""
 
 _CHUNK = 250
-"""Replicates scored at once: bounds memory."""
+"""Number of replicates scored at once; bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Pair:
     """Two neighbours by score.
 
     Attributes:
-      first, second: positions among the submissions; the first has the higher score.
+      first, second: indices of the submissions; the first has the higher score.
       probability: share of replicates in which the first is ahead.
-      is_separated: whether it is ahead beyond chance.
-      more_studies: how many more studies of each would be expected to separate them, if their scores stayed as they
-        are; 0 if they are separated, None if they have the same score. The standard deviation of the difference
-        is taken to fall with the square root of the number of studies.
+      is_separated: whether its lead is statistically significant.
+      more_studies: expected number of additional studies of each that would separate them, if their scores stayed the
+        same; 0 if they are separated, None if the scores are equal. It assumes that the standard deviation of the
+        difference falls with the square root of the number of studies.
     """
 
     first: int
@@ -57,15 +57,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Of the submissions in the order in which they were given.
+    """The uncertainty of the submissions, in the given order.
 
     Attributes:
-      low, high: of the interval that holds `LEVEL` of the replicates' scores: [submissions].
-      rank_probabilities: share of replicates in which a submission has rank 1, 2, ...; equals share the better rank:
+      low, high: bounds of the interval that contains `LEVEL` of the replicates' scores: [submissions].
+      rank_probabilities: share of replicates in which a submission has rank 1, 2, ...; ties share the better rank:
         [submissions, ranks].
       ahead: share of replicates in which a submission is ahead of another: [submissions, submissions].
-      neighbours: pairs next to each other by score.
-      num_studies: how many there are of a submission and workload, at most.
+      neighbours: adjacent pairs by score.
+      num_studies: the largest number of studies of a submission and workload.
     """
 
     low: Array
@@ -76,7 +76,7 @@ class Uncertainty:
     num_studies: int
 
     def is_separated(self, first: int, second: int) -> bool:
-        """Whether one of two submissions is ahead beyond chance."""
+        """Whether the lead of one of two submissions is statistically significant."""
         return bool(max(self.ahead[first, second], self.ahead[second, first]) >= 1 - (1 - LEVEL) / 2)
 
 
@@ -85,8 +85,8 @@ def bootstrap(seconds: Array, variant_column: Sequence[int], rule: Rule, *, shar
 
     Args:
       seconds: study times [submissions, columns, studies] as in `results.StudyTimes`.
-      variant_column: for each workload the column of its held-out variant or -1.
-      rule: the rule of the score.
+      variant_column: for each workload the column of its held-out variant, or -1.
+      rule: the scoring rule.
       share_studies: whether a drawn study is drawn for all workloads at once.
     """
     starts = range(0, NUM_REPLICATES, _CHUNK)
@@ -99,7 +99,7 @@ def bootstrap(seconds: Array, variant_column: Sequence[int], rule: Rule, *, shar
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(scores, [tail, 1 - tail], axis=0)
     is_ahead = scores[:, :, None] > scores[:, None, :] + SAME_SCORE
-    ranks = is_ahead.sum(axis=1)  # how many are ahead of each
+    ranks = is_ahead.sum(axis=1)  # number of submissions ahead of each
     probabilities = (ranks[:, :, None] == np.arange(len(seconds))).mean(axis=0)
     point = scored(medians(seconds))
     found = Uncertainty(low, high, probabilities, is_ahead.mean(axis=0), (), seconds.shape[-1])

@@ -1,4 +1,4 @@
-"""A leaderboard in words and rows of text: what terminal, Markdown and HTML show alike."""
+"""A leaderboard in words and rows of text, shared by terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def caption(board: Leaderboard) -> str:
 
 
 def rule_in_words(rule: Rule) -> str:
-    """How times became scores."""
+    """How times are turned into scores."""
     trial = "the fastest trial" if rule.best_trial == "time" else "the trial that needed the fewest evaluations"
     integral = "integrated exactly" if rule.integral == "exact" else "by the trapezoid rule on 100 points, as published"
     return (
@@ -34,7 +34,7 @@ def rule_in_words(rule: Rule) -> str:
 
 
 def uncertainty_in_words(board: Leaderboard) -> list[str]:
-    """Which neighbours' order may be chance, or why nothing can be said."""
+    """Which adjacent entries' order may be chance, or why this is unknown."""
     if board.refusal:
         return [f"No intervals and no probabilities: {board.refusal}."]
     undecided = [_pair(pair) for pair in board.neighbours if not pair.is_separated]
@@ -80,13 +80,13 @@ def _ranked(board: Leaderboard, entry: Entry, rank: int) -> list[str]:
 
 
 def times(board: Leaderboard) -> list[list[str]]:
-    """One row per entry: what it reached on each workload and held-out variant."""
+    """One row per entry: its result on each workload and held-out variant."""
     names = (*board.workloads, *board.held_out)
     return [[cell_in_words(entry.cells[name]) for name in names] for entry in board.entries]
 
 
 def cell_in_words(cell: Cell) -> str:
-    """A median time and what speaks against it, such as "61,885.6 cut" or "never 2/5"."""
+    """A median time and its qualification, such as "61,885.6 cut" or "never 2/5"."""
     if cell.outcome == "missing":
         return "-"
     if math.isinf(cell.seconds):
@@ -96,7 +96,7 @@ def cell_in_words(cell: Cell) -> str:
 
 
 def legend(board: Leaderboard) -> str:
-    """What the tables show."""
+    """The legend of the tables."""
     against = f"speedup: geometric mean over workloads against {board.reference}; " if board.reference else ""
     return (
         f"n: studies; {against}reached: workloads with credit. Times: seconds to target, median over studies; "
@@ -110,7 +110,7 @@ def _ratio(rule: Rule) -> str:
 
 
 def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
-    """Titles and lines of what else is to be said; kinds without a line are left out."""
+    """Titles and lines of all remarks; kinds without a line are omitted."""
     comparison = board.comparison
     kinds = [
         ("Not separated by the data", uncertainty_in_words(board)),
@@ -129,7 +129,7 @@ def _hardware(board: Leaderboard) -> list[str]:
 
 
 def _findings(findings: Iterable[Finding]) -> list[str]:
-    """One line per reason: many runs have the same."""
+    """One line per reason, because many runs share one."""
     paths: dict[str, list[str]] = {}
     for finding in findings:
         paths.setdefault(finding.reason, []).append(finding.path)
@@ -140,7 +140,7 @@ def _findings(findings: Iterable[Finding]) -> list[str]:
 
 
 def _missing(missing: Iterable[Missing]) -> list[str]:
-    """One line per submission, with its numbers of studies."""
+    """One line per submission, with its number of studies per workload."""
     parts: dict[str, list[str]] = {}
     for item in missing:
         parts.setdefault(item.submission, []).append(f"{item.workload} {item.studies} of {item.expected}")

@@ -12,7 +12,6 @@ from algoperf.integrity.audit import Watch
 from algoperf.integrity.guard import Guard
 from algoperf.integrity.seals import Seal
 from algoperf.trial.clock import Clock
-from algoperf.trial.state import TrialState
 
 
 class Part:
@@ -98,6 +97,12 @@ def test_a_library_may_replace_its_own_functions_and_nobody_else_may(monkeypatch
     assert list(seal.changes()) == []
 
 
+def charge_checked(guard: Guard, clock: Clock) -> None:
+    before = guard.time()
+    clock.charge_submission()
+    guard.check_clock(before, clock)
+
+
 @pytest.mark.parametrize("account", ["submission", "evaluation"])
 def test_times_that_were_changed_do_not_add_up(tmp_path, account):
     guard, clock = Guard(tmp_path, {}), Clock()
@@ -105,11 +110,11 @@ def test_times_that_were_changed_do_not_add_up(tmp_path, account):
         clock.start()
         guard.clock_started(clock)
         for _ in range(3):
-            guard.stop_clock(clock)
-            assert guard.breaches(TrialState()) == []
+            charge_checked(guard, clock)
+            assert guard.breaches({}) == []
         setattr(clock.times, account, getattr(clock.times, account) - 0.5)
-        guard.stop_clock(clock)
-        (breach,) = guard.breaches(TrialState())
+        charge_checked(guard, clock)
+        (breach,) = guard.breaches({})
         assert breach.startswith("The clock shows")
     finally:
         guard.close()

@@ -30,8 +30,6 @@ LAYERS = (
 # (module, what it imports) -> what has to happen first.
 EXCEPTIONS = {
     ("algoperf.workload.bound", "algoperf.integrity.audit"): "data has to leave the object that submissions hold",
-    ("algoperf.integrity.guard", "algoperf.trial.clock"): "the guard has to compare times only, not charge the clock",
-    ("algoperf.integrity.guard", "algoperf.trial.state"): "the guard has to be given goals, not the trial's state",
 }
 # What other packages may import of `algoperf`.
 OF_SCORING = {"errors", "records", "submission", "tuning", "versions"}

@@ -10,16 +10,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from algoperf.integrity.audit import Watch
 from algoperf.integrity.seals import Seal
 
 if TYPE_CHECKING:
-    from algoperf.trial.clock import Clock
-    from algoperf.trial.state import TrialState
     from algoperf.workload.bound import BoundWorkload
 
 # Bound when this module is imported, which is before any submission is imported.
@@ -29,8 +26,25 @@ _SHOWN_CHANGES = 5
 _SUM_TOLERANCE_SEC = 1e-3  # of a sum of up to some million terms
 # Attributes that `init_model_fn` sets; submissions may call it again.
 _SET_BY_INIT = ("_param_shapes", "_param_types", "_takes_dropout", "_has_batch_norm")
-_GOALS = ("validation_goal_reached", "test_goal_reached", "target_reached_at", "eval_results")
 _HANDLED = (signal.SIGTERM, signal.SIGINT)
+
+
+class Clock(Protocol):
+    """What the guard reads of a trial's clock.
+
+    Attributes:
+      now: the time, in seconds.
+      mark: everything up to this time has been charged.
+      charged: seconds charged so far.
+    """
+
+    now: Callable[[], float]
+    mark: float
+
+    @property
+    def charged(self) -> float:
+        """See the attributes."""
+        ...
 
 
 class Guard:
@@ -44,7 +58,7 @@ class Guard:
         self._tracing = (sys.gettrace(), sys.getprofile())
         self._gc_callbacks = len(_gc_callbacks())
         self._handlers: dict[int, Any] = {}
-        self._goals: dict[str, Any] = {}
+        self._goals: Mapping[str, Any] = {}
         self._describe: Callable[[], Mapping[str, str]] | None = None
         self._built: Mapping[str, str] = {}
         self._started: tuple[float, float] | None = None
@@ -65,38 +79,42 @@ class Guard:
 
     def clock_started(self, clock: Clock) -> None:
         """Remember when the clock started, and the signal handlers, which are the trial's from here on."""
-        self._started = (clock.mark, _sum(clock))
-        self._seal.fields("clock", clock, but=("times", "mark"))
+        self._started = (clock.mark, clock.charged)
+        self._seal.fields("clock", clock, but=vars(clock).keys() - {"now"})
         self._handlers = {number: _get_handler(number) for number in signal.valid_signals()}
 
     def model_built(self, describe: Callable[[], Mapping[str, str]]) -> None:
         """Remember the structure of the model. `describe` says what the model consists of when it is called."""
         self._describe, self._built = describe, describe()
 
-    def goals_set(self, state: TrialState) -> None:
+    def goals_set(self, goals: Mapping[str, Any]) -> None:
         """Remember the evaluations and goals that the harness has recorded."""
-        self._goals = _goals(state)
+        self._goals = copy.deepcopy(goals)
 
     # --- when the clock stops -------------------------------------------------------------------------------
 
-    def stop_clock(self, clock: Clock) -> None:
-        """Charge the submission, and check that the clock shows the time that has passed."""
-        before = _now()
-        clock.charge_submission()
+    @staticmethod
+    def time() -> float:
+        """The monotonic time, as it was before a submission could replace anything."""
+        return _now()
+
+    def check_clock(self, before: float, clock: Clock) -> None:
+        """Check that a clock that was charged since `before` shows the time that has passed."""
         after = _now()
         if self._started is None or clock.now is not _now:  # a test's clock; the seal detects a replaced clock
             return
         start, charged = self._started
-        if not before <= clock.mark <= after or abs(_sum(clock) - charged - (clock.mark - start)) > _SUM_TOLERANCE_SEC:
-            passed, shown = after - start, _sum(clock) - charged
+        shown = clock.charged - charged
+        if not before <= clock.mark <= after or abs(shown - (clock.mark - start)) > _SUM_TOLERANCE_SEC:
+            passed = after - start
             self._watch.note(f"The clock shows {shown:.3f} s, but {passed:.3f} s have passed since it started.")
 
-    def breaches(self, state: TrialState) -> list[str]:
+    def breaches(self, goals: Mapping[str, Any]) -> list[str]:
         """All breaches seen so far, as sentences. Call this while the clock is stopped."""
         self._watch.note_live_threads_and_processes()
         for breach in (*self._replaced(), *self._steered(), *self._model_changes()):
             self._watch.note(breach)
-        if self._goals and _goals(state) != self._goals:
+        if self._goals and goals != self._goals:
             self._watch.note("Evaluations or goals that the harness had noted were changed.")
         return list(self._watch.breaches)
 
@@ -129,16 +147,6 @@ class Guard:
             if was != now:
                 yield f"It changed the model: {name} was {was}, and is {now}."
                 return
-
-
-def _goals(state: TrialState) -> dict[str, Any]:
-    known = asdict(state)
-    return copy.deepcopy({name: known[name] for name in _GOALS})
-
-
-def _sum(clock: Clock) -> float:
-    times = clock.times
-    return times.submission + times.evaluation + times.logging
 
 
 def _gc_callbacks() -> list[Any]:

@@ -65,26 +65,34 @@ class SubmissionCalls:
 
     def data_selection(self, queue: InputQueue, training: Training, key: spec.RandomState) -> Any:
         """Let the submission choose what to train on."""
-        return self._clock.timed(
-            "data_wait", self._guarded, self._submission.data_selection,
-            self._workload, queue, training.optimizer_state, training.params, training.model_state,
-            self._hyperparameters, self.global_step, key,
-        )  # fmt: skip
+        begin = self._clock.now()
+        try:
+            return self._guarded(
+                self._submission.data_selection,
+                self._workload, queue, training.optimizer_state, training.params, training.model_state,
+                self._hyperparameters, self.global_step, key,
+            )  # fmt: skip
+        finally:
+            self._clock.times.data_wait += self._clock.now() - begin
 
     def update_params(self, training: Training, batch: Any, key: spec.RandomState) -> None:
         """Let the submission update `training`. Passes TrainingCompleteError on and then changes nothing."""
         arguments = {**self._arguments(training, key), "batch": batch, **self._extra}
-        self._update("update", self._submission.update_params, training, arguments)
+        begin = self._clock.now()
+        try:
+            self._update(self._submission.update_params, training, arguments)
+        finally:
+            self._clock.times.update += self._clock.now() - begin
 
     def prepare_for_eval(self, training: Training, key: spec.RandomState) -> None:
         """Let the submission prepare its parameters for evaluation. What it returns is kept."""
-        if self._submission.prepare_for_eval is not None:
-            self._update(
-                "prepare_for_eval",
-                self._submission.prepare_for_eval,
-                training,
-                self._arguments(training, key),
-            )
+        if self._submission.prepare_for_eval is None:
+            return
+        begin = self._clock.now()
+        try:
+            self._update(self._submission.prepare_for_eval, training, self._arguments(training, key))
+        finally:
+            self._clock.times.prepare_for_eval += self._clock.now() - begin
 
     def _arguments(self, training: Training, key: spec.RandomState) -> dict[str, Any]:
         return {
@@ -100,8 +108,8 @@ class SubmissionCalls:
             "rng": key,
         }
 
-    def _update(self, part: str, function: Callable[..., Any], training: Training, arguments: dict[str, Any]) -> None:
-        result = self._clock.timed(part, self._guarded, function, **arguments)
+    def _update(self, function: Callable[..., Any], training: Training, arguments: dict[str, Any]) -> None:
+        result = self._guarded(function, **arguments)
         if not isinstance(result, (tuple, list)) or len(result) != 3:
             raise TrialEnd(
                 Status.SUBMISSION_ERROR,

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
 
 
 @dataclass
@@ -34,42 +33,75 @@ class Times:
 
 
 class Clock:
-    """Charges time to the accounts of `times`. Everything up to `mark` has been charged."""
+    """Charges time to the accounts of `times`.
+
+    Attributes:
+      now: the monotonic time, in seconds.
+      mark: everything up to this time has been charged.
+      started: when the clock started in this process.
+      last_eval_end: when the last evaluation ended; at first, when the clock started.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.times = Times()
         self.now = now
-        self.mark = now()
+        self.mark = self.started = self.last_eval_end = now()
+        self._compiled = 0.0
+        self._has_stepped = False
 
-    def start(self) -> float:
-        """Begin charging; returns the time."""
-        self.mark = self.now()
-        return self.mark
+    def start(self) -> None:
+        """Begin charging."""
+        self.mark = self.started = self.last_eval_end = self.now()
+
+    @property
+    def charged(self) -> float:
+        """Seconds charged so far, to any account."""
+        return self.times.submission + self.times.evaluation + self.times.logging
 
     def charge_submission(self) -> float:
         """Charge the time since the last charge to the submission; returns the time."""
-        return self._charge("submission")
+        self.times.submission += self._pass()
+        return self.mark
 
-    def timed(self, part: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a function of the submission and add its time to one part of submission time."""
-        begin = self.now()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            setattr(self.times, part, getattr(self.times, part) + self.now() - begin)
+    def charge_step(self) -> float:
+        """The same at the end of a step; the first step of a process is noted apart."""
+        self.charge_submission()
+        if not self._has_stepped:
+            self._has_stepped = True
+            self.times.first_step += self.mark - self.started
+        return self.mark
 
     @contextmanager
-    def off(self, account: str) -> Iterator[None]:
-        """Charge the time inside to `evaluation` or `logging` instead of to the submission."""
+    def evaluation(self) -> Iterator[None]:
+        """Charge the time inside to evaluation instead of to the submission."""
         self.charge_submission()
         try:
             yield
         finally:
-            self._charge(account)
+            self.times.evaluation += self._pass()
 
-    def _charge(self, account: str) -> float:
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """Charge the time inside to logging instead of to the submission."""
+        self.charge_submission()
+        try:
+            yield
+        finally:
+            self.times.logging += self._pass()
+
+    def end_evaluation(self) -> float:
+        """Note that an evaluation ends now: the next one is due a period later. Returns the time."""
+        self.last_eval_end = self.now()
+        return self.last_eval_end
+
+    def note_compilation(self, compiled: float, on_the_clock: bool = True) -> None:
+        """Note the seconds spent compiling in this process so far; what is new happened on the clock or off it."""
+        if on_the_clock:
+            self.times.compile += compiled - self._compiled
+        self._compiled = compiled
+
+    def _pass(self) -> float:
         now = self.now()
         passed, self.mark = now - self.mark, now
-        setattr(self.times, account, getattr(self.times, account) + passed)
         self.times.total += passed
-        return now
+        return passed

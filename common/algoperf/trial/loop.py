@@ -76,9 +76,6 @@ class Trial:
         self._signal: int | None = None
         self._stops_at_once = False
         self._state_is_unsaved = False
-        self._first_step = True
-        self._compile_mark = 0.0
-        self._last_eval_end = 0.0
 
     def run(self) -> Status:
         """Train until the trial ends; record how it ended, and return it."""
@@ -99,17 +96,17 @@ class Trial:
             self._set_up()
             self.log.running(self.state, self.clock.times)
             self._wait()
-            self._last_eval_end = self.clock.start()
+            self.clock.start()
             self.guard.clock_started(self.clock)
             if self.state.eval_results:  # a monotonic time from an earlier process is meaningless here
-                self.calls.train_state["last_eval_time"] = self._last_eval_end
-            self._show_times(self._last_eval_end)
-            self._compile_mark = self.backend.compile_seconds()
+                self.calls.train_state["last_eval_time"] = self.clock.started
+            self._show_times(self.clock.started)
+            self.clock.note_compilation(self.backend.compile_seconds(), on_the_clock=False)
             while True:
                 self._end_if_done()
                 self._step()
         except TrialEnd as end:
-            self._note_compilation()
+            self.clock.note_compilation(self.backend.compile_seconds())
             return end
         except BaseException as error:
             message = f"{type(error).__name__}: {error}"
@@ -143,7 +140,7 @@ class Trial:
         dataset.warm()
         self.log.start(self.workload, backend, dataset.hash, batch_size)
         self._resume()
-        self.guard.goals_set(self.state)
+        self.guard.goals_set(self.state.goals())
         self._end_if_breached()
         self.queue.fill()
 
@@ -199,10 +196,7 @@ class Trial:
         state.global_step += 1
         max_steps = self.settings.max_global_steps
         state.training_complete |= max_steps is not None and state.global_step >= max_steps
-        now = clock.charge_submission()
-        if self._first_step:
-            self._first_step = False
-            clock.times.first_step += now - self._last_eval_end  # here still the time at which the clock started
+        now = clock.charge_step()
         self._show_times(now)
         due, spent, interrupted = self.backend.agree(
             self._evaluation_is_due(now), self._budget_is_spent(), self._signal is not None
@@ -229,7 +223,7 @@ class Trial:
         return state.global_step > 1 and self._next_evaluation_sec(now) <= 0
 
     def _next_evaluation_sec(self, now: float) -> float:
-        return self._last_eval_end + self.workload.eval_period_time_sec - now
+        return self.clock.last_eval_end + self.workload.eval_period_time_sec - now
 
     def _budget_is_spent(self) -> bool:
         return self.clock.times.submission >= self.settings.budget_sec
@@ -267,18 +261,20 @@ class Trial:
         clock = self.clock
         self.calls.prepare_for_eval(self.training, prepare_key)
         self._wait()
-        self.guard.stop_clock(clock)
-        self._note_compilation()
+        before = self.guard.time()
+        clock.charge_submission()
+        self.guard.check_clock(before, clock)
+        clock.note_compilation(self.backend.compile_seconds())
         self._end_if_spent(*self.backend.agree(self._budget_is_spent()))
         with self.queue.paused():
             metrics = self._evaluate_off_the_clock(eval_key)
         self._show_times(clock.now())
-        self._compile_mark = self.backend.compile_seconds()  # evaluations compile too, off the clock
+        clock.note_compilation(self.backend.compile_seconds(), on_the_clock=False)  # what the evaluation compiled
         self._end_if_nan(metrics)
 
     def _evaluate_off_the_clock(self, eval_key: spec.RandomState) -> dict[str, float]:
         clock, state = self.clock, self.state
-        with clock.off("evaluation"):
+        with clock.evaluation():
             self._end_if_breached()
             metrics = self._evaluate_model(eval_key)
             self._end_if_breached()
@@ -289,21 +285,16 @@ class Trial:
             "accumulated_eval_time": clock.times.evaluation,
             "accumulated_logging_time": clock.times.logging,
         }
-        self._last_eval_end = self.calls.train_state["last_eval_time"] = clock.now()
-        with clock.off("logging"):
+        self.calls.train_state["last_eval_time"] = clock.end_evaluation()
+        with clock.logging():
             state.eval_results.append((state.global_step, metrics))
             self.calls.show_evaluation(state.global_step, metrics)
             self._note_goals(metrics)
-            self.guard.goals_set(state)
+            self.guard.goals_set(state.goals())
             self._save_checkpoint()  # before the row: every recorded evaluation has a checkpoint to resume from
             self.log.evaluation(state, clock.times)
             self.progress.evaluation(state.global_step, metrics, clock.times)
         return metrics
-
-    def _note_compilation(self) -> None:
-        compiled = self.backend.compile_seconds()
-        self.clock.times.compile += compiled - self._compile_mark
-        self._compile_mark = compiled
 
     def _wait(self) -> None:
         self.backend.wait(self.training.params, self.training.model_state, self.training.optimizer_state)
@@ -336,7 +327,7 @@ class Trial:
         state.test_goal_reached |= self.workload.has_reached_test_target(metrics)
 
     def _end_if_breached(self) -> None:
-        breaches = self.guard.breaches(self.state)
+        breaches = self.guard.breaches(self.state.goals())
         if breaches:
             raise TrialEnd(Status.RULE_BREACH, "\n".join(["The submission broke the rules:", *breaches]))
 

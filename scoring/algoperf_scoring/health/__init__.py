@@ -1,6 +1,6 @@
-"""Health checks of runs: are the records whole, possible, by the rules, and comparable with each other?
+"""Health checks of runs: are the records complete, plausible, within the rules, and comparable?
 
-Reads files and `algoperf.versions`. Nothing found there raises: what is damaged is told, by path and reason.
+Only reads files. Damaged files do not raise; they are reported by path and reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a check is, and what it says."""
+"""Checks, and their outcomes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from algoperf_scoring.health.evidence import Evidence
 
 Level = Literal["fail", "warn", "not_checked", "pass"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-"""From the worst on, for what is said of one run."""
+"""Worst first, for one run."""
 
 
 class Verdict(NamedTuple):
-    """What a check says of a run; it passes if there is none."""
+    """A check's complaint about a run; the run passes if there is none."""
 
     level: Level
     evidence: str
@@ -23,13 +23,13 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check says of a run, or of several for the same reason.
+    """The result of a check for one run, or for several with the same result.
 
     Attributes:
-      path: the run's folder, or the first of several runs', relative to the folder that is checked.
+      path: the run's folder, or that of the first run, relative to the checked folder.
       level: "pass", "warn", "fail" or "not_checked".
-      evidence: numbers and places; why it was not checked; empty for "pass".
-      num_runs: how many runs it is about.
+      evidence: numbers and positions, or why it was not checked; empty for "pass".
+      num_runs: number of runs with this result.
     """
 
     path: str
@@ -40,14 +40,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunCheck:
-    """A check that looks at one run at a time."""
+    """A check of one run at a time."""
 
     id: str
     description: str
     judge: Callable[[Evidence], Iterable[Verdict]]
 
     def outcome(self, evidence: Evidence) -> Outcome:
-        """What the check says of a run, all in one: the worst counts, and all of warnings and failures is told."""
+        """The check's result for a run: the worst verdict's level, and the evidence of all warnings and failures."""
         verdicts = list(self.judge(evidence))
         if not verdicts:
             return Outcome(evidence.path, "pass")
@@ -58,9 +58,9 @@ class RunCheck:
 
 @dataclass(frozen=True)
 class ComparisonCheck:
-    """A check that looks at all runs together. Each run is counted in exactly one outcome.
+    """A check of all runs together. Each run is counted in exactly one outcome.
 
-    It does not see rows of evaluations.
+    It gets no rows of evaluations.
     """
 
     id: str
@@ -69,15 +69,15 @@ class ComparisonCheck:
 
 
 def fail(evidence: str) -> Verdict:
-    """A rule is broken, or a number cannot be true."""
+    """A rule is broken, or a number is impossible."""
     return Verdict("fail", evidence)
 
 
 def warn(evidence: str) -> Verdict:
-    """Somebody should look at it."""
+    """A human should look at it."""
     return Verdict("warn", evidence)
 
 
 def not_checked(reason: str) -> Verdict:
-    """The records do not say."""
+    """The records lack the data for this check."""
     return Verdict("not_checked", reason)

@@ -23,7 +23,7 @@ _FILES = completeness.CHECKS[0]
 
 
 def run_checks(spaces: DeclaredSpaces) -> tuple[RunCheck, ...]:
-    """The checks of single runs, in the order in which they are told."""
+    """The checks of single runs, in report order."""
     return (
         *completeness.CHECKS,
         *clock.CHECKS,
@@ -36,7 +36,7 @@ def run_checks(spaces: DeclaredSpaces) -> tuple[RunCheck, ...]:
 
 
 def comparison_checks(spaces: DeclaredSpaces, ruleset: str | None) -> tuple[ComparisonCheck, ...]:
-    """The checks of all runs together, in the order in which they are told."""
+    """The checks of all runs together, in report order."""
     return (
         tuning_points.one_space(spaces),
         *tuning_points.COMPARISON_CHECKS,
@@ -51,16 +51,16 @@ def check_runs(
 ) -> Health:
     """Check all runs below a folder.
 
-    The result depends neither on the order in which folders are listed nor on where the folder lies.
+    The result does not depend on the listing order of folders, nor on the location of the folder.
 
     Args:
       root: folder with one folder per submission in the published layout.
       version: the benchmark version whose limits apply.
-      ruleset: "external" or "self", of runs whose files do not say; None to conclude it from other runs.
-      submissions_dirs: folders with the submissions' own files, for search spaces that are not recorded.
+      ruleset: "external" or "self", for runs whose files do not say; None to infer it from other runs.
+      submissions_dirs: folders with the submissions' files, for search spaces that are not recorded.
 
     Raises:
-      UserError: there is no run, or no such folder. Whatever is damaged raises nothing: it is a finding.
+      UserError: there is no run, or no such folder. Damaged files do not raise; they are findings.
     """
     source = Source(root)
     source.check()
@@ -72,7 +72,7 @@ def check_runs(
     runs: list[Evidence] = []
     outcomes: dict[str, list[Outcome]] = defaultdict(list, {_FILES.id: _told(findings.problems, "fail")})
     silent = ruleset or _ruleset(trials)
-    for trial in trials:  # rows of evaluations are many: one run's at a time
+    for trial in trials:  # evaluations have many rows: load one run at a time
         run = read_evidence(trial, trial.folder.relative_to(root).as_posix(), version, silent)
         for check in run_checks(spaces):
             outcomes[check.id].append(check.outcome(run))
@@ -93,9 +93,9 @@ def _told(found: Sequence[Finding], level: Level) -> list[Outcome]:
 
 
 def _ruleset(trials: Sequence[Trial]) -> str | None:
-    """The ruleset of runs that do not say it: external tuning if any of them has hyperparameters.
+    """The ruleset of runs that do not record it: external tuning if any of them has hyperparameters.
 
-    Published logs of self-tuning have none, but neither have external ones of which only evaluations were kept.
+    Published self-tuning logs have none. But external ones may also lack them, if only evaluations were kept.
     """
     silent = [trial for trial in trials if trial.facts.ruleset is None]
     return RULESETS[0] if any(trial.facts.has_hparams for trial in silent) else None

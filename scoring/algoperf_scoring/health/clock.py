@@ -1,4 +1,4 @@
-"""Whether the times of a run can be true: everything that is charged has passed, and steps take time."""
+"""Whether the times of a run are plausible: charged time has really passed, and steps take time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from algoperf.records.trial_records import MEASUREMENTS_FILE, STATUS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import Evidence, lookup, number
 
@@ -14,22 +15,22 @@ LOGGING, TOTAL = "accumulated_logging_time", "total_duration"
 STEP, SCORE, PREEMPTIONS = "global_step", "score", "preemption_count"
 
 ROUNDING_SEC = 0.05
-"""Published logs were also handed out with times rounded to 0.01 s. Four clocks, each read twice, then seem to
-differ by up to 0.02 s in 2 of 1000 intervals."""
+"""Published logs also exist with times rounded to 0.01 s. Then four clocks, each read twice, differ by up to 0.02 s in
+2 of 1000 intervals."""
 
 UNACCOUNTED_SEC, UNACCOUNTED_SHARE = 60.0, 0.02
-"""Time that is charged to nothing is bookkeeping between steps. In the v0.5 logs it is at most 0.5 % of a run of
-hours, and 1165 of 4099 runs have more than 60 s of it."""
+"""Time that is not charged is bookkeeping between steps. In the v0.5 logs it is at most 0.5 % of a run of hours, and
+1165 of 4099 runs have more than 60 s of it."""
 
 SLOW_SHARE, SLOW_SEC, SLOW_INTERVALS = 0.25, 10.0, 5
-"""In the v0.5 logs no interval but the last has steps faster than 0.57 of the run's median."""
+"""In the v0.5 logs, only last intervals have steps that take less than 0.57 of the run's median."""
 
 
 def adds_up(run: Evidence) -> Iterator[Verdict]:
-    """Submission, evaluation and logging time, between evaluations and in all, against the time that passed.
+    """Compare submission, evaluation and logging time, between evaluations and in total, with the time that passed.
 
-    The logging time of a row ends before its evaluation, like the others' end with it, so intervals between rows
-    are complete. An interval in which another process took over is left out: published runs restart `total_duration`.
+    Logging time is read before a row's evaluation, the other times after it, so intervals between rows are complete.
+    Skips intervals in which another process took over, because published runs restart `total_duration`.
     """
     columns = run.columns(SUBMISSION, EVALUATION, LOGGING, TOTAL)
     if columns is None:
@@ -63,7 +64,7 @@ def _preemptions(run: Evidence) -> Sequence[float]:
 
 
 def score_is_time(run: Evidence) -> Iterator[Verdict]:
-    """The column that is scored against the clock's own."""
+    """Compare the scored column with the column of the clock."""
     columns = run.columns(SCORE, SUBMISSION)
     if columns is None:
         yield not_checked("no evaluation with both columns")
@@ -75,14 +76,14 @@ def score_is_time(run: Evidence) -> Iterator[Verdict]:
 
 
 def ends_later(run: Evidence) -> Iterator[Verdict]:
-    """The submission time at the end, by both files that say it, against that of the last evaluation."""
+    """Compare the submission time at the end, from both files that have it, with that of the last evaluation."""
     status_sec = number(lookup(run.status, "seconds", "submission"))
-    ends = {"status.json": status_sec, "measurements.csv": run.final_sec}
+    ends = {STATUS_FILE: status_sec, MEASUREMENTS_FILE: run.final_sec}
     known = {file: seconds for file, seconds in ends.items() if seconds is not None}
     if not known:
         yield not_checked("the records do not say the submission time at the end")
         return
-    if len(known) == 2 and abs(known["status.json"] - known["measurements.csv"]) > ROUNDING_SEC:
+    if len(known) == 2 and abs(known[STATUS_FILE] - known[MEASUREMENTS_FILE]) > ROUNDING_SEC:
         yield fail(" but ".join(f"{file} ends at {seconds:.2f} s" for file, seconds in known.items()))
     columns = run.columns(SCORE)
     for file, seconds in known.items():
@@ -91,7 +92,7 @@ def ends_later(run: Evidence) -> Iterator[Verdict]:
 
 
 def steps_take_time(run: Evidence) -> Iterator[Verdict]:
-    """Submission time against steps. A clock that stood still makes steps look fast."""
+    """Compare submission time with steps. A stopped clock makes steps look fast."""
     columns = run.columns(STEP, SUBMISSION)
     if columns is None:
         yield not_checked("no evaluation with steps and submission time")
@@ -106,7 +107,7 @@ def steps_take_time(run: Evidence) -> Iterator[Verdict]:
     if len(paces) < SLOW_INTERVALS:
         return
     usual = statistics.median(paces)
-    for line, steps, seconds in intervals[1:-1]:  # the first has compilation, the last may be short
+    for line, steps, seconds in intervals[1:-1]:  # the first includes compilation, the last may be short
         if seconds < SLOW_SHARE * usual * steps and usual * steps - seconds > SLOW_SEC:
             yield warn(
                 f"line {line}: {steps:.0f} steps took {seconds:.1f} s; at the run's usual {usual:.3g} s per step "

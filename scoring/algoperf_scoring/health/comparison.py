@@ -1,4 +1,4 @@
-"""Whether runs may be compared at all, and whether there are as many as the version asks for."""
+"""Whether runs are comparable, and as many as the version requires."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from algoperf_scoring.health.groups import Facts, agreement, grouped
 
 
 def one_kind(ruleset: str | None) -> ComparisonCheck:
-    """The check that all runs have one scale, and the version and the ruleset that they are checked under.
+    """Make the check that all runs have the same scale, and the version and ruleset of this check.
 
-    Published logs state none of them; without a file that says otherwise, the scale is "full".
+    Published logs record none of them; the default scale is "full".
     """
 
     def judge(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
@@ -38,9 +38,9 @@ def _kind(run: Evidence) -> Facts:
 
 
 def complete(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """Studies and trials by submission and workload, and workloads that count without any run.
+    """Count studies and trials by submission and workload, and find scored workloads without any run.
 
-    Those that do not count need no number. More trials than allowed are tuning beyond the rules, so they fail.
+    Workloads that are not scored need no fixed number. More trials than allowed break the tuning rules, so they fail.
     """
     counting = (*version.scored, *version.held_out.values())
     cells: dict[tuple[str, str], dict[str, list[Evidence]]] = defaultdict(lambda: defaultdict(list))

@@ -1,17 +1,16 @@
-"""Whether the files of a run are whole, agree with each other, and tell how it ended."""
+"""Whether the files of a run are complete, consistent, and record how it ended."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 
-from algoperf_scoring.evaluations import EVALUATIONS_FILE
+from algoperf.records.trial_records import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import EVALUATION, LOGGING, PREEMPTIONS, SCORE, STEP, SUBMISSION, TOTAL
 from algoperf_scoring.health.evidence import Evidence, lookup, whole
-from algoperf_scoring.health.measurements import MEASUREMENTS_FILE
 
-# What the status says of a run that did not end by the rules. Errors of the submission are its result.
+# Statuses of runs that did not end according to the rules. Errors of the submission are a valid result.
 _BAD_ENDS: Mapping[str, tuple[str, str]] = {
     "running": ("fail", "still running, or killed without warning"),
     "interrupted": ("fail", "stopped by a signal; the same command goes on"),
@@ -23,32 +22,32 @@ _BAD_ENDS: Mapping[str, tuple[str, str]] = {
 
 
 def readable(run: Evidence) -> Iterator[Verdict]:
-    """Every file can be read, and there is an evaluation with the columns that scoring and the checks need."""
+    """Check that every file is readable, and that an evaluation has the columns for scoring and checks."""
     yield from map(fail, run.damage)
-    if EVALUATIONS_FILE not in run.files:
-        yield warn(f"no {EVALUATIONS_FILE}: it ended before its first evaluation")
+    if EVAL_FILE not in run.files:
+        yield warn(f"no {EVAL_FILE}: it ended before its first evaluation")
         return
     for flaw in run.table.flaws:
         header_only = not run.table.num_rows and "only a header" in flaw
-        yield Verdict("warn" if header_only else "fail", f"{EVALUATIONS_FILE}: {flaw}")
+        yield Verdict("warn" if header_only else "fail", f"{EVAL_FILE}: {flaw}")
     if not run.table.num_rows:
         return
     needed = [STEP] if run.limits is None else [STEP, f"validation/{run.limits.metric}"]
     missing = [name for name in needed if name not in run.table.columns]
     if missing:
-        yield fail(f"{EVALUATIONS_FILE} has no column {', '.join(missing)}")
+        yield fail(f"{EVAL_FILE} has no column {', '.join(missing)}")
     lacking = [name for name in (SUBMISSION, EVALUATION, LOGGING, TOTAL) if name not in run.table.columns]
     if lacking:
-        yield warn(f"{EVALUATIONS_FILE} has no column {', '.join(lacking)}")
+        yield warn(f"{EVAL_FILE} has no column {', '.join(lacking)}")
     for name in (STEP, SUBMISSION, EVALUATION, LOGGING, TOTAL):
         values = run.table.columns.get(name, ())
         row = next((row for row, value in enumerate(values) if not math.isfinite(value)), None)
         if row is not None:
-            yield fail(f"{EVALUATIONS_FILE}: line {run.table.lines[row]}: no number in column {name}")
+            yield fail(f"{EVAL_FILE}: line {run.table.lines[row]}: no number in column {name}")
 
 
 def ended(run: Evidence) -> Iterator[Verdict]:
-    """How the run ended, by its status, or by the last row of measurements.csv in published logs."""
+    """Check how the run ended, from its status, or, in published logs, from the last row of measurements.csv."""
     label = run.status.get("status")
     if isinstance(label, str):
         if run.status.get("finished") is True:
@@ -65,7 +64,7 @@ def ended(run: Evidence) -> Iterator[Verdict]:
 
 
 def agree(run: Evidence) -> Iterator[Verdict]:
-    """status.json against the folder's place, the evaluations and hparams.json."""
+    """Compare status.json with the folder's path, the evaluations and hparams.json."""
     if not run.status:
         yield not_checked("no status.json")
         return
@@ -82,7 +81,7 @@ def agree(run: Evidence) -> Iterator[Verdict]:
             yield fail(f"status.json is of {name} {status[name]}, the folder of {name} {expected}")
     if "hyperparameters" in status and run.hyperparameters != status["hyperparameters"]:
         yield fail("hparams.json has other hyperparameters than status.json")
-    if status.get("finished") is True:  # a process that was killed may not have got to writing both
+    if status.get("finished") is True:  # a killed process may not have written both
         yield from _evaluations_agree(run)
 
 
@@ -90,13 +89,13 @@ def _evaluations_agree(run: Evidence) -> Iterator[Verdict]:
     rows = run.table.num_rows
     counted = whole(run.status.get("num_evaluations"))
     if counted is not None and counted != rows:
-        yield fail(f"status.json counts {counted} evaluations, {EVALUATIONS_FILE} has {rows}")
+        yield fail(f"status.json counts {counted} evaluations, {EVAL_FILE} has {rows}")
         return
     for column, keys in ((STEP, ("last_evaluation", "global_step")), (PREEMPTIONS, ("preemption_count",))):
         values, stated = run.columns(column), whole(lookup(run.status, *keys))
-        # A run may have been resumed after its last evaluation.
+        # The run may have been resumed after its last evaluation.
         if values and stated is not None and (stated != values[0][-1] if column == STEP else stated < values[0][-1]):
-            yield fail(f"{keys[0]} is {stated} in status.json, {values[0][-1]:.0f} in {EVALUATIONS_FILE}")
+            yield fail(f"{keys[0]} is {stated} in status.json, {values[0][-1]:.0f} in {EVAL_FILE}")
     yield from _target_agrees(run)
 
 
@@ -105,12 +104,12 @@ def _target_agrees(run: Evidence) -> Iterator[Verdict]:
         return
     columns = run.columns(f"validation/{run.limits.metric}", STEP, SCORE)
     if columns is None and run.table.num_rows:
-        return  # a column is missing, which another check tells
+        return  # a column is missing, which another check reports
     rows = zip(*columns, strict=True) if columns else ()
     step = next((step for value, step, _ in rows if run.limits.reached(value)), None)
     stated = lookup(run.status, "target_reached_at", "global_step")
     if stated != step:
-        yield fail(f"target reached at step {stated} by status.json, at step {step} by {EVALUATIONS_FILE}")
+        yield fail(f"target reached at step {stated} by status.json, at step {step} by {EVAL_FILE}")
 
 
 CHECKS = (

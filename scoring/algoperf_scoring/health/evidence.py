@@ -1,4 +1,4 @@
-"""All that the records of a run say, for the checks. A damaged file is a finding, never an exception."""
+"""The content of a run's records, for the checks. A damaged file is a finding, never an exception."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import UserError
+from algoperf.records.trial_records import EVAL_FILE, MEASUREMENTS_FILE, STATUS_FILE
 from algoperf.versions import Limits, Version
-from algoperf_scoring.evaluations import EVALUATIONS_FILE, EvaluationTable, read_evaluations
-from algoperf_scoring.facts import HPARAMS_FILE, STATUS_FILE
-from algoperf_scoring.health.measurements import MEASUREMENTS_FILE, read_final_sec
+from algoperf_scoring.evaluations import EvaluationTable, read_evaluations
+from algoperf_scoring.facts import HPARAMS_FILE
+from algoperf_scoring.health.measurements import read_final_sec
 from algoperf_scoring.runs import Trial
 
 EVALUATION_FILE = "evaluation.json"
@@ -28,17 +29,17 @@ class Evidence:
     """One run's records.
 
     Attributes:
-      trial: the run's folder and place.
-      path: the folder relative to the one that is checked, with slashes.
+      trial: the run's folder and identity.
+      path: the folder relative to the checked one, with slashes.
       limits: target and budget under the version; None if it has none at the run's scale.
-      ruleset: "external" or "self", None if neither the run's files nor the caller say.
+      ruleset: "external" or "self"; None if neither the run's files nor the caller say.
       budget_sec: seconds of submission time allowed; None if limits or ruleset are unknown.
-      files: the names of the files in the folder.
+      files: names of the files in the folder.
       table: the evaluations, all columns; no row if there is no file.
       final_sec: submission time at the end by the last row of measurements.csv; None without such a row.
-      status, meta_data, flags, evaluation: the JSON files, empty without them; of numbered ones the newest.
-      hyperparameters: those of hparams.json; None without that file.
-      damage: files that cannot be read, with the reason.
+      status, meta_data, flags, evaluation: the JSON files, or empty; of numbered files the newest.
+      hyperparameters: from hparams.json; None without that file.
+      damage: unreadable files, with the reason.
     """
 
     trial: Trial
@@ -57,31 +58,31 @@ class Evidence:
     damage: tuple[str, ...]
 
     def columns(self, *names: str) -> tuple[list[float], ...] | None:
-        """These columns of the evaluations; None if one is missing or there is no row."""
+        """The given columns of the evaluations; None if one is missing or there are no rows."""
         known = self.table.columns
         if not self.table.num_rows or not known.keys() >= set(names):
             return None
         return tuple(known[name] for name in names)
 
     def recorded(self, *keys: str) -> Any:
-        """A value of status.json by its path of keys, else of meta_data_<p>.json; None without."""
+        """The value at a path of keys in status.json, else in meta_data_<p>.json, else None."""
         found = lookup(self.status, *keys)
         return lookup(self.meta_data, *keys) if found is None else found
 
     def without_rows(self) -> Evidence:
-        """The same without evaluations, of which there are many."""
+        """A copy without evaluations, which take much memory."""
         return dataclasses.replace(self, table=NO_ROWS)
 
 
 def lookup(content: Any, *keys: str) -> Any:
-    """A value in nested objects; None where there is none."""
+    """The value at a path of keys in nested objects; None if missing."""
     for key in keys:
         content = content.get(key) if isinstance(content, Mapping) else None
     return content
 
 
 def number(value: Any) -> float | None:
-    """`value` if it is a number, else None; JSON may hold integers that no float can."""
+    """`value` if it is a number, else None; JSON may hold integers that are too large for a float."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
@@ -96,7 +97,7 @@ def whole(value: Any) -> int | None:
 
 
 def read_evidence(trial: Trial, path: str, version: Version, ruleset: str | None) -> Evidence:
-    """The records of a run. `ruleset` is that of runs which do not say it themselves."""
+    """Read the records of a run. `ruleset` is for runs that do not record it."""
     damage: list[str] = []
     files = _listing(trial.folder, damage)
     ruleset = trial.facts.ruleset or ruleset
@@ -109,7 +110,7 @@ def read_evidence(trial: Trial, path: str, version: Version, ruleset: str | None
         ruleset=ruleset,
         budget_sec=budget_sec,
         files=files,
-        table=read_evaluations(trial.folder / EVALUATIONS_FILE, (), None) if EVALUATIONS_FILE in files else NO_ROWS,
+        table=read_evaluations(trial.folder / EVAL_FILE, (), None) if EVAL_FILE in files else NO_ROWS,
         final_sec=read_final_sec(trial.folder / MEASUREMENTS_FILE) if MEASUREMENTS_FILE in files else None,
         status=_read_object(trial.folder, STATUS_FILE, files, damage) or {},
         meta_data=_read_object(trial.folder, _newest("meta_data", files), files, damage) or {},
@@ -132,13 +133,13 @@ def _limits(trial: Trial, version: Version, ruleset: str | None) -> tuple[Limits
     scale = trial.facts.scale
     try:
         limits = version.limits(trial.workload, scale)
-    except UserError:  # a scale at which the version knows nothing of this workload
+    except UserError:  # the version has no limits for this workload at this scale
         return None, None
     return limits, None if ruleset is None else version.max_runtime_sec(trial.workload, ruleset, scale)
 
 
 def _newest(name: str, files: frozenset[str]) -> str:
-    """The file of the last process that worked on the run, as preemptions are counted."""
+    """The file of the run's last process: the number in its name counts preemptions."""
     counts = [int(match[1]) for file in files if (match := re.fullmatch(rf"{name}_(\d{{1,9}})\.json", file))]
     return f"{name}_{max(counts, default=0)}.json"
 

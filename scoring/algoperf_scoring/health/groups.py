@@ -1,4 +1,4 @@
-"""What has to be the same in many runs: the most frequent value stands, and runs that deviate are told together."""
+"""Checks what must be equal across runs: the most frequent value counts, and deviating runs are reported together."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from algoperf_scoring.health.check import Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
 
 Facts = Mapping[str, Any]
-"""What one run says, by a name for each fact; runs are compared in the names that they share."""
+"""The facts of one run, by name. Runs are compared on the names that they share."""
 
 
 def agreement(
     runs: Sequence[Evidence], facts_of: Callable[[Evidence], Facts], level: Level, unknown: str
 ) -> Iterator[Outcome]:
-    """One outcome for all runs that agree, one for each way to deviate, one for those that say nothing.
+    """One outcome for all runs that agree, one for each kind of deviation, and one for runs without the facts.
 
     Args:
       runs: all runs, in a fixed order.
-      facts_of: what a run says; None as a value means that it does not say.
+      facts_of: the facts of a run; a value of None means not recorded.
       level: of a deviation.
-      unknown: why a run that says nothing is not checked.
+      unknown: why a run without the facts is not checked.
     """
     said = [(run, {name: _text(value) for name, value in facts_of(run).items() if value is not None}) for run in runs]
     usual = _most_frequent([facts for _, facts in said])
@@ -37,14 +37,14 @@ def agreement(
 
 
 def grouped(runs: Sequence[Evidence], level: Level, evidence: str, of: str = "") -> Outcome:
-    """One outcome about several runs for the same reason."""
+    """One outcome for several runs with the same result."""
     if level in ("fail", "warn") and len(runs) > 1:
         evidence = f"{len(runs)} runs{of}, the first at this path: {evidence}"
     return Outcome(runs[0].path, level, evidence, len(runs))
 
 
 def _most_frequent(said: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The value of each fact that most runs have; of equally frequent ones the first in the order of text."""
+    """The most frequent value of each fact; of equally frequent values, the first as text."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for facts in said:
         for name, value in facts.items():

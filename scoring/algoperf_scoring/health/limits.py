@@ -1,4 +1,4 @@
-"""Whether a run was made under the version's limits, and kept to them."""
+"""Whether a run had the version's limits, and kept them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from algoperf_scoring.health.evidence import Evidence, lookup, number
 
 
 def within_budget(run: Evidence) -> Iterator[Verdict]:
-    """No evaluation counts after the budget.
+    """Check that no evaluation after the budget counts.
 
-    Under v0.5 the step in which the budget ran out was still evaluated. Such a single last evaluation is told, but
-    fails only if it is the one that reached the target.
+    Under v0.5, the step in which the budget ran out was still evaluated. Such a single last evaluation is a warning,
+    and a failure only if it is the one that reached the target.
     """
     columns = run.columns(SCORE)
     if run.budget_sec is None:
@@ -46,7 +46,7 @@ def _first_reached(run: Evidence) -> int | None:
 
 
 def same_limits(run: Evidence) -> Iterator[Verdict]:
-    """Budget and targets that the run says it had, against the version's."""
+    """Compare the recorded budget and targets with the version's."""
     if run.limits is None:
         yield warn(f"the version has no limits for {run.trial.workload} at scale {run.trial.facts.scale}")
         return
@@ -79,7 +79,7 @@ def _differ(value: float | None, due: float) -> bool:
 
 
 def official(run: Evidence) -> Iterator[Verdict]:
-    """Options of a run that no official one has."""
+    """Check for options that official runs do not have."""
     if not run.status:
         yield not_checked("no status.json")
         return

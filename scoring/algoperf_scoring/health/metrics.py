@@ -1,4 +1,4 @@
-"""Whether metrics were taken over all examples, can be true, and come out again."""
+"""Whether metrics cover all examples, are plausible, and are reproducible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from algoperf_scoring.health.evidence import EVALUATION_FILE, Evidence
 
 _COUNT = "num_examples"
 
-# Lowest and highest possible value. A structural similarity can be negative, and word errors can exceed the words.
+# Lowest and highest possible value. SSIM can be negative, and a word error rate can exceed 1.
 _RANGES: Mapping[str, tuple[float, float]] = {
     "accuracy": (0.0, 1.0),
     "error_rate": (0.0, 1.0),
@@ -29,7 +29,7 @@ _ROUNDING = 1e-6
 
 
 def all_examples(run: Evidence) -> Iterator[Verdict]:
-    """The counts of evaluated examples, row by row, against the version's."""
+    """Compare the number of evaluated examples in each row with the version's."""
     due: dict[str, int | None] = {"validation": None, "test": None}
     if run.limits is not None:
         due = {"validation": run.limits.num_validation_examples, "test": run.limits.num_test_examples}
@@ -56,7 +56,7 @@ def _metrics(run: Evidence) -> dict[str, list[float]]:
 
 
 def finite(run: Evidence) -> Iterator[Verdict]:
-    """NaN, infinity and empty fields. Training that diverged is allowed, but worth knowing."""
+    """Find NaN, infinity and empty fields. Training may diverge, but that is worth knowing."""
     found = _metrics(run)
     if not found:
         yield not_checked("no evaluation with metrics")
@@ -70,7 +70,7 @@ def finite(run: Evidence) -> Iterator[Verdict]:
 
 
 def plausible(run: Evidence) -> Iterator[Verdict]:
-    """Values outside what a metric can have."""
+    """Find values outside the range of a metric."""
     found = {name: values for name, values in _metrics(run).items() if name.partition("/")[2] in _RANGES}
     if not found:
         yield not_checked("no evaluation with a known metric")
@@ -84,7 +84,7 @@ def plausible(run: Evidence) -> Iterator[Verdict]:
 
 
 def evaluated_again(run: Evidence) -> Iterator[Verdict]:
-    """What `algoperf evaluate` found when it computed metrics from checkpoints."""
+    """Check the result of `algoperf evaluate`, which recomputes metrics from checkpoints."""
     checkpoints = run.evaluation.get("checkpoints")
     if not isinstance(checkpoints, list) or not checkpoints:
         yield not_checked(f"no {EVALUATION_FILE}: it comes from `algoperf evaluate`")

@@ -1,4 +1,4 @@
-"""Whether steps and times only go forward, and how often evaluations were made."""
+"""Whether steps and times only increase, and whether evaluations were on schedule."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from algoperf_scoring.health.clock import (
 from algoperf_scoring.health.evidence import Evidence, whole
 
 LATE_SEC, LATE_SHARE, LATE_STEPS = 10.0, 0.5, 2.0
-"""An evaluation waits for the step that is being made, and perhaps for a checkpoint. In the v0.5 logs this exceeds
-half of the period only in 40 baseline runs, which were evaluated every 1200 s instead of every 120 s."""
+"""An evaluation waits for the current step, and maybe for a checkpoint. In the v0.5 logs, this exceeds half of the
+period only in 40 baseline runs, which were evaluated every 1200 s instead of every 120 s."""
 
 
 def steps_increase(run: Evidence) -> Iterator[Verdict]:
-    """Steps from row to row. Only a run that was resumed from an earlier state may make steps twice."""
+    """Check that steps increase. Only a run that was resumed from an earlier state may repeat steps."""
     columns = run.columns(STEP)
     if columns is None:
         yield not_checked("no evaluation with a step")
@@ -42,7 +42,7 @@ def steps_increase(run: Evidence) -> Iterator[Verdict]:
 
 
 def times_increase(run: Evidence) -> Iterator[Verdict]:
-    """All clocks from row to row. Published runs restart `total_duration` when they are resumed."""
+    """Check that all clocks increase. Published runs restart `total_duration` when they are resumed."""
     counts = run.columns(PREEMPTIONS)
     preemptions = counts[0] if counts else [0.0] * run.table.num_rows
     names = [name for name in (SCORE, SUBMISSION, EVALUATION, LOGGING, TOTAL) if run.columns(name)]
@@ -59,9 +59,9 @@ def times_increase(run: Evidence) -> Iterator[Verdict]:
 
 
 def on_schedule(run: Evidence) -> Iterator[Verdict]:
-    """Wall time from the end of one evaluation to the beginning of the next, against the version's period.
+    """Compare the wall time between two evaluations with the version's period.
 
-    The last evaluation may come early, at the end of training. One that was due when a run was resumed, too.
+    The last evaluation may be early, at the end of training. So may one that was due when the run was resumed.
     """
     if run.status.get("skip_evals") is True:
         yield not_checked("run without evaluations")
@@ -82,7 +82,7 @@ def on_schedule(run: Evidence) -> Iterator[Verdict]:
 def _gaps(
     run: Evidence, total: list[float], evaluation: list[float], step: list[float], submission: list[float]
 ) -> list[tuple[int, float, float]]:
-    """Row, seconds without the evaluation itself, and seconds per step, of the intervals that can be judged."""
+    """Row, seconds without the evaluation itself, and seconds per step, for each valid interval."""
     counts = run.columns(PREEMPTIONS)
     gaps = []
     for row in range(1, len(total)):
@@ -120,7 +120,7 @@ def _too_seldom(
 
 
 def _share(run: Evidence, submission: list[float], row: int) -> str:
-    """How coarse the time to target itself is, where the target was reached."""
+    """The resolution of the time to target, if the target was reached."""
     assert run.limits is not None
     values = run.columns(f"validation/{run.limits.metric}")
     reached = [place for place, value in enumerate(values[0] if values else []) if run.limits.reached(value)]

@@ -1,4 +1,4 @@
-"""Whether runs that are compared had the same data, machines and software, and randomness of their own."""
+"""Whether compared runs had the same data, machines and software, and independent randomness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from algoperf_scoring.health.groups import Facts, agreement, grouped
 
 
 def same_data(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """The hash of the store, per workload and scale. On other data, times say nothing."""
+    """Compare the hash of the store, per workload and scale. Times on different data are not comparable."""
     del version
 
     def facts(run: Evidence) -> Facts:
@@ -24,7 +24,7 @@ def same_data(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
 
 
 def same_code(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """The hash of the submission's files, per submission and framework."""
+    """Compare the hash of the submission's files, per submission and framework."""
     del version
 
     def facts(run: Evidence) -> Facts:
@@ -35,7 +35,7 @@ def same_code(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
 
 
 def same_hardware(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """Processors and accelerators; frameworks call the latter differently, so they are compared within one."""
+    """Compare processors and accelerators. Frameworks name the latter differently, so compare them per framework."""
     del version
     return agreement(runs, _hardware, "warn", "the records do not say the hardware")
 
@@ -61,7 +61,7 @@ def _hardware(run: Evidence) -> Facts:
 
 
 def same_software(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """Versions of Python, of the harness and of libraries. Those of a framework occur in its own runs only."""
+    """Compare versions of Python, of the harness and of libraries. That of a framework only occurs in its own runs."""
     del version
     return agreement(runs, _software, "warn", "the records do not say versions")
 
@@ -73,10 +73,10 @@ def _software(run: Evidence) -> Facts:
 
 
 def own_seeds(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """Seeds among the runs of a submission.
+    """Check that the runs of a submission have different seeds.
 
-    Studies of a workload that share one are no repetitions. The published harness gave all trials of a study one
-    seed, and organisers sometimes gave one to several workloads; runs of this harness have one each.
+    Studies of a workload with the same seed are not independent. The published harness gave all trials of a study the
+    same seed, and organisers sometimes gave several workloads the same. In this harness, each run has its own seed.
     """
     del version
     groups: dict[tuple[str, str, int], list[Evidence]] = defaultdict(list)
@@ -100,7 +100,7 @@ def _seed(run: Evidence) -> int | None:
 
 
 def _shared(runs: Sequence[Evidence]) -> tuple[Level, str]:
-    """What it means that these runs have one seed."""
+    """Level and place of the finding that these runs share a seed."""
     studies: dict[str, set[int]] = defaultdict(set)
     trials: Counter[tuple[str, int]] = Counter()
     for run in runs:

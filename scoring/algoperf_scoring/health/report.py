@@ -10,18 +10,18 @@ from typing import Any, Literal
 from algoperf_scoring.health.check import LEVELS, ComparisonCheck, Level, Outcome, RunCheck
 
 TOTAL_LEVELS: tuple[Level, ...] = ("fail", "warn", "pass", "not_checked")
-"""From the worst on, for a check as a whole: one run that was checked is enough."""
+"""Worst first, for a check as a whole. One checked run is enough to count as checked."""
 
 
 @dataclass(frozen=True)
 class CheckSummary:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-      id: short name, as documents and tables use it.
-      description: what it proves if it passes.
-      scope: "run" if each run is judged by itself, "comparison" if runs are judged together.
-      counts: number of runs by level, all levels.
+      id: short name, as used in documents and tables.
+      description: what a pass proves.
+      scope: "run" if runs are checked individually, "comparison" if they are checked together.
+      counts: number of runs by level, for all levels.
       outcomes: warnings and failures, failures first, then by path.
       not_checked: number of runs that were not checked, by reason.
     """
@@ -35,7 +35,7 @@ class CheckSummary:
 
     @property
     def level(self) -> Level:
-        """The worst that was found; "not_checked" only if nothing was checked."""
+        """The worst level found; "not_checked" only if nothing was checked."""
         if any(outcome.level == "fail" for outcome in self.outcomes):
             return "fail"
         if self.outcomes:
@@ -63,10 +63,10 @@ class Health:
     """All checks of the runs below a folder.
 
     Attributes:
-      version: name of the benchmark version that they were checked under.
+      version: name of the benchmark version of the check.
       submissions: names, sorted.
-      num_runs: how many runs there are.
-      checks: one summary per check, always all of them, in the same order.
+      num_runs: number of runs.
+      checks: one summary per check; always all checks, in the same order.
     """
 
     version: str
@@ -76,12 +76,12 @@ class Health:
 
     @property
     def level(self) -> Literal["pass", "warn", "fail"]:
-        """The worst level of all checks. What was not checked is no worse than what passed."""
+        """The worst level of all checks. "not_checked" is no worse than "pass"."""
         levels = {check.level for check in self.checks}
         return "fail" if "fail" in levels else "warn" if "warn" in levels else "pass"
 
     def to_json(self) -> dict[str, Any]:
-        """The result as plain data: no path but relative ones, nothing that depends on when or where it was made."""
+        """The result as plain data, with relative paths only. It does not depend on time or location."""
         return {
             "level": self.level,
             "version": self.version,
@@ -92,7 +92,7 @@ class Health:
 
 
 def summarise(check: RunCheck | ComparisonCheck, outcomes: Iterable[Outcome]) -> CheckSummary:
-    """The summary of everything that a check said."""
+    """Summarise all outcomes of a check."""
     counts: Counter[Level] = Counter()
     reasons: Counter[str] = Counter()
     told = []

@@ -1,4 +1,4 @@
-"""Search spaces: those that submissions declare, and whether a point lies in one."""
+"""The search spaces that submissions declare, and whether a point is in one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from algoperf.submission.loading import SEARCH_SPACE_FILE
 from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf_scoring.health.evidence import number
 
-_REL_TOLERANCE = 1e-9  # values pass through a logarithm and through text
+_REL_TOLERANCE = 1e-9  # values go through a logarithm and a text format
 
 
 class DeclaredSpaces:
-    """The search spaces in folders of submissions, by the name of the submission's folder."""
+    """The search spaces in folders of submissions, by folder name."""
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self._files: dict[str, list[Path]] = {}
@@ -27,7 +27,7 @@ class DeclaredSpaces:
                 self._files.setdefault(file.parent.resolve().name, []).append(file)
 
     def of(self, submission: str) -> tuple[SearchSpace | None, str]:
-        """The space of a submission, or None and the reason."""
+        """The search space of a submission, or None and the reason."""
         files = self._files.get(submission, [])
         if not files:
             return None, "no search space, neither recorded with the run nor in a folder of submissions"

@@ -1,4 +1,4 @@
-"""The result of all checks for people, as plain lines."""
+"""The result of all checks, as human-readable lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from algoperf_scoring.health.check import Level
 from algoperf_scoring.health.report import TOTAL_LEVELS, CheckSummary, Health
 
 SHOWN = 10
-"""Of each check, so many warnings and failures; --all and --json have all."""
+"""Warnings and failures shown per check; --all and --json show all."""
 
 _WORDS: dict[Level, str] = {"fail": "FAIL", "warn": "warn", "pass": "pass", "not_checked": "-"}
 _REASONS = 3
@@ -18,7 +18,7 @@ def render(health: Health, shown: int | None = SHOWN) -> str:
     """All checks with the number of runs by level, then what did not pass, failures first.
 
     Args:
-      shown: how many outcomes of each check; None for all.
+      shown: number of outcomes per check; None for all.
     """
     lines = [*_table(health), *_outcomes(health, shown), "", _verdict(health)]
     return "\n".join(lines)

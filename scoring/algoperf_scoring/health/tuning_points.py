@@ -1,4 +1,4 @@
-"""Whether hyperparameters are where the tuning ruleset allows them to be."""
+"""Whether hyperparameters follow the tuning ruleset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SELF = "self-tuning has no points"
 
 
 def by_ruleset(run: Evidence) -> Iterator[Verdict]:
-    """External tuning records a point; a self-tuning submission gets none."""
+    """Check that runs have hyperparameters exactly under external tuning."""
     if run.ruleset is None:
         yield not_checked("the ruleset is not known")
     elif run.ruleset == "self" and HPARAMS_FILE in run.files:
@@ -29,7 +29,7 @@ def by_ruleset(run: Evidence) -> Iterator[Verdict]:
 
 
 def inside_space(spaces: DeclaredSpaces) -> RunCheck:
-    """The check of points against the search space recorded with the run, else against the submission's own."""
+    """Make the check of points against the search space in the run's records, else in the submission's folder."""
 
     def judge(run: Evidence) -> Iterator[Verdict]:
         if run.hyperparameters is None:
@@ -47,7 +47,7 @@ def inside_space(spaces: DeclaredSpaces) -> RunCheck:
 
 
 def one_space(spaces: DeclaredSpaces) -> ComparisonCheck:
-    """The check that a submission has one search space, whatever the workload, and a list of the right length."""
+    """Make the check that a submission has the same search space on all workloads, and lists of the right length."""
 
     def judge(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
         for (submission, _), group in groupby(runs, lambda run: (run.trial.submission, run.trial.framework)):
@@ -85,7 +85,7 @@ def _space_verdict(space: Any, version: Version) -> tuple[Level, str]:
 
 
 def distinct(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """Points within a study. Repeating one is another try with luck instead of another point."""
+    """Check that the points within a study differ. A repeated point is a second attempt with other luck."""
     del version
     yield from _without_point(runs)
     tuned = [run for run in runs if run.hyperparameters is not None]
@@ -100,7 +100,7 @@ def distinct(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
 
 
 def alike(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """Points of one study and trial across workloads. Another one for a workload would be tuned to it."""
+    """Check that a study's trial has the same point on all workloads. Others would be tuned to a workload."""
     del version
     yield from _without_point(runs)
     groups: dict[tuple[str, str, int, int], list[Evidence]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""The report: one HTML file with which readers explore a comparison, without a server and without a network."""
+"""The report: one HTML file to explore a comparison, without a server or a network."""
 
 from __future__ import annotations
 

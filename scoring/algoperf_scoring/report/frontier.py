@@ -1,6 +1,6 @@
-"""Which trial stands for a study, for every target between the loosest that a reader may choose and the strict one.
+"""Which trial represents a study, for every target between the loosest one that a reader may choose and the strict one.
 
-A reader who relaxes targets needs few of a study's evaluations: those that, for some target, are the one that counts.
+To relax targets, a reader only needs the evaluations that count for some target.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from algoperf_scoring.results import TrialResult, best_hit
 from algoperf_scoring.rules import BestTrial
 
 MAX_RELAXATION = 0.2
-"""The loosest target that a report offers, as a share of the strict one's absolute value."""
+"""The loosest target in a report, as a share of the strict target's absolute value."""
 
 
 class Step(NamedTuple):
-    """What stands for the study for all targets from the step before, exclusive, up to `value`, inclusive.
+    """What represents the study for all targets from the previous step's value (exclusive) to `value` (inclusive).
 
     Attributes:
       value: a value of the target metric.
@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
 
 def frontier(trials: Sequence[TrialResult], limits: Limits, best_trial: BestTrial) -> list[Step]:
-    """The steps of a study from the loosest target on; the last one reaches the strict target if the study does."""
+    """The steps of a study, from the loosest target on. The last one reaches the strict target if the study does."""
     sign = 1.0 if limits.goal == "max" else -1.0
     keys = [[sign * item.value for item in trial.approach] for trial in trials]
     steps: list[Step] = []
@@ -52,7 +52,7 @@ def frontier(trials: Sequence[TrialResult], limits: Limits, best_trial: BestTria
 
 
 def _targets(keys: Sequence[Sequence[float]], limits: Limits, sign: float) -> Iterator[float]:
-    """Values at which what counts may change, in rising order of difficulty."""
+    """Targets at which the evaluation that counts may change, in increasing difficulty."""
     loosest, strict = sign * relaxed_target(limits, MAX_RELAXATION), sign * limits.validation_target
     for key in sorted({key for own in keys for key in own}):
         if key >= loosest:
@@ -62,7 +62,7 @@ def _targets(keys: Sequence[Sequence[float]], limits: Limits, sign: float) -> It
 
 
 def closest_trial(trials: Sequence[TrialResult], goal: Goal) -> int | None:
-    """The number of the trial with the best value, the first of equals; None if none ever had a finite one."""
+    """The number of the trial with the best value, the first among equals; None if no value is finite."""
     sign = 1.0 if goal == "max" else -1.0
     tried = [trial for trial in trials if trial.approach]
     if not tried:

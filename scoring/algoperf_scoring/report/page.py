@@ -1,4 +1,4 @@
-"""Puts the report's page together: one file that loads nothing, from data, style, scripts and vendored libraries."""
+"""Builds the report's page: one file that loads nothing, from data, style, scripts and vendored libraries."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ SCRIPTS = (
     *("profiles", "times", "curves", "sensitivity", "cost", "ranking", "trials"),
     *("state", "controls", "main"),
 )
-"""The page's own scripts in the order in which they need each other; each defines one name."""
+"""The page's scripts in order of dependency; each defines one name."""
 
 SHOWN_FINDINGS = 40
-"""Of each kind of finding the page shows so many; their CSV files have all."""
+"""Findings shown per kind; the CSV files list all of them."""
 
 
 def write_report(board: Leaderboard, file: Path, health: Health | Mapping[str, Any] | None = None) -> None:
-    """Write the report as a whole or not at all. Raises UserError if the file cannot be written.
+    """Write the report atomically. Raises UserError if the file cannot be written.
 
     Args:
-      board: what to report on.
-      file: where to.
-      health: what checks of the same runs found, or the JSON of it; None leaves that section out.
+      board: the leaderboard to report on.
+      file: the file to write.
+      health: the result of checking the same runs, or its JSON; None omits that section.
     """
     write_whole(file, render(board, health))
 
@@ -79,13 +79,13 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
 
 
 def title(board: Leaderboard) -> str:
-    """Of the page."""
+    """The title of the page."""
     ruleset = {"external": "external tuning", "self": "self-tuning"}[board.comparison.ruleset]
     return f"AlgoPerf {board.comparison.version.name}, {ruleset}"
 
 
 def packed(content: Mapping[str, Any]) -> str:
-    """JSON as base64 of gzip: small, the same every time, and without any character that HTML gives a meaning."""
+    """JSON as base64 of gzip: small, reproducible, and without characters that are special in HTML."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
@@ -109,25 +109,25 @@ def _read(*parts: str) -> str:
 
 
 def _library(name: str) -> str:
-    """A vendored file, with its licence as that asks for."""
+    """A vendored file, with its licence text as required."""
     licence = _read("vendor", f"{name.partition('.')[0]}.LICENSE")
     return f"/*\n{licence}*/\n{_read('vendor', name)}"
 
 
 def _breakable(name: str) -> Markup:
-    """A name that may break after its underscores."""
+    """A name with line breaks allowed after underscores."""
     return Markup("_<wbr>").join(name.split("_"))
 
 
 def _script(code: str) -> Markup:
-    """Code to stand in a script element as it is."""
+    """Code for a script element, unescaped."""
     for word in ("</script", "<!--"):
         assert word not in code.lower(), "would end or change the script element"
     return Markup(code)
 
 
 def _policy(scripts: list[Markup]) -> str:
-    """A content security policy: these very scripts run, none that data could smuggle in, and nothing is loaded."""
+    """A content security policy that only runs these scripts, no scripts injected by data, and loads nothing."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
     )

@@ -1,6 +1,6 @@
-"""What the report's page computes with, as JSON values: all of a comparison that a reader can vary.
+"""The data of the report's page, as JSON values: everything in a comparison that a reader can vary.
 
-Times and values keep every digit, since the page's scores must be those of this package; curves are rounded.
+Times and values keep every digit, because the page's scores must equal those of this package. Curves are rounded.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from algoperf_scoring.results import TrialResult
 from algoperf_scoring.runs import Trial
 
 FORMAT = 1
-"""Of the payload; readers of a saved page can tell what they have."""
+"""Format version of the payload, so that readers of a saved page can identify it."""
 
 
 class _Distinct:
-    """Values by number, each kept once: trials share their hyperparameters across studies and workloads."""
+    """Distinct values, by index: trials share hyperparameters across studies and workloads."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -44,7 +44,7 @@ class _Distinct:
 
 
 def payload(board: Leaderboard) -> dict[str, Any]:
-    """The report's data; `engine.js` describes how it is read."""
+    """The report's data; `engine.js` describes the format."""
     comparison, results = board.comparison, board.comparison.results
     columns, infos = results.columns, {entry.submission: entry.info for entry in board.entries}
     hparams = _Distinct()
@@ -114,7 +114,7 @@ def _cell(board: Leaderboard, submission: str, column: str, hparams: _Distinct) 
 
 
 def _is_of(trial: Trial, entry: str, column: str) -> bool:
-    """Whether a trial belongs to an entry; its name has the framework in brackets if there are runs in both."""
+    """Whether a trial belongs to an entry, whose name has the framework in brackets if there are runs in both."""
     return trial.workload == column and entry in (trial.submission, f"{trial.submission} ({trial.framework})")
 
 
@@ -140,7 +140,7 @@ def _study(
 
 
 def _shown_trial(trials: Sequence[TrialResult], steps: Sequence[Step], limits: Limits) -> TrialResult | None:
-    """The trial that stands for the study; if none reached the target, the one that came closest."""
+    """The trial that represents the study; if none reached the target, the one that came closest."""
     last = [step.hit for step in steps[-1:]]
     reached = first_reaching(tuple(last), limits.validation_target, limits.goal) is not None
     number = steps[-1].trial if reached else closest_trial(trials, limits.goal)
@@ -163,7 +163,7 @@ def _whole(number: float) -> float | int | None:
 
 
 def _read_hparams(folder: Path) -> Mapping[str, Any] | None:
-    """Hyperparameters of a trial; None if they are absent or damaged, which scores do not depend on."""
+    """Hyperparameters of a trial; None if missing or damaged; scores do not depend on them."""
     try:
         found = json.loads((folder / HPARAMS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -174,7 +174,7 @@ def _read_hparams(folder: Path) -> Mapping[str, Any] | None:
 
 
 def _cost(trials: Sequence[TrialResult], limits: Limits) -> dict[str, Any]:
-    """Seconds of training and evaluation, [in trials that reached the strict target, in those that never did]."""
+    """Seconds of training and evaluation: [in trials that reached the strict target, in those that did not]."""
     training: tuple[list[float], list[float]] = ([], [])
     evaluation: tuple[list[float], list[float]] = ([], [])
     for trial in trials:
