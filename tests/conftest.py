@@ -1,5 +1,7 @@
 """What all tests share. Libraries read the environment when they are imported, so it is set before any of them."""
 
+import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,18 +39,51 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepare(tmp_path_factory) -> Callable[[Dataset, str], Path]:
+def shared(tmp_path_factory) -> Path:
+    """A folder that all processes of the run share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def raw_data(shared) -> Callable[[Dataset, str], Path]:
+    """Raw data of a dataset at a scale, after making sure that they are there. To be read only."""
+
+    def made(dataset: Dataset, scale: str) -> Path:
+        folder = dataset_dir(shared / "raw", dataset, scale)
+        with one_at_a_time(shared / f"{dataset.name}.{scale}.raw"):
+            if not folder.exists():
+                unfinished = shared / f"{dataset.name}.{scale}.unfinished"
+                dataset.miniature(unfinished) if scale == "mini" else dataset.download(unfinished)
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                unfinished.rename(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def prepare(shared, raw_data) -> Callable[[Dataset, str], Path]:
     """Root of preprocessed data, after making sure that a dataset at a scale is there. To be read only."""
-    raw_root, root = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("data")
 
     def prepared(dataset: Dataset, scale: str) -> Path:
-        raw, data = dataset_dir(raw_root, dataset, scale), dataset_dir(root, dataset, scale)
-        if not data.exists():
-            dataset.miniature(raw) if scale == "mini" else dataset.download(raw)
-            dataset.preprocess(raw, data)
+        root = shared / "data"
+        with one_at_a_time(shared / f"{dataset.name}.{scale}.data"):
+            if not dataset_dir(root, dataset, scale).exists():
+                dataset.preprocess(raw_data(dataset, scale), dataset_dir(root, dataset, scale))
         return root
 
     return prepared
+
+
+@contextlib.contextmanager
+def one_at_a_time(name: Path) -> Iterator[None]:
+    """Other processes of the run wait here."""
+    with name.with_name(f"{name.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from algoperf.data.contracts import dataset_dir
-from contract_case import FRAMEWORKS, ROWS, Case, Jax, Torch, bind
+from contract_case import FRAMEWORKS, LOSSES, ROWS, Case, open_case
+
+TABLE = [(*row, framework) for row in ROWS for framework in FRAMEWORKS]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(*row, framework) for row in ROWS for framework in FRAMEWORKS],
-    ids="-".join,
-)
+@pytest.fixture(scope="session", params=TABLE, ids="-".join)
 def case(request, prepare) -> Case:
-    name, scale, framework = request.param
-    workload = bind(name, scale, framework)
-    data_root = prepare(workload.definition.dataset, scale)
-    data_dir = str(dataset_dir(data_root, workload.definition.dataset, scale))
-    return Case(workload, framework, {"jax": Jax, "pytorch": Torch}[framework](), data_dir)
+    """A workload of one framework. What it compiles serves all tests."""
+    return open_case(*request.param, prepare)
+
+
+@pytest.fixture(scope="session", params=FRAMEWORKS)
+def classes(request, prepare) -> Case:
+    """A workload whose loss is that of classes; there is one such loss per framework."""
+    return open_case(*LOSSES["classes"], request.param, prepare)
+
+
+@pytest.fixture(scope="session", params=FRAMEWORKS)
+def labels(request, prepare) -> Case:
+    """A workload whose loss is that of many labels per example; there is one such loss per framework."""
+    return open_case(*LOSSES["labels"], request.param, prepare)

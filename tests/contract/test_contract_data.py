@@ -53,11 +53,10 @@ def test_evaluation_counts_every_example_once(case):
     """Whatever the batch size: the same sums as one pass over the whole split, written out here."""
     model = case.stirred(seed=3)
     at_once = case.evaluate(model, case.workload.eval_batch_size, step=5)
-    for batch_size in (64, 7):
-        for name, value in case.evaluate(model, batch_size, step=5).items():
-            # Rounding may exchange two graphs in the ranking that average precision looks at.
-            tolerance = 1e-3 if name.endswith("mean_average_precision") else 1e-5
-            assert value == pytest.approx(at_once[name], rel=tolerance), name
+    for name, value in case.evaluate(model, 77, step=5).items():  # the last batches are not full
+        # Rounding may exchange two graphs in the ranking that average precision looks at.
+        tolerance = 1e-3 if name.endswith("mean_average_precision") else 1e-5
+        assert value == pytest.approx(at_once[name], rel=tolerance), name
     opened = case.workload.definition.dataset.open(Path(case.data_dir))
     for split in ("validation", "test"):
         count = opened.num_examples(split)
@@ -74,6 +73,7 @@ def test_evaluation_counts_every_example_once(case):
 
 def test_training_examples_of_an_evaluation_depend_on_the_step(case):
     model = case.stirred()
-    first, again, other = (case.evaluate(model, 300, step)["train/loss"] for step in (1, 1, 2))
+    size = case.workload.eval_batch_size
+    first, again, other = (case.evaluate(model, size, step)["train/loss"] for step in (1, 1, 2))
     assert first == again
     assert first != other

@@ -100,8 +100,8 @@ def test_dropout_rate_is_an_argument_of_the_call(case):
     model, batch = case.stirred(), case.train_batch()
     default = case.workload.definition.dropout
 
-    def logits(mode, seed=0, **dropout):
-        return case.forward(case.stirred(), batch, mode, seed=seed, **dropout)[0]
+    def logits(mode, seed=0, **options):
+        return case.forward(case.stirred(), batch, mode, seed=seed, **options)[0]
 
     none, half = logits(TRAIN, dropout_rate=0.0), logits(TRAIN, dropout_rate=0.5)
     evaluated = case.forward(model, batch, EVAL, dropout_rate=0.5)[0]
@@ -112,8 +112,10 @@ def test_dropout_rate_is_an_argument_of_the_call(case):
         return
     assert not np.allclose(none, half)
     assert not np.allclose(half, logits(TRAIN, seed=1, dropout_rate=0.5))
-    np.testing.assert_array_equal(logits(TRAIN), logits(TRAIN, dropout_rate=default))
-    np.testing.assert_array_equal(logits(TRAIN, dropout_rate=None), logits(TRAIN, dropout_rate=default))
+    # A rate that is a constant of the program, and one that is an argument, may differ in rounding.
+    expected = logits(TRAIN, dropout_rate=default, compiled=False)
+    np.testing.assert_array_equal(logits(TRAIN, compiled=False), expected)
+    np.testing.assert_array_equal(logits(TRAIN, dropout_rate=None, compiled=False), expected)
 
 
 def test_changing_the_dropout_rate_does_not_recompile(case):
@@ -131,7 +133,7 @@ def test_changing_the_dropout_rate_does_not_recompile(case):
     outputs = [np.asarray(compiled(case.workload, params, batch, rate)) for rate in (0.0, 0.1, 0.5)]
     assert len(traces) == 1
     for rate, output in zip((0.0, 0.1, 0.5), outputs, strict=True):
-        eager, _ = case.forward((params, model_state), batch, TRAIN, dropout_rate=rate)
+        eager, _ = case.forward((params, model_state), batch, TRAIN, dropout_rate=rate, compiled=False)
         np.testing.assert_allclose(output, eager, rtol=1e-4, atol=1e-4)
 
 

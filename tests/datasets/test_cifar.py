@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.contracts import Shard
+from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.data.store.store import Store
 from algoperf.datasets.archives import tar_of
 from algoperf.datasets.cifar import dataset as cifar
@@ -14,16 +14,13 @@ from algoperf.errors import DataError, UserError
 
 
 @pytest.fixture(scope="module")
-def raw(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("cifar") / "raw"
-    CIFAR10.miniature(directory)
-    return directory
+def raw(raw_data) -> Path:
+    return raw_data(CIFAR10, "mini")
 
 
 @pytest.fixture(scope="module")
-def store(raw) -> Path:
-    CIFAR10.preprocess(raw, raw.parent / "store")
-    return raw.parent / "store"
+def store(prepare) -> Path:
+    return dataset_dir(prepare(CIFAR10, "mini"), CIFAR10, "mini")
 
 
 def everything(store: Path, split: str) -> dict[str, np.ndarray]:

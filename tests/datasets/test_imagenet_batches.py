@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from algoperf.data.batches.arrays import shard_slice
 from algoperf.data.batches.order import TrainingOrder, sample
@@ -25,16 +24,15 @@ SIZE = 32
 
 
 @pytest.fixture(scope="module")
-def raw_dir(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("imagenet") / "raw"
-    ImageNet().miniature(directory)
-    return directory
+def raw_dir(raw_data) -> Path:
+    return raw_data(ImageNet(), "mini")
 
 
 @pytest.fixture(scope="module")
-def store(raw_dir) -> Path:
-    ImageNet(shard_bytes=1 << 20).preprocess(raw_dir, raw_dir.parent / "store")
-    return raw_dir.parent / "store"
+def store(raw_dir, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("imagenet") / "store"
+    ImageNet(shard_bytes=1 << 20).preprocess(raw_dir, folder)
+    return folder
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])
@@ -185,6 +183,8 @@ def test_mixing_is_with_the_row_before_of_the_global_batch(store, no_workers):
 
 
 def test_mixing_weights_are_beta_distributed(store, no_workers):
+    from scipy import stats
+
     batches = opened(store, no_workers, augment=True).training(seed=2, batch_size=2, shard=Shard())
     shares = [batches._make_tasks(position, 64)[0].content[3] for position in range(2_000)]
     assert stats.kstest(shares, stats.beta(0.2, 0.2).cdf).pvalue > 0.01

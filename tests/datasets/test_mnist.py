@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.contracts import Shard
+from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.data.store.store import Store
 from algoperf.datasets.mnist import dataset as mnist
 from algoperf.datasets.mnist.dataset import MNIST
@@ -15,16 +15,13 @@ from algoperf.errors import DataError, UserError
 
 
 @pytest.fixture(scope="module")
-def raw(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("mnist") / "raw"
-    MNIST.miniature(directory)
-    return directory
+def raw(raw_data) -> Path:
+    return raw_data(MNIST, "mini")
 
 
 @pytest.fixture(scope="module")
-def store(raw) -> Path:
-    MNIST.preprocess(raw, raw.parent / "store")
-    return raw.parent / "store"
+def store(prepare) -> Path:
+    return dataset_dir(prepare(MNIST, "mini"), MNIST, "mini")
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 import pytest
-import torch
 
 from algoperf.spec import ForwardPassMode
 from algoperf.workload.registry import find_workload
@@ -16,6 +14,8 @@ TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
 
 def stirred_torch_model(name, **model):
     """A model none of whose parameters and statistics is zero or one."""
+    import torch
+
     workload = bind(name, "pytorch", **model)
     params, _ = workload.init_model_fn(np.array([0, 0], np.int32))
     generator = torch.Generator().manual_seed(1)
@@ -33,6 +33,8 @@ def torch_arrays(params) -> dict[str, np.ndarray]:
 
 def as_jax_model(workload, weights, stage_sizes):
     """The model with PyTorch's weights. Every one of them must have its place."""
+    import jax
+
     params, state = jax.eval_shape(workload.init_model_fn, jax.random.PRNGKey(0))
     shapes = {name: leaf.shape for tree in (params, state) for name, leaf in named(tree).items()}
     converted = in_jax(weights, shapes, stage_sizes)
@@ -53,6 +55,8 @@ def forward(workload, model, mode, inputs, **settings):
     params, state = model
     settings = {"update_batch_norm": mode is TRAIN, "dropout_rate": 0.0, **settings}
     if workload.framework == "jax":
+        import jax
+
         run = jax.jit(lambda p, s, b: workload.model_fn(p, b, s, mode, jax.random.PRNGKey(0), **settings))
         logits, state = run(params, state, batch)
         return np.asarray(logits), state
@@ -126,6 +130,8 @@ def test_images_may_be_larger(name):
 
 def test_use_running_average_bn():
     """Says which statistics normalise; `update_batch_norm` says whether they move, if batch statistics are taken."""
+    import jax
+
     workload = bind("cifar", "jax", stage_sizes=(1, 1))
     params, state = workload.init_model_fn(jax.random.PRNGKey(0))
     model = params, jax.tree.map(lambda leaf: leaf + 0.5, state)
@@ -156,6 +162,8 @@ def test_use_running_average_bn():
 
 def torch_dropout(name, monkeypatch, mode) -> list[tuple]:
     """Kind, last axis and rate of every dropout of a forward pass."""
+    import torch
+
     found = []
     true_dropout, true_attention = torch.nn.functional.dropout, torch.nn.functional.scaled_dot_product_attention
 
@@ -177,6 +185,7 @@ def torch_dropout(name, monkeypatch, mode) -> list[tuple]:
 def jax_dropout(name, mode) -> list[tuple]:
     """The same in JAX, where attention has dropout of its own, or none."""
     import flax.linen as nn
+    import jax
 
     from algoperf.frameworks.jax.layers import Dropout
 

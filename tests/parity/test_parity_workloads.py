@@ -7,6 +7,7 @@ Cases are the files that are there: parameters (`params/`), forward and backward
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -33,9 +34,9 @@ OUTPUT_PARAMS = {
 INITIALISED_AS_IN_JAX = {"mnist"}
 
 
-def has_cube(name: str) -> bool:
-    """Whether the workload of a golden file can be built here."""
-    workload = golden.read(name)["workload"]
+@functools.cache
+def has_cube(workload: str) -> bool:
+    """Whether the workload can be built here."""
     try:
         find_workload(workload)
     except UserError:
@@ -46,7 +47,17 @@ def has_cube(name: str) -> bool:
 
 def cases(*patterns: str) -> list[str]:
     """Golden files of workloads that have a cube."""
-    return [name for pattern in patterns for name in golden.names(pattern) if has_cube(name)]
+    return [name for pattern in patterns for name in golden.names(pattern) if has_cube(workload_of(name))]
+
+
+def sized(*patterns: str) -> list[Any]:
+    """The same, for tests that compute: `make test` leaves models of full size to `make test-full`."""
+    return [pytest.param(name, marks=() if golden.has_copy(name) else pytest.mark.full) for name in cases(*patterns)]
+
+
+def workload_of(name: str) -> str:
+    """The workload of a golden file."""
+    return name.rpartition("/")[2].split(".")[0]
 
 
 PARAMS, CROSSCHECK = "params/*.json", "crosscheck/*.json"
@@ -65,58 +76,75 @@ def test_golden_files_are_found(pattern):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in golden.names("*/*.json") if "workload" in golden.read(name) and not has_cube(name)]
+    "name",
+    [
+        name
+        for pattern in (PARAMS, CROSSCHECK, "forward/*.*.json", "forward_f64/*.json")
+        for name in golden.names(pattern)
+        if not has_cube(workload_of(name))
+    ],
 )
 def test_no_cube_yet(name):
-    pytest.skip(f"no cube yet for {golden.read(name)['workload']}")
+    pytest.skip(f"no cube yet for {workload_of(name)}")
 
 
 # --- parameters ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Initial:
+class Described:
     golden: dict[str, Any]
     side: Any
 
 
+def open_golden(name: str) -> Described:
+    info = golden.read(name)
+    return Described(info, open_side(info["framework"], find_workload(info["workload"])))
+
+
 @pytest.fixture(scope="module", params=cases(PARAMS))
-def initial(request) -> Initial:
-    info = golden.read(request.param)
-    side = open_side(info["framework"], find_workload(info["workload"]))
-    side.initialise()
-    return Initial(info, side)
+def described(request) -> Described:
+    """The structure of a model."""
+    found = open_golden(request.param)
+    found.side.describe()
+    return found
 
 
-def test_parameter_names_shapes_dtypes(initial):
+@pytest.fixture(scope="module", params=sized(PARAMS))
+def initial(request) -> Described:
+    """A model with its initial values."""
+    found = open_golden(request.param)
+    found.side.initialise()
+    return found
+
+
+def listing_of(entries: list[dict[str, Any]]) -> list[tuple[str, tuple[int, ...], str]]:
+    return [(entry["name"], tuple(entry["shape"]), entry["dtype"]) for entry in entries]
+
+
+def check_listing(found: Described) -> None:
     """In tree order, which is the order of optimizer states and of `model.parameters()`."""
-    found = [(name, array.shape, array.dtype.name) for name, array in initial.side.parameters().items()]
-    assert found == [(entry["name"], tuple(entry["shape"]), entry["dtype"]) for entry in initial.golden["params"]]
-    assert sum(np.prod(shape) for _, shape, _ in found) == initial.golden["num_params"]
+    parameters, state = found.side.listing()
+    assert parameters == listing_of(found.golden["params"])
+    assert sum(np.prod(shape) for _, shape, _ in parameters) == found.golden["num_params"]
+    assert state == listing_of(found.golden["state"])
 
 
-def test_parameter_shapes_and_types(initial):
-    expected = {entry["name"]: entry for entry in initial.golden["params"]}
-    assert initial.side.shapes() == {name: tuple(entry["shape"]) for name, entry in expected.items()}
-    assert initial.side.types() == {name: ParameterType[entry["type"]] for name, entry in expected.items()}
+def test_names_shapes_dtypes(described):
+    """Of parameters, and of running statistics and other buffers."""
+    check_listing(described)
 
 
-def test_state(initial):
-    """Running statistics and other buffers: names, shapes, dtypes, order and initial values."""
-    found = initial.side.state()
-    expected = initial.golden["state"]
-    assert [(name, array.shape, array.dtype.name) for name, array in found.items()] == [
-        (entry["name"], tuple(entry["shape"]), entry["dtype"]) for entry in expected
-    ]
-    for entry in expected:
-        summary = {key: getattr(found[entry["name"]], key)() for key in ("mean", "std", "min", "max")}
-        assert summary == pytest.approx(entry["init"], rel=1e-5, abs=1e-6), entry["name"]
+def test_parameter_shapes_and_types(described):
+    expected = {entry["name"]: entry for entry in described.golden["params"]}
+    assert described.side.shapes() == {name: tuple(entry["shape"]) for name, entry in expected.items()}
+    assert described.side.types() == {name: ParameterType[entry["type"]] for name, entry in expected.items()}
 
 
-def test_description(initial):
+def test_description(described):
     """Target, budget, counts, normalisation and default dropout rate."""
-    workload = initial.side.workload
-    for name, expected in initial.golden["meta"].items():
+    workload = described.side.workload
+    for name, expected in described.golden["meta"].items():
         found = getattr(workload, name)
         if name == "loss_type":
             assert found is LossType[expected]
@@ -125,24 +153,33 @@ def test_description(initial):
         else:
             assert found == expected, name
     for name in ("train_mean", "train_stddev"):
-        expected = initial.golden["other_properties"][name]
+        expected = described.golden["other_properties"][name]
         if expected == "<NotImplementedError>":
             assert not hasattr(workload, name)
         else:
             np.testing.assert_allclose(getattr(workload, name), expected, rtol=1e-6, err_msg=name)
-    assert workload.definition.dropout == initial.golden["DROPOUT_RATE"]
+    assert workload.definition.dropout == described.golden["DROPOUT_RATE"]
     for name, value in workload.definition.properties.items():
         assert getattr(workload, name) is value
-        assert value == pytest.approx(initial.golden["other_properties"][name]), name
+        assert value == pytest.approx(described.golden["other_properties"][name]), name
 
 
-def test_output_parameters(initial):
-    info = initial.golden
+def test_output_parameters(described):
+    info = described.golden
     predicate = info["is_output_params"]
     published = predicate.get("true_for_top_level_keys", predicate.get("true_for"))
     expected = OUTPUT_PARAMS.get((info["workload"], info["framework"]), set(published))
-    side = initial.side
+    side = described.side
     assert {name for name in side.output_candidates() if side.workload.is_output_params(name)} == expected
+
+
+def test_initial_state(initial):
+    """Running statistics and other buffers: names, shapes, dtypes, order and initial values."""
+    check_listing(initial)
+    found = initial.side.state()
+    for entry in initial.golden["state"]:
+        summary = {key: getattr(found[entry["name"]], key)() for key in ("mean", "std", "min", "max")}
+        assert summary == pytest.approx(entry["init"], rel=1e-5, abs=1e-6), entry["name"]
 
 
 def test_initialisation(initial):
@@ -220,18 +257,16 @@ def compute(name: str) -> Computed:
     with side.precision(dtype):
         side.load(weights, dtype)
         batch = side.batch(golden.arrays(info["inputs_file"].removesuffix(".npz")), dtype)
-        eval_step = side.evaluate(batch) if "eval_step" in info else {}
-        logits = side.logits(batch, train=False)
-        training = side.training_pass(batch)
+        passes = side.passes(batch, evaluate="eval_step" in info)
+        eval_step = side.metrics(batch, passes.evaluated) if passes.evaluated else {}
         updated_state = side.state()
-        logits = {"eval": logits, "train": training.logits}
         losses = {}
         for key in filter(LOSS_KEY.fullmatch, info):
             mode, soft, mask, smoothing = LOSS_KEY.fullmatch(key).groups()
             with pytest.raises(ValueError, match="need a mask") if "error" in info[key] else nullcontext():
                 losses[key] = side.losses(
                     batch,
-                    logits[mode],
+                    passes.logits[mode],
                     targets="soft_targets" if soft else "targets",
                     masked=mask != "nomask",
                     smoothing=float(smoothing or 0.0),
@@ -240,16 +275,16 @@ def compute(name: str) -> Computed:
         name=name,
         golden=info,
         tolerance=DOUBLE if double else UNSTABLE_SINGLE if info["workload"] in UNSTABLE else SINGLE,
-        logits={mode: np.array(side_logits.tolist(), dtype) for mode, side_logits in logits.items()},
+        logits={mode: np.array(side_logits.tolist(), dtype) for mode, side_logits in passes.logits.items()},
         losses=losses,
         eval_step=eval_step,
         updated_state=updated_state,
-        grad_loss=training.loss,
-        gradient=training.gradient,
+        grad_loss=passes.loss,
+        gradient=passes.gradient,
     )
 
 
-@pytest.fixture(scope="module", params=cases(*FORWARD))
+@pytest.fixture(scope="module", params=sized(*FORWARD))
 def computed(request) -> Computed:
     return compute(request.param)
 
@@ -359,7 +394,7 @@ def statistics_in_jax_layout(info: dict[str, Any], weights: dict[str, np.ndarray
     }
 
 
-@pytest.mark.parametrize("name", cases(CROSSCHECK))
+@pytest.mark.parametrize("name", sized(CROSSCHECK))
 def test_models_of_both_frameworks_agree(name):
     info = golden.read(name)
     definition = find_workload(info["workload"])
@@ -377,8 +412,8 @@ def test_models_of_both_frameworks_agree(name):
     inputs = golden.read(f"forward/{info['workload']}.jax.seed0")["inputs_file"].removesuffix(".npz")
     batch = side.batch(golden.arrays(inputs), np.float32)
     torch_name = f"forward/{info['workload']}.pytorch.seed0"
-    for mode in ("eval", "train"):
-        found = np.asarray(side.logits(batch, train=mode == "train"))
+    for mode, logits in side.logits(batch).items():
+        found = np.asarray(logits)
         stored = golden.arrays(torch_name)[f"{mode}_logits"]
         every = golden.read(torch_name)[f"{mode}_logits"]["stored_every_kth_k"]
         # Five times what the reference's own models differ by.

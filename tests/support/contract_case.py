@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from algoperf import random_utils
+from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, ParameterType
 from algoperf.versions import load_version
 from algoperf.workload.registry import find_workload
-from contract_kinds import DEFAULT_KIND, KINDS, Classification
+from contract_kinds import DEFAULT_KIND, KINDS
 
 ROWS = [
     ("digits", "full"),
@@ -23,6 +27,7 @@ ROWS = [
     ("imagenet_vit", "mini"),
     ("ogbg", "mini"),
 ]
+LOSSES = {"classes": ("digits", "full"), "labels": ("ogbg", "mini")}  # one of the rows for each loss function
 FRAMEWORKS = ("jax", "pytorch")
 TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
 BATCH_SIZE = 16
@@ -42,6 +47,7 @@ class Jax:
         self.tensor_type = jax.Array
         self.tensor = jax.numpy.asarray
         self.integer = np.int32
+        self.compile = jax.jit
 
     def seed_dropout(self, seed):
         """Do nothing: the key determines dropout."""
@@ -75,6 +81,10 @@ class Torch:
         self.tensor = torch.as_tensor
         self.integer = np.int64
 
+    def compile(self, function):
+        """It runs as it is."""
+        return function
+
     def seed_dropout(self, seed):
         self.torch.manual_seed(seed)
 
@@ -106,6 +116,7 @@ class Case:
     framework: str
     kit: Any
     data_dir: str
+    compiled: dict[tuple, Any] = field(default_factory=dict)
 
     @property
     def kind(self):
@@ -127,25 +138,25 @@ class Case:
         self.kit.stir(params, self.workload.is_output_params)
         return params, model_state
 
-    def forward(self, model, batch, mode, *, seed=0, update_batch_norm=True, **dropout):
-        """Logits as numpy, and the new model state."""
+    def forward(self, model, batch, mode, *, seed=0, update_batch_norm=True, compiled=True, **dropout):
+        """Logits as numpy, and the new model state. JAX compiles it unless told not to."""
+
+        def model_fn(params, batch, model_state, key, dropout):
+            return self.workload.model_fn(
+                params, batch, model_state, mode, key, update_batch_norm=update_batch_norm, **dropout
+            )
+
+        if compiled:
+            model_fn = self.compiled.setdefault((mode, update_batch_norm), self.kit.compile(model_fn))
         self.kit.seed_dropout(seed)
         params, model_state = model
-        key = self.kit.key(seed)
-        logits, state = self.workload.model_fn(
-            params, batch, model_state, mode, key, update_batch_norm=update_batch_norm, **dropout
-        )
+        logits, state = model_fn(params, batch, model_state, self.kit.key(seed), dropout)
         return np.array(logits.tolist(), np.float32), state
 
     def evaluate(self, model, batch_size, step=0):
         return self.workload.eval_model(
             batch_size, *model, self.kit.key(0), self.data_dir, imagenet_v2_data_dir=None, global_step=step
         )
-
-    def needs_classes(self):
-        """Skip workloads with another loss."""
-        if not isinstance(self.kind, Classification):
-            pytest.skip(f"{self.workload.definition.name} has many labels per example")
 
     def needs(self, kind: ParameterType):
         """Skip models without parameters of this type."""
@@ -154,6 +165,18 @@ class Case:
         leaves = types.values() if self.framework == "pytorch" else self.kit.jax.tree.leaves(types)
         if kind not in leaves:
             pytest.skip(f"{self.workload.definition.name} has no {kind.name}")
+
+
+@functools.cache
+def kit_of(framework: str) -> Jax | Torch:
+    return {"jax": Jax, "pytorch": Torch}[framework]()
+
+
+def open_case(name: str, scale: str, framework: str, prepare: Callable[[Dataset, str], Path]) -> Case:
+    """A row of the table, with its data."""
+    workload = bind(name, scale, framework)
+    dataset = workload.definition.dataset
+    return Case(workload, framework, kit_of(framework), str(dataset_dir(prepare(dataset, scale), dataset, scale)))
 
 
 def bind(name, scale, framework, seed=0):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import sklearn.metrics
 
 from algoperf.data.batches.graphs import GraphsTuple
 
@@ -56,6 +55,13 @@ class Classification:
         else:
             assert "weights" not in batch
 
+    def loss_example(self, integer: type[np.integer[Any]]) -> tuple[np.ndarray, ...]:
+        """Targets, logits, a mask, and the losses smoothed by 0.1."""
+        rng = np.random.default_rng(0)
+        logits, targets = rng.normal(size=(5, 10)).astype(np.float32), rng.integers(10, size=5)
+        mask = np.array([1, 0, 1, 1, 0], np.float32)
+        return targets.astype(integer), logits, mask, cross_entropy(logits, targets, 0.1) * mask
+
     def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
         """The metrics as means over the rows."""
         del weights
@@ -95,12 +101,22 @@ class MultiLabelGraphs:
         assert not targets[weights == 0].any()
         assert 0.2 < weights.mean() < 0.5  # about a third of the labels are known
 
+    def loss_example(self, integer: type[np.integer[Any]]) -> tuple[np.ndarray, ...]:
+        """Targets, logits, a mask, and the losses smoothed by 0.1."""
+        del integer  # these labels are floating point numbers
+        rng, shape = np.random.default_rng(0), (4, self.num_outputs)
+        logits = rng.normal(size=shape, scale=30).astype(np.float32)
+        targets, mask = (rng.integers(2, size=shape).astype(np.float32) for _ in range(2))
+        return targets, logits, mask, binary_cross_entropy(logits, targets, 0.1) * mask
+
     def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-        """The metrics as means over known labels, and over tasks with both labels."""
+        """Means over known labels, and over tasks with both labels."""
+        from sklearn.metrics import average_precision_score
+
         known = weights > 0
         losses = binary_cross_entropy(logits, targets, 0.0)
         scores = [
-            sklearn.metrics.average_precision_score(label[mask], score[mask])
+            average_precision_score(label[mask], score[mask])
             for label, score, mask in zip(targets.T, 1 / (1 + np.exp(-logits.T)), known.T, strict=True)
             if 0 < label.sum() < len(label)
         ]

@@ -31,6 +31,11 @@ def names(pattern: str) -> list[str]:
     return [path.relative_to(ROOT).as_posix().removesuffix(".json") for path in found]
 
 
+def has_copy(name: str) -> bool:
+    """Whether a file is one of those that are small enough for tests/goldens."""
+    return (GOLDENS / f"{name}.json").exists()
+
+
 @functools.cache
 def read(name: str) -> dict[str, Any]:
     """A JSON file, by its name without the suffix."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.io import savemat
 
 from algoperf.datasets.archives import tar_of
 from algoperf.datasets.imagenet.raw import DEVKIT, TEST, TRAIN, VALIDATION
@@ -53,6 +52,8 @@ class Archives:
         return directory
 
     def _devkit(self) -> dict[str, bytes]:
+        from scipy.io import savemat
+
         names = ("ILSVRC2012_ID", "WNID", "num_children", "num_train_images")
         table = np.zeros((len(CLASSES) + 1, 1), [(name, object) for name in names])
         for row, name in enumerate(CLASSES):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
-from side import Losses, Side, TrainingPass
+from side import Losses, Passes, Side
 
 
 def _names(tree) -> dict:
@@ -33,17 +33,23 @@ class JaxSide(Side):
     def precision(self, dtype):
         return jax.enable_x64(dtype is np.float64)
 
+    def describe(self):
+        shapes = jax.eval_shape(self.workload.init_model_fn, jax.random.PRNGKey(0))
+        self.params, self.model_state = shapes
+
     def initialise(self):
         self.params, self.model_state = self.workload.init_model_fn(jax.random.PRNGKey(0))
 
     def load(self, values, dtype):
-        shapes = jax.eval_shape(self.workload.init_model_fn, jax.random.PRNGKey(0))
-        if {*_names(shapes[0]), *_names(shapes[1])} <= values.keys():
-            self.params, self.model_state = shapes  # avoid initialising: most of its time is compilation
-        else:
-            self.initialise()
+        self.describe()
+        if not {*_names(self.params), *_names(self.model_state)} <= values.keys():
+            self.initialise()  # most of which is compiling
         self.params = _filled(self.params, values, dtype)
         self.model_state = _filled(self.model_state, values, dtype)
+
+    def listing(self):
+        parts = (_names(part) for part in (self.params, self.model_state))
+        return tuple([(name, leaf.shape, leaf.dtype.name) for name, leaf in part.items()] for part in parts)
 
     def parameters(self):
         return {name: np.asarray(leaf) for name, leaf in _names(self.params).items()}
@@ -76,9 +82,14 @@ class JaxSide(Side):
             dropout_rate=0.0,
         )
 
-    def logits(self, batch, *, train):
-        mode = ForwardPassMode.TRAIN if train else ForwardPassMode.EVAL
-        logits, self.model_state = jax.jit(lambda params, batch: self._forward(params, batch, mode))(self.params, batch)
+    def logits(self, batch):
+        @jax.jit
+        def compute(params, batch):
+            evaluated, _ = self._forward(params, batch, ForwardPassMode.EVAL)
+            trained, state = self._forward(params, batch, ForwardPassMode.TRAIN)
+            return {"eval": evaluated, "train": trained}, state
+
+        logits, self.model_state = compute(self.params, batch)
         return logits
 
     def losses(self, batch, logits, *, targets, masked, smoothing):
@@ -87,15 +98,24 @@ class JaxSide(Side):
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(float(loss["summed"]), float(loss["n_valid_examples"]), np.asarray(loss["per_example"]))
 
-    def evaluation_outputs(self, batch):
-        return self.workload.evaluation_step(self.params, self.model_state, jax.random.PRNGKey(0))(batch)
-
-    def training_pass(self, batch):
+    def passes(self, batch, *, evaluate):
         def mean_loss(params):
             logits, state = self._forward(params, batch, ForwardPassMode.TRAIN)
             loss = self.workload.loss_fn(batch["targets"], logits, batch["weights"])
             return loss["summed"] / loss["n_valid_examples"], (logits, state)
 
-        compute = jax.jit(jax.value_and_grad(mean_loss, has_aux=True))
-        (value, (logits, self.model_state)), gradient = compute(self.params)
-        return TrainingPass(logits, float(value), {name: np.asarray(leaf) for name, leaf in _names(gradient).items()})
+        @jax.jit
+        def compute(params, model_state):
+            evaluation = self.workload.evaluation_step(params, model_state, jax.random.PRNGKey(0))
+            evaluated = evaluation(batch) if evaluate else {}
+            logits, _ = self._forward(params, batch, ForwardPassMode.EVAL)
+            return logits, evaluated, jax.value_and_grad(mean_loss, has_aux=True)(params)
+
+        in_evaluation, evaluated, trained = compute(self.params, self.model_state)
+        (value, (in_training, self.model_state)), gradient = trained
+        return Passes(
+            {"eval": in_evaluation, "train": in_training},
+            evaluated,
+            float(value),
+            {name: np.asarray(leaf) for name, leaf in _names(gradient).items()},
+        )

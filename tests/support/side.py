@@ -16,7 +16,8 @@ from algoperf.versions import load_version
 from algoperf.workload.definition import Framework, WorkloadDefinition
 
 Arrays = dict[str, np.ndarray]
-GRAPH = "inputs__"  # prefix of the names of a graph's fields
+Listing = list[tuple[str, tuple[int, ...], str]]  # names, shapes, types
+GRAPH = "inputs__"  # before the names of a graph's fields
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,15 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class TrainingPass:
-    """A forward and backward pass: logits, mean loss over valid examples, and its gradient by parameter name."""
+class Passes:
+    """A pass in evaluation mode, and one in training mode with mask and without dropout.
 
-    logits: Any
+    Logits by mode, what the device function of the workload's evaluation returns, the mean loss of the training pass
+    over valid examples, and its gradient by parameter name.
+    """
+
+    logits: dict[str, Any]
+    evaluated: dict[str, Any]
     loss: float
     gradient: Arrays
 
@@ -51,12 +57,20 @@ class Side(abc.ABC):
         """Compute everything inside in `dtype`."""
 
     @abc.abstractmethod
+    def describe(self) -> None:
+        """Make the structure of the initial model; values may be missing."""
+
+    @abc.abstractmethod
     def initialise(self) -> None:
         """Make the initial model, from key or seed 0."""
 
     @abc.abstractmethod
     def load(self, values: Arrays, dtype: type[np.floating[Any]]) -> None:
         """Make a model with these parameters and running statistics, cast to `dtype`; the others are initial."""
+
+    @abc.abstractmethod
+    def listing(self) -> tuple[Listing, Listing]:
+        """Parameters, and model state or buffers, in tree order."""
 
     @abc.abstractmethod
     def parameters(self) -> Arrays:
@@ -89,27 +103,22 @@ class Side(abc.ABC):
         return {**found, "inputs": GraphsTuple(**graph, globals={})} if graph else found
 
     @abc.abstractmethod
-    def logits(self, batch: dict[str, Any], *, train: bool) -> Any:
-        """Logits without dropout. In training mode, running statistics are updated."""
+    def logits(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Logits by mode, without dropout. The pass in training mode updates the state, once."""
 
     @abc.abstractmethod
     def losses(self, batch: dict[str, Any], logits: Any, *, targets: str, masked: bool, smoothing: float) -> Losses:
         """The loss of logits for the batch's `targets`."""
 
     @abc.abstractmethod
-    def evaluation_outputs(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """The outputs of the workload's device function of evaluation for one batch."""
+    def passes(self, batch: dict[str, Any], *, evaluate: bool) -> Passes:
+        """Both passes; the workload's own evaluation only if asked for. Updates the state, once."""
 
-    def evaluate(self, batch: dict[str, Any]) -> dict[str, float]:
-        """The workload's own evaluation of one batch; gives sums over examples for metrics that are means over them."""
+    def metrics(self, batch: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, float]:
+        """The workload's own evaluation of one batch; sums over examples where metrics are means over them."""
         accumulator = self.workload.definition.evaluation.accumulator()
-        outputs = self.evaluation_outputs(batch)
-        accumulator.add({name: np.asarray(value) for name, value in outputs.items()}, batch)
+        accumulator.add({name: np.asarray(value) for name, value in evaluated.items()}, batch)
         return accumulator.result(1)
-
-    @abc.abstractmethod
-    def training_pass(self, batch: dict[str, Any]) -> TrainingPass:
-        """A pass with mask and without dropout. It updates the state once."""
 
 
 def cast(array: np.ndarray, dtype: type[np.floating[Any]]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
-from side import Losses, Side, TrainingPass
+from side import Losses, Passes, Side
 
 
 class TorchSide(Side):
@@ -14,6 +14,9 @@ class TorchSide(Side):
 
     def precision(self, dtype):
         return nullcontext()  # the dtype of model and inputs determines the precision
+
+    def describe(self):
+        self.initialise()
 
     def initialise(self):
         self.model, state = self.workload.init_model_fn(np.array([0, 0], np.int32))
@@ -27,6 +30,10 @@ class TorchSide(Side):
             for name, value in values.items():
                 assert tensors[name].shape == value.shape, name
                 tensors[name].copy_(torch.from_numpy(value))
+
+    def listing(self):
+        parts = (self.parameters(), self.state())
+        return tuple([(name, array.shape, array.dtype.name) for name, array in part.items()] for part in parts)
 
     def parameters(self):
         return {name: param.detach().numpy().copy() for name, param in self.model.named_parameters()}
@@ -47,18 +54,22 @@ class TorchSide(Side):
     def tensor(self, array):
         return torch.from_numpy(array.astype(np.int64) if array.dtype.kind in "iu" else array)
 
-    def logits(self, batch, *, train):
+    def _forward(self, batch, mode):
         logits, state = self.workload.model_fn(
             params=self.model,
             augmented_and_preprocessed_input_batch=batch,
             model_state=None,
-            mode=ForwardPassMode.TRAIN if train else ForwardPassMode.EVAL,
+            mode=mode,
             rng=None,
-            update_batch_norm=train,
+            update_batch_norm=mode is ForwardPassMode.TRAIN,
             dropout_rate=0.0,
         )
         assert state is None
         return logits
+
+    def logits(self, batch):
+        logits = self._forward(batch, ForwardPassMode.EVAL)
+        return {"eval": logits, "train": self._forward(batch, ForwardPassMode.TRAIN)}
 
     def losses(self, batch, logits, *, targets, masked, smoothing):
         loss = self.workload.loss_fn(
@@ -70,14 +81,13 @@ class TorchSide(Side):
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(loss["summed"].item(), loss["n_valid_examples"].item(), loss["per_example"].detach().numpy())
 
-    def evaluation_outputs(self, batch):
-        return self.workload.evaluation_step(self.model, None, None)(batch)
-
-    def training_pass(self, batch):
-        logits = self.logits(batch, train=True)
-        loss = self.workload.loss_fn(batch["targets"], logits, batch["weights"])
+    def passes(self, batch, *, evaluate):
+        evaluated = self.workload.evaluation_step(self.model, None, None)(batch) if evaluate else {}
+        logits = self.logits(batch)
+        loss = self.workload.loss_fn(batch["targets"], logits["train"], batch["weights"])
         mean = loss["summed"] / loss["n_valid_examples"]
         self.model.zero_grad()
         mean.backward()
         gradient = {name: param.grad.numpy().copy() for name, param in self.model.named_parameters()}
-        return TrainingPass(logits.detach(), mean.item(), gradient)
+        logits = {mode: values.detach() for mode, values in logits.items()}
+        return Passes(logits, evaluated, mean.item(), gradient)
