@@ -25,6 +25,7 @@ from typing import Any
 import common
 
 from algoperf.errors import AlgoperfError
+from algoperf.trial.data import TrialData
 
 SMALL = {"digits": (None, 1024), "mnist": (None, 1024)}  # batch sizes; None for the submission's own
 FULL = {**dict.fromkeys(common.FULL_MODELS, (8,)), "ogbg": (64, 512)}
@@ -58,7 +59,7 @@ class Chunks:
 class Interleaved:
     """A `data_selection` that does a chunk of bare steps after every chunk of the harness."""
 
-    def __init__(self, submission: Any, backend: Any, data_dir: str, seconds: float, chunk: int) -> None:
+    def __init__(self, submission: Any, backend: Any, data_dir: Path, seconds: float, chunk: int) -> None:
         self.chunk = chunk
         self.harness, self.bare = Chunks(), Chunks()
         self._submission, self._backend, self._data_dir = submission, backend, data_dir
@@ -87,7 +88,8 @@ class Interleaved:
         params, model_state = workload.init_model_fn(rng)
         optimizer_state = submission.init_optimizer_state(workload, params, model_state, hyperparameters, rng)
         batch_size = submission.get_batch_size(workload.definition.name)
-        queue = workload.input_queue(self._data_dir, batch_size)
+        data = TrialData.open(workload.definition, self._data_dir, backend.shard, seed=0)
+        queue = data.input_queue(batch_size, workload.place_training)
         eval_results: list[Any] = []
 
         def loop(first_step: int) -> None:
@@ -119,7 +121,7 @@ def measure(workload: str, framework: str, batch_size: int | None, seconds: floa
         if batch_size is not None:
             submission = dataclasses.replace(submission, get_batch_size=lambda name: batch_size)
         chunk = CHUNK if workload in SMALL else FULL_CHUNK
-        interleaved = Interleaved(submission, backend, str(settings.data_dir), seconds, chunk)
+        interleaved = Interleaved(submission, backend, settings.data_dir, seconds, chunk)
         harnessed = dataclasses.replace(submission, data_selection=interleaved)
         with contextlib.suppress(Enough):
             common.run_trial(settings, harnessed, backend)

@@ -13,10 +13,9 @@ import pytest
 
 from algoperf import random_utils
 from algoperf.data.contracts import Dataset, dataset_dir
-from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, ParameterType
-from algoperf.versions import load_version
 from algoperf.workload.registry import find_workload
+from bound_workload import WithData
 from contract_kinds import DEFAULT_KIND, KINDS
 
 ROWS = [
@@ -115,7 +114,7 @@ class Case:
     workload: Any
     framework: str
     kit: Any
-    data_dir: str
+    opened: WithData
     compiled: dict[tuple, Any] = field(default_factory=dict)
 
     @property
@@ -127,10 +126,10 @@ class Case:
         return self.workload.init_model_fn(self.kit.key(seed))
 
     def train_batch(self):
-        return next(self.workload._build_input_queue(self.kit.key(0), "train", self.data_dir, BATCH_SIZE))
+        return next(self.opened.queue(BATCH_SIZE))
 
     def eval_batch(self):
-        return next(self.workload._build_input_queue(self.kit.key(0), "validation", self.data_dir, BATCH_SIZE))
+        return self.opened.first_evaluated("validation", BATCH_SIZE)
 
     def stirred(self, seed=0):
         """A model with a nonzero output layer, so that logits depend on inputs: some models start with zeros there."""
@@ -154,9 +153,7 @@ class Case:
         return np.array(logits.tolist(), np.float32), state
 
     def evaluate(self, model, batch_size, step=0):
-        return self.workload.eval_model(
-            batch_size, *model, self.kit.key(0), self.data_dir, imagenet_v2_data_dir=None, global_step=step
-        )
+        return self.opened.evaluate(*model, self.kit.key(0), step, batch_size)
 
     def needs(self, kind: ParameterType):
         """Skip models without parameters of this type."""
@@ -174,11 +171,6 @@ def kit_of(framework: str) -> Jax | Torch:
 
 def open_case(name: str, scale: str, framework: str, prepare: Callable[[Dataset, str], Path]) -> Case:
     """A row of the table, with its data."""
-    workload = bind(name, scale, framework)
-    dataset = workload.definition.dataset
-    return Case(workload, framework, kit_of(framework), str(dataset_dir(prepare(dataset, scale), dataset, scale)))
-
-
-def bind(name, scale, framework, seed=0):
-    definition = find_workload(name).at(scale)
-    return load_backend(framework).bind(definition, load_version().limits(name, scale), seed)
+    dataset = find_workload(name).at(scale).dataset
+    opened = WithData.open(name, scale, framework, dataset_dir(prepare(dataset, scale), dataset, scale))
+    return Case(opened.workload, framework, kit_of(framework), opened)

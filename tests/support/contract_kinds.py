@@ -16,11 +16,6 @@ def arrays(value: Any) -> list[np.ndarray]:
     return [leaf for part in value for leaf in arrays(part)] if isinstance(value, tuple) else [np.asarray(value)]
 
 
-def real_rows(batch: dict[str, Any]) -> np.ndarray:
-    """Which rows of an evaluation batch are examples."""
-    return np.asarray(batch["real"] if "real" in batch else batch["weights"]) > 0
-
-
 class Classification:
     """One of ten classes per example; inputs are single arrays."""
 

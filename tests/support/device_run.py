@@ -18,8 +18,8 @@ from algoperf.blocks.self_tuning import NADAMW
 from algoperf.data.contracts import dataset_dir
 from algoperf.frameworks import load_backend
 from algoperf.tuning.points import as_hyperparameters
-from algoperf.versions import load_version
 from algoperf.workload import registry
+from bound_workload import WithData
 from places import BASELINES
 
 BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
@@ -78,14 +78,15 @@ def weights_of(position: int, shard) -> np.ndarray:
 
 def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.ndarray]:
     definition = registry.find_workload(name).at(scale)
-    data_dir = str(dataset_dir(data_root, definition.dataset, scale))
-    workload = backend.bind(definition, load_version().limits(name, scale), seed=1)
+    data_dir = dataset_dir(data_root, definition.dataset, scale)
+    opened = WithData.open(name, scale, backend.name, data_dir, seed=1)
+    workload = opened.workload
     key = random_utils.PRNGKey(0)
     results = {"num_devices": np.array(backend.num_devices)}
 
     def batches(first_masked):
         """Training batches, with a mask from batch `first_masked` on."""
-        queue = workload.input_queue(data_dir, BATCH_SIZE)
+        queue = opened.queue(BATCH_SIZE)
         for position in range(STEPS):
             batch = next(queue)
             if position >= first_masked:
@@ -123,7 +124,7 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
     workload.place = watching
     for label, batch_size in (("eval_default", definition.eval_batch_size), ("eval_77", 77)):
         evaluated.clear()
-        found = workload.eval_model(batch_size, params, model_state, key, data_dir, None, 3)
+        found = opened.evaluate(params, model_state, key, 3, batch_size)
         results.update({f"{label}/{metric}": np.array(value) for metric, value in found.items()})
         results[f"{label}_rows"] = np.array(evaluated, np.uint32)
     workload.place = true_place

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import safetensors.numpy
 
-from algoperf import checkpoint
+from algoperf.checkpoint import files
 from algoperf.cli import main
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.trial_records import TrialRecords
@@ -54,9 +54,9 @@ def evaluation_file(self: CsvFile, row: dict, durable: bool = True) -> None:
 safetensors_save, csv_append = safetensors.numpy.save_file, CsvFile.append
 POINTS = {
     "half a file": (safetensors.numpy, "save_file", half_a_file),
-    "before the manifest": (checkpoint, "write_file", die),
-    "before it is published": (checkpoint, "_publish", die),
-    "before old ones go": (checkpoint, "_remove", die),
+    "before the manifest": (files, "write_file", die),
+    "before it is published": (files, "_publish", die),
+    "before old ones go": (files, "_remove", die),
     "while old ones go": (shutil, "rmtree", half_removed),
     "before the rows": (CsvFile, "append", die),
     "in a row": (CsvFile, "append", torn_row),

@@ -5,6 +5,7 @@
 The batches are those of NUM_PARTS devices, whatever the real number. Process number r writes `OUT/<r>.npz`.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -12,27 +13,22 @@ import numpy as np
 
 from algoperf import random_utils
 from algoperf.data.contracts import Shard
-from algoperf.frameworks import load_backend
-from algoperf.versions import load_version
-from algoperf.workload.registry import find_workload
+from bound_workload import WithData
 from device_run import LEARNING_RATE, STEPS, Jax, Torch
 
 BATCH_SIZE = 64
 
 
 def main(framework: str, data_dir: str, out: str, num_parts: str) -> None:
-    backend, kit = load_backend(framework), {"jax": Jax, "pytorch": Torch}[framework]()
-    definition = find_workload("ogbg").at("mini")
-    limits = load_version().limits("ogbg", "mini")
-    bound = backend.bind(definition, limits, seed=1)
-    shard = backend.shard
+    kit = {"jax": Jax, "pytorch": Torch}[framework]()
+    own = WithData.open("ogbg", "mini", framework, Path(data_dir), seed=1)
+    backend, workload, shard = own.backend, own.workload, own.data.shard
     assert shard.num_parts in (1, int(num_parts))
-    workload = type(bound)(definition, limits, 1, Shard(shard.index, shard.count, int(num_parts) // shard.count))
+    parts = Shard(shard.index, shard.count, int(num_parts) // shard.count)
+    queue = dataclasses.replace(own.data, shard=parts).input_queue(BATCH_SIZE, workload.place_training)
     key = random_utils.PRNGKey(0)
-    bound.init_model_fn(key)
     params, model_state = workload.init_model_fn(key)
     optimizer = kit.init_sgd(workload, params)
-    queue = workload.input_queue(data_dir, BATCH_SIZE)
     results = {"num_devices": np.array(backend.num_devices)}
     for step in range(STEPS):
         (optimizer, params, model_state), metrics = kit.step.train_step(
@@ -43,7 +39,7 @@ def main(framework: str, data_dir: str, out: str, num_parts: str) -> None:
     results["position"] = np.array(queue.position)
     results.update({f"params/{name}": array.copy() for name, array in kit.arrays(params, model_state).items()})
     # The bound workload evaluates in one part per device.
-    metrics = bound.eval_model(BATCH_SIZE, params, model_state, key, data_dir, None, 3)
+    metrics = own.evaluate(params, model_state, key, 3, BATCH_SIZE)
     results.update({f"evaluation/{name}": np.array(value) for name, value in metrics.items()})
     np.savez(Path(out, f"{backend.rank}.npz"), **results)
 

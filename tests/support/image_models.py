@@ -42,7 +42,7 @@ _VIT_NAMES = [
 def bind(name: str, framework: Framework, **model: Any) -> Any:
     """A workload at scale mini, with settings of its model replaced."""
     definition = find_workload(name).at("mini").with_fields({"model": model})
-    return load_backend(framework).bind(definition, load_version().limits(name, "mini"), seed=0)
+    return load_backend(framework).bind(definition, load_version().limits(name, "mini"))
 
 
 def images(num_images: int = 4, seed: int = 0) -> np.ndarray:

@@ -50,7 +50,7 @@ class Side(abc.ABC):
 
     def __init__(self, definition: WorkloadDefinition) -> None:
         limits = load_version("v0.6").limits(definition.name, definition.scale)
-        self.workload = load_backend(self.framework).bind(definition, limits, seed=0)
+        self.workload = load_backend(self.framework).bind(definition, limits)
 
     @abc.abstractmethod
     def precision(self, dtype: type[np.floating[Any]]) -> AbstractContextManager[Any]:

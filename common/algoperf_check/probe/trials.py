@@ -87,7 +87,7 @@ class _Ending(SilentDisplay):
 def fresh_submission(path: Path) -> Submission:
     """The submission as a new process would load it: its modules are imported again."""
     folder = str(submission_file(path).parent)
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if name.split(".")[0] == SUBMISSION_PACKAGE or (getattr(module, "__file__", None) or "").startswith(folder):
             del sys.modules[name]
     return load_submission(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from algoperf import random_utils
 from algoperf.checkpoint.tree import Encoder
 from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, LossType, ParameterType
+from algoperf.trial.data import TrialData
 from algoperf.versions import load_version
 from algoperf_check.probe.session import _plain
 from algoperf_check.probe.tiny import TINIES, with_limits
@@ -21,7 +23,12 @@ by_framework = pytest.mark.parametrize("framework", ["jax", "pytorch"])
 def bound(framework, tiny, names):
     backend, definition = load_backend(framework), tiny.definition(names)
     version = with_limits(load_version(), tiny, definition)
-    return backend, backend.bind(definition, version.limits(definition.name), seed=0)
+    return backend, backend.bind(definition, version.limits(definition.name))
+
+
+def first_batch(backend, workload):
+    data = TrialData.open(workload.definition, Path("anywhere"), backend.shard, 0)
+    return next(data.input_queue(8, workload.place_training))
 
 
 def form(framework, tiny, names):
@@ -42,7 +49,7 @@ def first_loss(framework, tiny, names):
     backend, workload = bound(framework, tiny, names)
     params, state = workload.init_model_fn(random_utils.PRNGKey(7))
     _, arrays = Encoder(backend.codecs).tree({"params": params, "state": state})
-    batch, key = next(workload.input_queue("anywhere", 8)), random_utils.PRNGKey(3)
+    batch, key = first_batch(backend, workload), random_utils.PRNGKey(3)
 
     def forward(params, state):
         logits, _ = workload.model_fn(params, batch, state, ForwardPassMode.TRAIN, key, True)

@@ -9,9 +9,10 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import numpy as np
 
 from algoperf import spec
-from algoperf.data.contracts import Batch, Shard
+from algoperf.data.contracts import Batch
 from algoperf.errors import unknown
 from algoperf.frameworks.jax import sharding
 from algoperf.frameworks.jax.evaluators import EVALUATORS
@@ -33,9 +34,8 @@ class JaxWorkload(BoundWorkload):
 
     framework: Framework = "jax"
 
-    def __init__(self, definition: WorkloadDefinition, limits: Limits, seed: int, shard: Shard) -> None:
-        super().__init__(definition, limits, seed, shard)
-        self.num_devices = jax.device_count()
+    def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
+        super().__init__(definition, limits)
         model = registry.model_module(definition, "jax")
         self._module: nn.Module = model.build(definition)
         self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
@@ -125,6 +125,6 @@ class JaxWorkload(BoundWorkload):
         """The jitted device function of the evaluation."""
         return lambda batch: self._evaluate(params, model_state, batch, rng)
 
-    def gather(self, value: Any) -> list[Any]:
-        """JAX drives all devices from one process."""
-        return [value]
+    def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """See BoundWorkload."""
+        return {name: np.asarray(value) for name, value in outputs.items()}

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from algoperf import seeds, spec
-from algoperf.data.contracts import Batch, Shard
+from algoperf.data.contracts import Batch
 from algoperf.errors import unknown
 from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
 from algoperf.frameworks.torch.evaluators import EVALUATORS
@@ -46,9 +45,8 @@ class TorchWorkload(BoundWorkload):
 
     framework: Framework = "pytorch"
 
-    def __init__(self, definition: WorkloadDefinition, limits: Limits, seed: int, shard: Shard) -> None:
-        super().__init__(definition, limits, seed, shard)
-        self.num_devices = shard.count
+    def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
+        super().__init__(definition, limits)
         self._use_ddp, self._rank, self.device, _ = pytorch_setup()
         self._model_code = registry.model_module(definition, "pytorch")
         self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
@@ -146,27 +144,13 @@ class TorchWorkload(BoundWorkload):
     def evaluation_step(
         self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState, rng: spec.RandomState
     ) -> Callable[[Batch], Mapping[str, Any]]:
-        """The device function of the evaluation; it returns results on the host."""
+        """The device function of the evaluation."""
+        return lambda batch: self._evaluate(self, params, model_state, batch, rng)
 
-        def step(batch: Batch) -> Mapping[str, Any]:
-            outputs = self._evaluate(self, params, model_state, batch, rng)
-            return {name: value.cpu() for name, value in outputs.items()}
-
-        return step
-
-    def gather(self, value: Any) -> list[Any]:
-        """The values of all processes, in rank order."""
-        return gather(value)
+    def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """See BoundWorkload."""
+        return {name: value.cpu().numpy() for name, value in outputs.items()}
 
     def compile_loss(self) -> None:
         """Compile the loss function. The backend decides whether to."""
         self._loss = torch.compile(self._loss)
-
-
-def gather(value: Any) -> list[Any]:
-    """The values of all processes, in rank order, in every process."""
-    if not dist.is_initialized():
-        return [value]
-    values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
