@@ -63,7 +63,7 @@ def optimised_jax() -> Iterator[None]:
     """What JAX compiles meanwhile is optimised, as users' runs are."""
     import jax
 
-    before = jax.config.jax_disable_most_optimizations
+    before = jax.config.values["jax_disable_most_optimizations"]
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
