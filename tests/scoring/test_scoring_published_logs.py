@@ -52,7 +52,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
     params=[
         pytest.param((DATA, "v05_self", "self"), id="extract-self"),
         pytest.param((SHARED_LOGS, "v05_self", "self"), id="whole-self"),
-        pytest.param((SHARED_LOGS, "v05_external", "external"), id="whole-external"),
+        pytest.param((SHARED_LOGS, "v05_external", "external"), id="whole-external", marks=pytest.mark.full),
     ],
 )
 def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Golden]:

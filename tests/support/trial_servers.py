@@ -1,22 +1,18 @@
-"""Runs the trials of the habit table: two at a time, each in one process per PyTorch device."""
+"""Runs the trials of the habit table one after the other, in one process per PyTorch device."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import queue
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trial_runs import Run
 
-PLACES = 2
 SCRIPT = Path(__file__).with_name("trial_server.py")
 # Only CPUs give equal bits. The tests compare trials with each other, so unoptimised code is enough.
 QUICK_XLA = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -77,7 +73,7 @@ class Place:
     def close(self) -> None:
         for process in self._processes:
             process.stdin.close()
-            process.wait(timeout=60)
+            process.wait()
             process.stdout.close()
 
 
@@ -85,27 +81,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def trained(
-    framework: str, num_devices: int, work: Mapping[Hashable, Sequence[Part]]
-) -> Iterator[Callable[[Hashable], list[int]]]:
-    """Start all of the work; yields a function that waits for the exit codes of one key's parts."""
-    idle: queue.SimpleQueue[Place] = queue.SimpleQueue()
-
-    def train(parts: Sequence[Part]) -> list[int]:
-        place = idle.get()
-        try:
-            return place.train(parts)
-        finally:
-            idle.put(place)
-
-    with contextlib.ExitStack() as stack:
-        for _ in range(PLACES):
-            place = Place(framework, num_devices)
-            stack.callback(place.close)
-            idle.put(place)
-        pool = stack.enter_context(ThreadPoolExecutor(PLACES))
-        futures = {key: pool.submit(train, parts) for key, parts in work.items()}
-        yield lambda key: futures[key].result()

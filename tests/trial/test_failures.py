@@ -196,8 +196,8 @@ def test_a_submission_that_cannot_be_imported(trial, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("fault", "code", "status"),
     [
-        ("update_params 5 raise", 3, "submission_error"),
-        ("init_optimizer_state 0 raise", 3, "submission_error"),
+        pytest.param("update_params 5 raise", 3, "submission_error", marks=pytest.mark.full),
+        pytest.param("init_optimizer_state 0 raise", 3, "submission_error", marks=pytest.mark.full),
         ("update_params 5 memory", 4, "out_of_memory"),
     ],
 )

@@ -52,7 +52,7 @@ def test_real_workers_make_nothing_while_paused(tmp_path, monkeypatch):
     log = tmp_path / "rows"
     pool = WorkerPool(1)
     try:
-        made = PooledTrainingBatches(pool, Slow(str(log), 0.002), 20, lambda position, chunk: [Task(0, 20, 20)])
+        made = PooledTrainingBatches(pool, Slow(str(log), 0.03), 20, lambda position, chunk: [Task(0, 20, 20)])
         queue = InputQueue(made, lambda batch: batch)
         queue.fill()
         assert log.stat().st_size == 40  # two batches, no more
@@ -60,9 +60,9 @@ def test_real_workers_make_nothing_while_paused(tmp_path, monkeypatch):
         assert log.stat().st_size == 40
         next(queue)
         with queue.paused():
-            time.sleep(0.05)
+            time.sleep(0.5)  # the row that is being made is finished
             before = log.stat().st_size
-            time.sleep(0.2)
+            time.sleep(0.3)
             assert log.stat().st_size == before < 60
         next(queue)
         next(queue)
