@@ -68,6 +68,11 @@ class Jax:
     def output_candidates(self, params):
         return list(params)
 
+    def losses(self):
+        from algoperf.frameworks.jax.losses import LOSSES
+
+        return LOSSES
+
 
 class Torch:
     """What the tests need to know about PyTorch."""
@@ -105,6 +110,11 @@ class Torch:
 
     def output_candidates(self, params):
         return [name for name, _ in params.named_parameters()]
+
+    def losses(self):
+        from algoperf.frameworks.torch.losses import LOSSES
+
+        return LOSSES
 
 
 @dataclass
@@ -151,6 +161,13 @@ class Case:
         params, model_state = model
         logits, state = model_fn(params, batch, model_state, self.kit.key(seed), dropout)
         return np.array(logits.tolist(), np.float32), state
+
+    def loss(self, name, labels, logits, mask, smoothing):
+        """One of the framework's losses, on numpy arrays."""
+        loss, tensor = self.kit.losses()[name], self.kit.tensor
+        labels, logits, mask = tensor(labels), tensor(logits), None if mask is None else tensor(mask)
+        losses = loss.per_example(labels, logits, smoothing)
+        return loss.summarise(labels, losses, mask, self.workload._constant)
 
     def evaluate(self, model, batch_size, step=0):
         return self.opened.evaluate(*model, self.kit.key(0), step, batch_size)

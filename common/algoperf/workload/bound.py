@@ -13,6 +13,7 @@ from algoperf import spec
 from algoperf.data.contracts import Batch
 from algoperf.versions import Limits
 from algoperf.workload.definition import Framework, WorkloadDefinition
+from algoperf.workload.loss import Loss
 
 REFUSED = "algoperf.refused"
 """Audit event (PEP 578) with what was asked for and refused."""
@@ -22,6 +23,7 @@ class BoundWorkload(spec.Workload):
     """A workload definition bound to a framework. The bindings add model, loss and placement."""
 
     framework: Framework
+    _loss: Loss
 
     def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
         super().__init__()
@@ -48,6 +50,22 @@ class BoundWorkload(spec.Workload):
     @abc.abstractmethod
     def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Outputs of the evaluation step as numpy arrays; waits for the device."""
+
+    @abc.abstractmethod
+    def _constant(self, value: float, like: Any) -> Any:
+        """A scalar on the device of the tensor `like`."""
+
+    # --- the loss -----------------------------------------------------------------------------------------
+
+    def loss_fn(
+        self,
+        label_batch: spec.Tensor,
+        logits_batch: spec.Tensor,
+        mask_batch: spec.Tensor | None = None,
+        label_smoothing: float = 0.0,
+    ) -> dict[str, spec.Tensor]:
+        losses = self._loss.per_example(label_batch, logits_batch, label_smoothing)
+        return self._loss.summarise(label_batch, losses, mask_batch, self._constant)
 
     # --- what only the harness does -----------------------------------------------------------------------
 

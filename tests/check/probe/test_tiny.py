@@ -14,6 +14,7 @@ from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, LossType, ParameterType
 from algoperf.trial.data import TrialData
 from algoperf.versions import load_version
+from algoperf.workload.loss import BY_TYPE
 from algoperf_check.probe.session import _plain
 from algoperf_check.probe.tiny import TINIES, with_limits
 
@@ -132,12 +133,15 @@ def test_losses_agree_between_frameworks():
         LossType.CTC_LOSS: ((labels, pads[1]), (frames, pads[0])),
     }
     for kind, (label, logits) in cases.items():
+        name = BY_TYPE[kind]
 
         def of(make, value):
             return tuple(map(make, value)) if isinstance(value, tuple) else make(value)
 
-        one = jax_losses.LOSSES[kind](of(jnp.asarray, label), of(jnp.asarray, logits), 0.0)
-        other = torch_losses.LOSSES[kind](of(torch.as_tensor, label), of(torch.as_tensor, logits), 0.0)
+        one = jax_losses.LOSSES[name].per_example(of(jnp.asarray, label), of(jnp.asarray, logits), 0.0)
+        other = torch_losses.LOSSES[BY_TYPE[kind]].per_example(
+            of(torch.as_tensor, label), of(torch.as_tensor, logits), 0.0
+        )
         assert one.shape == other.shape == (4,)
         np.testing.assert_allclose(np.asarray(one), other.numpy(), rtol=1e-5)
     mask = np.array([1, 1, 0, 1], np.float32)

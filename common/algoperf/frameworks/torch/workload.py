@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -14,9 +15,9 @@ from torch.nn.parallel import DistributedDataParallel
 from algoperf import seeds, spec
 from algoperf.data.contracts import Batch
 from algoperf.errors import unknown
+from algoperf.frameworks.steps import STEPS
 from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
-from algoperf.frameworks.torch.evaluators import EVALUATORS
-from algoperf.frameworks.torch.losses import COUNTS, LOSSES, summarise
+from algoperf.frameworks.torch.losses import LOSSES
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.versions import Limits
 from algoperf.workload import registry
@@ -53,10 +54,10 @@ class TorchWorkload(BoundWorkload):
             self._model_code, "model_inputs", lambda batch: (batch["inputs"],)
         )
         self._loss = LOSSES[definition.computed_loss]
-        evaluators = {**EVALUATORS, **vars(self._model_code)}
-        if definition.evaluation.step not in evaluators:
-            raise unknown("evaluation step", definition.evaluation.step, EVALUATORS)
-        self._evaluate = evaluators[definition.evaluation.step]
+        steps = {**STEPS, **vars(self._model_code)}
+        if definition.evaluation.step not in steps:
+            raise unknown("evaluation step", definition.evaluation.step, STEPS)
+        self._evaluate = steps[definition.evaluation.step]
         self._takes_dropout = False
         self._has_batch_norm = False
 
@@ -99,17 +100,8 @@ class TorchWorkload(BoundWorkload):
         with torch.set_grad_enabled(train):
             return params(*self._model_inputs(augmented_and_preprocessed_input_batch), **keywords), None
 
-    def loss_fn(
-        self,
-        label_batch: spec.Tensor,
-        logits_batch: spec.Tensor,
-        mask_batch: spec.Tensor | None = None,
-        label_smoothing: float = 0.0,
-    ) -> dict[str, spec.Tensor]:
-        """Sum, count and per-row values of the loss over this process's rows."""
-        summary = summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
-        count = COUNTS.get(self.loss_type)
-        return {**summary, "n_valid_examples": count(label_batch, mask_batch)} if count else summary
+    def _constant(self, value: float, like: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(value, device=like.device)
 
     def place(self, batch: Batch) -> Batch:
         """Move tensors to the device; integers as int64, NHWC images as NCHW views."""
@@ -153,4 +145,4 @@ class TorchWorkload(BoundWorkload):
 
     def compile_loss(self) -> None:
         """Compile the loss function. The backend decides whether to."""
-        self._loss = torch.compile(self._loss)
+        self._loss = dataclasses.replace(self._loss, per_example=torch.compile(self._loss.per_example))
