@@ -101,9 +101,9 @@ def _refusal(comparison: Comparison, found: StudyTimes) -> str:
     """Why uncertainty cannot be computed; "" if it can."""
     pruned = sum(trial.facts.status == "pruned" for trial in comparison.trials)
     if pruned:
-        return f"{pruned} runs were pruned: what they would have reached is not known"
+        return f"{pruned} runs were pruned: what they would have reached is unknown"
     if found.seconds.shape[-1] < 2:
-        return "there is one study only: nothing to resample"
+        return "there is only one study: nothing to resample"
     return ""
 
 

@@ -104,7 +104,7 @@ def test_pruned_runs_refuse_uncertainty_with_a_word(runs):
     assert to_json(score(runs))["uncertainty"]["intervals"]["a"] == (0.125, 0.125)
     runs.missing("b", "wmt", study=0, status={"status": "pruned", "finished": True})
     board = score(runs)
-    assert to_json(board)["uncertainty"] == {"refused": "1 runs were pruned: what they would have reached is not known"}
+    assert to_json(board)["uncertainty"] == {"refused": "1 runs were pruned: what they would have reached is unknown"}
     assert board.entries[0].interval is None
     assert "1 runs were pruned" in markdown(board)
 

@@ -155,5 +155,5 @@ def _read_object(folder: Path, name: str, files: frozenset[str], damage: list[st
     else:
         if isinstance(content, dict):
             return content
-        damage.append(f"{name} holds no JSON object")
+        damage.append(f"{name} is not a JSON object")
     return None

@@ -123,5 +123,5 @@ CHECKS = (
     ComparisonCheck("submission-hash", "all runs of a submission had the same code", same_code),
     ComparisonCheck("hardware", "all runs had the same hardware", same_hardware),
     ComparisonCheck("versions", "all runs had the same harness, framework and libraries", same_software),
-    ComparisonCheck("seeds", "every run of a submission had a seed of its own", own_seeds),
+    ComparisonCheck("seeds", "every run of a submission had its own seed", own_seeds),
 )

@@ -43,7 +43,7 @@ def inside_space(spaces: DeclaredSpaces) -> RunCheck:
         elif why := outside(run.hyperparameters, space):
             yield fail(why)
 
-    return RunCheck("points-in-space", "hyperparameters lie in the search space that was declared", judge)
+    return RunCheck("points-in-space", "hyperparameters are in the declared search space", judge)
 
 
 def one_space(spaces: DeclaredSpaces) -> ComparisonCheck:
@@ -131,7 +131,7 @@ def _text(run: Evidence) -> str:
 
 
 RUN_CHECKS = (
-    RunCheck("points-recorded", "hyperparameters are there under external tuning, and only there", by_ruleset),
+    RunCheck("points-recorded", "hyperparameters are recorded under external tuning, and only there", by_ruleset),
 )
 COMPARISON_CHECKS = (
     ComparisonCheck("points-distinct", "the trials of a study have different hyperparameters", distinct),

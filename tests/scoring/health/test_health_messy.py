@@ -27,7 +27,7 @@ LOGS = SHARED_LOGS
         ("status.json", b"[]", "status.json is not a JSON object"),
         ("meta_data_0.json", b"\xff\x00", "meta_data_0.json is not JSON"),
         ("flags_0.json", b"", "flags_0.json is not JSON"),
-        ("hparams.json", b"[1]", "hparams.json holds no JSON object"),
+        ("hparams.json", b"[1]", "hparams.json is not a JSON object"),
         ("evaluation.json", b"[" * 100_000, "evaluation.json is not JSON"),
         ("eval_measurements.csv", b"", "is empty"),
         ("eval_measurements.csv", b"score,global_step\n1,2,3\n", "3 fields instead of 2"),
