@@ -98,7 +98,7 @@ def test_only_damaged_runs_are_a_failure_and_none_at_all_an_error(folder):
         check_runs(folder.root / "mine", load_version())
     with pytest.raises(UserError, match="is not a folder"):
         check_runs(folder.root / "nowhere", load_version())
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         folder.check(submissions_dirs=[folder.root / "nowhere"])
 
 

@@ -287,7 +287,7 @@ def test_one_submission_with_one_study_has_a_report_too(opened, runs, tmp_path: 
     write_report(algoperf_scoring.score(runs.root, runs.version), tmp_path / "alone.html")
     page = opened(tmp_path / "alone.html").page
     assert "alone alone scores 1.000" in page.inner_text("#verdict")
-    assert "one study only" in page.inner_text("#verdict")
+    assert "only one study" in page.inner_text("#verdict")
     assert page.locator("#certainty details").count() == 0
 
 
