@@ -16,7 +16,7 @@ from algoperf.datasets.ogbg import number_table
 from algoperf.datasets.ogbg.batches import UNKNOWN_LABEL
 from algoperf.datasets.ogbg.dataset import MOLPCBA
 from algoperf.datasets.ogbg.miniature import NUM_GRAPHS, archive_of, count_motifs, draw_labels
-from algoperf.datasets.ogbg.molecules import VALENCES, Molecules, draw_molecules
+from algoperf.datasets.ogbg.molecules import VALENCES, DrawnMolecules, draw_molecules
 from algoperf.datasets.ogbg.number_table import TableError, read_numbers
 from algoperf.datasets.ogbg.raw import ARCHIVE, MEMBERS, SPLITS
 from algoperf.errors import DataError, UserError
@@ -69,7 +69,7 @@ def test_other_texts_are_no_tables_of_numbers(text, message):
 
 
 @pytest.fixture(scope="module")
-def molecules() -> Molecules:
+def molecules() -> DrawnMolecules:
     return draw_molecules(np.random.default_rng(0), np.random.default_rng(1).integers(2, 40, 400))
 
 

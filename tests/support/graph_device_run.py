@@ -22,7 +22,7 @@ BATCH_SIZE = 64
 
 def main(framework: str, data_dir: str, out: str, num_parts: str) -> None:
     backend, kit = load_backend(framework), {"jax": Jax, "pytorch": Torch}[framework]()
-    definition = find_workload("ogbg").at("mini")
+    definition = find_workload("ogbg").at("mini").with_fields({"model": {"num_message_passing_steps": 1}})
     limits = load_version().limits("ogbg", "mini")
     bound = backend.bind(definition, limits, seed=1)
     shard = backend.shard
