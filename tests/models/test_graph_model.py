@@ -24,9 +24,9 @@ def data_dir(prepare):
     return str(dataset_dir(prepare(MOLPCBA, "mini"), MOLPCBA, "mini"))
 
 
-def bind(framework):
-    """Of scale mini, with fewer of its steps, which are all alike."""
-    definition = find_workload("ogbg").at("mini").with_fields({"model": {"num_message_passing_steps": 2}})
+def bind(framework, **model):
+    """At scale mini, with settings of its model replaced."""
+    definition = find_workload("ogbg").at("mini").with_fields({"model": model})
     return load_backend(framework).bind(definition, load_version().limits("ogbg", "mini"), 0)
 
 
@@ -117,7 +117,7 @@ def test_nothing_is_compiled_after_the_first_step_and_evaluation(data_dir):
 
     from algoperf.blocks import jax_step
 
-    backend, workload = load_backend("jax"), bind("jax")
+    backend, workload = load_backend("jax"), bind("jax", num_message_passing_steps=1)
     params, state = workload.init_model_fn(jax.random.PRNGKey(0))
     optimizer = jax_step.init_state(workload, optax.identity())
     queue = workload.input_queue(data_dir, 32)
