@@ -21,6 +21,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
         JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
     )
 
+import hypothesis
 import pytest
 
 from algoperf import random_utils
@@ -29,6 +30,8 @@ from algoperf.datasets.digits import DIGITS
 from algoperf.datasets.mnist.dataset import MNIST
 from places import REPOSITORY
 
+hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine may take long for an example
+hypothesis.settings.load_profile("patient")
 pytest.register_assert_rewrite("trial_runs")  # says what differs in its assertions, too
 
 

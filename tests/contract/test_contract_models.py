@@ -7,7 +7,7 @@ import pytest
 
 from algoperf.spec import ParameterType
 from bound_workload import bind
-from contract_case import BATCH_SIZE, EVAL, TRAIN
+from contract_case import BATCH_SIZE, EVAL, ROWS, TRAIN
 
 
 def test_shapes_and_types_are_unknown_before_init(case):
@@ -114,9 +114,9 @@ def test_dropout_rate_is_an_argument_of_the_call(case):
     assert not np.allclose(none, half)
     assert not np.allclose(half, logits(TRAIN, seed=1, dropout_rate=0.5))
     # A rate that is a constant of the program, and one that is an argument, may differ in rounding.
-    expected = logits(TRAIN, dropout_rate=default, compiled=False)
-    np.testing.assert_array_equal(logits(TRAIN, compiled=False), expected)
-    np.testing.assert_array_equal(logits(TRAIN, dropout_rate=None, compiled=False), expected)
+    expected = logits(TRAIN, constants={"dropout_rate": default})
+    np.testing.assert_array_equal(logits(TRAIN), expected)
+    np.testing.assert_array_equal(logits(TRAIN, constants={"dropout_rate": None}), expected)
 
 
 def test_changing_the_dropout_rate_does_not_recompile(case):
@@ -133,9 +133,28 @@ def test_changing_the_dropout_rate_does_not_recompile(case):
     compiled = case.kit.jax.jit(step, static_argnums=0)
     outputs = [np.asarray(compiled(case.workload, params, batch, rate)) for rate in (0.0, 0.1, 0.5)]
     assert len(traces) == 1
-    for rate, output in zip((0.0, 0.1, 0.5), outputs, strict=True):
-        eager, _ = case.forward((params, model_state), batch, TRAIN, dropout_rate=rate, compiled=False)
-        np.testing.assert_allclose(output, eager, rtol=1e-4, atol=1e-4)
+    expected, _ = case.forward((params, model_state), batch, TRAIN, constants={"dropout_rate": 0.1})
+    np.testing.assert_allclose(outputs[1], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param((*row, "jax"), marks=() if row[0] == "digits" else pytest.mark.full) for row in ROWS],
+    ids="-".join,
+    indirect=True,
+)
+def test_models_of_jax_need_not_be_compiled(case):
+    """Operation by operation, which takes long for all but small models."""
+    model, batch = case.stirred(), case.train_batch()
+    for rate in (0.0, 0.1, 0.5):
+        eager, _ = case.forward(model, batch, TRAIN, dropout_rate=rate, compiled=False)
+        compiled, _ = case.forward(model, batch, TRAIN, dropout_rate=rate)
+        np.testing.assert_allclose(compiled, eager, rtol=1e-4, atol=1e-4)
+    default = case.forward(model, batch, TRAIN, compiled=False)[0]
+    dropout = case.workload.definition.dropout
+    for rate in (None, dropout):
+        again, _ = case.forward(model, batch, TRAIN, dropout_rate=rate, compiled=False)
+        np.testing.assert_array_equal(again, default)
 
 
 def test_dropout_layer_of_jax():

@@ -43,8 +43,8 @@ def tasks(pool: WorkerPool, offset: int = 0) -> list[Task]:
     ]
 
 
-def wait_until(condition, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -107,14 +107,22 @@ def progress(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
+def at_rest(file: Path) -> int:
+    """The progress after which there is none for a while."""
+    before = -1
+    while before < progress(file):
+        before = progress(file)
+        time.sleep(0.5)
+    return before
+
+
 def test_training_tasks_stand_still_while_paused(tmp_path):
     log = tmp_path / "rows"
     with running(2) as pool:
         batch = pool.begin(Slow(str(log), 0.01), 200, [Task(start, start + 20, 20) for start in range(0, 200, 20)])
         wait_until(lambda: progress(log) >= 2)
         pool.pause()
-        time.sleep(0.1)  # the rows that were begun
-        before = progress(log)
+        before = at_rest(log)  # after the rows that were begun
         urgent = pool.begin(Counting(), NUM_ROWS, tasks(pool), urgent=True)
         assert urgent.result()["number"][-1] == NUM_ROWS - 1
         time.sleep(0.4)
@@ -202,7 +210,7 @@ def test_workers_end_with_a_killed_parent(tmp_path, state):
         time.sleep(0.5 if state == "paused" else 0)
         parent.kill()
     assert len(pids) == 2
-    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), 10)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
 
 
 def test_default_number_of_workers(monkeypatch):

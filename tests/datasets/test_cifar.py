@@ -9,6 +9,7 @@ from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.data.store.store import Store
 from algoperf.datasets.archives import tar_of
 from algoperf.datasets.cifar import dataset as cifar
+from algoperf.datasets.cifar import miniature
 from algoperf.datasets.cifar.dataset import CIFAR10
 from algoperf.errors import DataError, UserError
 
@@ -46,11 +47,28 @@ def test_sizes_and_form(store):
     }  # fmt: skip
 
 
-def test_the_miniature_is_always_the_same(raw, tmp_path):
+@pytest.fixture
+def small(monkeypatch) -> None:
+    """The miniature is smaller still."""
+    monkeypatch.setattr(miniature, "PER_TRAIN_FILE", 50)
+    monkeypatch.setattr(miniature, "PER_TEST_FILE", 50)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_miniature_is_always_the_same(tmp_path):
+    for name in ("first", "second"):
+        CIFAR10.miniature(tmp_path / name)
+    first, second = (tmp_path / name / cifar.ARCHIVE.name for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.full
+def test_the_whole_miniature_is_always_the_same(raw, tmp_path):
     CIFAR10.miniature(tmp_path)
     assert (tmp_path / cifar.ARCHIVE.name).read_bytes() == (raw / cifar.ARCHIVE.name).read_bytes()
 
 
+@pytest.mark.usefixtures("small")
 def test_the_miniature_does_not_replace_other_files(tmp_path):
     (tmp_path / cifar.ARCHIVE.name).write_bytes(b"the real one")
     with pytest.raises(UserError, match="holds something else than the miniature"):

@@ -13,7 +13,7 @@ from algoperf.data.store.blobs import BlobReader, warm
 from algoperf.data.store.store import Store
 from algoperf.data.workers.pool import WorkerPool
 from algoperf.datasets import textures
-from algoperf.datasets.imagenet import raw
+from algoperf.datasets.imagenet import miniature, raw
 from algoperf.datasets.imagenet.batches import OpenImageNet
 from algoperf.datasets.imagenet.dataset import MEAN, STDDEV, ImageNet
 from algoperf.datasets.imagenet.examples import Recipe
@@ -61,12 +61,28 @@ def assert_equal(found: dict, expected: dict) -> None:
 # --- the miniature -----------------------------------------------------------------------------------------------
 
 
-def test_the_miniature_is_always_the_same(raw_dir, tmp_path):
+@pytest.fixture
+def small(monkeypatch) -> None:
+    """The miniature is smaller still."""
+    monkeypatch.setattr(miniature, "NUM_IMAGES", {"train": 100, "validation": 50, "test": 50})
+
+
+@pytest.mark.usefixtures("small")
+def test_the_miniature_is_always_the_same(tmp_path):
+    for name in ("first", "second"):
+        ImageNet().miniature(tmp_path / name)
+    for path in (tmp_path / "first").iterdir():
+        assert (tmp_path / "second" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.full
+def test_the_whole_miniature_is_always_the_same(raw_dir, tmp_path):
     ImageNet().miniature(tmp_path)
     for path in raw_dir.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.mark.usefixtures("small")
 def test_the_miniature_does_not_replace_other_files(tmp_path):
     (tmp_path / raw.TRAIN).write_bytes(b"the real one")
     with pytest.raises(UserError, match="holds something else than the miniature"):

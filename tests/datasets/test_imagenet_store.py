@@ -216,7 +216,7 @@ from algoperf.datasets.imagenet import shards as imagenet_shards
 from algoperf.datasets.imagenet.dataset import ImageNet
 fast = imagenet_shards.to_stored
 def slow(data):
-    time.sleep(0.05)
+    time.sleep(0.2)
     return fast(data)
 imagenet_shards.to_stored = slow
 ImageNet(shard_bytes=1).preprocess(Path(sys.argv[1]), Path(sys.argv[2]))
@@ -229,7 +229,7 @@ def test_killed_and_restarted(archives, tmp_path, capsys):
     command = [sys.executable, "-c", SLOW, str(archives.write(tmp_path / "raw")), str(tmp_path / "store")]
     process = subprocess.Popen(command)
     shards = tmp_path / ".store.building" / "content"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(list(shards.rglob("shard_*.npy"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)

@@ -9,6 +9,7 @@ import pytest
 from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.data.store.store import Store
 from algoperf.datasets.mnist import dataset as mnist
+from algoperf.datasets.mnist import miniature
 from algoperf.datasets.mnist.dataset import MNIST
 from algoperf.datasets.mnist.idx import encode_idx, read_idx
 from algoperf.errors import DataError, UserError
@@ -105,7 +106,25 @@ def test_the_full_size_splits_as_published(tmp_path):
     ]
 
 
-def test_made_twice_is_the_same(raw, store, tmp_path):
+@pytest.fixture
+def small(monkeypatch) -> None:
+    """The miniature is smaller still."""
+    monkeypatch.setattr(miniature, "NUM_IMAGES", {"train": 500, "validation": 100, "test": 100})
+
+
+@pytest.mark.usefixtures("small")
+def test_made_twice_is_the_same(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        MNIST.miniature(folder / "raw")
+        MNIST.preprocess(folder / "raw", folder / "store")
+    for path in (first / "raw").iterdir():
+        assert (second / "raw" / path.name).read_bytes() == path.read_bytes()
+    assert MNIST.open(second / "store").hash == MNIST.open(first / "store").hash
+
+
+@pytest.mark.full
+def test_the_whole_miniature_made_twice_is_the_same(raw, store, tmp_path):
     MNIST.miniature(tmp_path / "raw")
     for path in raw.iterdir():
         assert (tmp_path / "raw" / path.name).read_bytes() == path.read_bytes()
@@ -119,6 +138,7 @@ def test_preprocessing_again_is_a_no_op(store, tmp_path):
     assert (store / "manifest.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.usefixtures("small")
 def test_miniature_does_not_overwrite_a_download(tmp_path):
     (tmp_path / mnist.TRAIN_IMAGES).write_bytes(b"precious")
     with pytest.raises(UserError, match="may be a real download"):

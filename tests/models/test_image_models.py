@@ -49,6 +49,26 @@ def as_jax_model(workload, weights, stage_sizes):
     return params, state or None
 
 
+def both_modes(workload, model):
+    """Logits and new state by mode, in a single program in JAX."""
+    if workload.framework == "pytorch":
+        return {mode: forward(workload, model, mode, images()) for mode in (EVAL, TRAIN)}
+    import jax
+
+    batch = workload.place({"inputs": images()})
+
+    @jax.jit
+    def run(params, state):
+        return [
+            workload.model_fn(
+                params, batch, state, mode, jax.random.PRNGKey(0), update_batch_norm=mode is TRAIN, dropout_rate=0.0
+            )
+            for mode in (EVAL, TRAIN)
+        ]
+
+    return {mode: (np.asarray(logits), state) for mode, (logits, state) in zip((EVAL, TRAIN), run(*model), strict=True)}
+
+
 def forward(workload, model, mode, inputs, **settings):
     """Logits and new state, on 4 images."""
     batch = workload.place({"inputs": inputs})
@@ -78,20 +98,21 @@ def difference(found, expected) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
-@pytest.mark.parametrize("name", RESNETS)
+@pytest.mark.parametrize("name", [name for name in RESNETS if "bn_init" not in name])  # which differs at first only
 def test_residual_networks_agree_if_they_pad_alike(name):
-    in_jax_, in_torch = both(name, {"padding": 1}, stage_sizes=(1, 2), bn_init_scale=0.0)
+    stage_sizes = (1, 2) if name in ("cifar", "imagenet_resnet") else (1,)  # activations are the same in all stages
+    in_jax_, in_torch = both(name, {"padding": 1}, stage_sizes=stage_sizes, bn_init_scale=0.0)
+    found, expected = both_modes(*in_jax_), both_modes(*in_torch)
     for mode in (EVAL, TRAIN):
-        found, state = forward(*in_jax_, mode, images())
-        expected, _ = forward(*in_torch, mode, images())
-        assert difference(found, expected) < 1e-5
+        assert difference(found[mode][0], expected[mode][0]) < 1e-5
     running_mean = torch_arrays(in_torch[1][0])["bn1.running_mean"]
+    state = found[TRAIN][1]
     np.testing.assert_allclose(state["batch_stats"]["BatchNorm_init"]["mean"], running_mean, rtol=1e-4, atol=1e-6)
 
 
 def test_residual_networks_pad_as_published():
     """JAX pads convolutions of stride 2 on one side, PyTorch on both."""
-    in_jax_, in_torch = both("cifar", {}, stage_sizes=(1, 2))
+    in_jax_, in_torch = both("cifar", {}, stage_sizes=(1, 1))  # the second stage begins with a stride
     found, expected = forward(*in_jax_, EVAL, images())[0], forward(*in_torch, EVAL, images())[0]
     assert difference(found, expected) > 1e-3
 
@@ -109,11 +130,11 @@ def test_running_variances_are_biased_in_jax_and_unbiased_in_torch():
 
 @pytest.mark.parametrize("name", VITS)
 def test_vision_transformers_agree(name):
-    in_jax_, in_torch = both(name, {}, depth=2)
+    in_jax_, in_torch = both(name, {}, depth=2 if name == VITS[0] else 1)
+    found, expected = both_modes(*in_jax_), both_modes(*in_torch)
     for mode in (EVAL, TRAIN):
-        found, state = forward(*in_jax_, mode, images())
-        assert state is None
-        assert difference(found, forward(*in_torch, mode, images())[0]) < 1e-5
+        assert found[mode][1] is None
+        assert difference(found[mode][0], expected[mode][0]) < 1e-5
 
 
 @pytest.mark.parametrize("name", [RESNETS[0], VITS[0]])
@@ -132,7 +153,7 @@ def test_use_running_average_bn():
     """Says which statistics normalise; `update_batch_norm` says whether they move, if batch statistics are taken."""
     import jax
 
-    workload = bind("cifar", "jax", stage_sizes=(1, 1))
+    workload = bind("cifar", "jax", stage_sizes=(1,))
     params, state = workload.init_model_fn(jax.random.PRNGKey(0))
     model = params, jax.tree.map(lambda leaf: leaf + 0.5, state)
 

@@ -18,9 +18,9 @@ from algoperf.workload.definition import Framework
 from algoperf.workload.registry import find_workload
 
 
-def bind(name: str, scale: str, framework: Framework) -> BoundWorkload:
-    """The workload alone."""
-    definition = find_workload(name).at(scale)
+def bind(name: str, scale: str, framework: Framework, **model: Any) -> BoundWorkload:
+    """The workload alone; `model` are settings of the model that differ."""
+    definition = find_workload(name).at(scale).with_fields({"model": model})
     return load_backend(framework).bind(definition, load_version().limits(name, scale))
 
 
@@ -33,9 +33,9 @@ class WithData:
     data: TrialData
 
     @classmethod
-    def open(cls, name: str, scale: str, framework: Framework, data_dir: Path, seed: int = 0) -> WithData:
+    def open(cls, name: str, scale: str, framework: Framework, data_dir: Path, seed: int = 0, **model: Any) -> WithData:
         backend = load_backend(framework)
-        workload = bind(name, scale, framework)
+        workload = bind(name, scale, framework, **model)
         return cls(workload, backend, TrialData.open(workload.definition, data_dir, backend.shard, seed))
 
     def queue(self, batch_size: int) -> InputQueue:

@@ -147,16 +147,18 @@ class Case:
         self.kit.stir(params, self.workload.is_output_params)
         return params, model_state
 
-    def forward(self, model, batch, mode, *, seed=0, update_batch_norm=True, compiled=True, **dropout):
-        """Logits as numpy, and the new model state. JAX compiles it unless told not to."""
+    def forward(self, model, batch, mode, *, seed=0, compiled=True, constants=None, update_batch_norm=True, **dropout):
+        """Logits as numpy, and the new model state.
+
+        JAX compiles it unless told not to: a dropout rate is an argument of the program, `constants` are part of it.
+        """
+        constants = {"update_batch_norm": update_batch_norm, **(constants or {})}
 
         def model_fn(params, batch, model_state, key, dropout):
-            return self.workload.model_fn(
-                params, batch, model_state, mode, key, update_batch_norm=update_batch_norm, **dropout
-            )
+            return self.workload.model_fn(params, batch, model_state, mode, key, **constants, **dropout)
 
         if compiled:
-            model_fn = self.compiled.setdefault((mode, update_batch_norm), self.kit.compile(model_fn))
+            model_fn = self.compiled.setdefault((mode, *constants.items()), self.kit.compile(model_fn))
         self.kit.seed_dropout(seed)
         params, model_state = model
         logits, state = model_fn(params, batch, model_state, self.kit.key(seed), dropout)

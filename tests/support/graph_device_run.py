@@ -21,7 +21,7 @@ BATCH_SIZE = 64
 
 def main(framework: str, data_dir: str, out: str, num_parts: str) -> None:
     kit = {"jax": Jax, "pytorch": Torch}[framework]()
-    own = WithData.open("ogbg", "mini", framework, Path(data_dir), seed=1)
+    own = WithData.open("ogbg", "mini", framework, Path(data_dir), seed=1, num_message_passing_steps=1)
     backend, workload, shard = own.backend, own.workload, own.data.shard
     assert shard.num_parts in (1, int(num_parts))
     parts = Shard(shard.index, shard.count, int(num_parts) // shard.count)

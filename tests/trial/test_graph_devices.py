@@ -29,7 +29,7 @@ def run(framework: str, num_devices: int, data_dir: Path, out: Path) -> list[dic
     }
     launcher = TWO_PROCESSES if framework == "pytorch" and num_devices == 2 else ["-W", "error"]
     command = [sys.executable, *launcher, str(SCRIPT), framework, str(data_dir), str(out), "2"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
     results = []
     for file in sorted(out.glob("*.npz")):
