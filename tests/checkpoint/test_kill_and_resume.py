@@ -95,8 +95,8 @@ TWO, TWO_BRIEFLY = {"num_processes": 2}, {"num_processes": 2, "max_global_steps"
 STOPS = [
     pytest.param("jax", {}, [terminate], id="jax"),
     pytest.param("jax", {}, [kill_all, terminate, kill_all], id="jax, again and again", marks=pytest.mark.full),
-    pytest.param("pytorch", {}, [press_ctrl_c, kill_all], id="pytorch"),
-    pytest.param("pytorch", TWO_BRIEFLY, [kill_second_process], id="two processes"),
+    pytest.param("pytorch", {}, [press_ctrl_c, kill_all], id="pytorch", marks=pytest.mark.full),
+    pytest.param("pytorch", TWO_BRIEFLY, [press_ctrl_c, kill_second_process], id="two processes"),
     pytest.param(
         "pytorch", TWO, [kill_all, press_ctrl_c, kill_second_process], id="two processes, again and again",
         marks=pytest.mark.full,

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from algoperf.frameworks import load_backend
-from algoperf.versions import load_version
+import bound_workload
 from algoperf.workload.definition import Framework
-from algoperf.workload.registry import find_workload
 
 RESNETS = ["cifar", "imagenet_resnet", "imagenet_resnet_silu", "imagenet_resnet_gelu", "imagenet_resnet_large_bn_init"]
 VITS = ["imagenet_vit", "imagenet_vit_glu", "imagenet_vit_post_ln", "imagenet_vit_map"]
@@ -41,8 +39,7 @@ _VIT_NAMES = [
 
 def bind(name: str, framework: Framework, **model: Any) -> Any:
     """A workload at scale mini, with settings of its model replaced."""
-    definition = find_workload(name).at("mini").with_fields({"model": model})
-    return load_backend(framework).bind(definition, load_version().limits(name, "mini"))
+    return bound_workload.bind(name, "mini", framework, **model)
 
 
 def images(num_images: int = 4, seed: int = 0) -> np.ndarray:
