@@ -1,4 +1,4 @@
-"""Train two steps and evaluate; run by test_devices.py in processes of its own.
+"""Train two steps and evaluate, on arrays or on graphs; run by test_devices.py in processes of its own.
 
     device_run.py FRAMEWORK DATA_ROOT OUT WORKLOAD:SCALE...
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from algoperf import random_utils
 from algoperf.blocks.self_tuning import NADAMW
-from algoperf.data.contracts import dataset_dir
+from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.frameworks import load_backend
 from algoperf.tuning.points import as_hyperparameters
 from algoperf.versions import load_version
@@ -23,6 +23,7 @@ from algoperf.workload import registry
 from places import BASELINES
 
 BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
+NUM_PARTS = 2  # of batches of graphs
 SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would multiply the rounding, too
 
 
@@ -144,12 +145,45 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
     return results
 
 
+def run_graphs(backend, kit, scale: str, data_root: Path) -> dict[str, np.ndarray]:
+    """The batches are those of two devices, however many there are."""
+    # The steps of message passing are all alike, and take long to compile.
+    definition = registry.find_workload("ogbg").at(scale).with_fields({"model": {"num_message_passing_steps": 1}})
+    data_dir = str(dataset_dir(data_root, definition.dataset, scale))
+    limits = load_version().limits("ogbg", scale)
+    bound = backend.bind(definition, limits, seed=1)
+    shard = backend.shard
+    assert shard.num_parts in (1, NUM_PARTS)
+    workload = type(bound)(definition, limits, 1, Shard(shard.index, shard.count, NUM_PARTS // shard.count))
+    key = random_utils.PRNGKey(0)
+    bound.init_model_fn(key)
+    params, model_state = workload.init_model_fn(key)
+    optimizer = kit.init_sgd(workload, params)
+    queue = workload.input_queue(data_dir, BATCH_SIZE)
+    results = {"num_devices": np.array(backend.num_devices)}
+    for step in range(STEPS):
+        (optimizer, params, model_state), metrics = kit.step.train_step(
+            workload, optimizer, params, model_state, next(queue), key, LEARNING_RATE,
+            label_smoothing=0.1, dropout_rate=0.0,
+        )  # fmt: skip
+        results.update({f"{step}/{name}": np.asarray(value) for name, value in metrics.items()})
+    results["position"] = np.array(queue.position)
+    results.update({f"params/{name}": array.copy() for name, array in kit.arrays(params, model_state).items()})
+    # The bound workload evaluates in as many parts as there are devices.
+    metrics = bound.eval_model(BATCH_SIZE, params, model_state, key, data_dir, None, 3)
+    results.update({f"evaluation/{name}": np.array(value) for name, value in metrics.items()})
+    return results
+
+
 def main(framework: str, data_root: str, out: str, *workloads: str) -> None:
     backend = load_backend(framework)
     kit = {"jax": Jax, "pytorch": Torch}[framework]()
     for workload in workloads:
         name, scale = workload.split(":")
-        results = run(backend, kit, name, scale, Path(data_root))
+        if name == "ogbg":
+            results = run_graphs(backend, kit, scale, Path(data_root))
+        else:
+            results = run(backend, kit, name, scale, Path(data_root))
         np.savez(Path(out, f"{name}.{backend.rank}.npz"), **results)
 
 
