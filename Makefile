@@ -4,9 +4,9 @@ SHELL := /bin/bash
 
 # --- settings: make TARGET NAME=value ------------------------------------------------------------------
 PYTHON ?= python3
-#?        the Python 3.11 that makes the environment
+#?        Python 3.11, which makes the environment
 VENV ?= .venv
-#?        where the environment lies
+#?        folder of the environment
 ACCELERATOR ?= cpu
 #?        builds of PyTorch and JAX: cpu, cu126 (V100), cu130
 SUBMISSION ?=
@@ -14,13 +14,13 @@ SUBMISSION ?=
 FRAMEWORK ?= pytorch
 #?        the submission's framework: jax or pytorch
 WORKLOADS ?= digits
-#?        names or folders of cubes, separated by commas
+#?        names or folders of cubes, comma-separated
 RULESET ?= self
-#?        self, or external: hyperparameters from the submission's search space
+#?        self (self-tuning), or external: hyperparameters from the submission's search space
 STUDIES ?= 3
 #?        studies per workload
 TRIALS ?= 5
-#?        trials per study if RULESET=external (self-tuning has one)
+#?        trials per study for RULESET=external (self-tuning has one)
 SEED ?= 0
 #?        all randomness follows from it
 SCALE ?= full
@@ -30,26 +30,26 @@ VERSION ?= v0.6
 DATA ?= data
 #?        preprocessed data; raw data goes to its folder raw
 RUNS ?= runs
-#?        where runs go: one folder per submission
+#?        folder for runs: one subfolder per submission
 AGAINST ?= $(recorded)
-#?        runs that `make score SUBMISSION=...` compares with: by default the recorded baselines
+#?        runs that `make score SUBMISSION=...` compares with; default: the recorded baselines
 LOGS ?=
 #?        folder of runs for `make leaderboard`
 BOARD ?= build/leaderboard
-#?        folder that `make leaderboard` writes
+#?        folder that `make leaderboard` writes to
 TEST_PROCESSES ?= 2
-#?        files of tests that `make test` runs at a time
+#?        number of processes of `make test`
 NAME ?=
 #?        name of the submission that `make new` writes
 EXTRA ?=
 #?        more options of `algoperf train`, such as "--max-global-steps 100"
 
-# Small models gain nothing from more threads, and threads that spin for work starve other trials.
+# Small models do not gain from more threads, and spinning threads starve other trials.
 export OMP_NUM_THREADS ?= 1
 
 recorded = $(wildcard scoring/baselines/$(VERSION)/$(RULESET)/$(SCALE))
 
-# --- what follows from them ----------------------------------------------------------------------------
+# --- derived values ------------------------------------------------------------------------------------
 comma := ,
 ALGOPERF := $(VENV)/bin/algoperf
 workloads := $(subst $(comma), ,$(WORKLOADS))
@@ -61,7 +61,7 @@ demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
 
 .PHONY: help setup new demo test test-full check smoke train score leaderboard check-runs baselines cubes containers clean
 .DELETE_ON_ERROR:
-# Data are folders, and stay: without this, make would try to delete data/digits at the end.
+# Data targets are folders to keep: without this, make would try to delete data/digits at the end.
 .SECONDARY:
 
 help: ## Explain targets and variables
@@ -74,7 +74,7 @@ help: ## Explain targets and variables
 $(VENV)/ready-$(ACCELERATOR): pyproject.toml constraints.txt ci/install.py
 	$(PYTHON) ci/install.py $(VENV) --accelerator $(ACCELERATOR) && touch $@
 
-setup: $(VENV)/ready-$(ACCELERATOR) ## Make the environment: uv (brought by pip), JAX, PyTorch and what else is needed
+setup: $(VENV)/ready-$(ACCELERATOR) ## Make the environment: uv (installed by pip), JAX, PyTorch and other dependencies
 
 demo: setup ## Train three submissions on real data and score them: a first result in two minutes
 	@for entry in $(demo); do $(MAKE) --no-print-directory train SUBMISSION=submissions/baselines/$${entry%:*} \
@@ -88,14 +88,14 @@ test: setup ## Check style and types, and run the tests
 	$(VENV)/bin/python ci/make_cube.py --check
 	$(pytest) -m "not full"
 
-test-full: test ## The same, and then what takes long: full-size models against the reference, many kills and resumes
+test-full: test ## `make test`, then slow tests: full-size models against the reference, many kills and resumes
 	$(pytest) -m full
 
-new: setup ## Write the submission NAME, to start from, for FRAMEWORK and RULESET
+new: setup ## Write a submission called NAME to start from, for FRAMEWORK and RULESET
 	$(if $(NAME),,$(error Which name? Say: make new NAME=mine))
 	@$(ALGOPERF) new $(NAME) --framework $(FRAMEWORK) --ruleset $(RULESET)
 
-train: $(jobs) ## Train SUBMISSION on WORKLOADS; finished trials are not repeated, broken ones resumed
+train: $(jobs) ## Train SUBMISSION on WORKLOADS; skips finished trials, resumes interrupted ones
 
 train/%: setup | $(addprefix data/,$(workloads))
 	$(if $(SUBMISSION),,$(error Which submission? Say: make train SUBMISSION=submissions/template))
@@ -107,36 +107,36 @@ data/%: setup
 	@$(ALGOPERF) download --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw
 	@$(ALGOPERF) preprocess --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw --data-dir $(DATA)
 
-# The ruleset matters to logs that do not state it: those say `make leaderboard RULESET=...` on the command line.
+# Logs may not state their ruleset: then give it on the command line, `make leaderboard RULESET=...`.
 if_given = $(if $(filter command line environment,$(origin $(1))),$(2))
 compared = --version $(VERSION) --submissions submissions
 
-check: setup ## Does SUBMISSION keep the rules? Static and on small models, before any compute is spent
+check: setup ## Check SUBMISSION against the rules: its code, and runs on small models
 	$(if $(SUBMISSION),,$(error Which submission? Say: make check SUBMISSION=submissions/template))
 	@$(ALGOPERF) check $(SUBMISSION) --version $(VERSION) $(call if_given,FRAMEWORK,--framework $(FRAMEWORK)) \
 	  $(call if_given,RULESET,--ruleset $(RULESET))
 
-smoke: setup ## Train SUBMISSION on every workload at scale mini: does it work at all?
+smoke: setup ## Train SUBMISSION on every workload at scale mini, to see if it works at all
 	$(if $(SUBMISSION),,$(error Which submission? Say: make smoke SUBMISSION=submissions/template))
 	@$(ALGOPERF) smoke --submission $(SUBMISSION) --framework $(FRAMEWORK) --ruleset $(RULESET) --seed $(SEED) \
 	  --version $(VERSION) --raw-dir $(DATA)/raw --data-dir $(DATA)
 
-score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION all of RUNS
+score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION, score all RUNS
 	@chosen=($(compared) --ruleset $(RULESET) --scale $(SCALE) \
 	  $(if $(SUBMISSION),--submission $(SUBMISSION) $(if $(AGAINST),--against $(AGAINST)))) && \
 	$(ALGOPERF) score $(RUNS) "$${chosen[@]}" --output $(RUNS)/report && \
 	$(ALGOPERF) report $(RUNS) "$${chosen[@]}" --output $(RUNS)/report/report.html
 
-leaderboard: setup ## Leaderboard and report of all submissions in LOGS, written into BOARD
+leaderboard: setup ## Write leaderboard and report of all submissions in LOGS to BOARD
 	$(if $(LOGS),,$(error Which runs? Say: make leaderboard LOGS=folder))
 	@chosen=($(compared) $(call if_given,RULESET,--ruleset $(RULESET)) $(call if_given,SCALE,--scale $(SCALE))) && \
 	$(ALGOPERF) score $(LOGS) "$${chosen[@]}" --output $(BOARD) && \
 	$(ALGOPERF) report $(LOGS) "$${chosen[@]}" --output $(BOARD)/report.html
 
-check-runs: setup ## Health checks of all runs in RUNS: clocks, cadence, seeds, points, counts, hardware
+check-runs: setup ## Check the health of all runs in RUNS: clocks, cadence, seeds, points, counts, hardware
 	@$(ALGOPERF) check-runs $(RUNS) --version $(VERSION) --submissions submissions
 
-baselines: setup ## Record the baselines under RULESET for `make score`; let nothing else run meanwhile
+baselines: setup ## Record the baselines under RULESET for `make score`; run nothing else meanwhile
 	bash ci/record_baselines.sh $(ALGOPERF) $(VERSION) $(RULESET)
 
 cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
@@ -145,5 +145,5 @@ cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
 containers: ## Bring up an engine, build the images of all cubes, run their tasks in containers
 	bash ci/container_e2e.sh
 
-clean: ## Remove the environment and the demo; data and runs stay
+clean: ## Remove the environment and the demo; keep data and runs
 	rm -rf $(VENV) demo build

@@ -1,7 +1,7 @@
-"""Time and bytes of one checkpoint of mnist with the state of NAdamW, and the time to restore it.
+"""Time and size of one checkpoint of mnist with the state of NAdamW, and the time to restore it.
 
-Writing includes handing everything to the disk (fsync) and removing the checkpoint before; it is measured again
-without fsync, in turn. What is restored was just written, so it is read from memory.
+Writing includes fsync and removing the previous checkpoint. It is also measured without fsync, alternating with the
+other. Restoring reads from memory, because the checkpoint was just written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unittest import mock
 
 import common
 
-STEPS = 3  # PyTorch's optimizers make their state at the first one
+STEPS = 3  # PyTorch's optimizers create their state in the first step
 
 
 def trained(framework: str, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
@@ -27,16 +27,18 @@ def trained(framework: str, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
     from algoperf.submission.loading import load_submission
     from algoperf.trial.calls import SubmissionCalls
     from algoperf.trial.clock import Clock, Times
+    from algoperf.trial.data import TrialData
     from algoperf.trial.state import Snapshot, TrialState
 
     settings = common.settings("mnist", framework, folder)
     definition, backend = settings.definition, load_backend(framework)
-    workload = backend.bind(definition, settings.version.limits("mnist", definition.scale), settings.trial_seed)
+    workload = backend.bind(definition, settings.version.limits("mnist", definition.scale))
     submission = load_submission(settings.submission_file)
     calls = SubmissionCalls(submission, workload, None, backend, Clock())
     keys = seeds.TrialKeys(settings.trial_seed)
     training = calls.init_optimizer_state(*workload.init_model_fn(keys.model_init), keys.optimizer_init)
-    queue = workload.input_queue(str(settings.data_dir), submission.get_batch_size("mnist"))
+    data = TrialData.open(definition, settings.data_dir, backend.shard, settings.trial_seed)
+    queue = data.input_queue(submission.get_batch_size("mnist"), workload.place_training)
     for step in range(STEPS):
         calls.global_step = step
         select_key, update_key, _, _ = keys.of_step(step)

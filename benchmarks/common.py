@@ -1,4 +1,4 @@
-"""What the benchmarks share: options, tables, data, settings, and processes whose time is taken."""
+"""What the benchmarks share: options, tables, data, settings, and timed processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = [str(ROOT / "common"), str(ROOT / "scoring")]
-# This clone is measured, whichever one the environment was installed for.
+# Measure this clone, whichever clone the environment was installed for.
 sys.path[:0] = CODE
 os.environ["PYTHONPATH"] = os.pathsep.join(CODE)
 
@@ -33,11 +33,11 @@ DATA = ROOT / "build" / "benchmarks" / "data"
 ALGOPERF = Path(sys.executable).with_name("algoperf")
 FRAMEWORKS = ("jax", "pytorch")
 SCALES = {"digits": "full", "mnist": "mini"}  # data that needs no network
-FULL_MODELS = ("cifar", "imagenet_resnet", "imagenet_vit", "ogbg")  # measured at full size, on the data of scale mini
+FULL_MODELS = ("cifar", "imagenet_resnet", "imagenet_vit", "ogbg")  # measured at full size, on data of scale mini
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options of every benchmark."""
+    """A parser with the options that all benchmarks share."""
     made = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     made.add_argument("--quick", action="store_true", help="few repetitions: does it work at all?")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
@@ -45,7 +45,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def report(title: str, rows: Sequence[dict[str, Any]], file: Path | None) -> None:
-    """Print rows as a Markdown table; write them, and what they were measured on, as JSON."""
+    """Print rows as a Markdown table; write them as JSON, with the machine they were measured on."""
     print(f"\n{title}\n\n{markdown(rows)}")
     if file is not None:
         file.write_text(json.dumps({"title": title, "machine": machine(), "rows": list(rows)}, indent=2) + "\n")
@@ -65,7 +65,7 @@ def _text(value: Any) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Number of processors, load, date and commit."""
+    """Number of processors, load, date, and commit."""
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     return {
         "cpus": os.cpu_count(),
@@ -76,7 +76,7 @@ def machine() -> dict[str, Any]:
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
-    """The middle half of the values."""
+    """The interquartile range of the values."""
     if len(values) < 2:
         return ""
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -85,7 +85,7 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
 
 @dataclass(frozen=True)
 class Finished:
-    """A process that has ended: seconds on the wall and of all its processors, and what it printed."""
+    """A finished process: wall time, CPU time of all its processors, and its output."""
 
     wall: float
     cpu: float
@@ -107,19 +107,19 @@ def timed(command: Sequence[str | Path], **options: Any) -> Finished:
 
 
 def prepare(workload: str) -> None:
-    """Make the workload's data in DATA, if it is not there yet."""
+    """Make the workload's data in DATA if it does not exist."""
     options = ["--workload", workload, "--scale", SCALES.get(workload, "mini"), "--raw-dir", DATA / "raw"]
     timed([ALGOPERF, "download", *options])
     timed([ALGOPERF, "preprocess", *options, "--data-dir", DATA])
 
 
 def baseline(framework: str) -> Path:
-    """The submission that is measured with."""
+    """The submission used for measuring."""
     return ROOT / "submissions" / "baselines" / f"nadamw_{framework}"
 
 
 def settings(workload: str, framework: str, output_dir: Path, **changes: Any) -> TrialSettings:
-    """A trial of the baseline with a budget that it cannot spend."""
+    """A trial of the baseline with a budget that it cannot exhaust."""
     scale = SCALES.get(workload, "full")
     settled = settle(
         Request(
@@ -136,7 +136,7 @@ def settings(workload: str, framework: str, output_dir: Path, **changes: Any) ->
 
 
 def run_trial(settings: TrialSettings, submission: Submission, backend: Backend) -> Status:
-    """Run a trial, here, of a submission that may be changed; its progress lines go beside its records."""
+    """Run a trial in this process, of a submission that may be modified. Its progress lines go next to its records."""
     from algoperf.trial.log import TrialLog
     from algoperf.trial.loop import Trial
     from algoperf.trial.progress import PlainDisplay, Progress
@@ -147,7 +147,7 @@ def run_trial(settings: TrialSettings, submission: Submission, backend: Backend)
 
 
 def _on_miniature(definition: WorkloadDefinition) -> dict[str, Any]:
-    """A full-size workload that takes the counts of the miniature data for its own."""
+    """A full-size workload with the example counts of the miniature data."""
     mini = definition.at("mini")
     counts = {
         f"num_{split}_examples": mini.num_examples(split) for split in ("train", "eval_train", "validation", "test")
@@ -159,7 +159,7 @@ def _on_miniature(definition: WorkloadDefinition) -> dict[str, Any]:
 
 
 def probing_submission(folder: Path, framework: str) -> Path:
-    """The baseline, made to say when its first step begins and when it has ended."""
+    """The baseline, modified to print when its first step begins and ends."""
     source = (baseline(framework) / "submission.py").read_text()
     probe = (Path(__file__).parent / "probe.py").read_text()
     (folder / f"probe_{framework}").mkdir(parents=True, exist_ok=True)
@@ -168,5 +168,5 @@ def probing_submission(folder: Path, framework: str) -> Path:
 
 
 def probed(output: str, name: str) -> float:
-    """When, in seconds of `time.time()`, a probing submission began its first step or had ended it."""
+    """When a probing submission began or ended its first step, in seconds of `time.time()`."""
     return float(output.split(f"first step {name} ")[1].split()[0])

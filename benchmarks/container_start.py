@@ -1,7 +1,7 @@
-"""From the call of `docker run` to the first step of mnist, beside the same call without a container.
+"""Time from the call of `docker run` to the first step of mnist, compared with the same call without a container.
 
-Needs a running engine and an image of the cube, newly built (docs/containers.md, "Build"); says so where they are
-missing. An image older than the submissions of this clone may not be able to run them.
+Needs a running engine and a newly built image of the cube (docs/containers.md, "Build"), and says so if they are
+missing. An image older than the submissions of this clone may fail to run them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ENGINE_STATE = os.environ.get("ALGOPERF_ENGINE_STATE", "/var/lib/algoperf-engine
 
 
 def find_engine(image: str) -> str | None:
-    """Point DOCKER_HOST to an engine that answers. What is missing, if there is none."""
+    """Point DOCKER_HOST to an engine that answers. Returns what is missing if there is none."""
     for host in (os.environ.get("DOCKER_HOST"), None, f"unix://{ENGINE_STATE}/docker.sock"):
         environment = {**os.environ, **({"DOCKER_HOST": host} if host else {})}
         try:
@@ -38,7 +38,7 @@ def find_engine(image: str) -> str | None:
 
 
 def run_options(folder: Path) -> list[str]:
-    """The walls and mounts of docs/containers.md."""
+    """The isolation options and mounts of docs/containers.md."""
     user = f"{os.getuid()}:{os.getgid()}"
     walls = (
         f"--rm --init --user={user} --network=none --cap-drop=ALL --security-opt=no-new-privileges --read-only "
@@ -62,13 +62,13 @@ def contained(image: str, folder: Path, framework: str, repetition: int) -> list
 
 
 def first_step(command: list[Any]) -> float:
-    """Seconds from the call to the begin of the first step."""
+    """Seconds from the call to the beginning of the first step."""
     called = time.time()
     return common.probed(common.timed(command).output, "begins") - called
 
 
 def main() -> None:
-    """Measure, in turn, with and without a container."""
+    """Measure with and without a container, alternating."""
     parser = common.parser(__doc__)
     parser.add_argument("--image", default="algoperf-mnist:cpu", help="of the cube mnist  [algoperf-mnist:cpu]")
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""Wall time of `make demo` in a fresh clone, after installation; with --install also of installing.
+"""Wall time of `make demo` in a fresh clone, after installation; with --install, also of the installation.
 
-The clone holds the last commit and, if the tree differs from it, the changes that are not committed yet. Without
---install the clone borrows this one's environment: make is told that it is ready, and the clone's code comes first.
+The clone holds the last commit and any uncommitted changes of this tree. Without --install, the clone borrows this
+one's environment: make is told that it is ready, and the clone's code comes first on the path.
 Goal: two minutes on two cores.
 """
 
@@ -18,7 +18,7 @@ import common
 
 
 def fresh_clone(place: Path) -> Path:
-    """A clone with the uncommitted changes of this tree, but nothing that git ignores."""
+    """A clone with the uncommitted changes of this tree, but without ignored files."""
     clone = place / "clone"
     common.timed(["git", "clone", "--quiet", common.ROOT, clone])
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -34,10 +34,10 @@ def fresh_clone(place: Path) -> Path:
 
 
 def borrow(clone: Path) -> dict[str, str]:
-    """Let the clone use this clone's environment, without make installing the clone into it."""
+    """Let the clone use this clone's environment, and keep make from installing the clone into it."""
     venv = Path(sys.executable).parents[1]
     for name in ("pyproject.toml", "constraints.txt", "ci/install.py"):
-        os.utime(clone / name, (0, 0))  # older than the environment's stamp, `ready`
+        os.utime(clone / name, (0, 0))  # make them older than the environment's stamp, `ready`
     plan = common.timed(["make", "--dry-run", "setup", f"VENV={venv}"], cwd=clone)
     if "install.py" in plan.output:
         sys.exit(f"{venv} has no stamp `ready`: run `make setup` first.")
@@ -46,7 +46,7 @@ def borrow(clone: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Clone, perhaps install, and run the demo."""
+    """Clone, optionally install, and run the demo."""
     parser = common.parser(__doc__)
     parser.add_argument("--install", action="store_true", help="make the clone an environment of its own")
     options = parser.parse_args()
@@ -55,7 +55,7 @@ def main() -> None:
         clone = fresh_clone(Path(name))
         if options.install:
             environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-            environment["UV_CACHE_DIR"] = str(Path(name) / "cache")  # as on a machine that never installed it
+            environment["UV_CACHE_DIR"] = str(Path(name) / "cache")  # an empty cache, as on a new machine
             installation = common.timed(["make", "setup"], cwd=clone, env=environment)
             rows.append({"what": "`make setup`", "wall s": installation.wall, "CPU s": installation.cpu})
         else:

@@ -1,8 +1,8 @@
 """Trains every baseline to the targets of `digits` under self-tuning: the table of submissions/README.md.
 
-Evaluations come every ten steps, not by time, so that steps to the targets do not depend on the machine or on what else
-it does. Seconds do: they are the submission's time after the first step, in which JAX compiles. What it has compiled
-once is kept for all studies.
+Evaluations are every ten steps, not by time, so the number of steps to the targets does not depend on the machine or
+its load. Seconds do: they are the submission time after the first step, in which JAX compiles. Compiled code is cached
+for all studies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that spin for work starve whatever else runs
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # spinning threads starve other processes
 
 import common
 
@@ -38,12 +38,12 @@ EVERY, MAX_STEPS = 10, 3000
 
 
 def names() -> list[str]:
-    """The baselines, without their frameworks."""
+    """Names of the baselines, without their frameworks."""
     return sorted({path.parent.name.rpartition("_")[0] for path in BASELINES.glob("*/submission.py")})
 
 
 def call(*words: Any) -> None:
-    """The command line in this process, quietly: to import a framework takes longer than most trials."""
+    """Run the command line in this process, quietly: importing a framework takes longer than most trials."""
     with contextlib.redirect_stdout(io.StringIO()) as output:
         try:
             algoperf([str(word) for word in words])
@@ -53,7 +53,7 @@ def call(*words: Any) -> None:
 
 
 def train(submission: Path, framework: str, study: int, folder: Path) -> dict[str, Any]:
-    """The status of one trial."""
+    """Run one trial and return its status."""
     call(
         "train", "--workload", "digits", "--framework", framework, "--submission", submission, "--ruleset", "self",
         "--study", study, "--data-dir", common.DATA, "--output-dir", folder, "--checkpoints", "none",
@@ -65,7 +65,7 @@ def train(submission: Path, framework: str, study: int, folder: Path) -> dict[st
 
 
 def row(name: str, studies: Sequence[int]) -> dict[str, str]:
-    """A baseline's steps to the targets in every study and median of seconds after the first, in both frameworks."""
+    """A baseline's steps to the targets per study, and median seconds after the first step, in both frameworks."""
     cells = {"baseline": name}
     for framework in common.FRAMEWORKS:
         with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ def row(name: str, studies: Sequence[int]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Print the table; with --write, renew that of submissions/README.md."""
+    """Print the table; with --write, update the one in submissions/README.md."""
     parser = common.parser(__doc__)
     parser.add_argument("--studies", type=int, default=3, metavar="N", help="repetitions with other seeds")
     parser.add_argument("--write", action="store_true", help="put the table into submissions/README.md")

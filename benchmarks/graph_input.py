@@ -1,7 +1,7 @@
-"""How fast one core makes batches of molecules, beside a loop over graphs; and mean average precision, beside a loop.
+"""How fast one core makes batches of molecules and computes mean average precision, each compared with a plain loop.
 
-The molecules are generated at the start, with as many atoms and bonds as real ones. Time is that of the processor, so
-other work on the machine hardly matters; the ways take turns within one run.
+The molecules are generated at the start, with as many atoms and bonds as real ones. Times are CPU times, so other load
+hardly matters; the methods alternate within one run.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _here(dataset: Any) -> Iterator[int]:
 
 
 def _looping(molecules: Molecules) -> Iterator[int]:
-    """Each graph becomes arrays of its own, which are joined: the way of most graph libraries, without tensors."""
+    """Make separate arrays per graph, then concatenate them, as most graph libraries do, but without tensors."""
     order, budget = iter(np.random.default_rng(0).permutation(len(molecules)).tolist()), molecules.budget
     table, graphs, nodes, edges = molecules.table, [], 0, 0
     while True:

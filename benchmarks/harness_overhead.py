@@ -1,8 +1,8 @@
-"""Steps a second under the harness over those of a bare loop with the same submission.
+"""Steps per second under the harness, relative to a bare loop with the same submission.
 
-A real trial runs, without evaluations. At the end of every chunk of steps it stands still, inside the submission's
-`data_selection`, while as many steps of a bare loop are made: same update function, same workload object, a queue
-of its own with the same batches. So both are measured in turn all the time, and a ratio is that of neighbours.
+A real trial runs, without evaluations. After every chunk of steps it pauses, inside the submission's
+`data_selection`, while a bare loop does the same number of steps: same update function, same workload object, and a
+separate queue with the same batches. So both are measured alternately, and each ratio compares adjacent chunks.
 
 Goal: at least 0.97 where a step takes at least 1 ms.
 """
@@ -25,22 +25,23 @@ from typing import Any
 import common
 
 from algoperf.errors import AlgoperfError
+from algoperf.trial.data import TrialData
 
 SMALL = {"digits": (None, 1024), "mnist": (None, 1024)}  # batch sizes; None for the submission's own
 FULL = {**dict.fromkeys(common.FULL_MODELS, (8,)), "ogbg": (64, 512)}
-CHUNK = 64  # steps, for so many of which the harness makes keys at a time
-FULL_CHUNK = 1  # each step takes as long as many small ones
+CHUNK = 64  # steps; the harness makes keys for this many steps at a time
+FULL_CHUNK = 1  # steps; each takes as long as many small ones
 WARM_UP = 2  # chunks
 LEAST = 8  # chunks after that
 
 
 class Enough(AlgoperfError):
-    """Time is up: ends the trial from within."""
+    """Raised when time is up, to end the trial from within."""
 
 
 @dataclasses.dataclass
 class Chunks:
-    """Seconds that each chunk took: on the wall and of the processors."""
+    """Wall and CPU seconds of each chunk."""
 
     wall: list[float] = dataclasses.field(default_factory=list)
     cpu: list[float] = dataclasses.field(default_factory=list)
@@ -50,15 +51,15 @@ class Chunks:
         self._begin = time.perf_counter(), time.process_time()
 
     def end(self) -> None:
-        """Note a chunk."""
+        """Record a chunk."""
         self.wall.append(time.perf_counter() - self._begin[0])
         self.cpu.append(time.process_time() - self._begin[1])
 
 
 class Interleaved:
-    """A `data_selection` that makes a chunk of bare steps after every chunk of steps of the harness."""
+    """A `data_selection` that does a chunk of bare steps after every chunk of the harness."""
 
-    def __init__(self, submission: Any, backend: Any, data_dir: str, seconds: float, chunk: int) -> None:
+    def __init__(self, submission: Any, backend: Any, data_dir: Path, seconds: float, chunk: int) -> None:
         self.chunk = chunk
         self.harness, self.bare = Chunks(), Chunks()
         self._submission, self._backend, self._data_dir = submission, backend, data_dir
@@ -87,7 +88,8 @@ class Interleaved:
         params, model_state = workload.init_model_fn(rng)
         optimizer_state = submission.init_optimizer_state(workload, params, model_state, hyperparameters, rng)
         batch_size = submission.get_batch_size(workload.definition.name)
-        queue = workload.input_queue(self._data_dir, batch_size)
+        data = TrialData.open(workload.definition, self._data_dir, backend.shard, seed=0)
+        queue = data.input_queue(batch_size, workload.place_training)
         eval_results: list[Any] = []
 
         def loop(first_step: int) -> None:
@@ -119,7 +121,7 @@ def measure(workload: str, framework: str, batch_size: int | None, seconds: floa
         if batch_size is not None:
             submission = dataclasses.replace(submission, get_batch_size=lambda name: batch_size)
         chunk = CHUNK if workload in SMALL else FULL_CHUNK
-        interleaved = Interleaved(submission, backend, str(settings.data_dir), seconds, chunk)
+        interleaved = Interleaved(submission, backend, settings.data_dir, seconds, chunk)
         harnessed = dataclasses.replace(submission, data_selection=interleaved)
         with contextlib.suppress(Enough):
             common.run_trial(settings, harnessed, backend)
@@ -128,7 +130,7 @@ def measure(workload: str, framework: str, batch_size: int | None, seconds: floa
 
 def _compare(interleaved: Interleaved, case: dict[str, Any]) -> dict[str, Any]:
     harness, bare = interleaved.harness, interleaved.bare
-    # The chunk of the harness lies between two of the bare loop.
+    # Compare the harness's chunk with the bare chunks before and after.
     around = [(before + after) / 2 for before, after in zip(bare.wall, bare.wall[1:], strict=False)]
     ratios = [beside / own for own, beside in zip(harness.wall, around, strict=True)][WARM_UP:]
     per_step = {
@@ -150,7 +152,7 @@ def _compare(interleaved: Interleaved, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure every case in a process of its own."""
+    """Measure every case in a separate process."""
     parser = common.parser(__doc__)
     parser.add_argument("--seconds", type=float, help="how long a case is measured")
     parser.add_argument("--workloads", default=",".join([*SMALL, *FULL]), help="these only, separated by commas")
@@ -161,7 +163,7 @@ def main() -> None:
         workload, framework, batch_size = options.case
         print(json.dumps(measure(workload, framework, int(batch_size) or None, seconds)))
         return
-    # PyTorch's threads wait for each other: where something else runs too, more than one measures only that.
+    # PyTorch's threads wait for each other: with other load, several threads would only measure that waiting.
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
     rows = []
     for workload, batch_sizes in {**SMALL, **FULL}.items():

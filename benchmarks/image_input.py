@@ -1,7 +1,7 @@
-"""How fast one core makes ImageNet's inputs, beside Pillow on the same files; and how fast a store is read at random.
+"""How fast one core makes ImageNet's inputs, compared with Pillow on the same files, and how fast random reads are.
 
 The pictures are made at the start: noise with the spectrum of photographs, 500x375 pixels, about 110 kB each.
-Time is that of the processor, so other work on the machine hardly matters; the ways take turns within one run.
+Times are CPU times, so other load hardly matters; the methods alternate within one run.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _photograph(seed: int) -> bytes:
-    """A JPEG of noise whose amplitudes fall with the frequency as those of photographs do, with some grain."""
+    """A JPEG of noise whose amplitudes fall with the frequency as in photographs, with some grain."""
     rng = np.random.default_rng(seed)
     height, width = SIZES[seed % len(SIZES)]
     frequency = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
@@ -69,7 +69,7 @@ def _photograph(seed: int) -> bytes:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to make inputs: called with the number of an image."""
+    """One method of making inputs, called with the index of an image."""
 
     purpose: str
     name: str
@@ -123,7 +123,7 @@ def _normalised(pixels: np.ndarray) -> np.ndarray:
 
 
 def _compare(ways: Sequence[Way], rounds: int) -> list[dict[str, Any]]:
-    """CPU milliseconds per image of each way, and ratios of rates within a round."""
+    """CPU milliseconds per image for each method, and ratios of rates within a round."""
     taken: dict[str, list[float]] = {way.name: [] for way in ways}
     for number in range(rounds + 1):
         for way in ways:
@@ -149,7 +149,7 @@ def _compare(ways: Sequence[Way], rounds: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _Repeated:
-    """A shard with the same files again and again."""
+    """A shard that repeats the same files."""
 
     files: tuple[bytes, ...]
     count: int
@@ -166,7 +166,7 @@ class _Repeated:
 
 
 def _reading(folder: Path, files: Sequence[bytes], rounds: int) -> list[dict[str, Any]]:
-    """Wall time of reading all records in random order, and of the same bytes in order; warm and cold."""
+    """Wall time to read all records in random order, and the same bytes in order; warm and cold."""
     units = [_Repeated(tuple(files), 1_200, str(number)) for number in range(3)]
     building.build(folder / "store", dataset="benchmark", splits={"train": units}, num_processes=1)
     reader = BlobReader(folder / "store", "train")

@@ -1,6 +1,6 @@
-"""Which submissions reach the targets of scale mini: sound ones have to, broken ones must not (docs/mini.md).
+"""Which submissions reach the targets of scale mini: correct ones must, broken ones must not (docs/mini.md).
 
-Every submission trains until the targets are reached, or for as many steps as NAdamW needs several times over.
+Every submission trains until it reaches the targets, or for several times as many steps as NAdamW needs.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from algoperf.versions import DEFAULT_VERSION, load_version
 
 BASELINES = common.ROOT / "submissions" / "baselines"
 BROKEN = common.ROOT / "tests" / "support" / "submissions" / "broken"
-# Steps at most, and between evaluations.
+# Maximum number of steps, and steps between evaluations.
 STEPS = {"mnist": (20_000, 1_000), "cifar": (400, 25), "imagenet_resnet": (120, 10), "imagenet_vit": (150, 10),
          "ogbg": (250, 50)}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A submission in one framework, under self-tuning or with a point."""
+    """A submission in one framework, under self-tuning or with a hyperparameter point."""
 
     name: str
     submission: Path
@@ -56,7 +56,7 @@ ENTRIES = {
 
 
 def judge(entry: Entry, run: Run) -> dict[str, Any]:
-    """Train; a row of the table."""
+    """Train, and return a row of the table."""
     limits = load_version(DEFAULT_VERSION).limits(run.workload, "mini")
     [result] = made([run], 1)
     row = {
@@ -74,7 +74,7 @@ def judge(entry: Entry, run: Run) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run everything that is asked for."""
+    """Run everything that is requested."""
     parser = common.parser(__doc__)
     parser.add_argument("--workloads", default=",".join(STEPS))
     parser.add_argument("--submissions", default=",".join(ENTRIES))

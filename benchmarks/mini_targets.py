@@ -1,9 +1,9 @@
-"""Finds the target of a workload at scale mini, by the benchmark's own protocol in small (docs/mini.md).
+"""Finds the target of a workload at scale mini, with a small version of the benchmark's protocol (docs/mini.md).
 
 Every algorithm trains with several hyperparameter points for a fixed number of steps, without a target. The point with
-the best validation value is repeated with other seeds. The validation target is the worst best value of these
-repetitions (the benchmark takes the median; but here a sound submission must not miss by luck), the test target the
-worst test value when it was reached. Steps, not seconds, limit the runs, so that other load does not matter.
+the best validation value is repeated with other seeds. The validation target is the worst of the repetitions' best
+values (the benchmark takes the median, but here a correct submission must not miss by chance). The test target is the
+worst test value when it was reached. Runs are limited by steps, not seconds, so that other load does not matter.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def points(algorithm: str, framework: str, number: int) -> Sequence[dict[str, An
 
 
 def targets(repeated: Sequence[Result], goal: str) -> tuple[float, float]:
-    """Validation and test target: the worst of what the repetitions reached."""
+    """Validation and test target: the worst values that the repetitions reached."""
     worst = min if goal == "max" else max
     validation = worst(best(result, goal) for result in repeated)
     return validation, worst(_test_at(result, validation, goal) for result in repeated)

@@ -1,4 +1,4 @@
-"""Trials at scale mini that steps limit, not seconds: what else the machine does changes nothing but their duration."""
+"""Trials at scale mini, limited by steps instead of seconds: other load only changes their duration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Run:
 
     Attributes:
       point: hyperparameters; None for self-tuning.
-      steps: how many at most; `hint`: what the submission is told, the workload's own if None.
+      steps: maximum number; `hint`: step hint for the submission, the workload's if None.
       every: steps between evaluations.
       to_target: whether the trial ends when the targets are reached.
     """
@@ -46,7 +46,7 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The evaluations of a run: steps made, validation and test values, seconds at the end, and how it ended."""
+    """The evaluations of a run: steps, validation and test values, seconds at the end, and how it ended."""
 
     steps: list[int]
     validation: list[float]
@@ -56,7 +56,7 @@ class Result:
 
 
 def train(run: Run) -> Result:
-    """Make a run, here."""
+    """Do a run in this process."""
     with tempfile.TemporaryDirectory(dir=run.output_dir) as folder:
         space = Path(folder) / "point.json"
         space.write_text(json.dumps([run.point]))
@@ -85,13 +85,13 @@ def train(run: Run) -> Result:
 
 
 def made(runs: Sequence[Run], processes: int) -> list[Result]:
-    """Make runs, each in a process of its own."""
+    """Do runs, each in a separate process."""
     with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
         return pool.map(train, runs, chunksize=1)
 
 
 def prepare(workload: str) -> None:
-    """Make the workload's miniature data, if it is not there yet."""
+    """Make the workload's miniature data if it does not exist."""
     dataset = find_workload(workload).at("mini").dataset
     raw, data = (dataset_dir(root, dataset, "mini") for root in (common.DATA / "raw", common.DATA))
     dataset.miniature(raw)

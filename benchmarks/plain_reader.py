@@ -1,6 +1,6 @@
-"""The least that scoring has to do: read every file, row by row, and take the time of the first row at the target.
+"""The minimum that scoring must do: read every file, row by row, and take the time of the first row at the target.
 
-A yardstick for `scoring.py`: no checks of the files, no uncertainty, no second rule, nothing printed but the scores.
+A baseline for `scoring.py`: it checks no files, computes no uncertainty or second rule, and only prints the scores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Appended to a submission by `common.probing_submission`: says when the first step begins and ends."""
+"""`common.probing_submission` appends this to a submission: it prints when the first step begins and ends."""
 
 import functools
 import time
@@ -8,7 +8,7 @@ _update_params = globals()["update_params"]
 
 @functools.wraps(_update_params)
 def update_params(*args, **kwargs):
-    """The submission's own, with its times."""
+    """Call the submission's `update_params`, and print its times."""
     if kwargs["global_step"] > 0:
         return _update_params(*args, **kwargs)
     print(f"first step begins {time.time()}", flush=True)

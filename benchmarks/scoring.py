@@ -1,7 +1,7 @@
-"""CPU seconds and memory of scoring the v0.5 competition, beside a plain reader of the same files.
+"""CPU time and memory of scoring the v0.5 competition, compared with a plain reader of the same files.
 
 Goal: `algoperf score` on the 3,700 files of the external ruleset in at most 1.5 CPU seconds and 100 MB, start-up
-included. LOGS is the archive v05_external.tar.xz, or the folder that was unpacked from it.
+included. LOGS is the archive v05_external.tar.xz, or the folder unpacked from it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def measured(command: list[str | Path]) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure all, in turns."""
+    """Measure all commands, alternating."""
     parser = common.parser(__doc__)
     parser.add_argument("logs", type=Path, help="v05_external.tar.xz or the folder unpacked from it")
     options = parser.parse_args()
@@ -64,7 +64,7 @@ def main() -> None:
         for repetition in range(2 if options.quick else 6):
             for name, command in commands.items():
                 result = measured(command)
-                if repetition:  # the first round warms the disk's cache
+                if repetition:  # the first round warms the page cache
                     taken[name].append(result)
         common.report("Scoring v0.5 external (median)", [row(name, taken) for name in commands], options.json)
 

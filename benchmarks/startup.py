@@ -1,7 +1,7 @@
-"""What a user waits for: help, a trial that is already finished, and the first step of a new one.
+"""What a user waits for: help, a trial that is already finished, and the first step of a new trial.
 
-Seconds of the processors, which load on the machine changes little, and on the wall. Goal: at most 0.5 CPU seconds
-for `algoperf --help`. The first step is over when its update function has returned; JAX compiles in it.
+It reports CPU time, which other load hardly changes, and wall time. Goal: at most 0.5 CPU seconds for
+`algoperf --help`. The first step ends when its update function returns; it includes JAX's compilation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def train(submission: Path, framework: str, output_dir: Path, steps: int = 2) ->
 
 
 def whole(what: str, command: list[str | Path], repetitions: int) -> dict[str, Any]:
-    """Medians of whole processes; the first one warms the disk's cache and is not counted."""
+    """Medians over whole processes; the first one warms the page cache and is not counted."""
     runs = [common.timed(command) for _ in range(repetitions + 1)][1:]
     return {
         "what": what,
@@ -35,7 +35,7 @@ def whole(what: str, command: list[str | Path], repetitions: int) -> dict[str, A
 
 
 def first_step(framework: str, folder: Path, repetitions: int) -> list[dict[str, Any]]:
-    """Medians from the call to the first step."""
+    """Median times from the call to the first step."""
     submission = common.probing_submission(folder, framework)
     begins, ends = [], []
     for repetition in range(repetitions + 1):

@@ -1,6 +1,6 @@
-"""What `torch.compile` does for each workload's model of scale full on CPU: seconds, frames that fell back, speed.
+"""The effect of `torch.compile` on each workload's full-scale model on CPU: compile time, fallback frames, speed.
 
-Every case is a real trial without evaluations in a process of its own, with an empty cache of compiled code.
+Every case is a real trial without evaluations, in a separate process with an empty compilation cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ POLICIES = {"eager": "off", "compiled": "on"}
 
 
 def measure(workload: str, policy: str) -> dict[str, Any]:
-    """Run one trial; seconds of the first step and of a later one."""
+    """Run one trial; returns seconds of the first step and of a later one."""
     from algoperf.frameworks import load_backend
     from algoperf.records.status import Status, read_status
     from algoperf.submission.loading import load_submission
@@ -47,7 +47,7 @@ def measure(workload: str, policy: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure every case in a process of its own."""
+    """Measure every case in a separate process."""
     parser = common.parser(__doc__)
     parser.add_argument("--workloads", default=",".join(BATCH_SIZES), help="these only, separated by commas")
     parser.add_argument("--case", nargs=2, metavar=("WORKLOAD", "POLICY"), help="only this one")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that there is a chromium for the tests of the report. As root on Debian or Ubuntu it is installed.
+# Checks that chromium exists for the tests of the report. As root on Debian or Ubuntu, installs it.
 set -euo pipefail
 command -v chromium >/dev/null && exit 0
 say() { echo "browser: $*" >&2; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Containers, end to end: brings up a Docker engine if none answers, builds the images of all cubes, and runs the
-# tests in tests/containers: all four tasks through `mlcube run` with miniature data, as a user who is not root, and
-# submissions that try to break out. On two cores this takes about five minutes.
+# Containers, end to end: starts a Docker engine if none answers, builds the images of all cubes, and runs the tests in
+# tests/containers: all four tasks through `mlcube run` with miniature data, as a non-root user, and submissions that
+# try to break out. This takes about five minutes on two cores.
 # shellcheck disable=SC2317  # functions are called through `step`
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +17,7 @@ step() {
 
 engine() { eval "$(ci/engine.sh)"; }
 tool() {
-  # Root's own Python may lie where nobody else can read: Debian's lies open to all.
+  # Root's Python may be in a folder that others cannot read; Debian's is readable for all.
   if [ "$(id -u)" = 0 ]; then
     export PYTHON=/usr/bin/python3
     $PYTHON -c 'import ensurepip' 2>/dev/null ||

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes sure that a Docker engine answers, and prints the line that points to it:
+# Ensures that a Docker engine answers, and prints the line that points to it:
 #
 #     eval "$(ci/engine.sh)"
 #
-# An engine that already answers is taken. Otherwise, as root on Debian or Ubuntu, Docker is installed if it is
-# missing and started without bridge and firewall rules: containers then have --network=none or host, which is all
-# that the cubes use, and it works without systemd and inside other containers. Its state and socket lie in
+# Uses an engine that already answers. Otherwise, as root on Debian or Ubuntu, installs Docker if it is missing, and
+# starts it without bridge and firewall rules. Then containers only have --network=none or host, which is all that the
+# cubes use, and the engine works without systemd and inside other containers. Its state and socket are in
 # ALGOPERF_ENGINE_STATE (default /var/lib/algoperf-engine); members of the group `docker` may use it.
 set -euo pipefail
 state=${ALGOPERF_ENGINE_STATE:-/var/lib/algoperf-engine}
@@ -20,7 +20,7 @@ answers && point_to_it
 
 if ! command -v dockerd >/dev/null; then
   say "installing docker.io"
-  # Without systemd, packages would try to start services in other ways: not here.
+  # Without systemd, packages try to start services in other ways: prevent that.
   policy=/usr/sbin/policy-rc.d
   if [ ! -d /run/systemd/system ] && [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy

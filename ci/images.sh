@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# ci/images.sh base | <workload>... : builds the base image, or cubes on top of it; what exists is not built again.
+# ci/images.sh base | <workload>... : builds the base image, or cubes on top of it; skips existing images.
 # Images are called algoperf-base:ACCELERATOR and algoperf-<workload>:ACCELERATOR.
 #
 # ACCELERATOR  cpu (default), cu126 or cu130
-# BASE         what the base image starts from: an image, or `rootfs` to make one from Debian packages (the default
-#              is the public Python image, or `rootfs` where that cannot be had)
-# The base image also has a tag made of a hash of all that it is made from, by which a change is noticed. Folders of
-# wheels that pip is configured with are handed in.
+# BASE         what the base image starts from: an image, or `rootfs` to make one from Debian packages (default: the
+#              public Python image, or `rootfs` if that is not reachable)
+# The base image also has a tag with a hash of everything it is made from, to detect changes. Folders of wheels from
+# pip's configuration are passed in.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 accelerator=${ACCELERATOR:-cpu}
@@ -14,7 +14,7 @@ public=python:3.11-slim-bookworm
 say() { echo "images: $*" >&2; }
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# A docker command that can drive BuildKit: any with the plug-in buildx, and those before version 23 by themselves.
+# A docker command that can use BuildKit: any with the plug-in buildx, and versions before 23 without it.
 builder() {
   local client
   for client in docker /usr/bin/docker; do
@@ -29,7 +29,7 @@ builder() {
 
 build() { DOCKER_BUILDKIT=1 "$client" build --quiet --network=host "$@" >/dev/null; }
 
-# The wheels of pip's own setting, linked or copied into the folder $1.
+# Link or copy the wheels from pip's configuration into the folder $1.
 hand_in_wheels() {
   local folder
   for folder in ${PIP_FIND_LINKS-$(python3 -m pip config get global.find-links 2>/dev/null || true)}; do

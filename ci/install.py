@@ -1,9 +1,9 @@
 """Make a virtual environment: the project's by `python3 ci/install.py .venv`, an image's, or a tool's.
 
-Needs nothing but Python 3.11 with venv and pip. pip only brings uv; uv brings the rest, ten times
-faster. What pip's own configuration says (mirrors, a folder of wheels) is handed on to uv, which does
-not read it. Where no folder of wheels holds the right build of torch, uv is told which one to take, so
-that a machine without a GPU is not sent gigabytes of CUDA.
+Needs only Python 3.11 with venv and pip. pip installs uv; uv installs the rest, ten times faster. pip's
+configuration (mirrors, a folder of wheels) is passed on to uv, which does not read it. If no folder of
+wheels holds the right build of torch, uv is told which one to take, so that a machine without a GPU does
+not download gigabytes of CUDA.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ JAX_PLUGIN = {"cpu": None, "cu126": "cuda12", "cu130": "cuda13"}  # jax's name f
 
 
 def pip_setting(pip: list[str], name: str) -> list[str]:
-    """The words of one pip setting, from its files or the environment; [] where it is not set."""
+    """The words of one pip setting, from its files or the environment; [] if it is not set."""
     from_environment = os.environ.get("PIP_" + name.replace("-", "_").upper())
     if from_environment is not None:
         return from_environment.split()
@@ -30,14 +30,14 @@ def pip_setting(pip: list[str], name: str) -> list[str]:
 
 
 def package_sources(pip: list[str], accelerator: str) -> list[str]:
-    """The options that make uv look where pip would, and take the torch build of `accelerator`."""
+    """Options that make uv use pip's sources and the torch build for `accelerator`."""
     folders = pip_setting(pip, "find-links")
     options = [word for folder in folders for word in ("--find-links", folder)]
     options += [word for url in pip_setting(pip, "index-url") for word in ("--default-index", url)]
     extra = pip_setting(pip, "extra-index-url")
     options += [word for url in extra for word in ("--index", url)]
     if extra:
-        # pip's own rule: the best version of all indexes
+        # pip's rule: the best version of all indexes
         options += ["--index-strategy", "unsafe-best-match"]
     if not any(any(Path(folder).glob(f"torch-*+{accelerator}-*.whl")) for folder in folders):
         options += ["--torch-backend", accelerator]
@@ -45,9 +45,9 @@ def package_sources(pip: list[str], accelerator: str) -> list[str]:
 
 
 def requirements(extras: list[str], accelerator: str, *, for_image: bool) -> list[str]:
-    """What to install: this project, and JAX's CUDA plug-in where one is asked for.
+    """What to install: this project, and JAX's CUDA plug-in if requested.
 
-    The project comes as an editable package, except in an image: there only what it depends on.
+    The project is installed as an editable package. In an image, only its dependencies are installed.
     """
     if for_image:
         chosen = [word for extra in extras for word in ("--extra", extra)]
@@ -78,9 +78,9 @@ def main() -> int:
             print("error: this Python makes no virtual environments. On Debian: apt install python3.11-venv")
             return 2
     pip = [str(python), "-m", "pip"]
-    # No --isolated or --index-url here: pip knows its own configuration.
+    # No --isolated or --index-url here: pip reads its own configuration.
     subprocess.run([*pip, "install", "--quiet", UV], check=True)
-    # Bytecode is made once, here: where Python is told to write none, every process would make PyTorch's again.
+    # Compile bytecode once, here: if Python may not write it, every process would compile PyTorch's again.
     uv = [str(options.venv / "bin" / "uv"), "pip", "install", "--compile-bytecode", "--python", str(python)]
     if options.packages:
         wanted = ["--requirements", str(options.packages)]

@@ -1,7 +1,7 @@
 """Write mlcube.yaml and Dockerfile of every cube from the templates in ci/cube: `python3 ci/make_cube.py`.
 
-A folder in cubes/ is a cube. With --check nothing is written; the exit code is 1 if a file is not what the
-templates say.
+A folder in cubes/ is a cube. With --check it writes nothing, and the exit code is 1 if a file differs from the
+templates.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ("mlcube.yaml", "Dockerfile")
 DEFAULT_LIMITS = {"MEMORY": "8g", "TMP": "2g"}
-# workload -> what differs from DEFAULT_LIMITS. Workers hold batches of 224x224 images, 0.6 MB each, and evaluations
-# up to 2048 of them; /tmp is memory too.
+# workload -> differences from DEFAULT_LIMITS. Workers hold batches of 224x224 images, 0.6 MB each, and evaluations
+# up to 2048 of them; /tmp is also in memory.
 LIMITS: dict[str, dict[str, str]] = {
     "imagenet_resnet": {"MEMORY": "64g", "TMP": "8g"},
     "imagenet_vit": {"MEMORY": "64g", "TMP": "8g"},
@@ -30,7 +30,7 @@ def render(template: str, workload: str) -> str:
 
 
 def main() -> int:
-    """Write, or check, the files of all cubes."""
+    """Write or check the files of all cubes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
     check = parser.parse_args().check

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ci/mlcube-setup.sh [FOLDER] : the `mlcube` tool in an environment of its own (default build/mlcube).
+# ci/mlcube-setup.sh [FOLDER] : installs the `mlcube` tool in a separate environment (default build/mlcube).
 # Prints the path of the command. Needs Python 3.11 (PYTHON=...): the tool does not run on 3.13.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains the baselines on the development workload that needs no download and keeps what scoring reads of the runs.
-# Nothing else should run beside it: times are what is recorded. Self-tuning takes minutes, external tuning five times that.
+# Trains the baselines on the development workload that needs no download, and keeps the files that scoring reads.
+# Run nothing else meanwhile, because it records times. Self-tuning takes minutes, external tuning five times as long.
 # usage: record_baselines.sh ALGOPERF VERSION RULESET...
 set -euo pipefail
 algoperf=$1 version=$2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# ci/rootfs.sh IMAGE : makes IMAGE, a Debian 12 with Python 3.11 and little else, out of Debian packages; for
-# machines that reach no registry of images. Needs root and apt. Maintainer scripts are not run (that takes most
-# of the time of an ordinary debootstrap); the few things that they would have done are done at the end.
+# ci/rootfs.sh IMAGE : makes IMAGE, a Debian 12 with Python 3.11 and little else, from Debian packages, for
+# machines without access to an image registry. Needs root and apt. It does not run maintainer scripts (which take
+# most of the time of an ordinary debootstrap), but does the few necessary things from them at the end.
 set -euo pipefail
 image=$1
 command -v mmdebstrap >/dev/null || {

@@ -12,6 +12,8 @@ from algoperf.errors import DataError, UserError
 from algoperf.frameworks import load_backend
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE
+from algoperf.trial.data import TrialData
+from algoperf.trial.evaluation import Evaluator
 from algoperf.versions import Scale, load_version
 from algoperf.versions.version import with_cube_limits
 from algoperf.workload.definition import WorkloadDefinition
@@ -79,9 +81,10 @@ def _recompute(
     trial_seed = seeds.derive(
         *(fingerprint[part] for part in ("version", "submission", "workload", "study", "trial", "seed"))
     )
-    workload = backend.bind(definition, version.limits(definition.name, definition.scale), trial_seed)
+    workload = backend.bind(definition, version.limits(definition.name, definition.scale))
     data_dir = dataset_dir(data_root, definition.dataset, definition.scale)
-    found_hash = workload.dataset(str(data_dir)).hash
+    data = TrialData.open(definition, data_dir, backend.shard, trial_seed)
+    found_hash = data.dataset.hash
     if found_hash != fingerprint["dataset"]:
         raise DataError(
             f"{path} was trained on data with hash {fingerprint['dataset']}, but {data_dir} has {found_hash}."
@@ -90,9 +93,7 @@ def _recompute(
     params, model_state = workload.init_model_fn(keys.model_init)
     params, model_state = checkpoint.restore_model(path, params, model_state, backend.codecs)
     eval_key = keys.of_step(global_step - 1)[-1]
-    return workload.eval_model(
-        workload.eval_batch_size, params, model_state, eval_key, str(data_dir), None, global_step
-    )
+    return Evaluator(workload, data, backend).metrics(params, model_state, eval_key, global_step)
 
 
 def _recorded(trial: Path, global_step: int) -> dict[str, float] | None:

@@ -26,8 +26,8 @@ _TABLE = [
     *_section(
         "An algorithm has to work on workloads it has never seen; one that recognises them does not show that.",
         [
-            ("1.1", "error", "The name of a workload in code", f"Names belong into get_batch_size only. {_GENERIC}"),
-            ("1.2", "error", "Class, module or text form of the workload is looked at", _GENERIC),
+            ("1.1", "error", "The name of a workload in code", f"Names belong only in get_batch_size. {_GENERIC}"),
+            ("1.2", "error", "Use of the workload's class, module or text form", _GENERIC),
             ("1.3", "error", "A comparison with a number that only one workload has", _GENERIC),
             ("1.4", "warning", "A threshold on counts, targets or budgets of the workload", _GENERIC),
             ("1.5", "error", "A comparison with a size that only one workload has", _GENERIC),
@@ -52,13 +52,13 @@ _TABLE = [
             (
                 "1.9",
                 "error",
-                "Command line, frames or objects of the harness are looked at",
-                "Use what the arguments of the API say.",
+                "Access to command line, frames or objects of the harness",
+                "Use the arguments of the API.",
             ),
             (
                 "1.10",
                 "warning",
-                "The name of a workload in other names or texts",
+                "The name of a workload inside other names or texts",
                 "Name things by what they do; a human will ask what this one is for.",
             ),
         ],
@@ -76,7 +76,7 @@ _TABLE = [
                 "2.2",
                 "warning",
                 "A data file in the folder",
-                "Remove it, or tell in the README where it comes from: a learned optimizer's weights may be fine, "
+                "Remove it, or say in the README where it comes from: a learned optimizer's weights may be fine, "
                 "a model's are not.",
             ),
             (
@@ -96,11 +96,11 @@ _TABLE = [
     *_section(
         "The batch size is the one thing that may be chosen per workload, because memory limits it.",
         [
-            ("3.1", "error", "get_batch_size gives something else than an integer", "Return integers from it."),
+            ("3.1", "error", "get_batch_size returns something other than an integer", "Return integers from it."),
             (
                 "3.2",
                 "error",
-                "get_batch_size leaves something behind",
+                "get_batch_size has side effects",
                 "Compute the size and return it; store nothing.",
             ),
         ],
@@ -109,12 +109,12 @@ _TABLE = [
         "Model, loss and evaluation are what all submissions have in common; times are comparable only while they stay "
         "as they are.",
         [
-            ("4.1", "error", "The workload is changed", "Keep own state in the optimizer state."),
+            ("4.1", "error", "The workload is changed", "Keep your own state in the optimizer state."),
             (
                 "4.2",
                 "error",
                 "Something inside an imported package is changed",
-                "Write a subclass or a function of your own, and call that.",
+                "Write your own subclass or function, and call that.",
             ),
             (
                 "4.3",
@@ -160,7 +160,7 @@ _TABLE = [
         "While the clock stands still for an evaluation, nothing of a submission may make progress.",
         [
             ("6.1", "error", "Threads, processes or asynchronous code", "Compute in the functions of the API."),
-            ("6.2", "error", "Code that runs at a later moment", "Call it in the functions of the API."),
+            ("6.2", "error", "Code that runs later", "Call it in the functions of the API."),
             (
                 "6.3",
                 "warning",
@@ -180,7 +180,7 @@ _TABLE = [
         ],
     ),
     *_section(
-        "Environment variables steer libraries and tell where a process runs; both are the harness's.",
+        "Environment variables control libraries and say where a process runs; both belong to the harness.",
         [
             ("8.1", "error", "The environment is changed", "Leave it as the harness sets it."),
             (
@@ -217,7 +217,7 @@ _TABLE = [
                 "9.5",
                 "error",
                 "A search space that cannot be used",
-                "Mend the file; docs/submissions.md shows both forms.",
+                "Fix the file; docs/submissions.md shows both forms.",
             ),
             (
                 "9.6",
@@ -236,7 +236,7 @@ _TABLE = [
                 "9.9",
                 "warning",
                 "Hyperparameters are read under self-tuning",
-                "hyperparameters is None there; use constants of your own.",
+                "hyperparameters is None there; use your own constants.",
             ),
         ],
     ),
@@ -248,7 +248,7 @@ _TABLE = [
             (
                 "10.3",
                 "warning",
-                "A requirement that is no release of a package index",
+                "A requirement that is not a release on a package index",
                 "Depend on a release, or copy the code into the folder if its licence allows it.",
             ),
             ("10.4", "warning", "A requirement without a comment", "Say after # what it is and why it is needed."),
@@ -258,7 +258,7 @@ _TABLE = [
         ],
     ),
     *_section(
-        "A run is a closed system: it talks to nobody, and clock and records are the harness's.",
+        "A run is a closed system: it has no network, and clock and records belong to the harness.",
         [
             ("11.1", "error", "Network access", "Official runs have no network; remove it."),
             (
@@ -278,7 +278,7 @@ _TABLE = [
             (
                 "11.6",
                 "error",
-                "The process is ended or steered",
+                "The process is ended or controlled",
                 "Raise algoperf.spec.TrainingCompleteError to end training.",
             ),
         ],
@@ -286,10 +286,10 @@ _TABLE = [
     *_section(
         "Others must be able to read, run and reuse a submission, and know what is new in it.",
         [
-            ("12.1", "error", "A Python file that cannot be read", "Mend it; Python 3.11 must be able to compile it."),
+            ("12.1", "error", "A Python file that cannot be read", "Fix it; Python 3.11 must be able to compile it."),
             ("12.2", "warning", "No Apache 2.0 licence found", "Add a file LICENSE, or a header in submission.py."),
-            ("12.3", "error", "Another licence than Apache 2.0", "Submissions have to be under Apache 2.0."),
-            ("12.4", "error", "A submission_info.yml that cannot be read", "Mend it; submissions/template has one."),
+            ("12.3", "error", "A licence other than Apache 2.0", "Submissions must be under Apache 2.0."),
+            ("12.4", "error", "A submission_info.yml that cannot be read", "Fix it; submissions/template has one."),
             ("12.5", "warning", "Facts about the submission are missing or differ", "Complete submission_info.yml."),
             ("12.6", "warning", "The code equals that of another submission", "Say in the README what is new."),
         ],

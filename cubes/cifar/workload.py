@@ -1,4 +1,4 @@
-"""cifar: ResNet-18 on small photographs of ten kinds of things. Not scored; for development."""
+"""cifar: ResNet-18 on small photographs in ten classes. Not scored; for development."""
 
 from algoperf.datasets.cifar.dataset import CIFAR10, MEAN, STDDEV
 from algoperf.metrics.means import CLASSIFICATION

@@ -1,7 +1,7 @@
 """digits: a small convolutional network on 8x8 scans of handwritten digits. Real data, seconds of training.
 
-Not scored. It has what the large image workloads have (convolutions, batch normalisation, dropout), so that
-a submission that runs here has met model state, both forward modes and call-time dropout rates.
+Not scored. It has the components of the large image workloads (convolutions, batch normalisation, dropout), so a
+submission that runs here has handled model state, both forward modes and call-time dropout rates.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""ViT-S/16: a transformer over image patches. Modules are named as published."""
+"""ViT-S/16: a transformer over image patches. Modules have their published names."""
 
 import flax.linen as nn
 import jax
@@ -39,7 +39,7 @@ class _Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, dropout_rate: float) -> jax.Array:
-        """Attention, then MLP, each with a residual connection; layer norm before the one, or after the sum."""
+        """Attention, then MLP, each with a residual connection. Layer norm is before each, or after each sum."""
         attention = _attention(self.num_heads, name="MultiHeadDotProductAttention_1")
         mlp = _Mlp(self.mlp_dim, self.use_glu, name="MlpBlock_3")
         norms = nn.LayerNorm(name="LayerNorm_0"), nn.LayerNorm(name="LayerNorm_2")
@@ -79,7 +79,7 @@ class _MapHead(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Pool tokens (B, N, width) to (B, width) by the attention of a learned probe; as published, no dropout."""
+        """Pool tokens (B, N, width) to (B, width) by attention with a learned probe. As published, no dropout."""
         probe = self.param("probe", nn.initializers.xavier_uniform(), (1, 1, x.shape[-1]))
         probe = jnp.broadcast_to(probe, (len(x), *probe.shape[1:]))
         x = _attention(self.num_heads, name="MultiHeadDotProductAttention_0")(probe, x)

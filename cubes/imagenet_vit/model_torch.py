@@ -1,4 +1,4 @@
-"""ViT-S/16: a transformer over image patches. Modules are named as published."""
+"""ViT-S/16: a transformer over image patches. Modules have their published names."""
 
 import functools
 
@@ -17,12 +17,12 @@ _EPSILON = 1e-6  # of layer norms: flax's default, not torch's
 
 @functools.cache  # not a buffer: the published model has none
 def _positions(num_rows: int, num_columns: int, width: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    table = sincos_2d(num_rows, num_columns, width).astype(np.float32)  # as published, whatever the model computes in
+    table = sincos_2d(num_rows, num_columns, width).astype(np.float32)  # as published, independent of the model's dtype
     return torch.as_tensor(table, dtype=dtype, device=device)
 
 
 def _xavier_(module: nn.Module, bias_std: float) -> None:
-    """Initialise all linear layers below `module`; a deviation of 0 makes biases zero."""
+    """Initialise all linear layers in `module`; a standard deviation of 0 makes biases zero."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
@@ -32,7 +32,7 @@ def _xavier_(module: nn.Module, bias_std: float) -> None:
 def _attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, num_heads: int, dropout_rate: float
 ) -> torch.Tensor:
-    """Attention of tokens (B, N, width) in heads, without projections."""
+    """Multi-head attention of tokens (B, N, width), without projections."""
     heads = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value))
     return F.scaled_dot_product_attention(*heads, dropout_p=dropout_rate).transpose(1, 2).flatten(2)
 
@@ -53,7 +53,7 @@ class _SelfAttention(nn.Module):
 
 
 class _CrossAttention(nn.Module):
-    """Keys and values come out of one layer, which is initialised as one matrix."""
+    """Keys and values come from one layer, which is initialised as one matrix."""
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class _Block(nn.Module):
         self.mlp3 = _Mlp(width, mlp_dim, use_glu)
 
     def forward(self, x: torch.Tensor, dropout_rate: float) -> torch.Tensor:
-        """Attention, then MLP, each with a residual connection; layer norm before the one, or after the sum."""
+        """Attention, then MLP, each with a residual connection. Layer norm is before each, or after each sum."""
         for norm, part in ((self.layer_norm0, self.self_attention1), (self.layer_norm2, self.mlp3)):
             y = part(x if self.use_post_layer_norm else norm(x), dropout_rate)
             x = x + F.dropout(y, dropout_rate, self.training)
@@ -126,7 +126,7 @@ class _MapHead(nn.Module):
         self.mlp = _Mlp(width, mlp_dim)
 
     def forward(self, x: torch.Tensor, dropout_rate: float) -> torch.Tensor:
-        """Pool tokens (B, N, width) to (B, width) by the attention of a learned probe."""
+        """Pool tokens (B, N, width) to (B, width) by attention with a learned probe."""
         x = self.mha(self.probe.expand(len(x), -1, -1), x, dropout_rate)
         x = x + self.mlp(self.layer_norm(x), dropout_rate)
         return x[:, 0]
@@ -148,7 +148,7 @@ class _Model(nn.Module):
     ) -> None:
         super().__init__()
         self.width = width
-        # Registered in the published order, not in that of the computation: optimizer states depend on it.
+        # Register in the published order, not in order of computation: optimizer states depend on it.
         self.pre_logits = nn.Linear(width, width)
         self.conv_patch_extract = nn.Conv2d(3, width, patch_size, patch_size)
         self.encoder = _Encoder(depth, width, mlp_dim, num_heads, use_glu, use_post_layer_norm)

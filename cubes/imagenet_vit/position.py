@@ -6,9 +6,9 @@ _TEMPERATURE = 10_000.0
 
 
 def sincos_2d(num_rows: int, num_columns: int, width: int) -> np.ndarray:
-    """Sines and cosines of row and column at `width / 4` wavelengths, (rows * columns, width), row by row.
+    """Sines and cosines of row and column at `width / 4` wavelengths: (rows * columns, width), in row-major order.
 
-    ValueError if `width` is not a multiple of 4: a quarter of the columns each is for a sine or cosine.
+    ValueError if `width` is not a multiple of 4: each sine and cosine takes a quarter of the columns.
     """
     if width % 4 != 0:
         raise ValueError(f"The width of a model with this position embedding must be a multiple of 4, not {width}.")

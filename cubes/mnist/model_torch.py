@@ -1,4 +1,4 @@
-"""784 - 128 - 10 with a sigmoid between."""
+"""A 784 - 128 - 10 network with a sigmoid in between."""
 
 from collections import OrderedDict
 

@@ -1,4 +1,4 @@
-"""mnist: a multilayer perceptron with one hidden layer on handwritten digits. Not scored; for tests and trials."""
+"""mnist: a multilayer perceptron with one hidden layer on handwritten digits. Not scored; for tests and experiments."""
 
 import numpy as np
 

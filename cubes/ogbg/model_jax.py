@@ -1,6 +1,6 @@
-"""A graph network (Battaglia et al., 2018, algorithm 1) that sums over senders and receivers apart.
+"""A graph network (Battaglia et al., 2018, algorithm 1) that sums over senders and receivers separately.
 
-Layers are made inside one module, by plain functions, so that flax numbers them over the whole model: those are the
+Plain functions create the layers inside one module, so that flax numbers them over the whole model: those are the
 published names.
 """
 
@@ -23,8 +23,8 @@ class GNN(nn.Module):
     Attributes:
       latent_dim: width of the embeddings.
       hidden_dims: widths of the layers of every MLP.
-      num_message_passing_steps: each has parameters of its own.
-      num_outputs: logits per graph, and width of the graphs' features before the first step.
+      num_message_passing_steps: number of steps, each with separate parameters.
+      num_outputs: number of logits per graph, and width of the graphs' features before the first step.
       activation_fn_name: key of ACTIVATIONS.
     """
 
@@ -57,7 +57,7 @@ class GNN(nn.Module):
 
 
 def _pass_messages(graph: GraphsTuple, mlp: Mlp) -> GraphsTuple:
-    """One step: new edges, then new nodes, then new globals; each sees the globals from before."""
+    """One step: update edges, then nodes, then globals; each uses the old globals."""
     nodes, edges, receivers, senders, context, n_node, n_edge = graph
     num_nodes, num_graphs = len(nodes), len(n_node)
     graph_of_node, graph_of_edge = (

@@ -1,4 +1,4 @@
-"""A graph network (Battaglia et al., 2018, algorithm 1) that sums over senders and receivers apart."""
+"""A graph network (Battaglia et al., 2018, algorithm 1) that sums over senders and receivers separately."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from algoperf.workload.definition import WorkloadDefinition
 
 
 class _Mlp(nn.Module):
-    """Linear layers, each with layer norm, activation and dropout. Modules are named as published."""
+    """Linear layers, each with layer norm, activation and dropout. Modules have their published names."""
 
     def __init__(self, num_inputs: int, hidden_dims: Sequence[int], activation: Activation) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ def _segment_sum(values: torch.Tensor, segments: torch.Tensor, num_segments: int
 
 
 class _GraphNetwork(nn.Module):
-    """One step of message passing: new edges, then new nodes, then new globals; each sees the globals from before."""
+    """One step of message passing: update edges, then nodes, then globals; each uses the old globals."""
 
     def __init__(self, latent_dim: int, global_dim: int, hidden_dims: Sequence[int], activation: Activation) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _GraphNetwork(nn.Module):
         nodes, edges, receivers, senders, context, n_node, n_edge = graph
         num_nodes, num_graphs = len(nodes), len(n_node)
         numbers = torch.arange(num_graphs, device=n_node.device)
-        # With their size given, nothing has to wait for the device.
+        # Given the output size, `repeat_interleave` need not wait for the device.
         graph_of_node = numbers.repeat_interleave(n_node, output_size=num_nodes)
         graph_of_edge = numbers.repeat_interleave(n_edge, output_size=len(edges))
 
@@ -67,8 +67,8 @@ class GNN(nn.Module):
     Args:
       latent_dim: width of the embeddings.
       hidden_dims: widths of the layers of every MLP.
-      num_message_passing_steps: each has parameters of its own.
-      num_outputs: logits per graph, and width of the graphs' features before the first step.
+      num_message_passing_steps: number of steps, each with separate parameters.
+      num_outputs: number of logits per graph, and width of the graphs' features before the first step.
       activation_fn_name: key of ACTIVATIONS.
       num_node_features, num_edge_features: width of the inputs.
     """

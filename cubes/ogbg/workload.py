@@ -1,4 +1,4 @@
-"""ogbg: a graph network on 437,929 molecules and what 128 biological assays found of them. Scored."""
+"""ogbg: a graph network that predicts the results of 128 biological assays for 437,929 molecules. Scored."""
 
 from typing import Any
 
@@ -54,8 +54,8 @@ MINI = {
 WORKLOAD = WorkloadDefinition(
     name="ogbg",
     dataset=MOLPCBA,
-    loss_type=LossType.SOFTMAX_CROSS_ENTROPY,  # as published; submissions may branch on it
-    loss=LossType.SIGMOID_CROSS_ENTROPY,
+    loss_type=LossType.SOFTMAX_CROSS_ENTROPY,  # as published; submissions may depend on it
+    loss="labels",
     evaluation=MULTI_LABEL,
     num_train_examples=350_343,
     num_eval_train_examples=43_793,

@@ -9,7 +9,7 @@ from algoperf_scoring.json_output import to_json
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.pipeline import rank, score
 from algoperf_scoring.reading import Comparison, Missing, read_comparison
-from algoperf_scoring.rules import AS_PUBLISHED, DOCUMENTED, Rule
+from algoperf_scoring.rules import AS_PUBLISHED, DOCUMENTED, ScoringRule
 from algoperf_scoring.sources import Source, sources
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "Leaderboard",
     "Missing",
     "Neighbours",
-    "Rule",
+    "ScoringRule",
     "Source",
     "rank",
     "read_comparison",

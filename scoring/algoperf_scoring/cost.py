@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from algoperf.records.trial_records import MEASUREMENTS_FILE
+from algoperf.records.layout import MEASUREMENTS_FILE
 from algoperf_scoring.approach import first_reaching
 from algoperf_scoring.results import Results
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.records.trial_records import STATUS_FILE
+from algoperf.records.layout import HPARAMS_FILE, STATUS_FILE
+from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, version_names
-
-HPARAMS_FILE = "hparams.json"
-RULESETS = ("external", "self")
 
 _LONGEST_SEC = 1e9
 """Thirty years: a larger number of seconds is invalid."""

@@ -9,12 +9,12 @@ from typing import Literal
 
 from algoperf_scoring.cost import Cost
 from algoperf_scoring.reading import Comparison
-from algoperf_scoring.rules import Rule
+from algoperf_scoring.rules import ScoringRule
 from algoperf_scoring.sensitivity import Sensitivity
 from algoperf_scoring.submission_info import SubmissionInfo
 from algoperf_scoring.uncertainty import SAME_SCORE
 
-Outcome = Literal["reached", "missing", "not reached", "cut", "held-out failed"]
+CellOutcome = Literal["reached", "missing", "not reached", "cut", "held-out failed"]
 """Why a cell does or does not give credit.
 
 reached: it gives credit. missing: there is no evaluation at all. not reached: the median over studies is infinite.
@@ -39,7 +39,7 @@ class Cell:
     steps: float
     studies: Mapping[int, float]
     ratio: float
-    outcome: Outcome
+    outcome: CellOutcome
 
     @property
     def num_studies(self) -> int:
@@ -124,7 +124,7 @@ class Leaderboard:
     """
 
     comparison: Comparison
-    rule: Rule
+    rule: ScoringRule
     entries: tuple[Entry, ...]
     neighbours: tuple[Neighbours, ...]
     unseparated: tuple[tuple[str, str], ...]

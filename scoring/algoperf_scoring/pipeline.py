@@ -15,11 +15,11 @@ from algoperf.errors import unknown
 from algoperf.versions import Version
 from algoperf_scoring import profiles
 from algoperf_scoring.cost import submission_cost
-from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours, Outcome
+from algoperf_scoring.leaderboard import Cell, CellOutcome, Entry, Leaderboard, Neighbours
 from algoperf_scoring.profiles import Array, Credit
 from algoperf_scoring.reading import Comparison, read_comparison
 from algoperf_scoring.results import Results, StudyTimes, medians, study_hits, study_times
-from algoperf_scoring.rules import DOCUMENTED, Rule
+from algoperf_scoring.rules import DOCUMENTED, ScoringRule
 from algoperf_scoring.sensitivity import sensitivity
 from algoperf_scoring.sources import Source
 from algoperf_scoring.speedup import speedups
@@ -38,7 +38,7 @@ def score(
     scale: str | None = None,
     workloads: Iterable[str] | None = None,
     *,
-    rule: Rule = DOCUMENTED,
+    rule: ScoringRule = DOCUMENTED,
     strict: bool = False,
     reference: str | None = None,
     info_folders: Sequence[Path] = (),
@@ -68,7 +68,7 @@ def score(
 
 def rank(
     comparison: Comparison,
-    rule: Rule = DOCUMENTED,
+    rule: ScoringRule = DOCUMENTED,
     reference: str | None = None,
     infos: Mapping[str, SubmissionInfo] = MappingProxyType({}),
 ) -> Leaderboard:
@@ -101,9 +101,9 @@ def _refusal(comparison: Comparison, found: StudyTimes) -> str:
     """Why uncertainty cannot be computed; "" if it can."""
     pruned = sum(trial.facts.status == "pruned" for trial in comparison.trials)
     if pruned:
-        return f"{pruned} runs were pruned: what they would have reached is not known"
+        return f"{pruned} runs were pruned: what they would have reached is unknown"
     if found.seconds.shape[-1] < 2:
-        return "there is one study only: nothing to resample"
+        return "there is only one study: nothing to resample"
     return ""
 
 
@@ -115,7 +115,7 @@ def _reference(submissions: Sequence[str], asked: str | None) -> str | None:
 
 def _entries(
     comparison: Comparison,
-    rule: Rule,
+    rule: ScoringRule,
     found: StudyTimes,
     credit: Credit,
     uncertainty: Uncertainty | None,
@@ -151,14 +151,14 @@ def _speedups(comparison: Comparison, times: Array, reference: str | None) -> Ar
     return speedups(times[:, : len(budgets)], budgets, results.submissions.index(reference))
 
 
-def _cells(results: Results, i: int, rule: Rule, found: StudyTimes, credit: Credit) -> dict[str, Cell]:
+def _cells(results: Results, i: int, rule: ScoringRule, found: StudyTimes, credit: Credit) -> dict[str, Cell]:
     seconds, steps = medians(found.seconds[i]), medians(found.steps[i])
     cells = {}
     for j, workload in enumerate(results.columns):
         hits = study_hits(results, results.submissions[i], workload, rule)
         has_ratio = j < len(results.workloads)
         missing, infinite = bool(np.isnan(seconds[j])), bool(np.isinf(seconds[j]))
-        outcome: Outcome = "missing" if missing else "not reached" if infinite else "reached"
+        outcome: CellOutcome = "missing" if missing else "not reached" if infinite else "reached"
         if has_ratio and credit.is_cut[i, j]:
             outcome = "cut"
         elif has_ratio and credit.is_void[i, j]:

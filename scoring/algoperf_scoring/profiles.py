@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from algoperf_scoring.rules import MAX_RATIO, Integral, Rule
+from algoperf_scoring.rules import MAX_RATIO, Integral, ScoringRule
 
 NUM_POINTS = 100
 """Number of points of published profiles, equally spaced on [1, max_ratio]."""
@@ -34,7 +34,7 @@ class Credit(NamedTuple):
     is_void: NDArray[np.bool_]
 
 
-def credit(times: Array, variant_column: Sequence[int], rule: Rule) -> Credit:
+def credit(times: Array, variant_column: Sequence[int], rule: ScoringRule) -> Credit:
     """Apply cut and held-out rule to median times.
 
     Args:
@@ -86,7 +86,7 @@ def profile(ratios: Array, taus: Array) -> Array:
     return (ratios[..., None] <= taus).mean(axis=-2)
 
 
-def score(ratios: Array, rule: Rule, integral: Integral | None = None) -> Array:
+def score(ratios: Array, rule: ScoringRule, integral: Integral | None = None) -> Array:
     """The normalised area under the profile on [1, max_ratio]: [..., submissions], in 0..1.
 
     The exact area is the mean over workloads of max(0, max_ratio - ratio) / (max_ratio - 1). The trapezoid rule on

@@ -16,7 +16,7 @@ from algoperf_scoring.cost import final_training_sec
 from algoperf_scoring.evaluations import STEP_COLUMN, TIME_COLUMN, read_evaluations
 from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.results import Results, TrialResult
-from algoperf_scoring.runs import Trial, find_trials
+from algoperf_scoring.runs import RecordedTrial, find_trials
 from algoperf_scoring.sources import Source
 
 EVALUATION_TIME_COLUMN = "accumulated_eval_time"
@@ -53,7 +53,7 @@ class Comparison:
     scale: str
     basis: str
     results: Results
-    trials: tuple[Trial, ...]
+    trials: tuple[RecordedTrial, ...]
     missing: tuple[Missing, ...]
     problems: tuple[Finding, ...]
     notes: tuple[Finding, ...]
@@ -118,7 +118,7 @@ def read_comparison(
     )
 
 
-def _note_left_out(found: Sequence[Trial], kept: Sequence[Trial], findings: Findings) -> None:
+def _note_left_out(found: Sequence[RecordedTrial], kept: Sequence[RecordedTrial], findings: Findings) -> None:
     """Record which submissions have runs, but none that counts."""
     names = {trial.submission for trial in kept}
     others = {trial.submission: trial.folder.parents[2] for trial in found if trial.submission not in names}
@@ -127,7 +127,7 @@ def _note_left_out(found: Sequence[Trial], kept: Sequence[Trial], findings: Find
         findings.note(folder, f"left out: its runs are of {', '.join(workloads)} only")
 
 
-def _of_scale(trials: Sequence[Trial], scale: str, findings: Findings) -> list[Trial]:
+def _of_scale(trials: Sequence[RecordedTrial], scale: str, findings: Findings) -> list[RecordedTrial]:
     for trial in trials:
         if trial.facts.scale != scale:
             findings.note(trial.folder, f"left out: its scale is {trial.facts.scale}")
@@ -137,9 +137,9 @@ def _of_scale(trials: Sequence[Trial], scale: str, findings: Findings) -> list[T
     return kept
 
 
-def _first_trials(trials: Sequence[Trial], findings: Findings) -> list[Trial]:
+def _first_trials(trials: Sequence[RecordedTrial], findings: Findings) -> list[RecordedTrial]:
     """The first trial of each study, for self-tuning: the best of several would be tuning by hand."""
-    first: dict[tuple[str, str, str, int], Trial] = {}
+    first: dict[tuple[str, str, str, int], RecordedTrial] = {}
     for trial in trials:
         if first.setdefault(trial.place[:4], trial) is not trial:
             findings.problem(trial.folder, "trial ignored: under self-tuning a study has one trial")
@@ -147,7 +147,7 @@ def _first_trials(trials: Sequence[Trial], findings: Findings) -> list[Trial]:
 
 
 def _results(
-    trials: Sequence[Trial],
+    trials: Sequence[RecordedTrial],
     workloads: tuple[str, ...],
     held_out: Mapping[str, str],
     limits: Mapping[str, Limits],
@@ -170,7 +170,7 @@ def _results(
     )
 
 
-def _trial_result(trial: Trial, limits: Limits, findings: Findings) -> TrialResult | None:
+def _trial_result(trial: RecordedTrial, limits: Limits, findings: Findings) -> TrialResult | None:
     file, metric = trial.folder / EVAL_FILE, f"validation/{limits.metric}"
     table = read_evaluations(file, [metric], (STEP_COLUMN, EVALUATION_TIME_COLUMN))
     for reason in table.flaws:
@@ -193,7 +193,7 @@ def _trial_result(trial: Trial, limits: Limits, findings: Findings) -> TrialResu
     )
 
 
-def _entry_names(trials: Iterable[Trial]) -> dict[tuple[str, str], str]:
+def _entry_names(trials: Iterable[RecordedTrial]) -> dict[tuple[str, str], str]:
     """A submission's name, with its framework if it has runs in both, because these must not be mixed."""
     pairs = sorted({(trial.submission, trial.framework) for trial in trials})
     submissions = [submission for submission, _ in pairs]

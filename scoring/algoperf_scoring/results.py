@@ -11,8 +11,8 @@ import numpy as np
 from algoperf.versions import Limits
 from algoperf_scoring.approach import Approach, Improvement, first_reaching, relaxed_target
 from algoperf_scoring.profiles import Array
-from algoperf_scoring.rules import BestTrial, Rule
-from algoperf_scoring.runs import Trial
+from algoperf_scoring.rules import BestTrial, ScoringRule
+from algoperf_scoring.runs import RecordedTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class TrialResult:
       training_sec, evaluation_sec: time up to its end, as far as recorded.
     """
 
-    trial: Trial
+    trial: RecordedTrial
     approach: Approach
     num_evaluations: int
     training_sec: float
@@ -81,7 +81,7 @@ class StudyTimes:
     steps: Array
 
 
-def study_times(results: Results, rule: Rule) -> StudyTimes:
+def study_times(results: Results, rule: ScoringRule) -> StudyTimes:
     """Seconds and steps to target of every study under `rule`."""
     columns = results.columns
     depth = max((len(studies) for studies in results.studies.values()), default=1)
@@ -95,7 +95,7 @@ def study_times(results: Results, rule: Rule) -> StudyTimes:
     return StudyTimes(seconds, steps)
 
 
-def study_hits(results: Results, submission: str, workload: str, rule: Rule) -> dict[int, Improvement | None]:
+def study_hits(results: Results, submission: str, workload: str, rule: ScoringRule) -> dict[int, Improvement | None]:
     """The evaluation that counts, by study; None if no trial reached the target."""
     limits = results.limits[workload]
     target = relaxed_target(limits, rule.relaxation)
@@ -106,7 +106,7 @@ def study_hits(results: Results, submission: str, workload: str, rule: Rule) -> 
 
 
 def best_hit(hits: Iterable[Improvement | None], best_trial: BestTrial) -> Improvement | None:
-    """The hit that represents the study (see `Rule.best_trial`). Its value does not depend on the order of `hits`."""
+    """The hit that represents the study (see `ScoringRule.best_trial`); equal for every order of `hits`."""
     found = [hit for hit in hits if hit is not None]
     if best_trial == "time":
         return min(found, key=lambda hit: (hit.seconds, hit.step), default=None)

@@ -13,7 +13,7 @@ MAX_RATIO = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class ScoringRule:
     """How times are turned into a score.
 
     Attributes:
@@ -33,5 +33,5 @@ class Rule:
     relaxation: float = 0.0
 
 
-DOCUMENTED = Rule()
-AS_PUBLISHED = Rule(best_trial="index", integral="trapezoid")
+DOCUMENTED = ScoringRule()
+AS_PUBLISHED = ScoringRule(best_trial="index", integral="trapezoid")

@@ -22,7 +22,7 @@ _WORKLOAD = re.compile(rf"(?P<workload>\w+)_(?P<framework>jax|pytorch)(?:{_STAMP
 
 
 @dataclass(frozen=True)
-class Trial:
+class RecordedTrial:
     """One trial: its folder, and the facts in its path and files.
 
     `stamp` is the time in the name of the workload's folder, or ""; stamps sort by time.
@@ -43,12 +43,12 @@ class Trial:
         return (self.submission, self.workload, self.framework, self.study, self.number)
 
 
-def find_trials(sources: Iterable[Source], workloads: Collection[str], findings: Findings) -> list[Trial]:
+def find_trials(sources: Iterable[Source], workloads: Collection[str], findings: Findings) -> list[RecordedTrial]:
     """All trials of the given workloads in `sources`, ordered by `place`.
 
     A rerun of a trial with a later time stamp replaces the earlier one.
     """
-    latest: dict[tuple[str, str, str, int, int], Trial] = {}
+    latest: dict[tuple[str, str, str, int, int], RecordedTrial] = {}
     found = [trial for source in sources for trial in _walk(source, workloads, findings)]
     for trial in sorted(found, key=lambda trial: (trial.place, trial.stamp)):
         if trial.place in latest:
@@ -57,7 +57,7 @@ def find_trials(sources: Iterable[Source], workloads: Collection[str], findings:
     return list(latest.values())
 
 
-def _walk(source: Source, workloads: Collection[str], findings: Findings) -> Iterator[Trial]:
+def _walk(source: Source, workloads: Collection[str], findings: Findings) -> Iterator[RecordedTrial]:
     for submission in _submissions(source, findings):
         for study, study_folder in _numbered(submission, _STUDY, findings):
             for match, workload_folder in _workload_folders(study_folder, workloads, findings):
@@ -65,7 +65,7 @@ def _walk(source: Source, workloads: Collection[str], findings: Findings) -> Ite
                     facts = _facts(folder, findings)
                     if facts is not None:
                         stamp = match["stamp"] or ""
-                        yield Trial(
+                        yield RecordedTrial(
                             folder,
                             submission.name,
                             study,

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from algoperf.errors import UserError, unknown
+from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
-from algoperf_scoring.facts import RULESETS
-from algoperf_scoring.runs import Trial
+from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.sources import Source
 
 
 def choose_workloads(
-    trials: Sequence[Trial], version: Version, asked: Iterable[str] | None
+    trials: Sequence[RecordedTrial], version: Version, asked: Iterable[str] | None
 ) -> tuple[tuple[str, ...], str]:
     """The workloads to score, and a description of them.
 
@@ -50,7 +50,7 @@ def _counted(names: Sequence[str]) -> str:
     return f"the {len(names)} workload{'s' if len(names) > 1 else ''}"
 
 
-def choose_scale(trials: Iterable[Trial], asked: str | None) -> str:
+def choose_scale(trials: Iterable[RecordedTrial], asked: str | None) -> str:
     """The scale of the trials to compare. Raises UserError if there are several and none is requested."""
     if asked is not None:
         if asked not in SCALES:
@@ -65,7 +65,7 @@ def choose_scale(trials: Iterable[Trial], asked: str | None) -> str:
     return next(iter(counts), "full")
 
 
-def choose_ruleset(trials: Iterable[Trial], asked: str | None) -> str:
+def choose_ruleset(trials: Iterable[RecordedTrial], asked: str | None) -> str:
     """The tuning ruleset of the trials: as requested, or as their files say if they agree.
 
     Raises UserError if the files disagree, say nothing, or contradict the request.
@@ -88,7 +88,7 @@ def choose_ruleset(trials: Iterable[Trial], asked: str | None) -> str:
     )
 
 
-def check_version(trials: Iterable[Trial], version: Version) -> None:
+def check_version(trials: Iterable[RecordedTrial], version: Version) -> None:
     """Raise UserError if trials say that they were run under another version."""
     others = sorted({trial.facts.version for trial in trials if trial.facts.version} - {version.name})
     if others:

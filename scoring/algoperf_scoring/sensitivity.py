@@ -11,7 +11,7 @@ import numpy as np
 from algoperf_scoring import profiles
 from algoperf_scoring.profiles import Array
 from algoperf_scoring.results import Results, medians, study_times
-from algoperf_scoring.rules import Rule
+from algoperf_scoring.rules import ScoringRule
 
 RELAXATIONS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Shares of its absolute value by which every target is made easier."""
@@ -49,7 +49,7 @@ class Sensitivity:
     max_ratio: Mapping[float, Array]
 
 
-def sensitivity(results: Results, times: Array, rule: Rule) -> Sensitivity:
+def sensitivity(results: Results, times: Array, rule: ScoringRule) -> Sensitivity:
     """How the scores under `rule` depend on choices; `times` are median seconds [submissions, columns]."""
     variants = results.variant_column
     return Sensitivity(
@@ -59,7 +59,7 @@ def sensitivity(results: Results, times: Array, rule: Rule) -> Sensitivity:
     )
 
 
-def relaxed_targets(results: Results, rule: Rule, relaxations: Sequence[float] = RELAXATIONS) -> list[Relaxed]:
+def relaxed_targets(results: Results, rule: ScoringRule, relaxations: Sequence[float] = RELAXATIONS) -> list[Relaxed]:
     """Times and scores for each relaxation of the targets."""
     curve = []
     for relaxation in relaxations:
@@ -69,7 +69,7 @@ def relaxed_targets(results: Results, rule: Rule, relaxations: Sequence[float] =
     return curve
 
 
-def leave_one_out(times: Array, variant_column: Sequence[int], rule: Rule) -> Array:
+def leave_one_out(times: Array, variant_column: Sequence[int], rule: ScoringRule) -> Array:
     """Scores without each workload in turn: [workloads, submissions].
 
     Args:
@@ -85,12 +85,12 @@ def leave_one_out(times: Array, variant_column: Sequence[int], rule: Rule) -> Ar
 
 
 def vary_max_ratio(
-    times: Array, variant_column: Sequence[int], rule: Rule, max_ratios: Sequence[float] = MAX_RATIOS
+    times: Array, variant_column: Sequence[int], rule: ScoringRule, max_ratios: Sequence[float] = MAX_RATIOS
 ) -> Array:
     """Scores for several largest ratios: [max_ratios, submissions]; arguments as for `leave_one_out`."""
     varied = (dataclasses.replace(rule, max_ratio=ratio) for ratio in max_ratios)
     return np.array([_scores(times, variant_column, each) for each in varied])
 
 
-def _scores(times: Array, variant_column: Sequence[int], rule: Rule) -> Array:
+def _scores(times: Array, variant_column: Sequence[int], rule: ScoringRule) -> Array:
     return profiles.score(profiles.credit(times, variant_column, rule).ratios, rule)

@@ -29,7 +29,9 @@ class Source:
     def check(self) -> None:
         """Raise UserError if there is no such folder."""
         if not self.root.is_dir():
-            raise UserError(f"{self.root} is no folder. Give the folder that holds one folder of runs per submission.")
+            raise UserError(
+                f"{self.root} is not a folder. Give the folder that holds one folder of runs per submission."
+            )
 
 
 def sources(path: Path, submission: str | None = None, against: Path | None = None) -> tuple[Source, ...]:

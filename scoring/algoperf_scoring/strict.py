@@ -7,14 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from algoperf.errors import UserError
-from algoperf.records.trial_records import MEASUREMENTS_FILE
-from algoperf_scoring.facts import HPARAMS_FILE
+from algoperf.records.layout import HPARAMS_FILE, MEASUREMENTS_FILE
 from algoperf_scoring.reading import Comparison
-from algoperf_scoring.runs import Trial
+from algoperf_scoring.runs import RecordedTrial
 
 _SHOWN = 40
 
-_Cells = Mapping[tuple[str, str, str], Mapping[int, list[Trial]]]
+_Cells = Mapping[tuple[str, str, str], Mapping[int, list[RecordedTrial]]]
 """Trials by submission, framework and workload, then by study."""
 
 
@@ -37,7 +36,7 @@ def violations(comparison: Comparison) -> Iterator[str]:
         yield f"scale {comparison.scale} is never official"
     if comparison.results.workloads != version.scored:
         yield f"the score is over {comparison.basis} instead of the {len(version.scored)} scored workloads"
-    cells: dict[tuple[str, str, str], dict[int, list[Trial]]] = defaultdict(lambda: defaultdict(list))
+    cells: dict[tuple[str, str, str], dict[int, list[RecordedTrial]]] = defaultdict(lambda: defaultdict(list))
     for trial in comparison.trials:
         cells[trial.submission, trial.framework, trial.workload][trial.study].append(trial)
     yield from _incomplete(comparison, cells)
@@ -61,7 +60,7 @@ def _incomplete(comparison: Comparison, cells: _Cells) -> Iterator[str]:
                 yield f"{where} has {len(trials)} trials in study {study} instead of {num_trials}"
 
 
-def _lacking_evidence(trial: Trial, ruleset: str) -> Iterator[str]:
+def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
     where = f"{trial.submission}/study_{trial.study}/{trial.folder.parent.name}/trial_{trial.number}"
     for file in _required_files(ruleset):
         if not (trial.folder / file).is_file():

@@ -32,7 +32,7 @@ class Field:
 
 
 FIELDS = (
-    Field("submission_name", True, "title on the leaderboard; need not be the folder's name"),
+    Field("submission_name", True, "title on the leaderboard; may differ from the folder's name"),
     Field("submission_folder", True, "folder, from the root of the repository"),
     Field("authors", True, "names, as text or as a list"),
     Field("affiliations", False, "of the authors, in the same order"),
@@ -102,7 +102,7 @@ def _content(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise ValueError("is no table of fields")
+        raise ValueError("is not a table of fields")
     return content
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from algoperf_scoring import draws, profiles
 from algoperf_scoring.profiles import Array
 from algoperf_scoring.results import medians
-from algoperf_scoring.rules import Rule
+from algoperf_scoring.rules import ScoringRule
 
 NUM_REPLICATES = 2000
 SEED = 0
@@ -80,7 +80,7 @@ class Uncertainty:
         return bool(max(self.ahead[first, second], self.ahead[second, first]) >= 1 - (1 - LEVEL) / 2)
 
 
-def bootstrap(seconds: Array, variant_column: Sequence[int], rule: Rule, *, share_studies: bool) -> Uncertainty:
+def bootstrap(seconds: Array, variant_column: Sequence[int], rule: ScoringRule, *, share_studies: bool) -> Uncertainty:
     """Uncertainty of the scores under `rule`.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.reading import Missing
-from algoperf_scoring.rules import MAX_RATIO, Rule
+from algoperf_scoring.rules import MAX_RATIO, ScoringRule
 
 _RULESETS = {"external": "external tuning", "self": "self-tuning"}
 
@@ -23,7 +23,7 @@ def caption(board: Leaderboard) -> str:
     )
 
 
-def rule_in_words(rule: Rule) -> str:
+def rule_in_words(rule: ScoringRule) -> str:
     """How times are turned into scores."""
     trial = "the fastest trial" if rule.best_trial == "time" else "the trial that needed the fewest evaluations"
     integral = "integrated exactly" if rule.integral == "exact" else "by the trapezoid rule on 100 points, as published"
@@ -105,7 +105,7 @@ def legend(board: Leaderboard) -> str:
     )
 
 
-def _ratio(rule: Rule) -> str:
+def _ratio(rule: ScoringRule) -> str:
     return f"{rule.max_ratio:g}" if rule.max_ratio != MAX_RATIO else "4"
 
 

@@ -44,7 +44,7 @@ class Stepper:
 
 
 def make_stepper(framework: str, name: str) -> Stepper:
-    workload = load_backend(framework).bind(find_workload(name), load_version().limits(name), seed=0)
+    workload = load_backend(framework).bind(find_workload(name), load_version().limits(name))
     if framework == "jax":
         import jax
         import optax

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,6 @@ HERE = Path(__file__).parent
 ROWS = re.findall(r"^\| (\w+) \| ([\w-]+) \| (.+) \| (.+) \|$", (HERE / "README.md").read_text(), re.MULTILINE)
 TABLE = {name: (by, sign) for name, by, sign, _ in ROWS}
 READ = {name: set() if rules == "nothing" else set(rules.split(", ")) for name, *_, rules in ROWS}
-AT_RUN_TIME = [name for name, (by, _) in TABLE.items() if by in ("harness", "re-evaluation")]
 TRIED_ON = ["clicks"]  # one tiny workload is enough to show itself
 
 
@@ -42,8 +43,8 @@ class Attempt:
 
 
 @pytest.fixture(scope="module")
-def attempts(tmp_path_factory, data_root) -> dict[str, Attempt]:
-    """One short trial of every cheat that has to run, and of the submission that they were made from."""
+def attempt(tmp_path_factory, data_root) -> Iterator[Callable[[str], Attempt]]:
+    """One short trial of a cheat that has to run, or of the submission that they were made from; each is made once."""
     runs = tmp_path_factory.mktemp("cheats")
 
     def command(name: str) -> list[str]:
@@ -54,16 +55,16 @@ def attempts(tmp_path_factory, data_root) -> dict[str, Attempt]:
         }  # fmt: skip
         return ["train", *(word for option, value in options.items() for word in (f"--{option}", str(value)))]
 
-    names = ["honest", *AT_RUN_TIME]
-    (runs / "commands.json").write_text(json.dumps([[command(name), str(runs / f"{name}.txt")] for name in names]))
-    script = SUPPORT / "cheat_trials.py"
-    done = subprocess.run(
-        [sys.executable, str(script), str(runs / "commands.json")], capture_output=True, text=True, check=True
-    )
-    return {
-        name: Attempt(code, (runs / f"{name}.txt").read_text(), trial_dir(runs, name, 1, "digits", "pytorch", 1))
-        for name, code in zip(names, json.loads(done.stdout), strict=True)
-    }
+    @functools.cache
+    def made(name: str) -> Attempt:
+        log = runs / f"{name}.txt"
+        print(json.dumps([command(name), str(log)]), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        return Attempt(code, log.read_text(), trial_dir(runs, name, 1, "digits", "pytorch", 1))
+
+    script = [sys.executable, str(SUPPORT / "cheat_trials.py")]
+    with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        yield made
 
 
 def request_for(submission: Path) -> CheckRequest:
@@ -76,28 +77,28 @@ def test_the_table_has_every_cheat():
     assert len(folders) >= 12
 
 
-def test_an_honest_submission_is_caught_by_nothing(attempts):
-    honest = attempts["honest"]
+def test_an_honest_submission_is_caught_by_nothing(attempt):
+    honest = attempt("honest")
     assert (honest.code, honest.status["status"]) == (0, "max_steps_reached"), honest.output
     assert probe.run(request_for(HERE / "honest.py"), TRIED_ON) == []
 
 
 @caught_by("harness")
-def test_the_harness_ends_the_trial(attempts, name):
-    attempt = attempts[name]
+def test_the_harness_ends_the_trial(attempt, name):
+    found = attempt(name)
     status, _, message = TABLE[name][1].partition(": ")
-    assert attempt.status.get("status") == status, attempt.output
-    assert message in attempt.status["message"]
-    assert attempt.code == {"rule_breach": 9, "submission_error": 3}[status]
+    assert found.status.get("status") == status, found.output
+    assert message in found.status["message"]
+    assert found.code == {"rule_breach": 9, "submission_error": 3}[status]
 
 
 @caught_by("re-evaluation")
-def test_evaluating_again_finds_the_difference(attempts, data_root, name, capsys):
+def test_evaluating_again_finds_the_difference(attempt, data_root, name, capsys):
     from algoperf.cli import main
 
-    attempt = attempts[name]
-    assert (attempt.code, attempt.status["status"]) == (0, "max_steps_reached"), attempt.output
-    submission = attempt.folder.parents[2]
+    found = attempt(name)
+    assert (found.code, found.status["status"]) == (0, "max_steps_reached"), found.output
+    submission = found.folder.parents[2]
     with pytest.raises(SystemExit) as end:
         main(["evaluate", "--workload", "digits", "--data-dir", str(data_root), "--output-dir", str(submission)])
     assert end.value.code == 6
@@ -117,12 +118,12 @@ def test_trying_it_shows(name):
     assert {finding.rule.number for finding in found} == {TABLE[name][1]}, found
 
 
-def test_a_breach_is_final(attempts, data_root):
+def test_a_breach_is_final(attempt, data_root):
     """The same command does not try again, and says so by its exit code."""
-    attempt = attempts["environment"]
+    found = attempt("environment")
     again = [sys.executable, "-m", "algoperf", "train", "--workload", "digits", "--framework", "pytorch"]
     options = ["--ruleset", "self", "--max-global-steps", "6", "--eval-every-steps", "3", "--num-processes", "1"]
-    places = ["--data-dir", str(data_root), "--output-dir", str(attempt.folder.parents[3])]
+    places = ["--data-dir", str(data_root), "--output-dir", str(found.folder.parents[3])]
     command = [*again, *options, *places, "--submission", str(HERE / "environment")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 9

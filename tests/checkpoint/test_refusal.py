@@ -1,6 +1,7 @@
 """What is there already: finished, another's, damaged, in use. Nothing is destroyed, and the reason is named."""
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def broken(tmp_path_factory, repository, data_root):
     folder = root / "submissions" / "faulty"
     shutil.copytree(TEST_SUBMISSIONS / "faulty", folder)
     options = {"ruleset": "external", "max_global_steps": 40, "eval_every_steps": 20, "num_trials": 1}
-    run = Run(folder, "jax", data_root, root / "runs", options)
+    run = Run(folder, "pytorch", data_root, root / "runs", options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAULT", "update_params 25 raise")
         assert run.here() == 3
@@ -34,7 +35,7 @@ def found(broken, tmp_path):
     """A copy of that trial and of its submission."""
     root = tmp_path / "copy"
     shutil.copytree(broken.output.parent, root)
-    return Run(root / "submissions" / "faulty", "jax", broken.data_root, root / "runs", broken.options)
+    return Run(root / "submissions" / "faulty", "pytorch", broken.data_root, root / "runs", broken.options)
 
 
 def everything(run: Run) -> dict[str, bytes]:
@@ -148,6 +149,11 @@ def test_a_checkpoint_of_another_format_is_refused(found, capsys):
     assert "has format 99" in capsys.readouterr().err
 
 
+def _children_cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def test_a_finished_trial_is_not_repeated_and_needs_no_framework(found):
     assert found.here() == 0
     before = everything(found)
@@ -159,14 +165,12 @@ def test_a_finished_trial_is_not_repeated_and_needs_no_framework(found):
     finally:
         print([name for name in ("jax", "torch", "flax", "optax") if name in sys.modules])
     """
-    begin = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=60
-    )
+    begin = _children_cpu_seconds()
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"already finished: {found.trial} (max_steps_reached: ")
     assert done.stdout.endswith("[]\n")
-    assert time.monotonic() - begin < 10
+    assert _children_cpu_seconds() - begin < 10
     assert everything(found) == before
 
 
@@ -203,12 +207,12 @@ def test_no_resume_starts_over_and_keeps_the_earlier_trial_aside(found, capsys, 
 
 def test_a_trial_in_progress_is_left_alone(tmp_path, repository, data_root, capsys):
     folder = TEST_SUBMISSIONS / "faulty"
-    run = Run(folder, "jax", data_root, tmp_path, {"max_global_steps": 40})
+    run = Run(folder, "pytorch", data_root, tmp_path, {"max_global_steps": 40})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAULT", "update_params 1 hang")
         first = run.start()
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 250
             while not (run.trial / "status.json").exists():
                 assert first.poll() is None
                 assert time.monotonic() < deadline

@@ -63,5 +63,5 @@ def test_grey_pictures_can_be_drawn():
 
 def test_inputs_that_are_no_pictures(tmp_path):
     """Said before any data is looked for."""
-    with pytest.raises(UserError, match="The inputs of ogbg are no normalised pictures"):
+    with pytest.raises(UserError, match="The inputs of ogbg are not normalised pictures"):
         run(tmp_path, "--workload", "ogbg")

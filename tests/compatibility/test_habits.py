@@ -12,22 +12,26 @@ import contextlib
 import functools
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from algoperf.records.csv_file import CsvFile
 from algoperf.workload.registry import find_workload
 from trial_runs import Run, assert_same_outcome
-from trial_servers import Part, trained
+from trial_servers import Part, Place
 
 SUBMISSIONS = Path(__file__).parent / "submissions"
 DIGITS_STEPS, OTHER_STEPS = (
     {"max_global_steps": 14, "eval_every_steps": 3},
     {"max_global_steps": 3, "eval_every_steps": 2},
 )
-STOPS = {1: [6, 10], 2: [7]}  # by number of devices; 6 is an evaluation
+# By number of devices. Step 6 is an evaluation. `make test` stops once, and on two devices only what depends on them.
+STOPS = {1: (6, 10), 2: (7,)}
+OF_MANY_DEVICES = ("shampoo", "schedule_free_batch_norm", "diloco", "muon_jax")
 
 
 @dataclass(frozen=True)
@@ -74,57 +78,60 @@ ROWS = [
     row("self_tuning/muon_jax", "jax", "cifar", matrices=3),
     row("self_tuning/sequential", "jax", point=1, ends_itself_at=13),
 ]
-Group = tuple[str, int]  # a framework and a number of devices
-Case = tuple[Row, str]  # a submission and a workload
 
 
-def cases(*, on_digits: bool) -> pytest.MarkDecorator:
-    """All rows on digits and on one device and two, or on their other workloads; group after group."""
-    found = [
-        pytest.param((framework, num_devices), (each, workload), id=f"{each.name}-{workload}-{num_devices}")
-        for framework, num_devices in itertools.product(("jax", "pytorch"), [1, 2] if on_digits else [1])
-        for each in ROWS
-        if each.framework == framework
-        for workload in (["digits"] if on_digits else each.workloads)
-    ]
-    return pytest.mark.parametrize(("group", "case"), found)
+@dataclass(frozen=True)
+class Case:
+    """A submission on a workload and some devices, and the steps in which it is stopped on its way."""
+
+    row: Row
+    workload: str = "digits"
+    num_devices: int = 1
+    stops: tuple[int, ...] = ()
+
+
+def on_digits() -> Iterator[Any]:
+    """All rows on one device and two."""
+    for framework, num_devices in itertools.product(("jax", "pytorch"), STOPS):
+        for each in (each for each in ROWS if each.framework == framework):
+            name, all_stops = f"{each.name}-{num_devices}", STOPS[num_devices]
+            quick = num_devices == 1 or each.name in OF_MANY_DEVICES
+            if quick:
+                yield pytest.param(Case(each, num_devices=num_devices, stops=all_stops[:1]), id=name)
+            if len(all_stops) > 1 or not quick:
+                case = Case(each, num_devices=num_devices, stops=all_stops)
+                yield pytest.param(case, id=f"{name}-all stops", marks=pytest.mark.full)
+
+
+def on_others() -> Iterator[Any]:
+    """Rows on their other workloads. What JAX compiles for long is left to `make test-full`."""
+    for each in ROWS:
+        for workload in each.workloads:
+            marks = [pytest.mark.full] if each.framework == "jax" and workload != "mnist" else []
+            yield pytest.param(Case(each, workload), id=f"{each.name}-{workload}", marks=marks)
 
 
 @pytest.fixture(scope="module")
-def trials(request, tmp_path_factory, prepare, data_root):
-    """For a case: the trial that is left alone, the one that is stopped, and all exit codes of their processes.
-
-    The first case of a group starts the trials of all that were selected.
-    """
-
-    def runs(folder: Path, case: Case) -> tuple[Run, Run]:
-        submission, workload = case
-        framework = submission.framework
-        options = {"workload": workload, "ruleset": submission.path.split("_")[0]}
-        options |= DIGITS_STEPS if workload == "digits" else {"scale": "mini", **OTHER_STEPS}
-        root = data_root if workload == "digits" else prepare(find_workload(workload).at("mini").dataset, "mini")
-        places = (folder / submission.name / workload / name for name in ("whole", "broken"))
-        return tuple(Run(SUBMISSIONS / submission.path, framework, root, place, options) for place in places)
-
-    def parts(num_devices: int, case: Case, whole: Run, broken: Run) -> list[Part]:
-        stopped = [*(Part(broken, stop) for stop in STOPS[num_devices]), Part(broken)]
-        return [Part(whole), *(stopped if case[1] == "digits" else [])]
-
+def trials(tmp_path_factory, prepare, data_root):
+    """For a case: the trial that is left alone, the one that is stopped, and all exit codes of their processes."""
     with contextlib.ExitStack() as stack:
 
         @functools.cache
-        def started(group: Group):
-            framework, num_devices = group
-            folder = tmp_path_factory.mktemp(f"{framework}_{num_devices}")
-            found = (getattr(item, "callspec", None) for item in request.session.items)
-            wanted = [each.params["case"] for each in found if each and each.params.get("group") == group]
-            both = {case: runs(folder, case) for case in wanted}
-            work = {case: parts(num_devices, case, *pair) for case, pair in both.items()}
-            return both, stack.enter_context(trained(framework, num_devices, work))
+        def place(framework: str, num_devices: int) -> Place:
+            return stack.enter_context(contextlib.closing(Place(framework, num_devices)))
 
-        def of(group: Group, case: Case) -> tuple[Run, Run, list[int]]:
-            both, exit_codes = started(group)
-            return (*both[case], exit_codes(case))
+        def of(case: Case) -> tuple[Run, Run, list[int]]:
+            submission, workload = case.row, case.workload
+            options = {"workload": workload, "ruleset": submission.path.split("_")[0]}
+            options |= DIGITS_STEPS if workload == "digits" else {"scale": "mini", **OTHER_STEPS}
+            root = data_root if workload == "digits" else prepare(find_workload(workload).at("mini").dataset, "mini")
+            folder = tmp_path_factory.mktemp(submission.name)
+            whole, broken = (
+                Run(SUBMISSIONS / submission.path, submission.framework, root, folder / name, options)
+                for name in ("whole", "broken")
+            )
+            stopped = [*(Part(broken, stop) for stop in case.stops), Part(broken)] if case.stops else []
+            return whole, broken, place(submission.framework, case.num_devices).train([Part(whole), *stopped])
 
         yield of
 
@@ -135,16 +142,16 @@ def assert_clean(run: Run) -> None:
     assert "traceback" not in printed
 
 
-@cases(on_digits=True)
-def test_trains_and_goes_on_from_its_checkpoints(trials, group, case):
-    whole, broken, codes = trials(group, case)
+@pytest.mark.parametrize("case", list(on_digits()))
+def test_trains_and_goes_on_from_its_checkpoints(trials, case):
+    whole, broken, codes = trials(case)
     assert codes[0] == 0, whole.log.read_text()
     assert set(codes[1:-1]) == {130}, broken.log.read_text()
     assert codes[-1] == 0, broken.log.read_text()
-    assert (whole.status["status"], whole.status["global_step"]) == case[0].end
+    assert (whole.status["status"], whole.status["global_step"]) == case.row.end
     own_rows = [row for row in CsvFile.read(whole.trial / "measurements.csv") if row["loss"]]
     logged = {name: float(value) for name, value in own_rows[-1].items() if value}
-    assert {name: logged[name] for name, _ in case[0].logged} == dict(case[0].logged)
+    assert {name: logged[name] for name, _ in case.row.logged} == dict(case.row.logged)
     assert float(whole.rows[-1]["train/loss"]) < math.log(10), "no better than chance"
     assert broken.status["preemption_count"] == len(codes) - 2
     assert_same_outcome(broken, whole)
@@ -152,9 +159,9 @@ def test_trains_and_goes_on_from_its_checkpoints(trials, group, case):
         assert_clean(run)
 
 
-@cases(on_digits=False)
-def test_trains_on_other_workloads(trials, group, case):
-    run, _, codes = trials(group, case)
+@pytest.mark.parametrize("case", list(on_others()))
+def test_trains_on_other_workloads(trials, case):
+    run, _, codes = trials(case)
     assert codes == [0], run.log.read_text()
     assert run.status["status"] == "max_steps_reached"
     assert [int(each["global_step"]) for each in run.rows] == [2, 3]

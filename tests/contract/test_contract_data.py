@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from algoperf.data.contracts import Shard
 from contract_case import BATCH_SIZE, EVAL
-from contract_kinds import arrays, real_rows
+from contract_kinds import arrays
 
 
 def test_training_batches(case):
@@ -19,24 +18,28 @@ def test_training_batches(case):
 
 
 def test_training_batches_do_not_end(case):
-    queue = case.workload._build_input_queue(None, "train", case.data_dir, 500)
+    queue = case.opened.queue(500)
     sizes = {len(next(queue)["targets"]) for _ in range(12)}
     assert sizes == {case.kind.num_rows(500)}
 
 
-def test_evaluation_queues(case):
-    """Every split: once, again and again, or a few batches."""
-    build, size = case.workload._build_input_queue, 100
+def test_evaluation_batches(case):
+    """Every example of every split once; two calls give the same batches, with a mask and padding told apart."""
     for split in ("eval_train", "validation", "test"):
-        batches = list(build(None, split, case.data_dir, size))
-        count = case.workload.definition.num_examples(split)
-        assert sum(int(real_rows(batch).sum()) for batch in batches) == count
-        assert len(list(build(None, split, case.data_dir, size, num_batches=2))) == 2
-        more = len(batches) + 1
-        endless = build(None, split, case.data_dir, size, repeat_final_dataset=True, num_batches=more)
-        *_, last = list(endless)
-        for found, expected in zip(arrays(last["inputs"]), arrays(batches[0]["inputs"]), strict=True):
+        batches = list(case.opened.data.evaluation(split, 100, 0))
+        assert all(batch["real"].dtype == np.bool_ and batch["weights"].dtype == np.float32 for batch in batches)
+        assert sum(int(batch["real"].sum()) for batch in batches) == case.workload.definition.num_examples(split)
+        assert all(not np.any(batch["weights"][~batch["real"]]) for batch in batches)
+        again = case.opened.data.evaluation(split, 100, 0)[0]
+        for found, expected in zip(arrays(again["inputs"]), arrays(batches[0]["inputs"]), strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_a_submission_cannot_ask_for_data_or_evaluations(case):
+    """The names are published; the workload has neither data nor evaluations."""
+    for ask in (case.workload._build_input_queue, case.workload.eval_model, case.workload._eval_model_on_split):
+        with pytest.raises(PermissionError, match="batches come from the input queue"):
+            ask(None, "train", "data", 100)
 
 
 def test_evaluation_results(case):
@@ -57,13 +60,13 @@ def test_evaluation_counts_every_example_once(case):
         # Rounding may exchange two graphs in the ranking that average precision looks at.
         tolerance = 1e-3 if name.endswith("mean_average_precision") else 1e-5
         assert value == pytest.approx(at_once[name], rel=tolerance), name
-    opened = case.workload.definition.dataset.open(Path(case.data_dir))
+    opened = case.opened.data.dataset
     for split in ("validation", "test"):
         count = opened.num_examples(split)
         parts = []
         for batch in opened.evaluation(split, num_examples=count, batch_size=count, shard=Shard(), seed=0):
             logits, _ = case.forward(model, case.workload.place(batch), EVAL)
-            parts.append([array[real_rows(batch)] for array in (logits, batch["targets"], batch["weights"])])
+            parts.append([array[batch["real"]] for array in (logits, batch["targets"], batch["weights"])])
         expected = case.kind.expected_metrics(*(np.concatenate(part) for part in zip(*parts, strict=True)))
         assert expected.keys() == set(case.kind.metrics)
         for name, value in expected.items():

@@ -9,7 +9,7 @@ import pytest
 from algoperf import spec
 from algoperf.spec import ForwardPassMode, ParameterType, ShapeTuple
 from algoperf.versions import load_version
-from contract_case import bind
+from bound_workload import bind
 
 
 def test_output_parameters_exist(case):

@@ -102,3 +102,48 @@ def test_label_smoothing_is_optional(classes):
     logits, labels = np.zeros((2, 10), np.float32), np.zeros(2, classes.kit.integer)
     loss = classes.workload.loss_fn(classes.kit.tensor(labels), classes.kit.tensor(logits))
     assert float(loss["summed"]) == pytest.approx(2 * math.log(10), rel=1e-6)
+
+
+TOKEN_MASKS = {
+    "none": (None, np.ones((4, 6), np.float32)),
+    "tokens": (np.arange(24).reshape(4, 6) % 5 > 1, np.arange(24).reshape(4, 6) % 5 > 1),
+    "rows": (np.array([1, 0, 2, 1], np.float32), np.array([1, 0, 2, 1], np.float32)[:, None] * np.ones((4, 6))),
+    "columns": (np.array([[1], [0], [0], [1]]), np.array([[1], [0], [0], [1]]) * np.ones((4, 6))),
+}
+
+
+@pytest.mark.parametrize("mask", TOKEN_MASKS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_of_tokens(classes, mask, smoothing):
+    """Logits (B, L, V), integer labels (B, L), and masks for tokens or rows."""
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(4, 6, 11)).astype(np.float32), rng.integers(11, size=(4, 6))
+    given, whole = TOKEN_MASKS[mask]
+    loss = classes.loss("tokens", labels.astype(classes.kit.integer), logits, given, smoothing)
+    expected = cross_entropy(logits.reshape(24, 11), labels.reshape(24), smoothing).reshape(4, 6) * whole
+    assert np.asarray(loss["per_example"]).shape == (4, 6)
+    np.testing.assert_allclose(np.asarray(loss["per_example"]), expected, rtol=1e-5, atol=1e-7)
+    assert float(loss["summed"]) == pytest.approx(expected.sum(), rel=1e-5)
+    assert float(loss["n_valid_examples"]) == whole.sum()
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 1)])
+@pytest.mark.parametrize("mask", [None, np.array([1, 0, 1, 1, 0]), np.array([[1.0], [0], [0.5], [1], [0]], np.float32)])
+def test_loss_of_single_logits(classes, shape, mask):
+    """One logit per row; labels, logits and mask may each be (B,) or (B, 1), and smoothing is ignored."""
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(5, 1)).astype(np.float32), (np.arange(5) % 2).astype(np.float32).reshape(shape)
+    loss = classes.loss("sigmoid", labels, logits, mask, 0.1)
+    flat = np.ones(5) if mask is None else mask.reshape(5)
+    expected = binary_cross_entropy(logits, labels.reshape(5, 1), 0.0).reshape(5) * flat
+    assert np.asarray(loss["per_example"]).shape == (5,)
+    np.testing.assert_allclose(np.asarray(loss["per_example"]), expected, rtol=1e-5, atol=1e-7)
+    assert float(loss["n_valid_examples"]) == flat.sum()
+
+
+@pytest.mark.parametrize(("name", "shape"), [("tokens", (6, 4)), ("tokens", (4, 6, 1)), ("sigmoid", (4, 6))])
+def test_masks_that_do_not_fit(classes, name, shape):
+    logits = np.zeros((4, 6, 11) if name == "tokens" else (4, 1), np.float32)
+    labels = np.zeros((4, 6) if name == "tokens" else (4,), classes.kit.integer if name == "tokens" else np.float32)
+    with pytest.raises(ValueError, match="The mask has shape"):
+        classes.loss(name, labels, logits, np.ones(shape, np.float32), 0.0)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from algoperf.spec import ParameterType
-from contract_case import BATCH_SIZE, EVAL, ROWS, TRAIN, bind
+from bound_workload import bind
+from contract_case import BATCH_SIZE, EVAL, ROWS, TRAIN
 
 
 def test_shapes_and_types_are_unknown_before_init(case):

@@ -11,29 +11,21 @@ from algoperf import random_utils
 from algoperf.data.batches.graphs import GraphBudget
 from algoperf.data.contracts import dataset_dir
 from algoperf.datasets.ogbg.dataset import MOLPCBA
-from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode
-from algoperf.versions import load_version
-from algoperf.workload.registry import find_workload
+from bound_workload import WithData, bind
 
 TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
 
 
 @pytest.fixture(scope="module")
 def data_dir(prepare):
-    return str(dataset_dir(prepare(MOLPCBA, "mini"), MOLPCBA, "mini"))
-
-
-def bind(framework, **model):
-    """At scale mini, with settings of its model replaced."""
-    definition = find_workload("ogbg").at("mini").with_fields({"model": model})
-    return load_backend(framework).bind(definition, load_version().limits("ogbg", "mini"), 0)
+    return dataset_dir(prepare(MOLPCBA, "mini"), MOLPCBA, "mini")
 
 
 @pytest.fixture(scope="module", params=["jax", "pytorch"])
 def model(request):
     """A workload of one framework, and its logits of a batch."""
-    workload = bind(request.param)
+    workload = bind("ogbg", "mini", request.param)
     params, _ = workload.init_model_fn(random_utils.PRNGKey(0))
 
     def forward(params, batch):
@@ -48,8 +40,8 @@ def model(request):
 
 @pytest.fixture(scope="module")
 def molecules(model, data_dir):
-    dataset = model[0].dataset(data_dir)
-    return dataset.molecules("train", 20, model[0]._shard)
+    opened = WithData.open("ogbg", "mini", model[0].framework, data_dir)
+    return opened.data.dataset.molecules("train", 20, opened.data.shard)
 
 
 def logits_of(model, batch) -> np.ndarray:
@@ -117,10 +109,11 @@ def test_nothing_is_compiled_after_the_first_step_and_evaluation(data_dir):
 
     from algoperf.blocks import jax_step
 
-    backend, workload = load_backend("jax"), bind("jax", num_message_passing_steps=1)
+    opened = WithData.open("ogbg", "mini", "jax", data_dir, num_message_passing_steps=1)
+    backend, workload = opened.backend, opened.workload
     params, state = workload.init_model_fn(jax.random.PRNGKey(0))
     optimizer = jax_step.init_state(workload, optax.identity())
-    queue = workload.input_queue(data_dir, 32)
+    queue = opened.queue(32)
     sizes = set()
 
     def step(params, optimizer):
@@ -132,7 +125,7 @@ def test_nothing_is_compiled_after_the_first_step_and_evaluation(data_dir):
         return params, optimizer
 
     def evaluate(params, number):
-        workload.eval_model(64, params, state, jax.random.PRNGKey(2), data_dir, None, number)
+        opened.evaluate(params, state, jax.random.PRNGKey(2), number, batch_size=64)
 
     params, optimizer = step(params, optimizer)
     evaluate(params, 0)

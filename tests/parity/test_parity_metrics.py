@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import golden
-from algoperf.spec import LossType
+from algoperf.frameworks import steps
+from bound_workload import bind
 
 GOLDEN = golden.read("metrics/classification")
 ARRAYS = golden.arrays("metrics/classification")
@@ -16,20 +17,16 @@ class Jax:
     def __init__(self):
         import jax.numpy as jnp
 
-        from algoperf.frameworks.jax import evaluators, losses
-
         self.array = jnp.asarray
-        self.losses, self.evaluators = losses, evaluators
+        self.loss_fn = bind("digits", "full", "jax").loss_fn
 
 
 class Torch:
     def __init__(self):
         import torch
 
-        from algoperf.frameworks.torch import evaluators, losses
-
         self.array = torch.from_numpy
-        self.losses, self.evaluators = losses, evaluators
+        self.loss_fn = bind("digits", "full", "pytorch").loss_fn
 
 
 @pytest.fixture(scope="module", params=[Jax, Torch])
@@ -52,8 +49,7 @@ def test_softmax_cross_entropy(side, workload):
     logits, targets, weights = arrays_of(side, workload)
     for mask, smoothing in ((True, 0.0), (True, 0.1), (False, 0.0), (False, 0.1)):
         key = f"{'masked' if mask else 'nomask'}_ls{smoothing}"
-        rows = side.losses.LOSSES[LossType.SOFTMAX_CROSS_ENTROPY](targets, logits, smoothing)
-        found = side.losses.summarise(rows, weights if mask else None)
+        found = side.loss_fn(targets, logits, weights if mask else None, smoothing)
         expected = GOLDEN[workload][f"loss_{key}"]["jax"]
         assert float(found["summed"]) == pytest.approx(expected["summed"], rel=1e-6), key
         assert float(found["n_valid_examples"]) == expected["n"], key
@@ -68,11 +64,7 @@ def test_evaluation_sums(side, workload):
         assert workload == "mnist"  # the reference has no metric function to call there
         return
     logits, targets, weights = arrays_of(side, workload)
-
-    def loss_fn(labels, logits, mask):
-        return side.losses.summarise(side.losses.LOSSES[LossType.SOFTMAX_CROSS_ENTROPY](labels, logits, 0.0), mask)
-
-    stub = SimpleNamespace(model_fn=lambda *args, **kwargs: (logits, None), loss_fn=loss_fn)
+    stub = SimpleNamespace(model_fn=lambda *args, **kwargs: (logits, None), loss_fn=side.loss_fn)
     batch = {"targets": targets, "weights": weights}
-    found = side.evaluators.classification(stub, None, None, batch, None)
+    found = steps.classification(stub, None, None, batch, None)
     assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-6)

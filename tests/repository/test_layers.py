@@ -28,9 +28,7 @@ LAYERS = (
     ("container", "__main__"),
 )
 # (module, what it imports) -> what has to happen first.
-EXCEPTIONS = {
-    ("algoperf.workload.bound", "algoperf.integrity.audit"): "data has to leave the object that submissions hold",
-}
+EXCEPTIONS = {}
 # What other packages may import of `algoperf`.
 OF_SCORING = {"errors", "records", "submission", "tuning", "versions"}
 ONLY_COMMAND_OF_CHECK = "algoperf.commands.check"

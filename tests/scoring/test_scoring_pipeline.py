@@ -13,7 +13,7 @@ import pytest
 import algoperf_scoring
 from algoperf.errors import UserError
 from algoperf.versions import load_version
-from algoperf_scoring import Leaderboard, Rule, to_json
+from algoperf_scoring import Leaderboard, ScoringRule, to_json
 
 V06 = load_version("v0.6")
 EIGHT = 8
@@ -240,7 +240,7 @@ def test_versions_are_never_mixed(runs):
 
 @pytest.mark.parametrize(
     ("below", "hint"),
-    [("a", "this is one submission"), ("a/study_0/wmt_jax", "No runs found"), ("none", "no folder")],
+    [("a", "this is one submission"), ("a/study_0/wmt_jax", "No runs found"), ("none", "not a folder")],
 )
 def test_the_wrong_folder_is_explained(runs, below: str, hint: str):
     runs.reaching("a", "wmt", 1)
@@ -302,7 +302,7 @@ def test_held_out_variants_decide_under_v05_only(runs):
     assert outcomes(board, "wmt") == {"safe": "reached", "unsafe": "held-out failed"}
     assert [entry.score for entry in board.entries] == [0.125, 0.0]
     assert seconds(board, "unsafe", "wmt") == 10
-    without = algoperf_scoring.score(runs.root, v05, "external", rule=Rule(held_out=False))
+    without = algoperf_scoring.score(runs.root, v05, "external", rule=ScoringRule(held_out=False))
     assert [entry.submission for entry in without.entries] == ["unsafe", "safe"]
     assert score(runs).held_out == ()
     assert outcomes(score(runs), "wmt") == {"safe": "reached", "unsafe": "reached"}
@@ -319,7 +319,7 @@ def test_one_submission_is_compared_with_those_of_another_folder(runs, tmp_path:
     board = algoperf_scoring.score(algoperf_scoring.sources(runs.root, "mine", others.root), V06, "external")
     assert {entry.submission: entry.cells["wmt"].seconds for entry in board.entries} == {"mine": 10, "known": 20}
     assert set(reasons(board.comparison.problems)) == {"others/known/study_0/wmt_jax/trial_1/eval_measurements.csv"}
-    with pytest.raises(UserError, match="no folder"):
+    with pytest.raises(UserError, match="not a folder"):
         algoperf_scoring.score(algoperf_scoring.sources(runs.root, "mine", tmp_path / "none"), V06, "external")
     with pytest.raises(UserError, match="--submission NAME"):
         algoperf_scoring.sources(runs.root, None, others.root)

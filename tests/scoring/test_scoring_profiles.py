@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from algoperf_scoring import profiles
-from algoperf_scoring.rules import DOCUMENTED, Rule
+from algoperf_scoring.rules import DOCUMENTED, ScoringRule
 
 INF, NAN = math.inf, math.nan
-TRAPEZOID = Rule(integral="trapezoid")
+TRAPEZOID = ScoringRule(integral="trapezoid")
 
 
-def ratios(times: list[list[float]], rule: Rule = DOCUMENTED) -> np.ndarray:
+def ratios(times: list[list[float]], rule: ScoringRule = DOCUMENTED) -> np.ndarray:
     """Ratios on workloads without held-out variants."""
     return profiles.credit(np.array(times), [-1] * len(times[0]), rule).ratios
 
@@ -28,8 +28,8 @@ def test_ratios_are_to_the_fastest_and_cut_above_four_times_it():
 
 def test_the_largest_ratio_can_be_varied():
     times = [[10.0], [15.0], [25.0]]
-    np.testing.assert_array_equal(ratios(times, Rule(max_ratio=2.0)), [[1.0], [1.5], [INF]])
-    scores = profiles.score(ratios(times, Rule(max_ratio=2.0)), Rule(max_ratio=2.0))
+    np.testing.assert_array_equal(ratios(times, ScoringRule(max_ratio=2.0)), [[1.0], [1.5], [INF]])
+    scores = profiles.score(ratios(times, ScoringRule(max_ratio=2.0)), ScoringRule(max_ratio=2.0))
     np.testing.assert_allclose(scores, [1.0, 0.5, 0.0], rtol=0, atol=1e-15)
 
 
@@ -47,7 +47,7 @@ def test_a_workload_gives_no_credit_if_its_variant_was_not_reached_and_then_sets
     credit = profiles.credit(times, HELD_OUT, DOCUMENTED)
     np.testing.assert_array_equal(credit.ratios, [[INF, 1.0], [1.0, 1.0], [1.5, 1.0]])
     assert credit.is_void.tolist() == [[True, False], [False, False], [False, False]]
-    np.testing.assert_array_equal(profiles.credit(times, HELD_OUT, Rule(held_out=False)).ratios[:, 0], [1, 2, 3])
+    np.testing.assert_array_equal(profiles.credit(times, HELD_OUT, ScoringRule(held_out=False)).ratios[:, 0], [1, 2, 3])
 
 
 def test_the_cut_is_taken_before_the_held_out_rule():
@@ -106,7 +106,7 @@ def test_trapezoid_score_by_hand(ratio: float, expected: float):
 
 @pytest.mark.parametrize("max_ratio", [1.5, 4.0, 16.0])
 def test_the_trapezoid_in_closed_form_is_that_of_the_profile_on_the_grid(max_ratio: float):
-    rule = Rule(integral="trapezoid", max_ratio=max_ratio)
+    rule = ScoringRule(integral="trapezoid", max_ratio=max_ratio)
     cut = np.random.default_rng(2).choice([1.0, INF, max_ratio, *np.linspace(1, max_ratio, 37)], size=(50, 8))
     grid = profiles.grid(max_ratio)
     area = np.trapezoid(profiles.profile(cut, grid), grid, axis=-1) / (max_ratio - 1)

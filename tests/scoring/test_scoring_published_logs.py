@@ -18,7 +18,7 @@ import pytest
 
 import algoperf_scoring
 from algoperf.versions import load_version
-from algoperf_scoring import AS_PUBLISHED, DOCUMENTED, Comparison, Rule, profiles
+from algoperf_scoring import AS_PUBLISHED, DOCUMENTED, Comparison, ScoringRule, profiles
 from algoperf_scoring.results import medians, study_hits, study_times
 from places import GOLDENS, SHARED_LOGS
 
@@ -52,7 +52,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
     params=[
         pytest.param((DATA, "v05_self", "self"), id="extract-self"),
         pytest.param((SHARED_LOGS, "v05_self", "self"), id="whole-self"),
-        pytest.param((SHARED_LOGS, "v05_external", "external"), id="whole-external"),
+        pytest.param((SHARED_LOGS, "v05_external", "external"), id="whole-external", marks=pytest.mark.full),
     ],
 )
 def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Golden]:
@@ -158,6 +158,6 @@ def test_variants_that_are_not_held_out_do_not_matter(tmp_path: Path):
     some = next(iter(sorted((logs / "baseline").glob("study_*/ogbg_*"))))
     (some.parent / some.name.replace("ogbg", "ogbg_gelu")).mkdir()
     some.rename(some.parent / some.name.replace("ogbg_", "ogbg_gelu_"))
-    after = algoperf_scoring.score(logs, V05, "self", rule=Rule())
+    after = algoperf_scoring.score(logs, V05, "self", rule=ScoringRule())
     assert [entry.submission for entry in before.entries] == [entry.submission for entry in after.entries]
     assert set(before.entries[0].cells) == set(after.entries[0].cells)

@@ -11,8 +11,8 @@ from algoperf.versions import load_version
 from algoperf_scoring.approach import Improvement, approach, first_reaching, relaxed_target
 from algoperf_scoring.facts import Facts
 from algoperf_scoring.results import Results, TrialResult, best_hit, medians, study_times
-from algoperf_scoring.rules import AS_PUBLISHED, DOCUMENTED, Rule
-from algoperf_scoring.runs import Trial
+from algoperf_scoring.rules import AS_PUBLISHED, DOCUMENTED, ScoringRule
+from algoperf_scoring.runs import RecordedTrial
 
 SSIM = load_version().limits("fastmri")
 LOSS = load_version().limits("criteo1tb")
@@ -97,7 +97,7 @@ def results(times: dict[tuple[str, int], list[float]]) -> Results:
     for (name, number), seconds in times.items():
         trials = tuple(
             TrialResult(
-                Trial(Path(), name, number, "fastmri", "jax", "", k, Facts()),
+                RecordedTrial(Path(), name, number, "fastmri", "jax", "", k, Facts()),
                 (Improvement(k, 10.0 * k, time, SSIM.validation_target),) if math.isfinite(time) else (),
                 k + 1,
                 time,
@@ -126,11 +126,11 @@ def test_relaxation_is_part_of_the_rule():
         {"fastmri": load_version("v1.0").limits("fastmri")},
         {("a", "fastmri"): {0: (_reaching_late(),)}},
     )
-    strict, loose = (study_times(harder, Rule(relaxation=share)).seconds[0, 0, 0] for share in (0.0, 0.02))
+    strict, loose = (study_times(harder, ScoringRule(relaxation=share)).seconds[0, 0, 0] for share in (0.0, 0.02))
     assert (strict, loose) == (50, 20)
 
 
 def _reaching_late() -> TrialResult:
     target = load_version("v1.0").limits("fastmri").validation_target
     steps = (Improvement(1, 1, 20, target * 0.985), Improvement(3, 3, 50, target))
-    return TrialResult(Trial(Path(), "a", 0, "fastmri", "jax", "", 1, Facts()), steps, 4, 50, 0.0)
+    return TrialResult(RecordedTrial(Path(), "a", 0, "fastmri", "jax", "", 1, Facts()), steps, 4, 50, 0.0)

@@ -38,6 +38,7 @@ def left_by_a_kill(monkeypatch, tmp_path):
     return copy
 
 
+@pytest.mark.usefixtures("optimised_jax")  # a hundred steps: optimised code is quicker in the end
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_it_learns_and_resumes(folder, data_root, tmp_path, left_by_a_kill, monkeypatch, capsys):
     # Neither a slow machine nor a fast baseline ends the trial: what is compared is so many steps.

@@ -22,9 +22,8 @@ STEPS = {"max_global_steps": 300, "eval_every_steps": 20, "checkpoints": "none"}
         ("frozen_statistics", "max_steps_reached"),
     ],
 )
-def test_only_the_sound_one_reaches_the_targets(data_root, tmp_path, name, end):
+def test_only_the_sound_one_reaches_the_targets(data_root, tmp_path, capsys, name, end):
     run = Run(BROKEN / f"{name}.py", "pytorch", data_root, tmp_path, STEPS)
-    code, printed = run.finish()
-    assert code == 0, printed
+    assert run.here() == 0, capsys.readouterr()
     [status] = tmp_path.rglob("status.json")
-    assert json.loads(status.read_text())["status"] == end, printed
+    assert json.loads(status.read_text())["status"] == end, capsys.readouterr()

@@ -1,6 +1,6 @@
-"""Runs command lines of `algoperf`, each in a child of one process that has imported what all of them need.
+"""Runs command lines of `algoperf`, each in a fork of one process that has imported what all of them need.
 
-python cheat_trials.py FILE    a JSON list of [arguments, log file]; prints the exit codes as JSON
+Every line that comes in is [arguments, log file] as JSON. A line with its exit code goes out.
 """
 
 import atexit
@@ -8,9 +8,8 @@ import json
 import os
 import sys
 import traceback
-from pathlib import Path
 
-import torch._dynamo  # noqa: F401  (optimizers import it when the first one is made, which takes seconds)
+import torch._dynamo  # noqa: F401  (the first optimizer imports it, which takes seconds)
 
 import algoperf.frameworks.torch.backend
 import algoperf.trial.launch
@@ -19,7 +18,8 @@ from algoperf.cli import main
 
 
 def in_child(arguments: list[str], log: str) -> None:
-    """Never returns. What was registered for the end of the process is called, as it would be at a real end."""
+    """Run one command line; never returns. Calls the exit handlers, as at a real exit."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     output = os.open(log, os.O_CREAT | os.O_WRONLY)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -44,4 +44,5 @@ def run(arguments: list[str], log: str) -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps([run(*command) for command in json.loads(Path(sys.argv[1]).read_text())]))
+    for line in sys.stdin:
+        print(run(*json.loads(line)), flush=True)

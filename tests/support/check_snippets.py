@@ -1,4 +1,4 @@
-"""Code of submissions, made of snippets."""
+"""Makes code of submissions from snippets."""
 
 from __future__ import annotations
 

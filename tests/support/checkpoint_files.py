@@ -1,4 +1,4 @@
-"""Sends a state through the files of a checkpoint: saved as `state`, restored into `template`."""
+"""Passes a state through the files of a checkpoint: saves it as `state`, restores it into `template`."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 
 
 class LoneProcess:
-    """As much of a backend as checkpoints ask for, with the codecs of one framework or of both."""
+    """The part of a backend that checkpoints need, with the codecs of one framework or both."""
 
     rank = 0
     num_processes = 1
@@ -56,7 +56,7 @@ class Files:
         return self.restore(template)
 
     def edit(self, change: Any) -> None:
-        """Apply `change` to the json tree of the state, as somebody might who sends a checkpoint."""
+        """Apply `change` to the JSON tree of the state, as the author of a malicious checkpoint might."""
         file = self.directory / "checkpoint_1" / "process_0.json"
         content = json.loads(file.read_text())
         node = dict(content["root"]["dict"][0][1])

@@ -1,4 +1,4 @@
-"""A workload of one framework, and what the contract tests have to know about either."""
+"""A workload in one framework, and what the contract tests need to know about each framework."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import pytest
 
 from algoperf import random_utils
 from algoperf.data.contracts import Dataset, dataset_dir
-from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, ParameterType
-from algoperf.versions import load_version
 from algoperf.workload.registry import find_workload
+from bound_workload import WithData
 from contract_kinds import DEFAULT_KIND, KINDS
 
 ROWS = [
@@ -38,7 +37,7 @@ def noise(shape):
 
 
 class Jax:
-    """What the tests have to know about JAX."""
+    """What the tests need to know about JAX."""
 
     def __init__(self):
         import jax
@@ -50,7 +49,7 @@ class Jax:
         self.compile = jax.jit
 
     def seed_dropout(self, seed):
-        """The key decides."""
+        """Do nothing: the key determines dropout."""
 
     def key(self, seed):
         return self.jax.random.PRNGKey(seed)
@@ -69,9 +68,14 @@ class Jax:
     def output_candidates(self, params):
         return list(params)
 
+    def losses(self):
+        from algoperf.frameworks.jax.losses import LOSSES
+
+        return LOSSES
+
 
 class Torch:
-    """What the tests have to know about PyTorch."""
+    """What the tests need to know about PyTorch."""
 
     def __init__(self):
         import torch
@@ -107,33 +111,38 @@ class Torch:
     def output_candidates(self, params):
         return [name for name, _ in params.named_parameters()]
 
+    def losses(self):
+        from algoperf.frameworks.torch.losses import LOSSES
+
+        return LOSSES
+
 
 @dataclass
 class Case:
-    """A workload of one framework, and helpers that are the same for both."""
+    """A workload in one framework, and helpers that are the same for both."""
 
     workload: Any
     framework: str
     kit: Any
-    data_dir: str
+    opened: WithData
     compiled: dict[tuple, Any] = field(default_factory=dict)
 
     @property
     def kind(self):
-        """What the tests have to know about its kind of task."""
+        """What the tests need to know about its kind of task."""
         return KINDS.get(self.workload.definition.name, DEFAULT_KIND)
 
     def init(self, seed=0):
         return self.workload.init_model_fn(self.kit.key(seed))
 
     def train_batch(self):
-        return next(self.workload._build_input_queue(self.kit.key(0), "train", self.data_dir, BATCH_SIZE))
+        return next(self.opened.queue(BATCH_SIZE))
 
     def eval_batch(self):
-        return next(self.workload._build_input_queue(self.kit.key(0), "validation", self.data_dir, BATCH_SIZE))
+        return self.opened.first_evaluated("validation", BATCH_SIZE)
 
     def stirred(self, seed=0):
-        """A model whose output layer is not zero, as that of some is at first: logits tell inputs apart."""
+        """A model with a nonzero output layer, so that logits depend on inputs: some models start with zeros there."""
         params, model_state = self.init(seed)
         self.kit.stir(params, self.workload.is_output_params)
         return params, model_state
@@ -155,13 +164,18 @@ class Case:
         logits, state = model_fn(params, batch, model_state, self.kit.key(seed), dropout)
         return np.array(logits.tolist(), np.float32), state
 
+    def loss(self, name, labels, logits, mask, smoothing):
+        """One of the framework's losses, on numpy arrays."""
+        loss, tensor = self.kit.losses()[name], self.kit.tensor
+        labels, logits, mask = tensor(labels), tensor(logits), None if mask is None else tensor(mask)
+        losses = loss.per_example(labels, logits, smoothing)
+        return loss.summarise(labels, losses, mask, self.workload._constant)
+
     def evaluate(self, model, batch_size, step=0):
-        return self.workload.eval_model(
-            batch_size, *model, self.kit.key(0), self.data_dir, imagenet_v2_data_dir=None, global_step=step
-        )
+        return self.opened.evaluate(*model, self.kit.key(0), step, batch_size)
 
     def needs(self, kind: ParameterType):
-        """Skip where the model has no parameters of this type."""
+        """Skip models without parameters of this type."""
         self.init()
         types = self.workload.model_params_types
         leaves = types.values() if self.framework == "pytorch" else self.kit.jax.tree.leaves(types)
@@ -176,11 +190,6 @@ def kit_of(framework: str) -> Jax | Torch:
 
 def open_case(name: str, scale: str, framework: str, prepare: Callable[[Dataset, str], Path]) -> Case:
     """A row of the table, with its data."""
-    workload = bind(name, scale, framework)
-    dataset = workload.definition.dataset
-    return Case(workload, framework, kit_of(framework), str(dataset_dir(prepare(dataset, scale), dataset, scale)))
-
-
-def bind(name, scale, framework, seed=0):
-    definition = find_workload(name).at(scale)
-    return load_backend(framework).bind(definition, load_version().limits(name, scale), seed)
+    dataset = find_workload(name).at(scale).dataset
+    opened = WithData.open(name, scale, framework, dataset_dir(prepare(dataset, scale), dataset, scale))
+    return Case(opened.workload, framework, kit_of(framework), opened)

@@ -1,4 +1,4 @@
-"""What the contract tests have to know about kinds of tasks: shapes of batches, losses, and metrics written out."""
+"""What the contract tests need to know about kinds of tasks: batch shapes, losses, and explicit metrics."""
 
 from __future__ import annotations
 
@@ -16,11 +16,6 @@ def arrays(value: Any) -> list[np.ndarray]:
     return [leaf for part in value for leaf in arrays(part)] if isinstance(value, tuple) else [np.asarray(value)]
 
 
-def real_rows(batch: dict[str, Any]) -> np.ndarray:
-    """Which rows of an evaluation batch are examples."""
-    return np.asarray(batch["real"] if "real" in batch else batch["weights"]) > 0
-
-
 class Classification:
     """One of ten classes per example; inputs are single arrays."""
 
@@ -28,14 +23,14 @@ class Classification:
     metrics = ("accuracy", "loss")
 
     def __init__(self, *, mixed: bool = False) -> None:
-        self.mixed = mixed  # training targets are mixtures of classes
+        self.mixed = mixed  # whether training targets are mixtures of classes
 
     def num_rows(self, batch_size: int) -> int:
         """Rows of a batch on one device."""
         return batch_size
 
     def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
-        """NHWC and int32 in JAX; NCHW, int64 and, where published ones have it, an all-true mask in PyTorch."""
+        """NHWC and int32 in JAX; NCHW, int64 and, if published batches have one, an all-true mask in PyTorch."""
         definition = case.workload.definition
         assert isinstance(batch["inputs"], case.kit.tensor_type)
         inputs, targets = np.asarray(batch["inputs"]), np.asarray(batch["targets"])
@@ -63,7 +58,7 @@ class Classification:
         return targets.astype(integer), logits, mask, cross_entropy(logits, targets, 0.1) * mask
 
     def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-        """Means over the rows."""
+        """The metrics as means over the rows."""
         del weights
         accuracy = np.mean(logits.argmax(axis=1) == targets)
         return {"accuracy": accuracy, "loss": cross_entropy(logits, targets, 0.0).mean()}
@@ -76,7 +71,7 @@ class MultiLabelGraphs:
     metrics = ("accuracy", "loss", "mean_average_precision")
 
     def num_rows(self, batch_size: int) -> int:
-        """Rows of a batch on one device: the graphs, and one of padding."""
+        """Rows of a batch on one device: the graphs, and one padding graph."""
         return batch_size + 1
 
     def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
@@ -99,7 +94,7 @@ class MultiLabelGraphs:
         mask_type = np.bool_ if case.framework == "pytorch" else np.float32
         assert (weights.shape, weights.dtype) == ((rows, self.num_outputs), mask_type)
         assert not targets[weights == 0].any()
-        assert 0.2 < weights.mean() < 0.5  # about a third of the labels is known
+        assert 0.2 < weights.mean() < 0.5  # about a third of the labels are known
 
     def loss_example(self, integer: type[np.integer[Any]]) -> tuple[np.ndarray, ...]:
         """Targets, logits, a mask, and the losses smoothed by 0.1."""

@@ -1,4 +1,4 @@
-"""Runs tasks of cubes through the real `mlcube` command, as a user who is not root."""
+"""Runs tasks of cubes through the real `mlcube` command, as a non-root user."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ import yaml
 from places import REPOSITORY
 
 ROOT = REPOSITORY
-USER = 1500  # no user of that number need exist
+USER = 1500  # no user with this ID needs to exist
 
 
 @dataclass
 class Caller:
-    """Who calls: an unprivileged user if we are root, else we."""
+    """The calling user: an unprivileged one if we are root, else ourselves."""
 
     folder: Path
     identity: dict = field(default_factory=dict)
@@ -32,12 +32,12 @@ class Caller:
         return self.identity.get("user", os.getuid())
 
     def own(self) -> None:
-        """Everything in the folder becomes the caller's."""
+        """Give everything in the folder to the caller."""
         for path in [self.folder, *self.folder.rglob("*")]:
             os.chown(path, self.uid, self.identity.get("group", -1), follow_symlinks=False)
 
     def run(self, command) -> subprocess.CompletedProcess:
-        """Run a command; its output, both streams together, is in `.stdout`."""
+        """Run a command; `.stdout` holds both output streams."""
         environment = {
             **os.environ,
             "HOME": str(self.folder),
@@ -94,5 +94,5 @@ class Cube:
 
 
 def first_step(done: subprocess.CompletedProcess) -> float:
-    """When the first step of a training began, as its submission said."""
+    """When the first step of a training began, according to its submission."""
     return float(done.stdout.split("first step at ")[1].split()[0])

@@ -1,11 +1,12 @@
-"""Train two steps and evaluate, on arrays or on graphs; run by test_devices.py in processes of its own.
+"""Train two steps and evaluate, on arrays or on graphs; test_devices.py runs this in separate processes.
 
     device_run.py FRAMEWORK DATA_ROOT OUT WORKLOAD:SCALE...
 
-Process number r writes `OUT/WORKLOAD.<r>.npz`: what every process knows (losses, parameters, metrics), and
+Process number r writes `OUT/WORKLOAD.<r>.npz`: losses, parameters and metrics, which all processes share, and
 hashes of the examples that it evaluated.
 """
 
+import dataclasses
 import importlib
 import sys
 import zlib
@@ -18,13 +19,13 @@ from algoperf.blocks.self_tuning import NADAMW
 from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.frameworks import load_backend
 from algoperf.tuning.points import as_hyperparameters
-from algoperf.versions import load_version
 from algoperf.workload import registry
+from bound_workload import WithData
 from places import BASELINES
 
 BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
 NUM_PARTS = 2  # of batches of graphs
-SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would multiply the rounding, too
+SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would amplify rounding errors
 
 
 class Jax:
@@ -70,7 +71,7 @@ class Torch:
 
 
 def weights_of(position: int, shard) -> np.ndarray:
-    """A mask over the global batch, of which each process holds a part; the parts have different sums."""
+    """This process's part of a mask over the global batch. The parts have different sums."""
     mask = np.ones(BATCH_SIZE, np.float32)
     mask[: 5 + 7 * position] = 0.0
     size = BATCH_SIZE // shard.count
@@ -79,21 +80,22 @@ def weights_of(position: int, shard) -> np.ndarray:
 
 def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.ndarray]:
     definition = registry.find_workload(name).at(scale)
-    data_dir = str(dataset_dir(data_root, definition.dataset, scale))
-    workload = backend.bind(definition, load_version().limits(name, scale), seed=1)
+    data_dir = dataset_dir(data_root, definition.dataset, scale)
+    opened = WithData.open(name, scale, backend.name, data_dir, seed=1)
+    workload = opened.workload
     key = random_utils.PRNGKey(0)
     results = {"num_devices": np.array(backend.num_devices)}
 
     def batches(first_masked):
-        """Training batches, with a mask from one of them on."""
-        queue = workload.input_queue(data_dir, BATCH_SIZE)
+        """Training batches, with a mask from batch `first_masked` on."""
+        queue = opened.queue(BATCH_SIZE)
         for position in range(STEPS):
             batch = next(queue)
             if position >= first_masked:
                 batch["weights"] = kit.mask(weights_of(position, backend.shard))
             yield batch
 
-    # Plain gradient descent: differences of parameters are gradients.
+    # Plain gradient descent, so that differences of parameters are gradients.
     params, model_state = workload.init_model_fn(key)
     optimizer = kit.init_sgd(workload, params)
     for number, batch in enumerate(batches(first_masked=1)):
@@ -124,12 +126,12 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
     workload.place = watching
     for label, batch_size in (("eval_default", definition.eval_batch_size), ("eval_77", 77)):
         evaluated.clear()
-        found = workload.eval_model(batch_size, params, model_state, key, data_dir, None, 3)
+        found = opened.evaluate(params, model_state, key, 3, batch_size)
         results.update({f"{label}/{metric}": np.array(value) for metric, value in found.items()})
         results[f"{label}_rows"] = np.array(evaluated, np.uint32)
     workload.place = true_place
 
-    # The baseline itself, with its own optimizer.
+    # The baseline itself, with its optimizer.
     sys.path.insert(0, str(BASELINES / f"nadamw_{backend.name}"))
     baseline = importlib.import_module("submission")
     hyperparameters = as_hyperparameters({**NADAMW, "dropout_rate": 0.0, "warmup_factor": 0.0})
@@ -146,20 +148,17 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
 
 
 def run_graphs(backend, kit, scale: str, data_root: Path) -> dict[str, np.ndarray]:
-    """The batches are those of two devices, however many there are."""
+    """The batches are those of two devices, whatever the real number."""
+    data_dir = dataset_dir(data_root, registry.find_workload("ogbg").at(scale).dataset, scale)
     # The steps of message passing are all alike, and take long to compile.
-    definition = registry.find_workload("ogbg").at(scale).with_fields({"model": {"num_message_passing_steps": 1}})
-    data_dir = str(dataset_dir(data_root, definition.dataset, scale))
-    limits = load_version().limits("ogbg", scale)
-    bound = backend.bind(definition, limits, seed=1)
-    shard = backend.shard
+    own = WithData.open("ogbg", scale, backend.name, data_dir, seed=1, num_message_passing_steps=1)
+    workload, shard = own.workload, own.data.shard
     assert shard.num_parts in (1, NUM_PARTS)
-    workload = type(bound)(definition, limits, 1, Shard(shard.index, shard.count, NUM_PARTS // shard.count))
+    parts = Shard(shard.index, shard.count, NUM_PARTS // shard.count)
+    queue = dataclasses.replace(own.data, shard=parts).input_queue(BATCH_SIZE, workload.place_training)
     key = random_utils.PRNGKey(0)
-    bound.init_model_fn(key)
     params, model_state = workload.init_model_fn(key)
     optimizer = kit.init_sgd(workload, params)
-    queue = workload.input_queue(data_dir, BATCH_SIZE)
     results = {"num_devices": np.array(backend.num_devices)}
     for step in range(STEPS):
         (optimizer, params, model_state), metrics = kit.step.train_step(
@@ -169,8 +168,8 @@ def run_graphs(backend, kit, scale: str, data_root: Path) -> dict[str, np.ndarra
         results.update({f"{step}/{name}": np.asarray(value) for name, value in metrics.items()})
     results["position"] = np.array(queue.position)
     results.update({f"params/{name}": array.copy() for name, array in kit.arrays(params, model_state).items()})
-    # The bound workload evaluates in as many parts as there are devices.
-    metrics = bound.eval_model(BATCH_SIZE, params, model_state, key, data_dir, None, 3)
+    # The bound workload evaluates in one part per device.
+    metrics = own.evaluate(params, model_state, key, 3, BATCH_SIZE)
     results.update({f"evaluation/{name}": np.array(value) for name, value in metrics.items()})
     return results
 

@@ -1,7 +1,7 @@
-"""`algoperf`, but each process is killed without warning at a place that the test names. See test_kill_and_resume.
+"""`algoperf`, but each process is killed without warning at a point that the test names. See test_kill_and_resume.
 
-The arguments are a descriptor for answers and the command line. Every line that comes in names one of POINTS; a new
-process goes on with the trial until it dies there, and a line with its exit code goes out. (All are forks of this
+The arguments are a file descriptor for answers and the command line. Every input line names one of POINTS. A new
+process resumes the trial until it dies there, and its exit code is written as a line. (All processes are forks of this
 one, which has imported what they need.)
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import safetensors.numpy
 
-from algoperf import checkpoint
+from algoperf.checkpoint import files
 from algoperf.cli import main
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.trial_records import TrialRecords
@@ -25,14 +25,14 @@ def die(*_: object, **__: object) -> None:
 
 
 def half_a_file(content: object, path: Path) -> None:
-    """The disk has half of the model when the power fails."""
+    """Half of the model is on disk when the power fails."""
     safetensors_save(content, path)
     os.truncate(path, path.stat().st_size // 2)
     die()
 
 
 def half_removed(path: Path) -> None:
-    """An old checkpoint has lost its model, but not yet its manifest."""
+    """The model of an old checkpoint is removed, but not yet its manifest."""
     (path / "model.safetensors").unlink()
     die()
 
@@ -54,9 +54,9 @@ def evaluation_file(self: CsvFile, row: dict, durable: bool = True) -> None:
 safetensors_save, csv_append = safetensors.numpy.save_file, CsvFile.append
 POINTS = {
     "half a file": (safetensors.numpy, "save_file", half_a_file),
-    "before the manifest": (checkpoint, "write_file", die),
-    "before it is published": (checkpoint, "_publish", die),
-    "before old ones go": (checkpoint, "_remove", die),
+    "before the manifest": (files, "write_file", die),
+    "before it is published": (files, "_publish", die),
+    "before old ones go": (files, "_remove", die),
     "while old ones go": (shutil, "rmtree", half_removed),
     "before the rows": (CsvFile, "append", die),
     "in a row": (CsvFile, "append", torn_row),
@@ -66,7 +66,7 @@ POINTS = {
 
 
 def main_until(point: str) -> None:
-    """The command line, deadly from the second evaluation of this process on."""
+    """Run the command line; from the second evaluation of this process on, `point` is deadly."""
     owner, name, deadly = POINTS[point]
     original, complete = getattr(owner, name), TrialRecords.append_scalar_metrics
     evaluations: list[int] = []
@@ -85,7 +85,7 @@ def main_until(point: str) -> None:
 
 
 def forked(point: str) -> int:
-    """Exit code of a process that dies there."""
+    """The exit code of a process that dies at `point`."""
     child = os.fork()
     if child == 0:
         try:
@@ -96,7 +96,7 @@ def forked(point: str) -> int:
 
 
 if __name__ == "__main__":
-    importlib.import_module("algoperf.frameworks.jax.backend")  # starts no devices and no threads
+    importlib.import_module("algoperf.frameworks.jax.backend")  # this starts no devices or threads
     importlib.import_module("optax")
     for line in sys.stdin:
         os.write(int(sys.argv[1]), f"{forked(line.strip())}\n".encode())

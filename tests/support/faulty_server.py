@@ -1,4 +1,4 @@
-"""An HTTP server on this machine with the faults that real ones have."""
+"""A local HTTP server with the faults of real ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SEND_BYTES = 1 << 14
 
 @dataclass
 class Request:
-    """What a client asked for."""
+    """A client's request."""
 
     range: str | None
     if_range: str | None
@@ -22,7 +22,7 @@ class Request:
 
 @dataclass
 class Behaviour:
-    """The faults; the counted ones are used up one by one."""
+    """The faults. Those with a count occur that many times."""
 
     content: bytes = b""
     etag: str | None = '"v1"'
@@ -30,7 +30,7 @@ class Behaviour:
     status_count: int = 1_000_000  # ... this often
     break_after: int | None = None  # bytes of body, then the connection is cut ...
     break_count: int = 1_000_000  # ... this often
-    content_length: int | None = None  # stated instead of the true one
+    content_length: int | None = None  # sent instead of the true one
     without_length: bool = False
     ignore_range: bool = False
     corrupt_count: int = 0
@@ -118,7 +118,7 @@ def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
                 try:
                     self.wfile.write(chunk)
                 except OSError:
-                    return  # the client has had enough
+                    return  # the client closed the connection
                 if behaviour.bytes_per_sec:
                     time.sleep(len(chunk) / behaviour.bytes_per_sec)
 

@@ -1,8 +1,7 @@
-"""Golden files of the reference implementation: where they are, and the weights that they were computed with.
+"""Golden files of the reference implementation: their location, and the weights they were computed with.
 
-ALGOPERF_GOLDENS names the folder; the default lies beside the repository. Without that folder the small copies
-in tests/goldens serve, which cover mnist, the metric and batches of ogbg, the random numbers and a few search
-spaces.
+ALGOPERF_GOLDENS names the folder; the default is beside the repository. If it is missing, the small copies in
+tests/goldens are used. They cover mnist, the metric and batches of ogbg, the random numbers and a few search spaces.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if _GIVEN and not COMPLETE:
 
 
 def names(pattern: str) -> list[str]:
-    """Files that match, relative to the root and without their suffix, in order; `_` files are overviews."""
+    """Matching files, sorted, relative to the root and without suffix; skips `_` files, which are overviews."""
     found = sorted(path for path in ROOT.glob(pattern) if not path.name.startswith("_"))
     return [path.relative_to(ROOT).as_posix().removesuffix(".json") for path in found]
 
@@ -76,7 +75,7 @@ def weight(name: str, shape: tuple[int, ...], rule: str, seed: int) -> np.ndarra
 
 
 def probe(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """What the gradient of a parameter is multiplied with: the draw after that of its weight, float64."""
+    """The factor for the gradient of a parameter: the draw after that of its weight, float64."""
     generator = _generator(name, seed)
     generator.standard_normal(shape, dtype=np.float32)
     return generator.standard_normal(shape, dtype=np.float32).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Builds runs with all records of this harness, sound until a test damages them."""
+"""Builds runs with all records of this harness. They are valid until a test damages them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from algoperf.versions import load_version
 from algoperf_scoring.health import CheckSummary, Health, check_runs
 
 SPACE = {"learning_rate": {"min": 0.001, "max": 0.1, "scaling": "log"}, "dropout": {"feasible_points": [0.0, 0.1]}}
-FEW_SEC = 10.2  # from one evaluation of mnist to the next
+FEW_SEC = 10.2  # between two evaluations of mnist
 
 
 def sound_rows(num_rows: int = 4) -> list[dict[str, Any]]:
-    """Evaluations of mnist by its period of 10 s; the last one reaches the target."""
+    """Evaluations of mnist with its period of 10 s; the last one reaches the target."""
     rows = []
     for count in range(1, num_rows + 1):
         seconds = FEW_SEC * count
@@ -70,7 +70,7 @@ def sound_status(rows: list[dict[str, Any]], place: dict[str, Any], seed: int) -
 
 
 class Records:
-    """The files of one run before they are written: change what is to be wrong."""
+    """The files of one run before they are written. Tests change them to introduce errors."""
 
     def __init__(self, place: dict[str, Any], seed: int) -> None:
         self.rows = sound_rows()
@@ -104,7 +104,7 @@ class Records:
 
 
 class Folder:
-    """A folder of runs to be filled."""
+    """A folder of runs to fill."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -120,7 +120,7 @@ class Folder:
         framework: str = "jax",
         trial: int = 1,
     ) -> Path:
-        """Write a run that is sound but for `change`; returns its folder."""
+        """Write a run that is valid except for `change`; returns its folder."""
         self.num_runs += 1
         place = {
             "submission": submission,

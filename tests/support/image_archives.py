@@ -1,4 +1,4 @@
-"""Small archives of JPEGs in the layout of ImageNet's, for tests that need them wrong."""
+"""Small archives of JPEGs in the layout of ImageNet's, for tests that need invalid ones."""
 
 import gzip
 import io
@@ -27,7 +27,7 @@ def jpeg(seed: int, **size: int) -> bytes:
 
 @dataclass
 class Archives:
-    """What the four archives hold; change it, then write it."""
+    """The content of the four archives. Change it, then write it."""
 
     train: dict[str, dict[str, bytes]] = field(
         default_factory=lambda: {

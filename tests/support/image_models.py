@@ -1,4 +1,4 @@
-"""The image workloads at scale mini without their data, and PyTorch's weights under JAX's names."""
+"""The image workloads at scale mini without their data, and PyTorch weights under JAX names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from algoperf.frameworks import load_backend
-from algoperf.versions import load_version
+import bound_workload
 from algoperf.workload.definition import Framework
-from algoperf.workload.registry import find_workload
 
 RESNETS = ["cifar", "imagenet_resnet", "imagenet_resnet_silu", "imagenet_resnet_gelu", "imagenet_resnet_large_bn_init"]
 VITS = ["imagenet_vit", "imagenet_vit_glu", "imagenet_vit_post_ln", "imagenet_vit_map"]
@@ -41,8 +39,7 @@ _VIT_NAMES = [
 
 def bind(name: str, framework: Framework, **model: Any) -> Any:
     """A workload at scale mini, with settings of its model replaced."""
-    definition = find_workload(name).at("mini").with_fields({"model": model})
-    return load_backend(framework).bind(definition, load_version().limits(name, "mini"), seed=0)
+    return bound_workload.bind(name, "mini", framework, **model)
 
 
 def images(num_images: int = 4, seed: int = 0) -> np.ndarray:
@@ -51,7 +48,7 @@ def images(num_images: int = 4, seed: int = 0) -> np.ndarray:
 
 
 def named(tree: Any) -> dict[str, Any]:
-    """The leaves of nested dicts of JAX by their joined keys, in tree order."""
+    """The leaves of nested JAX dicts by their joined keys, in tree order."""
     import jax
 
     leaves = jax.tree_util.tree_leaves_with_path(tree)
@@ -71,7 +68,7 @@ def in_jax(torch_weights: Arrays, jax_shapes: dict[str, tuple[int, ...]], stage_
 
 
 def _split(name: str, array: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Keys and values that are one matrix in PyTorch are two in JAX."""
+    """Split keys and values, which are one matrix in PyTorch and two in JAX."""
     if "kv_proj" not in name:
         return [(name, array)]
     keys, values = np.split(array, 2)

@@ -1,4 +1,4 @@
-"""What the Python side says to a view of the page, in the shape in which `asked.js` reads the page's answer."""
+"""The Python answer for a view of the page, in the format in which `asked.js` reads the page's answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from algoperf_scoring import Comparison, Leaderboard, Rule, rank
+from algoperf_scoring import Comparison, Leaderboard, ScoringRule, rank
 from algoperf_scoring.profiles import credit, profile
 from algoperf_scoring.results import medians, study_times
 
@@ -18,7 +18,7 @@ TAUS = (1.0, 1.05, 1.5, 2.0, 4.0)
 
 
 def restricted(comparison: Comparison, submissions: Sequence[int], workloads: Sequence[int]) -> Comparison:
-    """The comparison of some of its submissions on some of its workloads, by position."""
+    """The comparison, restricted to some submissions and workloads, by index."""
     results = comparison.results
     names = tuple(results.submissions[i] for i in submissions)
     chosen = tuple(results.workloads[j] for j in workloads)
@@ -41,7 +41,7 @@ def restricted(comparison: Comparison, submissions: Sequence[int], workloads: Se
 
 
 def random_view(generator: random.Random, comparison: Comparison) -> dict[str, Any]:
-    """What a reader might choose."""
+    """A random choice that a reader could make."""
     results = comparison.results
 
     def some(number: int) -> list[int]:
@@ -65,9 +65,9 @@ def random_view(generator: random.Random, comparison: Comparison) -> dict[str, A
 
 
 def answer(comparison: Comparison, view: dict[str, Any]) -> dict[str, Any]:
-    """The leaderboard of a view by this package. Numbers that are infinite or unknown are null."""
+    """The leaderboard of a view, computed by this package. Infinite or unknown numbers are null."""
     fewer = restricted(comparison, view["submissions"], view["workloads"])
-    rule = Rule(**view["rule"])
+    rule = ScoringRule(**view["rule"])
     board = rank(fewer, rule, view["reference"])
     results = fewer.results
     ratios = credit(medians(study_times(results, rule).seconds), results.variant_column, rule).ratios
@@ -109,7 +109,7 @@ def _entries(board: Leaderboard) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it: lists for tuples, null for numbers that are not finite."""
+    """The value as JSON: lists for tuples, null for non-finite numbers."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -118,7 +118,7 @@ def plain(value: Any) -> Any:
 
 
 def largest_difference(found: Any, expected: Any, where: str = "") -> float:
-    """Between the numbers of two structures; AssertionError where anything else differs."""
+    """The largest difference between the numbers of two structures; AssertionError if anything else differs."""
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), where
         return max((largest_difference(found[key], expected[key], f"{where}.{key}") for key in expected), default=0.0)

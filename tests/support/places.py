@@ -1,11 +1,11 @@
-"""Where things lie that tests read. Tests name them from here, and not by their own place."""
+"""Paths of the files that tests read. Tests use these instead of paths relative to themselves."""
 
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUPPORT = REPOSITORY / "tests" / "support"
 GOLDENS = REPOSITORY / "tests" / "goldens"
-# Folders that lie beside the repository where the project is developed; users do not have them.
+# Folders beside the repository where the project is developed; users do not have them.
 SHARED_GOLDENS = REPOSITORY.parent / "shared" / "goldens"
 SHARED_LOGS = REPOSITORY.parent / "shared" / "logs"
 BASELINES = REPOSITORY / "submissions" / "baselines"

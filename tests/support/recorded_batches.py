@@ -1,11 +1,11 @@
-"""Training batches that are made ahead and note what is asked of them."""
+"""Prefetched training batches that record the calls they get."""
 
 from algoperf.data.contracts import TrainingBatches
 from algoperf.errors import DataError
 
 
 class Recorded(TrainingBatches):
-    """Batches that note what is asked of them; `fails_at` is damaged."""
+    """Batches that record the calls they get; the one at `fails_at` is damaged."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.events: list[str] = []

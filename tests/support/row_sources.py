@@ -1,4 +1,4 @@
-"""Sources of rows for tests of the pool; workers import them too."""
+"""Sources of rows for tests of the pool; workers also import them."""
 
 import time
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
-"""A workload, a framework and a clock that do what a test says, for the rules of the timed loop.
+"""A workload, a framework and a clock that follow a script, to test the rules of the timed loop.
 
-Everything in between is the real thing: loop, records, settings, submission calls. Time passes only where a
-script lets it pass.
+The rest is real: loop, records, settings, submission calls. Time only passes where a script lets it pass.
 """
 
 from __future__ import annotations
@@ -9,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 from algoperf import random_utils, spec
 from algoperf.checkpoint.tree import NumpyCodec
-from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Shard, TrainingBatches
+from algoperf.metrics.base import Evaluation
 from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
 from algoperf.trial.clock import Clock
@@ -25,6 +25,7 @@ from algoperf.trial.progress import Progress, SilentDisplay
 from algoperf.trial.settings import TrialSettings
 from algoperf.versions import Limits, Version, load_version
 from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import find_workload
 
 NEVER = {"validation/accuracy": 0.0, "test/accuracy": 0.0}
@@ -34,7 +35,7 @@ BOTH = {"validation/accuracy": 1.0, "test/accuracy": 1.0}
 
 
 class Time:
-    """A clock that stands still until told otherwise."""
+    """A clock that only moves when told to."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -47,36 +48,69 @@ class Time:
 
 
 class Numbered(TrainingBatches):
-    """Batches that are nothing but their number."""
+    """Batches that only hold their number."""
 
     def batch(self, position: int) -> dict[str, int]:
         return {"position": position}
+
+
+class ScriptedDataset:
+    """Numbered training batches, and evaluations of one batch that says which split it is of."""
+
+    name = hash = "scripted"
+
+    def __init__(self, definition: WorkloadDefinition, batches: TrainingBatches) -> None:
+        self._definition, self._batches = definition, batches
+
+    def open(self, data_dir: Path) -> Any:
+        return self
+
+    def num_examples(self, split: str) -> int | None:
+        return self._definition.num_examples(split)
+
+    def warm(self) -> None:
+        pass
+
+    def training(self, **_: Any) -> TrainingBatches:
+        return self._batches
+
+    def evaluation(self, split: str, *, num_examples: int, **_: Any) -> list[Any]:
+        return [{"split": split, "real": np.ones(num_examples, bool)}]
+
+
+class ScriptedMetrics:
+    """The entry of the script for the split that was evaluated."""
+
+    def add(self, outputs: Any, batch: Any) -> None:
+        part = {"eval_train": "train"}.get(batch["split"], batch["split"])
+        self._found = {name.split("/")[1]: value for name, value in outputs.items() if name.startswith(f"{part}/")}
+
+    def result(self, num_examples: int) -> dict[str, float]:
+        return self._found
 
 
 class ScriptedWorkload(BoundWorkload):
     """Evaluations take `eval_sec` and return, or raise, the entries of a script; its last entry repeats."""
 
     framework = "pytorch"
-    num_devices = 1
 
     def __init__(self, definition, limits, time: Time, script: list[Any], eval_sec: float) -> None:
-        super().__init__(definition, limits, 0, Shard())
+        super().__init__(definition, limits)
         self._time, self._script, self._eval_sec = time, script, eval_sec
         self.evaluated_params: list[Any] = []
 
-    def dataset(self, data_dir: str) -> Any:
-        return SimpleNamespace(hash="scripted", warm=lambda: None)
-
-    def input_queue(self, data_dir: str, global_batch_size: int, position: int = 0) -> InputQueue:
-        return InputQueue(Numbered(), lambda batch: batch)
-
-    def eval_model(self, global_batch_size, params, *rest: Any, **named: Any) -> dict[str, float]:
+    def evaluation_step(self, params: Any, model_state: Any, rng: Any) -> Callable[[Any], Any]:
         self._time.pass_(self._eval_sec)
         self.evaluated_params.append(params)
         outcome = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(outcome, Exception):
             raise outcome
-        return dict(outcome)
+        return lambda batch: outcome
+
+    def _as_it_is(self, value: Any) -> Any:
+        return value
+
+    place = place_training = fetch = _as_it_is
 
     def init_model_fn(self, rng: Any) -> spec.ModelInitState:
         self._param_types, self._param_shapes = {}, {}
@@ -85,13 +119,14 @@ class ScriptedWorkload(BoundWorkload):
     def _unused(self, *args: Any, **kwargs: Any) -> Any:
         raise AssertionError("not part of the loop")
 
-    model_fn = loss_fn = place = place_training = evaluation_step = gather = _unused
+    model_fn = loss_fn = _unused
 
 
 class ScriptedBackend:
     """One process, one device, no framework."""
 
     name, rank, num_processes, num_devices, compile_note = "pytorch", 0, 1, 1, "nothing"
+    shard = Shard()
 
     def __init__(self, workload: ScriptedWorkload) -> None:
         self.codecs = {"numpy": NumpyCodec()}
@@ -157,6 +192,7 @@ def run_scripted(
     prepare: Callable[..., Any] | None = None,
     limit_changes: dict[str, Any] | None = None,
     get_batch_size: Callable[[str], int] = lambda name: 8,
+    batches: TrainingBatches | None = None,
     **settings: Any,
 ) -> Run:
     """Run a trial on the digits definition with scripted evaluations and steps of `step_sec` seconds."""
@@ -192,10 +228,12 @@ def run_scripted(
         data_selection=select, prepare_for_eval=the_prepare, get_batch_size=get_batch_size, wants_train_state=True,
     )  # fmt: skip
     version = _version(limits(**(limit_changes or {})))
+    digits = find_workload("digits")
+    dataset = ScriptedDataset(digits, batches or Numbered())
     given = dict(
-        definition=find_workload("digits"), version=version, framework="pytorch", submission_file=Path(__file__),
-        ruleset="external", study=1, trial=1, seed=0, hyperparameters={"x": 1}, data_dir=Path("nowhere"),
-        output_dir=directory,
+        definition=dataclasses.replace(digits, dataset=dataset, evaluation=Evaluation("scripted", ScriptedMetrics)),
+        version=version, framework="pytorch", submission_file=Path(__file__), ruleset="external", study=1, trial=1,
+        seed=0, hyperparameters={"x": 1}, data_dir=Path("nowhere"), output_dir=directory,
     )  # fmt: skip
     trial_settings = TrialSettings(**{**given, **settings})
     workload = ScriptedWorkload(trial_settings.definition, version.limits("digits"), time, list(script), eval_sec)

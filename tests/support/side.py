@@ -1,4 +1,4 @@
-"""What the comparison with golden files asks of either framework; `jax_side` and `torch_side` answer."""
+"""What the comparison with golden files needs from each framework; `jax_side` and `torch_side` implement it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GRAPH = "inputs__"  # before the names of a graph's fields
 
 @dataclass(frozen=True)
 class Losses:
-    """A call of `loss_fn`, as numpy."""
+    """The result of `loss_fn`, as numpy."""
 
     summed: float
     n_valid_examples: float
@@ -50,11 +50,11 @@ class Side(abc.ABC):
 
     def __init__(self, definition: WorkloadDefinition) -> None:
         limits = load_version("v0.6").limits(definition.name, definition.scale)
-        self.workload = load_backend(self.framework).bind(definition, limits, seed=0)
+        self.workload = load_backend(self.framework).bind(definition, limits)
 
     @abc.abstractmethod
     def precision(self, dtype: type[np.floating[Any]]) -> AbstractContextManager[Any]:
-        """Everything inside computes in `dtype`."""
+        """Compute everything inside in `dtype`."""
 
     @abc.abstractmethod
     def describe(self) -> None:
@@ -90,14 +90,14 @@ class Side(abc.ABC):
 
     @abc.abstractmethod
     def output_candidates(self) -> list[str]:
-        """What `is_output_params` may be asked about."""
+        """Names to pass to `is_output_params`."""
 
     @abc.abstractmethod
     def tensor(self, array: np.ndarray) -> Any:
-        """An array as the framework's; integers in the framework's own width."""
+        """Convert an array to the framework's; integers get the framework's width."""
 
     def batch(self, inputs: Arrays, dtype: type[np.floating[Any]]) -> dict[str, Any]:
-        """A golden input file as the framework's batch; its floating point inputs in `dtype`."""
+        """Convert a golden input file to the framework's batch, with floating point inputs in `dtype`."""
         found = {name: self.tensor(cast(array, dtype)) for name, array in inputs.items()}
         graph = {name.removeprefix(GRAPH): found.pop(name) for name in list(found) if name.startswith(GRAPH)}
         return {**found, "inputs": GraphsTuple(**graph, globals={})} if graph else found
@@ -108,7 +108,7 @@ class Side(abc.ABC):
 
     @abc.abstractmethod
     def losses(self, batch: dict[str, Any], logits: Any, *, targets: str, masked: bool, smoothing: float) -> Losses:
-        """The loss of logits, against the entry `targets` of the batch."""
+        """The loss of logits for the batch's `targets`."""
 
     @abc.abstractmethod
     def passes(self, batch: dict[str, Any], *, evaluate: bool) -> Passes:
@@ -122,12 +122,12 @@ class Side(abc.ABC):
 
 
 def cast(array: np.ndarray, dtype: type[np.floating[Any]]) -> np.ndarray:
-    """Floating point arrays in `dtype`: golden inputs are stored in half precision where that is exact."""
+    """Cast floating point arrays to `dtype`: golden inputs are stored in half precision if that is exact."""
     return array.astype(dtype) if array.dtype.kind == "f" else array
 
 
 def open_side(framework: str, definition: WorkloadDefinition) -> Side:
-    """The workload in a framework, which is imported by this call."""
+    """Open a workload in a framework, importing the framework."""
     if framework == "jax":
         from jax_side import JaxSide
 

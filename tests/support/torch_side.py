@@ -13,7 +13,7 @@ class TorchSide(Side):
     framework = "pytorch"
 
     def precision(self, dtype):
-        return nullcontext()  # the dtype of the model and of its inputs decides
+        return nullcontext()  # the dtype of model and inputs determines the precision
 
     def describe(self):
         self.initialise()

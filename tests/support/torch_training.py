@@ -1,11 +1,11 @@
-"""A small PyTorch model and its training, and what it means that two states are the same."""
+"""A small PyTorch model and its training, and a comparison of two states."""
 
 import torch
 from torch import nn
 
 
 def same(one: object, other: object) -> bool:
-    """Equal in type, structure and every bit."""
+    """Whether two states are equal in type, structure and every bit."""
     if isinstance(one, torch.Tensor):
         described = [(x.dtype, x.shape, x.stride(), x.requires_grad, _bytes(x)) for x in (one, other)]
         return described[0] == described[1]

@@ -1,4 +1,4 @@
-"""Runs `algoperf train` in processes of its own, or in this one, and reads what they leave behind."""
+"""Runs `algoperf train` in separate processes, or in this one, and reads the results."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from algoperf.cli import main
 from algoperf.records.csv_file import CsvFile
 from places import SUPPORT
 
+PATIENCE_SEC = 250  # a trial takes seconds, but the processor may be busy
 TIMES = [
     "score",
     "total_duration",
@@ -29,7 +30,7 @@ TIMES = [
 
 @dataclass
 class Run:
-    """One trial of a submission, on digits unless `options` name another; they replace the command line's defaults."""
+    """One trial of a submission, on digits by default. `options` replace the command line's defaults."""
 
     submission: Path
     framework: str
@@ -66,12 +67,17 @@ class Run:
         return words
 
     def start(self, **options: Any) -> subprocess.Popen[str]:
-        """Its output goes to a file, so that no pipe holds it up; it leads a process group, as in a shell."""
+        """Start the process, as leader of a process group, as in a shell. Output goes to a file: no pipe blocks it."""
         return self._start([sys.executable, "-m", "algoperf", *self.arguments(**options)])
 
     def _start(self, command: list[str], **pipes: Any) -> subprocess.Popen[str]:
         self.output.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}  # equal bits are for CPUs
+        environment = {
+            **os.environ,
+            "JAX_PLATFORMS": "cpu",  # equal bits are for CPUs
+            "CUDA_VISIBLE_DEVICES": "",
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",  # for hundreds of steps, optimised code is quicker in the end
+        }
         with self.log.open("a") as log:
             return subprocess.Popen(
                 command, stdout=log, stderr=log, env=environment, text=True, start_new_session=True, **pipes
@@ -79,7 +85,7 @@ class Run:
 
     @contextmanager
     def dying(self, **options: Any) -> Iterator[Callable[[str], int]]:
-        """A function that goes on with the trial in a process that dies at the given point; see dying.py."""
+        """Yield a function that resumes the trial in a process that dies at the given point; see dying.py."""
         reading, writing = os.pipe()
         script = str(SUPPORT / "dying.py")
         command = [sys.executable, script, str(writing), *self.arguments(**options)]
@@ -93,20 +99,20 @@ class Run:
 
         with open(reading) as answers, process.stdin:
             yield die_at
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE_SEC)
 
     @property
     def log(self) -> Path:
         return self.output / "log.txt"
 
     def finish(self, **options: Any) -> tuple[int, str]:
-        """Exit code and output of this one call."""
+        """Wait for the process; returns the exit code and the output of this call."""
         before = len(self.log.read_text()) if self.log.exists() else 0
-        code = self.start(**options).wait(timeout=120)
+        code = self.start(**options).wait(timeout=PATIENCE_SEC)
         return code, self.log.read_text()[before:]
 
     def here(self, **options: Any) -> int:
-        """Exit code of the command in this very process, where it takes no time to start."""
+        """Run the command in this process, which saves the start; returns the exit code."""
         try:
             main(self.arguments(**options))
         except SystemExit as end:
@@ -138,12 +144,12 @@ class Run:
 
 
 def metrics(row: dict[str, str]) -> dict[str, str]:
-    """All of an evaluation that must not depend on interruptions."""
+    """The part of an evaluation that must not depend on interruptions."""
     return {name: value for name, value in row.items() if name not in (*TIMES, "preemption_count")}
 
 
 def content(checkpoint: Path) -> dict[str, Any]:
-    """Everything in a checkpoint but the clocks: all arrays bit for bit, all plain values, what shares what."""
+    """Everything in a checkpoint except the clocks: all arrays bit for bit, all plain values, all sharing of memory."""
     found: dict[str, Any] = {}
     for file in checkpoint.glob("*.safetensors"):
         for name, array in load_file(file).items():
@@ -169,7 +175,7 @@ def content(checkpoint: Path) -> dict[str, Any]:
 
 
 def assert_same_outcome(run: Run, reference: Run) -> None:
-    """Whatever happened to `run` on its way, it must have come to the same end."""
+    """Assert that `run` has the same result as `reference`, whatever interrupted it."""
     assert [metrics(row) for row in run.rows] == [metrics(row) for row in reference.rows]
     found, expected = content(run.checkpoint), content(reference.checkpoint)
     assert list(found) == list(expected)

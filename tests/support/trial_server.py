@@ -1,9 +1,9 @@
-"""Runs trials, one after the other, in forks of a process that has imported the framework already.
+"""Runs trials, one after another, in forks of a process that has already imported the framework.
 
     trial_server.py jax|pytorch
 
-Every line that comes in is a trial as JSON: `arguments` of the command line, `log` for what it prints, `environment`
-that differs, and `stop_at`: the step at which it gets SIGTERM, or null. A line with its exit code goes out.
+Every input line is a trial as JSON: `arguments` of the command line, `log` for its output, changes of the
+`environment`, and `stop_at`: the step at which it gets SIGTERM, or null. Its exit code is written as a line.
 """
 
 import gc
@@ -18,7 +18,7 @@ from algoperf.cli import main
 from algoperf.trial.loop import Trial
 from algoperf.trial.settings import TrialSettings
 
-# What takes long to import, and starts neither devices nor threads.
+# Modules that take long to import, and start no devices or threads.
 IMPORTS = {
     "jax": ["algoperf.frameworks.jax.backend", "optax", "optax.contrib"],
     "pytorch": ["algoperf.frameworks.torch.backend", "torch.distributed.nn", "torch._dynamo"],
@@ -27,7 +27,7 @@ step = Trial._step
 
 
 def stopping(step_number: int):
-    """A step that a signal interrupts: the rest of it is still made, and then the trial stops."""
+    """A step that a signal interrupts: the step is completed, and then the trial stops."""
 
     def perhaps(self: Trial) -> None:
         if self.state.global_step == step_number - 1:
@@ -44,12 +44,12 @@ def run(job: dict) -> None:
     os.environ.update(job["environment"])
     if job["stop_at"] is not None:
         Trial._step = stopping(job["stop_at"])  # type: ignore[method-assign]
-    TrialSettings.budget_sec = float("inf")  # type: ignore[assignment, method-assign]  # however busy the machine is
+    TrialSettings.budget_sec = float("inf")  # type: ignore[assignment, method-assign]  # independent of the machine's load
     main(job["arguments"])
 
 
 def forked(job: dict) -> int:
-    """Exit code of a trial in a process of its own."""
+    """Run a trial in a separate process; returns its exit code."""
     child = os.fork()
     if child == 0:
         code = 99
@@ -69,6 +69,6 @@ def forked(job: dict) -> int:
 if __name__ == "__main__":
     for module in IMPORTS[sys.argv[1]]:
         importlib.import_module(module)
-    gc.freeze()  # the trials collect garbage, and need not look through all that is imported
+    gc.freeze()  # keeps the trials' garbage collections from scanning all imported modules
     for line in sys.stdin:
         print(forked(json.loads(line)), flush=True)

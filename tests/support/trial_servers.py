@@ -1,39 +1,35 @@
-"""Where the trials of the habit table run: two at the same time, each in one process per PyTorch device."""
+"""Runs the trials of the habit table one after the other, in one process per PyTorch device."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import queue
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trial_runs import Run
 
-PLACES = 2
 SCRIPT = Path(__file__).with_name("trial_server.py")
-# Equal bits are for CPUs. The tests compare trials with each other, so the cheapest code will do.
+# Only CPUs give equal bits. The tests compare trials with each other, so unoptimised code is enough.
 QUICK_XLA = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-# What published PyTorch entries call, and torch would rather have them call something else.
+# Functions that published PyTorch submissions call although torch has deprecated them.
 DEPRECATED = "ignore:torch.distributed.nn.functional.all_reduce is deprecated:FutureWarning"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A trial, until it ends or until SIGTERM reaches it in step `stop_at`."""
+    """A trial until it ends, or until it gets SIGTERM in step `stop_at`."""
 
     run: Run
     stop_at: int | None = None
 
 
 class Place:
-    """The processes of one trial after the other: one for JAX on any number of devices, in PyTorch one per device."""
+    """Processes that run one trial at a time: one for JAX with any number of devices, one per device for PyTorch."""
 
     def __init__(self, framework: str, num_devices: int) -> None:
         self._num_processes = num_devices if framework == "pytorch" else 1
@@ -51,7 +47,7 @@ class Place:
         ]
 
     def train(self, parts: Sequence[Part]) -> list[int]:
-        """The exit codes of one part after the other; of several processes the first one's that is not 0."""
+        """Run the parts in order; returns their exit codes. Of several processes, the first nonzero code counts."""
         return [self._train(part) for part in parts]
 
     def _train(self, part: Part) -> int:
@@ -67,7 +63,7 @@ class Place:
         return next((code for code in codes if code), 0)
 
     def _environments(self, run: Run) -> Iterator[dict[str, str]]:
-        """What torchrun says, and a folder for what submissions put under /tmp."""
+        """Environments: torchrun's variables, and a folder for files that submissions put under /tmp."""
         port = _free_port()
         for rank in range(self._num_processes):
             group = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": self._num_processes, "MASTER_PORT": port}
@@ -77,7 +73,7 @@ class Place:
     def close(self) -> None:
         for process in self._processes:
             process.stdin.close()
-            process.wait(timeout=60)
+            process.wait()
             process.stdout.close()
 
 
@@ -85,27 +81,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def trained(
-    framework: str, num_devices: int, work: Mapping[Hashable, Sequence[Part]]
-) -> Iterator[Callable[[Hashable], list[int]]]:
-    """Begin with all of the work; yields a function that waits for the exit codes of one key's parts."""
-    idle: queue.SimpleQueue[Place] = queue.SimpleQueue()
-
-    def train(parts: Sequence[Part]) -> list[int]:
-        place = idle.get()
-        try:
-            return place.train(parts)
-        finally:
-            idle.put(place)
-
-    with contextlib.ExitStack() as stack:
-        for _ in range(PLACES):
-            place = Place(framework, num_devices)
-            stack.callback(place.close)
-            idle.put(place)
-        pool = stack.enter_context(ThreadPoolExecutor(PLACES))
-        futures = {key: pool.submit(train, parts) for key, parts in work.items()}
-        yield lambda key: futures[key].result()

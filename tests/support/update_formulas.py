@@ -1,6 +1,6 @@
 """The baselines' update rules as formulas in NumPy, in float64, and a problem to run them on.
 
-Written from the papers and the benchmark's description, not from any library: the yardstick of test_update_rules.py.
+Written from the papers and the benchmark's description, not from any library: the reference for test_update_rules.py.
 A rule is a function `(params, gradient, rate, t, s, state)`: dicts of arrays by name, a function from params to
 gradients, the learning rate, the number of the update from 1, the settings, and a dict for whatever the rule keeps. It
 returns new parameters.
@@ -18,14 +18,14 @@ import numpy as np
 NUM_STEPS, EVALUATED, STEP_HINT, NUM_ROWS = 60, (30, 60), 70, 8
 Arrays = dict[str, np.ndarray]
 
-# As JAX lays them out: inputs before outputs.
+# In JAX's layout: inputs before outputs.
 SHAPES = {"conv": (3, 3, 4, 5), "embedding": (7, 3), "matrix": (8, 6), "vector": (6,)}
-# More valid rows in one half of the batch than in the other: their means are not the mean over all.
+# One half of the batch has more valid rows, so the mean of the halves' means is not the mean over all rows.
 MASK = np.array([1, 1, 1, 1, 1, 0, 0, 1], np.float64)
 
 
 def initial() -> Arrays:
-    """Initial parameters; those of the vector are 0, as biases are."""
+    """Initial parameters; the vector is 0, like biases."""
     rng = np.random.default_rng(1)
     params = {name: rng.standard_normal(shape) for name, shape in SHAPES.items()}
     return {**params, "vector": np.zeros(SHAPES["vector"])}
@@ -38,13 +38,13 @@ def curvature() -> Arrays:
 
 
 def targets(step: int) -> Arrays:
-    """Per example, where the loss is 0: arrays (NUM_ROWS, *shape), other ones at each step."""
+    """Per example, the parameters at which its loss is 0: arrays (NUM_ROWS, *shape), different at each step."""
     rng = np.random.default_rng([3, step])
     return {name: 0.5 + rng.standard_normal((NUM_ROWS, *shape)) for name, shape in SHAPES.items()}
 
 
 def gradient_at(step: int) -> Callable[[Arrays], Arrays]:
-    """The gradient of the mean loss over valid rows, sum of curvature / 2 * (param - target)^2, from parameters."""
+    """The gradient, by parameters, of the mean loss over valid rows: sum of curvature / 2 * (param - target)^2."""
     means = {name: np.tensordot(MASK, rows, 1) / MASK.sum() for name, rows in targets(step).items()}
     scale = curvature()
     return lambda params: {name: scale[name] * (params[name] - means[name]) for name in params}
@@ -59,7 +59,7 @@ def norm(arrays: Arrays) -> float:
 
 
 def cosine(s: dict, k: int) -> float:
-    """Up to step w linearly, then half a cosine."""
+    """Linear up to step w, then half a cosine."""
     w = int(s["warmup_factor"] * STEP_HINT)
     if k < w:
         return s["learning_rate"] * k / w
@@ -67,7 +67,7 @@ def cosine(s: dict, k: int) -> float:
 
 
 def linear(s: dict, k: int) -> float:
-    """Up to step w linearly, then down linearly."""
+    """Linear up to step w, then linear down."""
     w = int(s["warmup_factor"] * STEP_HINT)
     if k < w:
         return s["learning_rate"] * k / w
@@ -76,7 +76,7 @@ def linear(s: dict, k: int) -> float:
 
 
 def constant(s: dict, k: int) -> float:
-    """Up linearly, from a first step that is not 0."""
+    """Linear up from a nonzero first step, then constant."""
     return s["learning_rate"] * min(1.0, (k + 1) / int(s["warmup_factor"] * STEP_HINT))
 
 
@@ -84,7 +84,7 @@ def constant(s: dict, k: int) -> float:
 
 
 def each(rule: Callable[..., np.ndarray]) -> Callable[..., Arrays]:
-    """A rule for all tensors from `(name, p, g, rate, t, s, state)` for one."""
+    """Make a rule for all tensors from a function `(name, p, g, rate, t, s, state)` for one."""
 
     def step(params: Arrays, gradient: Any, rate: float, t: int, s: dict, state: dict) -> Arrays:
         grads = gradient(params)
@@ -262,8 +262,8 @@ class Rule:
       step: the formula.
       settings: a point at which every part of the rule has an effect within 60 steps.
       schedule: the learning rate of step k, from 0.
-      shown: what is evaluated, from parameters and state.
-      same_layout: the rule depends on which axes are last, so that PyTorch gets JAX's layout.
+      shown: the parameters to evaluate, from parameters and state.
+      same_layout: whether the rule depends on which axes are last, so that PyTorch needs JAX's layout.
     """
 
     step: Callable[..., Arrays]
@@ -312,7 +312,7 @@ RULES = {
 
 
 def run_formula(rule: Rule) -> dict[int, Arrays]:
-    """What is evaluated after the steps in EVALUATED."""
+    """The evaluated parameters after the steps in EVALUATED."""
     params, state, found = initial(), {}, {}
     for k in range(NUM_STEPS):
         gradient = gradient_at(k)
@@ -336,6 +336,6 @@ def clipped(gradient: Callable[[Arrays], Arrays], limit: float) -> Callable[[Arr
 
 
 def largest_difference(found: Arrays, expected: Arrays) -> float:
-    """In parts of the largest movement of a parameter from its initial value."""
+    """The largest difference, relative to the largest movement of a parameter from its initial value."""
     moved = max(float(np.abs(expected[name] - start).max()) for name, start in initial().items())
     return max(float(np.abs(found[name] - expected[name]).max()) for name in expected) / moved

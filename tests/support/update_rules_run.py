@@ -1,8 +1,8 @@
-"""Run baselines on the noisy quadratic of update_formulas.py, on two devices; run by test_update_rules.py.
+"""Run baselines on the noisy quadratic of update_formulas.py, on two devices, for test_update_rules.py.
 
     update_rules_run.py FRAMEWORK OUT RULE...
 
-Each submission is called as the harness calls it. What is evaluated goes to `OUT/RULE.npz`, in JAX's layout of axes.
+It calls each submission as the harness does. The evaluated parameters go to `OUT/RULE.npz`, in JAX's layout of axes.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Jax:
 
 
 class Torch:
-    """Two processes, each with half of the batch. Kernels are laid out with outputs before inputs."""
+    """Two processes, each with half of the batch. In kernels, outputs come before inputs."""
 
     def __init__(self) -> None:
         import torch

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import jax
 import pytest
 
 from algoperf.frameworks import load_backend
@@ -17,7 +16,12 @@ from algoperf.trial.progress import PlainDisplay, Progress
 from algoperf.trial.request import Request, settle
 from algoperf.workload.registry import find_workload
 
-WORKLOADS = ("digits", "mnist", "cifar", "imagenet_resnet", "imagenet_vit")
+# A model with batch statistics and dropout, and one without statistics; the others compile for long.
+WORKLOADS = [
+    "digits",
+    "imagenet_vit",
+    *(pytest.param(name, marks=pytest.mark.full) for name in ("mnist", "cifar", "imagenet_resnet")),
+]
 STEPS, EVERY, BATCH_SIZE = 6, 2, 32
 
 
@@ -25,6 +29,8 @@ class Counter:
     """Counts every tracing, lowering and compiling of this process while it is asked to."""
 
     def __init__(self):
+        import jax
+
         self.count = 0
         self.counting = True
         jax.monitoring.register_event_duration_secs_listener(self._on_duration)

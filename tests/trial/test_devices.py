@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 from algoperf.data.contracts import Shard, dataset_dir
-from algoperf.frameworks import load_backend
 from algoperf.random_utils import PRNGKey
-from algoperf.versions import load_version
 from algoperf.workload.registry import find_workload
+from bound_workload import WithData
 from device_run import BATCH_SIZE
 from places import SUPPORT
 
@@ -168,10 +167,10 @@ def test_batch_statistics_in_pytorch_are_those_of_each_process(runs, data_root):
     import torch
 
     name, scale = PER_PROCESS.split(":")
-    definition = find_workload(name).at(scale)
-    workload = load_backend("pytorch").bind(definition, load_version().limits(name, scale), seed=1)
-    batch = next(workload.input_queue(str(dataset_dir(data_root, definition.dataset, scale)), BATCH_SIZE))
-    params, _ = workload.init_model_fn(PRNGKey(0))
+    dataset = find_workload(name).at(scale).dataset
+    opened = WithData.open(name, scale, "pytorch", dataset_dir(data_root, dataset, scale), seed=1)
+    batch = next(opened.queue(BATCH_SIZE))
+    params, _ = opened.workload.init_model_fn(PRNGKey(0))
     with torch.no_grad():
         means = [0.1 * params.conv1(half).mean(dim=(0, 2, 3)).numpy() for half in batch["inputs"].chunk(2)]
     assert not np.allclose(means[0], means[1], rtol=1e-2, atol=1e-4)

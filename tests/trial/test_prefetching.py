@@ -11,38 +11,37 @@ from algoperf.data.batches.queue import InputQueue
 from algoperf.data.workers.pool import Task, WorkerPool
 from algoperf.data.workers.pooled import PooledTrainingBatches
 from algoperf.trial import resume
+from algoperf.trial.evaluation import Evaluator
 from places import SUPPORT
 from recorded_batches import Recorded
 from row_sources import Slow
-from scripted import NEVER, ScriptedWorkload, run_scripted
+from scripted import NEVER, run_scripted
 
 
 @pytest.fixture
-def batches(monkeypatch) -> Recorded:
-    made = Recorded()
-    monkeypatch.setattr(ScriptedWorkload, "input_queue", lambda self, *_: InputQueue(made, lambda batch: batch))
-    return made
+def batches() -> Recorded:
+    return Recorded()
 
 
 def test_workers_stand_still_during_evaluations_and_checkpoints(tmp_path, batches, monkeypatch):
     note = batches.events.append
-    evaluate, save = ScriptedWorkload.eval_model, resume.save
-    monkeypatch.setattr(ScriptedWorkload, "eval_model", lambda *given: note("evaluate") or evaluate(*given))
+    evaluate, save = Evaluator.metrics, resume.save
+    monkeypatch.setattr(Evaluator, "metrics", lambda *given: note("evaluate") or evaluate(*given))
     monkeypatch.setattr(resume, "save", lambda *given: note("save") or save(*given))
-    run_scripted(tmp_path, [NEVER], max_global_steps=12)
+    run_scripted(tmp_path, [NEVER], batches=batches, max_global_steps=12)
     events = [event for event in batches.events if event.split()[0] not in ("begin", "wait", "discard")]
     assert events == ["pause", "evaluate", "save", "resume"] * 2
 
 
 def test_the_first_batches_are_there_before_the_clock_starts(tmp_path, batches):
-    run = run_scripted(tmp_path, [NEVER], max_global_steps=3)
+    run = run_scripted(tmp_path, [NEVER], batches=batches, max_global_steps=3)
     assert batches.events[:4] == ["begin 0", "begin 1", "wait 0", "wait 1"]
     assert batches.events[-2:] == ["discard 3", "discard 4"]
     assert run.trial.queue.position == 3
 
 
 def test_batches_are_used_in_their_order(tmp_path, batches):
-    run_scripted(tmp_path, [NEVER], max_global_steps=6)
+    run_scripted(tmp_path, [NEVER], batches=batches, max_global_steps=6)
     begun = [event for event in batches.events if event.startswith("begin")]
     assert begun == [f"begin {position}" for position in range(8)]
 
@@ -53,7 +52,7 @@ def test_real_workers_make_nothing_while_paused(tmp_path, monkeypatch):
     log = tmp_path / "rows"
     pool = WorkerPool(1)
     try:
-        made = PooledTrainingBatches(pool, Slow(str(log), 0.002), 20, lambda position, chunk: [Task(0, 20, 20)])
+        made = PooledTrainingBatches(pool, Slow(str(log), 0.03), 20, lambda position, chunk: [Task(0, 20, 20)])
         queue = InputQueue(made, lambda batch: batch)
         queue.fill()
         assert log.stat().st_size == 40  # two batches, no more
@@ -61,9 +60,9 @@ def test_real_workers_make_nothing_while_paused(tmp_path, monkeypatch):
         assert log.stat().st_size == 40
         next(queue)
         with queue.paused():
-            time.sleep(0.05)
+            time.sleep(0.5)  # the row that is being made is finished
             before = log.stat().st_size
-            time.sleep(0.2)
+            time.sleep(0.3)
             assert log.stat().st_size == before < 60
         next(queue)
         next(queue)

@@ -11,6 +11,7 @@ from algoperf.workload.registry import find_workload
 from trial_runs import Run
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="needs a C++ compiler")
 def test_a_compiled_loss_is_no_breach(prepare, repository, tmp_path):
     definition = find_workload("ogbg").at("mini")

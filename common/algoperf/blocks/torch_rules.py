@@ -11,7 +11,7 @@ Group = dict[str, Any]
 State = dict[str, Any]
 
 
-class Rule(torch.optim.Optimizer):
+class UpdateRule(torch.optim.Optimizer):
     """An optimizer that updates one tensor at a time. A subclass defines the direction.
 
     Args:
@@ -78,7 +78,7 @@ def root_mean_square(grad: torch.Tensor, group: Group, state: State) -> torch.Te
     return (v / (1.0 - group["beta2"] ** state["step"])).sqrt_().add_(group["epsilon"])
 
 
-class NAdamW(Rule):
+class NAdamW(UpdateRule):
     """NAdamW, with decoupled weight decay.
 
     Args:
@@ -105,7 +105,7 @@ class NAdamW(Rule):
         )
 
     def direction(self, param: torch.Tensor, grad: torch.Tensor, group: Group, state: State) -> torch.Tensor:
-        """See `Rule.direction`."""
+        """See `UpdateRule.direction`."""
         direction = nadam_direction(grad, group, state)
         if group["cautious"]:
             kept = (direction * grad > 0).to(direction.dtype)

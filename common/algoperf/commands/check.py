@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     help="[default: by its folder, else external if it has a search space]",
 )
 @options.version
-@click.option("--static-only", is_flag=True, help="Read the code only; run nothing of it.")
+@click.option("--static-only", is_flag=True, help="Only read the code; run none of it.")
 @click.option("--smoke", is_flag=True, help="Also train on all workloads at scale mini (minutes).")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
-@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
+@click.option("--strict", is_flag=True, help="Also fail on warnings.")
 def check(
     submission: Path,
     framework: Framework | None,
@@ -91,5 +91,5 @@ def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:
     found = static.run(request)
     if static_only:
         return found
-    click.echo("The code was read. Trying it on small workloads; --static-only leaves that out.", err=True)
+    click.echo("The code was read. Running it on small workloads; --static-only skips this.", err=True)
     return [*found, *probe.run(request)]

@@ -19,7 +19,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option(
     "--ruleset",
     type=click.Choice(["external", "self"]),
-    help="Of runs whose files do not say.  [default: external if some have hyperparameters]",
+    help="Ruleset of runs whose files do not say.  [default: external if some have hyperparameters]",
 )
 @click.option(
     "--submissions",
@@ -30,7 +30,7 @@ _FOLDER = click.Path(path_type=Path)
 )
 @click.option("--json", "json_file", type=_FOLDER, help="Write the result as JSON.")
 @click.option("--all", "show_all", is_flag=True, help="Show all warnings and failures, not only the first of a check.")
-@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
+@click.option("--strict", is_flag=True, help="Also fail on warnings.")
 def check_runs(
     path: Path,
     version_name: str,

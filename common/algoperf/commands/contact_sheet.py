@@ -42,7 +42,7 @@ def contact_sheet(
 
     definition = find_workload(workload).at(scale)  # type: ignore[arg-type]  # click has checked it
     if definition.input_stats is None or getattr(definition.example_batch()["inputs"], "ndim", 0) != 4:
-        raise UserError(f"The inputs of {definition.name} are no normalised pictures.")
+        raise UserError(f"The inputs of {definition.name} are not normalised pictures.")
     dataset = definition.dataset.open(dataset_dir(data_dir, definition.dataset, scale))
     if split == "train":
         batch = dataset.training(seed=seed, batch_size=num_images, shard=Shard()).batch(0)

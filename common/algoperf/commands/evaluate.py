@@ -17,14 +17,14 @@ from algoperf.commands import options
 @click.option(
     "--scores-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to write, in folders like those of the runs.  [default: OUTPUT_DIR]",
+    help="Folder to write to, with subfolders like those of the runs.  [default: OUTPUT_DIR]",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
     default=1e-3,
     show_default=True,
-    help="Largest relative difference between recorded and recomputed metrics; 0 asks for equality.",
+    help="Largest relative difference between recorded and recomputed metrics; 0 requires equality.",
 )
 def evaluate(workload: str, data_dir: Path, output_dir: Path, scores_dir: Path | None, tolerance: float) -> None:
     """Evaluate the checkpoints of a workload's runs again, without loading any code of the submission.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name")
-@click.option("--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="What it is written in.")
+@click.option("--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="Framework of the submission.")
 @click.option(
     "--ruleset",
     type=click.Choice(["external", "self"]),

@@ -16,7 +16,7 @@ scale = click.option(
     type=click.Choice(["full", "mini"]),
     default="full",
     show_default=True,
-    help="mini: a small model on generated data, with a target of its own.",
+    help="mini: a small model on generated data, with its own target.",
 )
 version = click.option(
     "--version",

@@ -20,7 +20,7 @@ from algoperf.commands import options
     show_default=True,
     help="external: the first point of the search space.",
 )
-@click.option("--workloads", help="These only, separated by commas.  [default: all that have a scale mini]")
+@click.option("--workloads", help="Only these workloads, comma-separated.  [default: all that have a scale mini]")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="All randomness follows from it."
 )

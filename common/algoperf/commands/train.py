@@ -42,16 +42,14 @@ from algoperf.commands import options
 @options.version
 @options.data_dir
 @options.output_dir
-@click.option("--max-global-steps", type=click.IntRange(min=1), help="Stop after so many steps.")
+@click.option("--max-global-steps", type=click.IntRange(min=1), help="Stop after this many steps.")
 @click.option(
     "--eval-every-steps",
     type=click.IntRange(min=1),
     help="Evaluate by steps instead of by time (unofficial).",
 )
 @click.option("--skip-evals", is_flag=True, help="Never evaluate.")
-@click.option(
-    "--resume/--no-resume", default=True, show_default=True, help="Go on with the trial found, or start over."
-)
+@click.option("--resume/--no-resume", default=True, show_default=True, help="Resume the trial found, or start over.")
 @click.option(
     "--checkpoints",
     type=click.Choice(["last", "all", "none"]),

@@ -116,11 +116,10 @@ class OpenDataset(Protocol):
     ) -> Sequence[Batch]:
         """Batches that hold each of `num_examples` examples of the split exactly once, over all shards together.
 
-        Every batch has `batch_size / count` rows; missing rows are zeros. `weights` (float32, one per row) is
-        always there: 1 for an example, 0 for padding. If weights refer to parts of
-        a row (its labels), `real` (bool, one per row) says which rows are examples. `eval_train` is a sample without
-        replacement drawn from the training split with `seed`; the other splits are read from their start and
-        ignore it.
+        Every batch has `batch_size / count` rows; missing rows are zeros. Two fields are always there: `real` (bool,
+        one per row), which is True for examples and False for padding, and `weights` (float32), the mask of the loss:
+        one value per row, or per label where a row has several. `eval_train` is a sample without replacement drawn from
+        the training split with `seed`; the other splits are read from their start and ignore it.
         """
         ...
 

@@ -30,8 +30,8 @@ class Backend(Processes, Protocol):
         """The part of every global batch that this process feeds."""
         ...
 
-    def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
-        """The workload that submissions see. `seed` determines the order of the data."""
+    def bind(self, definition: WorkloadDefinition, limits: Limits) -> BoundWorkload:
+        """The workload that submissions see."""
         ...
 
     def compile(self, workload: BoundWorkload, params: ParameterContainer, policy: str) -> ParameterContainer:

@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from algoperf.workload.bound import REFUSED
+
 _COMMON = Path(__file__).resolve().parents[2]
 _HARNESS = tuple(f"{_COMMON / package}{os.sep}" for package in ("algoperf", "algoperf_check"))
 _STANDARD_LIBRARY = tuple(
@@ -165,6 +167,15 @@ class Watch:
         if self.is_directly_responsible(_caller()):
             self.note(f"It traces this process ({event}).")
 
+    def on_refusal(self, event: str, args: tuple[Any, ...]) -> None:
+        """The workload refuses to give something out."""
+        del event
+        frame: FrameType | None = _caller()
+        while frame is not None and not self.is_of_submission(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is not None:
+            self.note(f"It asked the workload for {args[0]}.")
+
     # --- while the clock is stopped -------------------------------------------------------------------------
 
     def note_live_threads_and_processes(self) -> None:
@@ -188,17 +199,6 @@ class Watch:
             found |= self.is_of_submission(frame.f_code.co_filename)
             frame = frame.f_back
         return found
-
-
-def asked_by_submission() -> Watch | None:
-    """The active watch, if a frame of the submission led here; None otherwise."""
-    watch, frame = _Hook.active, sys._getframe(1)
-    here: FrameType | None = frame
-    while watch is not None and here is not None:
-        if watch.is_of_submission(here.f_code.co_filename):
-            return watch
-        here = here.f_back
-    return None
 
 
 def _caller() -> FrameType:
@@ -230,6 +230,7 @@ _HANDLERS: dict[str, Callable[[Watch, str, tuple[Any, ...]], None]] = {
     "socket.connect": Watch.on_network,
     "socket.getaddrinfo": Watch.on_network,
     "sys.settrace": Watch.on_tracing,
+    REFUSED: Watch.on_refusal,
     "sys.setprofile": Watch.on_tracing,
 }
 
@@ -238,11 +239,3 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     handler = _HANDLERS.get(event)
     if handler is not None and _Hook.active is not None:
         handler(_Hook.active, event, args)
-
-
-def refuse_submission(what: str) -> None:
-    """Raise PermissionError, and record a breach, if the submission asks for what only the harness may use."""
-    watch = asked_by_submission()
-    if watch is not None:
-        watch.note(f"It asked the workload for {what}.")
-        raise PermissionError(f"A submission must not ask for {what}: batches come from the input queue.")

@@ -29,7 +29,7 @@ _SET_BY_INIT = ("_param_shapes", "_param_types", "_takes_dropout", "_has_batch_n
 _HANDLED = (signal.SIGTERM, signal.SIGINT)
 
 
-class Clock(Protocol):
+class ReadableClock(Protocol):
     """What the guard reads of a trial's clock.
 
     Attributes:
@@ -77,7 +77,7 @@ class Guard:
         for name, part in parts.items():
             self._seal.methods(name, part)
 
-    def clock_started(self, clock: Clock) -> None:
+    def clock_started(self, clock: ReadableClock) -> None:
         """Remember when the clock started, and the signal handlers, which are the trial's from here on."""
         self._started = (clock.mark, clock.charged)
         self._seal.fields("clock", clock, but=vars(clock).keys() - {"now"})
@@ -98,7 +98,7 @@ class Guard:
         """The monotonic time, as it was before a submission could replace anything."""
         return _now()
 
-    def check_clock(self, before: float, clock: Clock) -> None:
+    def check_clock(self, before: float, clock: ReadableClock) -> None:
         """Check that a clock that was charged since `before` shows the time that has passed."""
         after = _now()
         if self._started is None or clock.now is not _now:  # a test's clock; the seal detects a replaced clock

@@ -39,7 +39,8 @@ class Seal:
 
     def modules(self) -> Seal:
         """Seal the loaded modules of the harness and of the libraries; returns self."""
-        for name, module in list(sys.modules.items()):
+        # A copy: looking at a module may import others.
+        for name, module in sys.modules.copy().items():
             if module is None or name.startswith(_BLOCKS):
                 continue
             if name.split(".")[0] in HARNESS:

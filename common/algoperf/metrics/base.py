@@ -36,8 +36,8 @@ class Evaluation:
     """How a workload is evaluated.
 
     Attributes:
-      step: name of the device function that is applied to each batch: one of the framework's own evaluators
-        (`frameworks/*/evaluators.py`), or a function of that name in the cube's model module (beam search).
+      step: name of the device function that is applied to each batch: one of those that all workloads share
+        (`frameworks/steps.py`), or a function of that name in the cube's model module (beam search).
       accumulator: makes an empty accumulator for one split.
     """
 

@@ -23,6 +23,8 @@ from algoperf.submission.loading import Submission
 from algoperf.trial import resume
 from algoperf.trial.calls import SubmissionCalls
 from algoperf.trial.clock import Clock
+from algoperf.trial.data import TrialData
+from algoperf.trial.evaluation import Evaluator
 from algoperf.trial.log import TrialLog
 from algoperf.trial.progress import Progress
 from algoperf.trial.settings import TrialSettings
@@ -120,14 +122,15 @@ class Trial:
         settings, backend, definition = self.settings, self.backend, self.settings.definition
         resume.seed_global_generators(settings.trial_seed, backend.rank)
         limits = settings.version.limits(definition.name, definition.scale)
-        self.workload = backend.bind(self._definition_for_v05(), limits, settings.trial_seed)
+        self.workload = backend.bind(self._definition_for_v05(), limits)
         self.workload.attach_metrics_logger(self.log.metrics_logger)
         self._keys = seeds.TrialKeys(settings.trial_seed)
         params, model_state = self.workload.init_model_fn(self._keys.model_init)
         params = backend.compile(self.workload, params, settings.compile_policy)
         # Only now, because compiling replaces the loss. No function of the submission has been called yet.
         self.guard.seal(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
-        dataset = self.workload.dataset(str(settings.data_dir))
+        data = TrialData.open(definition, settings.data_dir, backend.shard, settings.trial_seed)
+        self.evaluator = Evaluator(self.workload, data, backend)
         batch_size = self.submission.batch_size(definition.name, settings.version.scored, backend.num_devices)
         point = None if settings.hyperparameters is None else as_hyperparameters(settings.hyperparameters)
         self.calls = SubmissionCalls(self.submission, self.workload, point, backend, self.clock)
@@ -135,10 +138,10 @@ class Trial:
         self._freeze_garbage_collector()
         self.guard.model_built(lambda: backend.describe_model(self.training.params, self.training.model_state))
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
-        self.queue = self.workload.input_queue(str(settings.data_dir), batch_size)
+        self.queue = data.input_queue(batch_size, self.workload.place_training)
         self._resources.callback(self.queue.close)
-        dataset.warm()
-        self.log.start(self.workload, backend, dataset.hash, batch_size)
+        data.dataset.warm()
+        self.log.start(self.workload, backend, data.dataset.hash, batch_size)
         self._resume()
         self.guard.goals_set(self.state.goals())
         self._end_if_breached()
@@ -304,10 +307,8 @@ class Trial:
         for attempt in range(1, EVALUATION_ATTEMPTS + 1):
             self.backend.release_memory()
             try:
-                return self.workload.eval_model(
-                    self.workload.eval_batch_size, self.training.params, self.training.model_state, key,
-                    str(self.settings.data_dir), None, self.state.global_step,
-                )  # fmt: skip
+                training = self.training
+                return self.evaluator.metrics(training.params, training.model_state, key, self.state.global_step)
             except AlgoperfError:
                 raise
             except Exception as error:

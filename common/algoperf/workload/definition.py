@@ -20,6 +20,7 @@ from algoperf.errors import unknown
 from algoperf.metrics.base import Evaluation
 from algoperf.spec import LossType
 from algoperf.versions import Scale
+from algoperf.workload.loss import BY_TYPE, LossName
 
 Framework = Literal["jax", "pytorch"]
 FRAMEWORKS: tuple[Framework, ...] = ("jax", "pytorch")
@@ -35,7 +36,7 @@ class WorkloadDefinition:
       name: as in run folders and version files; the cube's folder has the name of the base workload.
       dataset: where the data comes from; several workloads may share one.
       loss_type: which loss submissions are told it is, as published.
-      loss: which loss function computes it, where the published type names another one; `loss_type` if None.
+      loss: the loss function that computes it; the one that `loss_type` names if None.
       evaluation: device function and accumulator of the metrics.
       num_train_examples, num_eval_train_examples, num_validation_examples, num_test_examples: counts of
         examples; `num_test_examples` is None where there is no test split.
@@ -68,7 +69,7 @@ class WorkloadDefinition:
     example_batch: Callable[[], Batch]
     output_params: Mapping[Framework, frozenset[str]]
     model: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    loss: LossType | None = None
+    loss: LossName | None = None
     input_stats: tuple[Any, Any] | None = None
     dropout: float | None = None
     channels_last: bool = False
@@ -88,9 +89,9 @@ class WorkloadDefinition:
         return dataclasses.replace(self, **merged)
 
     @property
-    def computed_loss(self) -> LossType:
+    def computed_loss(self) -> LossName:
         """The loss function that is applied."""
-        return self.loss or self.loss_type
+        return self.loss or BY_TYPE[self.loss_type]
 
     def variant(self, name: str) -> WorkloadDefinition:
         """The base workload or one of its variants, by name."""

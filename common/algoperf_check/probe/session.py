@@ -25,7 +25,7 @@ from algoperf.tuning.search_space import load_search_space
 from algoperf.versions import load_version
 from algoperf_check.probe import memory, trials
 from algoperf_check.probe.tiny import TINIES, Tiny
-from algoperf_check.probe.trials import NUM_STEPS, Arrays, Outcome, Plan
+from algoperf_check.probe.trials import NUM_STEPS, Arrays, Plan, TrialOutcome
 
 POSITIONAL = {
     "init_optimizer_state": ("workload", "model_params", "model_state", "hyperparameters", "rng"),
@@ -150,7 +150,7 @@ class Session:
             yield rule, outcome.message
         return None
 
-    def _again_from_checkpoint(self, plan: Plan, tiny: Tiny, base: Outcome) -> Iterator[tuple[str, str]]:
+    def _again_from_checkpoint(self, plan: Plan, tiny: Tiny, base: TrialOutcome) -> Iterator[tuple[str, str]]:
         for last in (self._root / tiny.task / "base").rglob(f"checkpoint_{NUM_STEPS}"):
             shutil.rmtree(last)
         try:
@@ -164,7 +164,7 @@ class Session:
             plan, tiny, base, "15.3", "after three steps, a checkpoint and three more steps", _distance(resumed, base)
         )
 
-    def _under_other_names(self, plan: Plan, tiny: Tiny, base: Outcome) -> Iterator[tuple[str, str]]:
+    def _under_other_names(self, plan: Plan, tiny: Tiny, base: TrialOutcome) -> Iterator[tuple[str, str]]:
         other = yield from self._trial(plan, tiny, "reordered", "reordered", "under other names, training")
         if other is None or _distance(other, base) <= SAME_BUT_FOR_ORDER:
             return
@@ -176,7 +176,7 @@ class Session:
         yield from self._unless_random(plan, tiny, base, "15.4", "under other names", distance)
 
     def _unless_random(
-        self, plan: Plan, tiny: Tiny, base: Outcome, rule: str, when: str, distance: float
+        self, plan: Plan, tiny: Tiny, base: TrialOutcome, rule: str, when: str, distance: float
     ) -> Iterator[tuple[str, str]]:
         """Report a difference only if repeating the same trial gives the same result."""
         again = yield from self._trial(plan, tiny, "plain", "again", "once more, training")
@@ -219,7 +219,7 @@ def _plain(path: str) -> str:
     return re.sub(r"[Mm]\d\d_([A-Za-z_]+)(\d*)(?=[./]|$)", usual, path)
 
 
-def _distance(one: Outcome, other: Outcome) -> float:
+def _distance(one: TrialOutcome, other: TrialOutcome) -> float:
     """Distance between the ends of two trials, relative to the distance that the second one covered."""
     found = {_plain(path): array for path, array in one.end.items()}
     apart = _norm({path: found[path] - array for path, array in other.end.items() if array.dtype.kind == "f"})

@@ -43,7 +43,7 @@ class Plan:
 
 
 @dataclass(kw_only=True)
-class Outcome:
+class TrialOutcome:
     """The result of one trial.
 
     Attributes:
@@ -87,13 +87,13 @@ class _Ending(SilentDisplay):
 def fresh_submission(path: Path) -> Submission:
     """The submission as a new process would load it: its modules are imported again."""
     folder = str(submission_file(path).parent)
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if name.split(".")[0] == SUBMISSION_PACKAGE or (getattr(module, "__file__", None) or "").startswith(folder):
             del sys.modules[name]
     return load_submission(path)
 
 
-def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> Outcome:
+def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> TrialOutcome:
     """Run one trial, from the newest checkpoint in `directory` if there is one."""
     definition = tiny.definition(names)
     settings = _Settings(
@@ -119,7 +119,7 @@ def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> Outcome:
         progress = Progress(settings, display)
         trial = Trial(settings, submission, plan.backend, TrialLog(settings), progress, guard=guard)
         status = trial.run()
-    outcome = Outcome(
+    outcome = TrialOutcome(
         status=status,
         message=display.last.partition(": ")[2],
         start=observer.start,

@@ -10,10 +10,10 @@ from algoperf_check.findings import Finding
 from algoperf_check.request import CheckRequest
 from algoperf_check.static.batch_size import BatchSizeCode
 from algoperf_check.static.constants import Constants
-from algoperf_check.static.facts import Facts, known_facts
+from algoperf_check.static.facts import WorkloadFacts, known_facts
 from algoperf_check.static.names import Names
 from algoperf_check.static.project import Project
-from algoperf_check.static.source import Source
+from algoperf_check.static.source import SourceFile
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Analysis:
     constants: Constants
     names: Names
     batch_code: BatchSizeCode
-    facts: Facts
+    facts: WorkloadFacts
 
     @classmethod
-    def of(cls, request: CheckRequest, sources: list[Source]) -> Analysis:
+    def of(cls, request: CheckRequest, sources: list[SourceFile]) -> Analysis:
         """Analyse the readable files."""
         project = Project(request.folder, sources)
         constants = Constants(project)

@@ -78,9 +78,9 @@ def _made_up(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
     """Names of modules and members that are only known at run time, and functions made from code."""
     function = analysis.names(call.func)
     if function in IMPORTERS and call.args and analysis.text(call.args[0]) is None:
-        yield analysis.finding("4.7", call, f"{shown(call)}: which module this is shows at run time only.")
+        yield analysis.finding("4.7", call, f"{shown(call)}: the module is only known at run time.")
     elif function in GETTERS and len(call.args) >= 2 and analysis.text(call.args[1]) is None:
         if below(analysis.names(call.args[0]) or "", _TELLING):
-            yield analysis.finding("4.7", call, f"{shown(call)}: which member this is shows at run time only.")
+            yield analysis.finding("4.7", call, f"{shown(call)}: the member is only known at run time.")
     elif function == "types.FunctionType":
         yield analysis.finding("4.5", call, f"{shown(call)}.")

@@ -67,7 +67,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
         name = analysis.names(call.func) or ""
         if name in _TEXT_FORMS and call.args and _is_choice(analysis, call):
             yield analysis.finding(
-                "1.4", call, f"{shown(call)}: a number of the workload as text tells workloads apart."
+                "1.4", call, f"{shown(call)}: a number of the workload as text distinguishes workloads."
             )
         if (name == "hash" or name.startswith(_HASHES)) and any(_is_shape(analysis, part) for part in call.args):
             yield analysis.finding("1.6", call, f"A fingerprint of shapes: {shown(call)}.")
@@ -105,7 +105,7 @@ def _choices(analysis: Analysis) -> Iterator[Finding]:
             subject = node.test  # type: ignore[attr-defined]
             asked = isinstance(subject, ast.BinOp)
         if asked and node not in analysis.batch_code and _is_of_workload(analysis, subject):
-            yield analysis.finding("1.4", subject, f"{shown(subject)} tells workloads apart.")
+            yield analysis.finding("1.4", subject, f"{shown(subject)} distinguishes workloads.")
 
 
 def _is_choice(analysis: Analysis, call: ast.Call) -> bool:
@@ -138,7 +138,7 @@ def _numbers(analysis: Analysis, question: _Question, values: list[Any], subject
         if [value for value in known if abs(value) > _LARGEST_GENERIC or value != int(value)]:
             yield analysis.finding("1.3", question.node, f"{shown(question.node)} asks which workload this is.")
         elif any(is_number(value) and (abs(value) > _LARGEST_GENERIC or value != int(value)) for value in values):
-            yield analysis.finding("1.4", question.node, f"{shown(question.node)} tells workloads apart.")
+            yield analysis.finding("1.4", question.node, f"{shown(question.node)} distinguishes workloads.")
     elif known and question.by_equality and isinstance(question.node, (ast.Compare, ast.Match)):
         what = f"{known[0]:,} in {shown(question.node)} is a number of one workload."
         yield analysis.finding("1.3", question.node, what)
@@ -188,5 +188,5 @@ def _metrics(analysis: Analysis, question: _Question, values: list[Any], subject
     if any(analysis.names(subject) == f"{WORKLOAD}.target_metric_name" for subject in subjects):
         rising = {value for value in values if value in analysis.facts.rising_metrics}
         if rising and rising != analysis.facts.rising_metrics:
-            what = f"{shown(question.node)} tells some rising metrics from others."
+            what = f"{shown(question.node)} distinguishes some rising metrics from others."
             yield analysis.finding("1.7", question.node, what)

@@ -24,7 +24,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
             yield from _variable(analysis, node, node.slice)
     for place in analysis.project.nodes(ast.Name, ast.Attribute):
         if analysis.names(place) in _WHOLE and not _is_looked_into(analysis, place):
-            yield analysis.finding("8.2", place, "The environment as a whole is read.")
+            yield analysis.finding("8.2", place, "The whole environment is read.")
 
 
 def _variable(analysis: Analysis, node: ast.AST, name: ast.expr) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ _NO_FAMILY = {"lm"}
 
 
 @dataclass(frozen=True)
-class Facts:
+class WorkloadFacts:
     """Facts about all workloads of all versions, variants and scales.
 
     Attributes:
@@ -71,7 +71,7 @@ def _significant_digits(number: float) -> int:
 
 
 @functools.cache
-def known_facts() -> Facts:
+def known_facts() -> WorkloadFacts:
     """The facts about all versions in `versions/` and all cubes found."""
     versions = [load_version(name) for name in version_names()]
     cubes = [load_cube(folder) for folder in cube_folders().values()]
@@ -85,7 +85,7 @@ def known_facts() -> Facts:
     words = {word for name in bases for word in name.split("_")}
     numbers = {number for limit in limits for number in _limit_numbers(limit, factors)}
     numbers |= {getattr(definition, name) for definition in definitions for name in (*_COUNTS, "eval_batch_size")}
-    return Facts(
+    return WorkloadFacts(
         names=frozenset({*bases, *(name for version in versions for name in version.table)})
         | {name for cube in cubes for name in cube.variants},
         families=frozenset(words | {re.split(r"\d", word)[0] for word in words}) - _NO_FAMILY,

@@ -57,7 +57,7 @@ def _read_info(folder: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         return None, [Finding(RULES["12.4"], f"{error}", INFO_FILE)]
     if not isinstance(content, dict):
-        return None, [Finding(RULES["12.4"], "It is no table of fields, name: value.", INFO_FILE)]
+        return None, [Finding(RULES["12.4"], "It is not a table of fields, name: value.", INFO_FILE)]
     return content, []
 
 

@@ -52,11 +52,11 @@ def _text(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:
     if not isinstance(text, str):
         return
     if text.startswith(_SYSTEM) and not _is_text_part(analysis, node):
-        yield analysis.finding("1.9", node, f"{text!r} tells how the process was called.")
+        yield analysis.finding("1.9", node, f"{text!r} says how the process was called.")
     if _names_a_workload(analysis, node, text):
         yield analysis.finding("1.1", node, f"{text!r} names a workload, outside get_batch_size.")
     elif len(analysis.facts.names & set(re.findall(r"\w+", text))) >= _FEWEST_KEYS:
-        yield analysis.finding("1.10", node, f"The text {shown(node)} has several names of workloads in it.")
+        yield analysis.finding("1.10", node, f"The text {shown(node)} contains several names of workloads.")
 
 
 def _identifiers(analysis: Analysis) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def _identifiers(analysis: Analysis) -> Iterator[Finding]:
             continue
         if place not in reported:
             reported.add(place)
-            yield analysis.finding("1.10", node, f"`{name}` has the name of a workload in it.")
+            yield analysis.finding("1.10", node, f"`{name}` contains the name of a workload.")
 
 
 def _names_a_workload(analysis: Analysis, node: ast.AST, text: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
 from algoperf_check.static.scopes import FUNCTIONS, Binding, Function, Scopes
-from algoperf_check.static.source import Source
+from algoperf_check.static.source import SourceFile
 
 SyntaxNode = TypeVar("SyntaxNode", bound=ast.AST)
 Definition = Function | ast.ClassDef
@@ -21,7 +21,7 @@ Definition = Function | ast.ClassDef
 class File:
     """One file with its scopes; `nodes` holds all nodes of its tree."""
 
-    source: Source
+    source: SourceFile
     scopes: Scopes
     nodes: list[ast.AST]
 
@@ -39,7 +39,7 @@ class Project:
       definitions: functions and classes by `module:qualified.name`.
     """
 
-    def __init__(self, folder: Path, sources: list[Source]) -> None:
+    def __init__(self, folder: Path, sources: list[SourceFile]) -> None:
         self.folder = folder
         self.files = [File(source, Scopes(source.tree), list(ast.walk(source.tree))) for source in sources]
         self._by_module = {file.module: file for file in self.files}

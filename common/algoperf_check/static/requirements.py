@@ -40,7 +40,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
         try:
             lines = list(_lines(file))
         except UnicodeDecodeError as error:
-            yield Finding(RULES["10.1"], f"The file is no UTF-8 text: {error}.", file.name)
+            yield Finding(RULES["10.1"], f"The file is not UTF-8 text: {error}.", file.name)
             lines = []
         conda = [line for line in lines if _CONDA.fullmatch(line.text)]
         if conda:
@@ -89,12 +89,12 @@ def _line(line: _Line, requirement: Requirement | None) -> Iterator[Finding]:
     editable = re.match(r"(-e|--editable)[ =]\s*", line.text)
     rest = line.text[editable.end() :] if editable else line.text
     if editable or _ADDRESS.match(rest) or (requirement is not None and requirement.url):
-        yield found("10.3", f"{line.text!r} is fetched from its own place.")
+        yield found("10.3", f"{line.text!r} is not from a package index.")
     elif line.text.startswith("-"):
         yield found("10.7", f"{line.text!r} is an option.")
         return
     elif requirement is None:
-        yield found("10.1", f"{line.text!r} is no requirement.")
+        yield found("10.1", f"{line.text!r} is not a requirement.")
         return
     else:
         yield from (found(*finding) for finding in _version(requirement))
@@ -132,7 +132,7 @@ def _missing(analysis: Analysis, package: str) -> str:
     """Findings for a package that nothing provides."""
     for place in analysis.request.folder.parents:
         if (place / package).is_dir() or (place / f"{package}.py").is_file():
-            return f"{package!r} lies outside the folder, so it is no part of the submission."
+            return f"{package!r} lies outside the folder, so it is not part of the submission."
     return f"Nothing provides {package!r}."
 
 

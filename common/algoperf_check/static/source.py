@@ -14,7 +14,7 @@ from algoperf_check.rules import RULES
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One readable file.
 
     Attributes:
@@ -32,7 +32,7 @@ class Source:
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def read_sources(file: Path) -> tuple[list[Source], list[Finding]]:
+def read_sources(file: Path) -> tuple[list[SourceFile], list[Finding]]:
     """The files of a submission, its main file first, and findings for unreadable ones.
 
     A submission named `submission.py` owns its folder. Any other consists of its file and the files beside it that it
@@ -66,7 +66,7 @@ def imported_modules(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((f"{base}.{alias.name}".lstrip("."), node.level) for alias in node.names)
 
 
-def _read(files: list[Path], folder: Path) -> tuple[list[Source], list[Finding]]:
+def _read(files: list[Path], folder: Path) -> tuple[list[SourceFile], list[Finding]]:
     sources, findings = [], []
     for file in files:
         path = file.relative_to(folder)
@@ -81,11 +81,11 @@ def _read(files: list[Path], folder: Path) -> tuple[list[Source], list[Finding]]
         except (ValueError, RecursionError, MemoryError) as error:
             findings.append(Finding(RULES["12.1"], f"{error}; the file was not checked.", path.as_posix()))
         else:
-            sources.append(Source(path, tree))
+            sources.append(SourceFile(path, tree))
     return sources, findings
 
 
-def _imported_files(source: Source, folder: Path) -> Iterator[Path]:
+def _imported_files(source: SourceFile, folder: Path) -> Iterator[Path]:
     for name, level in imported_modules(source.tree):
         base = (folder / source.path).parents[level - 1] if level else folder
         parts = name.split(".")

@@ -92,7 +92,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
 IMPORTERS = ("__import__", "importlib.import_module")
 _BATCH_SIZES = "algoperf.blocks.batch_sizes.BATCH_SIZES"
 _HARNESS = ("algoperf", "algorithmic_efficiency")
-_OPEN_PARTS = ("", "blocks", "jax_sharding_utils", "pytorch_utils", "random_utils", "spec")
+_OPEN_PARTS = ("", "blocks", "jax_sharding_utils", "pytorch_utils", "random_utils", "spec", "testing")
 _OTHER_HARNESS = ("algoperf_cubes", "algoperf_scoring", "cubes", "reference_algorithms", "submission_runner")
 _FRAMEWORKS = ("flax", "jax", "jaxlib", "optax", "torch")
 _TOLERATED_PRIVATE = ("_foreach_", "__")
@@ -113,7 +113,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
         yield analysis.finding("6.1", node, "Asynchronous code.")
     for node in analysis.project.nodes(ast.FunctionDef):
         if node.name == "__del__":
-            yield analysis.finding("6.2", node, "`__del__` runs whenever the object goes.")
+            yield analysis.finding("6.2", node, "`__del__` runs whenever the object is destroyed.")
 
 
 def is_listed(name: str) -> bool:
@@ -200,9 +200,9 @@ def _of_harness(analysis: Analysis, node: ast.AST, name: str) -> Iterator[Findin
     if package in _HARNESS:
         parts = rest.split(".")
         if parts[0] not in _OPEN_PARTS and not is_forbidden(name):
-            yield analysis.finding("4.4", node, f"{name} is no part of the API.")
+            yield analysis.finding("4.4", node, f"{name} is not part of the API.")
     elif package in _OTHER_HARNESS and isinstance(node, (ast.Import, ast.ImportFrom)):
-        yield analysis.finding("4.4", node, f"{name} is no part of the API.")
+        yield analysis.finding("4.4", node, f"{name} is not part of the API.")
 
 
 def _is_imported_private(analysis: Analysis, node: ast.AST) -> bool:

@@ -38,16 +38,16 @@ def _member(analysis: Analysis, node: ast.Attribute) -> Iterator[Finding]:
     if member in _EVALUATION:
         yield analysis.finding("5.1", node, f"{shown(node)} is the harness's.")
     elif owner == MODEL and member == "__class__":
-        yield analysis.finding("1.2", node, f"{shown(node)} tells which model this is.")
+        yield analysis.finding("1.2", node, f"{shown(node)} reveals which model this is.")
     elif owner in (INPUT_QUEUE, TRAIN_STATE) and member.startswith(("_", "gi_")) and member not in _ITERATION:
         yield analysis.finding("1.9", node, f"{shown(node)} is the harness's.")
     elif owner == WORKLOAD or owner.startswith(f"{WORKLOAD}."):
         if member.startswith("__") and not isinstance(node.ctx, (ast.Store, ast.Del)):
-            yield analysis.finding("1.2", node, f"{shown(node)} tells which workload this is.")
+            yield analysis.finding("1.2", node, f"{shown(node)} reveals which workload this is.")
         elif owner == f"{WORKLOAD}.metrics_logger" and member != _LOGGING:
             yield analysis.finding("1.8", node, f"{shown(node)}: only {_LOGGING} may be called.")
         elif owner == WORKLOAD and member not in analysis.facts.members and isinstance(node.ctx, ast.Load):
-            yield analysis.finding("1.8", node, f"{shown(node)} is no public member of spec.Workload.")
+            yield analysis.finding("1.8", node, f"{shown(node)} is not a public member of spec.Workload.")
 
 
 def _call(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
@@ -59,9 +59,9 @@ def _call(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
             yield analysis.finding("1.2", call, f"{shown(call)} asks for the workload's class.")
     elif name in _TEXT_FORMS or name.startswith("inspect."):
         if first == WORKLOAD or (first.startswith(f"{WORKLOAD}.") and name not in _TEXT_FORMS):
-            yield analysis.finding("1.2", call, f"{shown(call)} tells which workload this is.")
+            yield analysis.finding("1.2", call, f"{shown(call)} reveals which workload this is.")
         elif first == MODEL and name in _MODEL_FORMS:
-            yield analysis.finding("1.2", call, f"{shown(call)} tells which model this is.")
+            yield analysis.finding("1.2", call, f"{shown(call)} reveals which model this is.")
     elif name in ("hasattr", *GETTERS) and len(call.args) >= 2 and first in (WORKLOAD, MODEL):
         yield from _dynamic_member(analysis, call, first)
     for keyword in call.keywords:
@@ -77,9 +77,9 @@ def _dynamic_member(analysis: Analysis, call: ast.Call, owner: str) -> Iterator[
     """`getattr` and `hasattr` on the workload or the model."""
     member = analysis.text(call.args[1])
     if member is None:
-        yield analysis.finding("4.7", call, f"{shown(call)}: which member this is shows at run time only.")
+        yield analysis.finding("4.7", call, f"{shown(call)}: the member is only known at run time.")
     elif owner == WORKLOAD and member not in _EVALUATION:
         if member.startswith("__"):
-            yield analysis.finding("1.2", call, f"{shown(call)} tells which workload this is.")
+            yield analysis.finding("1.2", call, f"{shown(call)} reveals which workload this is.")
         elif member not in analysis.facts.members:
-            yield analysis.finding("1.8", call, f"{shown(call)}: no public member of spec.Workload.")
+            yield analysis.finding("1.8", call, f"{shown(call)}: not a public member of spec.Workload.")

@@ -6,15 +6,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import Version
-from algoperf_scoring.facts import RULESETS
 from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.health import clock, comparison, completeness, limits, metrics, order, provenance, tuning_points
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCheck
 from algoperf_scoring.health.evidence import Evidence, read_evidence
 from algoperf_scoring.health.report import Health, summarise
 from algoperf_scoring.health.spaces import DeclaredSpaces
-from algoperf_scoring.runs import Trial, find_trials
+from algoperf_scoring.runs import RecordedTrial, find_trials
 from algoperf_scoring.selection import no_trials
 from algoperf_scoring.sources import Source
 
@@ -70,7 +70,7 @@ def check_runs(
     if not trials and not findings.problems:
         raise no_trials(root)
     runs: list[Evidence] = []
-    outcomes: dict[str, list[Outcome]] = defaultdict(list, {_FILES.id: _told(findings.problems, "fail")})
+    outcomes: dict[str, list[Outcome]] = defaultdict(list, {_FILES.id: _as_outcomes(findings.problems, "fail")})
     silent = ruleset or _ruleset(trials)
     for trial in trials:  # evaluations have many rows: load one run at a time
         run = read_evidence(trial, trial.folder.relative_to(root).as_posix(), version, silent)
@@ -79,7 +79,7 @@ def check_runs(
         runs.append(run.without_rows())
     summaries = [summarise(check, outcomes[check.id]) for check in run_checks(spaces)]
     summaries += [summarise(check, check.judge(runs, version)) for check in comparison_checks(spaces, ruleset)]
-    summaries.append(summarise(FOLDERS, _told(findings.notes, "warn")))
+    summaries.append(summarise(FOLDERS, _as_outcomes(findings.notes, "warn")))
     return Health(
         version=version.name,
         submissions=tuple(sorted({trial.submission for trial in trials})),
@@ -88,11 +88,11 @@ def check_runs(
     )
 
 
-def _told(found: Sequence[Finding], level: Level) -> list[Outcome]:
+def _as_outcomes(found: Sequence[Finding], level: Level) -> list[Outcome]:
     return [Outcome(finding.path, level, finding.reason) for finding in found]
 
 
-def _ruleset(trials: Sequence[Trial]) -> str | None:
+def _ruleset(trials: Sequence[RecordedTrial]) -> str | None:
     """The ruleset of runs that do not record it: external tuning if any of them has hyperparameters.
 
     Published self-tuning logs have none. But external ones may also lack them, if only evaluations were kept.

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from algoperf.records.trial_records import MEASUREMENTS_FILE, STATUS_FILE
+from algoperf.records.layout import MEASUREMENTS_FILE, STATUS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import Evidence, lookup, number
 
@@ -117,8 +117,8 @@ def steps_take_time(run: Evidence) -> Iterator[Verdict]:
 
 
 CHECKS = (
-    RunCheck("clock-adds-up", "training, evaluation and logging time together are the time that passed", adds_up),
+    RunCheck("clock-adds-up", "training, evaluation and logging time add up to the time that passed", adds_up),
     RunCheck("score-is-time", "the scored time is the accumulated submission time", score_is_time),
     RunCheck("final-time", "the submission time at the end is not before that of the last evaluation", ends_later),
-    RunCheck("steps-take-time", "submission time goes on while steps are made", steps_take_time),
+    RunCheck("steps-take-time", "submission time increases with steps", steps_take_time),
 )

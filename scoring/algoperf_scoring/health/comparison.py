@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
-from algoperf_scoring.health.groups import Facts, agreement, grouped
+from algoperf_scoring.health.groups import ComparedFacts, agreement, grouped
 
 
 def one_kind(ruleset: str | None) -> ComparisonCheck:
@@ -30,10 +30,10 @@ def one_kind(ruleset: str | None) -> ComparisonCheck:
             yield grouped(group, "fail", evidence)
         yield from agreement(right, _kind, "fail", "")
 
-    return ComparisonCheck("one-kind", "all runs are of one scale, and of the version and ruleset asked for", judge)
+    return ComparisonCheck("one-kind", "all runs have the same scale, and the requested version and ruleset", judge)
 
 
-def _kind(run: Evidence) -> Facts:
+def _kind(run: Evidence) -> ComparedFacts:
     return {"scale": run.trial.facts.scale, "ruleset": run.ruleset}
 
 
@@ -70,4 +70,4 @@ def _numbers(runs: Sequence[Evidence], version: Version) -> tuple[Level, str]:
     return "fail" if too_many else "warn" if told else "pass", "; ".join(told)
 
 
-CHECKS = (ComparisonCheck("complete", "there are as many studies and trials as the version asks for", complete),)
+CHECKS = (ComparisonCheck("complete", "there are as many studies and trials as the version requires", complete),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from algoperf.records.trial_records import EVAL_FILE, MEASUREMENTS_FILE
+from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import EVALUATION, LOGGING, PREEMPTIONS, SCORE, STEP, SUBMISSION, TOTAL
 from algoperf_scoring.health.evidence import Evidence, lookup, whole
@@ -13,8 +13,8 @@ from algoperf_scoring.health.evidence import Evidence, lookup, whole
 # Statuses of runs that did not end according to the rules. Errors of the submission are a valid result.
 _BAD_ENDS: Mapping[str, tuple[str, str]] = {
     "running": ("fail", "still running, or killed without warning"),
-    "interrupted": ("fail", "stopped by a signal; the same command goes on"),
-    "evaluation_error": ("fail", "an evaluation failed; the same command goes on"),
+    "interrupted": ("fail", "stopped by a signal; the same command resumes it"),
+    "evaluation_error": ("fail", "an evaluation failed; the same command resumes it"),
     "submission_error": ("warn", "an error in the submission"),
     "out_of_memory": ("warn", "out of memory"),
     "rule_breach": ("fail", "the submission broke the rules; the run counts as not reached"),
@@ -60,7 +60,9 @@ def ended(run: Evidence) -> Iterator[Verdict]:
     elif MEASUREMENTS_FILE not in run.files:
         yield not_checked(f"neither status.json nor {MEASUREMENTS_FILE}")
     elif run.final_sec is None:
-        yield warn(f"{MEASUREMENTS_FILE} does not end with the row of a run that ended by the rules: it broke off")
+        yield warn(
+            f"{MEASUREMENTS_FILE} does not end with the row of a run that ended by the rules: it was interrupted"
+        )
 
 
 def agree(run: Evidence) -> Iterator[Verdict]:
@@ -113,7 +115,7 @@ def _target_agrees(run: Evidence) -> Iterator[Verdict]:
 
 
 CHECKS = (
-    RunCheck("files", "every file is whole, and the evaluations have the columns that are needed", readable),
+    RunCheck("files", "every file is complete, and evaluations have the required columns", readable),
     RunCheck("ended", "the run ended by the rules", ended),
     RunCheck("records-agree", "status.json, the evaluations and the folder's place say the same", agree),
 )

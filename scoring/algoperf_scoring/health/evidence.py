@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import UserError
-from algoperf.records.trial_records import EVAL_FILE, MEASUREMENTS_FILE, STATUS_FILE
+from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, STATUS_FILE
 from algoperf.versions import Limits, Version
 from algoperf_scoring.evaluations import EvaluationTable, read_evaluations
-from algoperf_scoring.facts import HPARAMS_FILE
 from algoperf_scoring.health.measurements import read_final_sec
-from algoperf_scoring.runs import Trial
+from algoperf_scoring.runs import RecordedTrial
 
 EVALUATION_FILE = "evaluation.json"
 NO_ROWS = EvaluationTable({}, [], ())
@@ -42,7 +41,7 @@ class Evidence:
       damage: unreadable files, with the reason.
     """
 
-    trial: Trial
+    trial: RecordedTrial
     path: str
     limits: Limits | None
     ruleset: str | None
@@ -96,7 +95,7 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def read_evidence(trial: Trial, path: str, version: Version, ruleset: str | None) -> Evidence:
+def read_evidence(trial: RecordedTrial, path: str, version: Version, ruleset: str | None) -> Evidence:
     """Read the records of a run. `ruleset` is for runs that do not record it."""
     damage: list[str] = []
     files = _listing(trial.folder, damage)
@@ -129,7 +128,7 @@ def _listing(folder: Path, damage: list[str]) -> frozenset[str]:
         return frozenset()
 
 
-def _limits(trial: Trial, version: Version, ruleset: str | None) -> tuple[Limits | None, float | None]:
+def _limits(trial: RecordedTrial, version: Version, ruleset: str | None) -> tuple[Limits | None, float | None]:
     scale = trial.facts.scale
     try:
         limits = version.limits(trial.workload, scale)
@@ -156,5 +155,5 @@ def _read_object(folder: Path, name: str, files: frozenset[str], damage: list[st
     else:
         if isinstance(content, dict):
             return content
-        damage.append(f"{name} holds no JSON object")
+        damage.append(f"{name} is not a JSON object")
     return None

@@ -10,12 +10,12 @@ from typing import Any
 from algoperf_scoring.health.check import Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
 
-Facts = Mapping[str, Any]
+ComparedFacts = Mapping[str, Any]
 """The facts of one run, by name. Runs are compared on the names that they share."""
 
 
 def agreement(
-    runs: Sequence[Evidence], facts_of: Callable[[Evidence], Facts], level: Level, unknown: str
+    runs: Sequence[Evidence], facts_of: Callable[[Evidence], ComparedFacts], level: Level, unknown: str
 ) -> Iterator[Outcome]:
     """One outcome for all runs that agree, one for each kind of deviation, and one for runs without the facts.
 

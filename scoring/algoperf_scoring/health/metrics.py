@@ -100,6 +100,6 @@ def evaluated_again(run: Evidence) -> Iterator[Verdict]:
 CHECKS = (
     RunCheck("example-counts", "every evaluation covers the version's number of examples", all_examples),
     RunCheck("metrics-finite", "all metrics are finite numbers", finite),
-    RunCheck("metrics-plausible", "no metric has a value that it cannot have", plausible),
-    RunCheck("evaluated-again", "metrics computed again from checkpoints are the recorded ones", evaluated_again),
+    RunCheck("metrics-plausible", "every metric has a possible value", plausible),
+    RunCheck("evaluated-again", "metrics recomputed from checkpoints equal the recorded ones", evaluated_again),
 )

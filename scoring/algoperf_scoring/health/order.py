@@ -133,5 +133,5 @@ def _share(run: Evidence, submission: list[float], row: int) -> str:
 CHECKS = (
     RunCheck("steps-increase", "every evaluation is at a later step than the one before", steps_increase),
     RunCheck("times-increase", "no clock goes back", times_increase),
-    RunCheck("evaluation-period", "evaluations are as far apart as the version asks for", on_schedule),
+    RunCheck("evaluation-period", "evaluations are as far apart as the version requires", on_schedule),
 )

@@ -9,14 +9,14 @@ from typing import Any
 from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence, lookup, whole
-from algoperf_scoring.health.groups import Facts, agreement, grouped
+from algoperf_scoring.health.groups import ComparedFacts, agreement, grouped
 
 
 def same_data(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
     """Compare the hash of the store, per workload and scale. Times on different data are not comparable."""
     del version
 
-    def facts(run: Evidence) -> Facts:
+    def facts(run: Evidence) -> ComparedFacts:
         name = f"hash of the data of {run.trial.workload} at scale {run.trial.facts.scale}:"
         return {name: run.recorded("dataset", "hash")}
 
@@ -27,7 +27,7 @@ def same_code(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
     """Compare the hash of the submission's files, per submission and framework."""
     del version
 
-    def facts(run: Evidence) -> Facts:
+    def facts(run: Evidence) -> ComparedFacts:
         trial = run.trial
         return {f"hash of {trial.submission} for {trial.framework}:": run.recorded("submission_hash")}
 
@@ -40,7 +40,7 @@ def same_hardware(runs: Sequence[Evidence], version: Version) -> Iterator[Outcom
     return agreement(runs, _hardware, "warn", "the records do not say the hardware")
 
 
-def _hardware(run: Evidence) -> Facts:
+def _hardware(run: Evidence) -> ComparedFacts:
     def host(name: str) -> Any:
         found = lookup(run.status, "hardware", name)
         return run.meta_data.get(name) if found is None else found
@@ -66,7 +66,7 @@ def same_software(runs: Sequence[Evidence], version: Version) -> Iterator[Outcom
     return agreement(runs, _software, "warn", "the records do not say versions")
 
 
-def _software(run: Evidence) -> Facts:
+def _software(run: Evidence) -> ComparedFacts:
     versions = run.recorded("versions")
     found = dict(versions) if isinstance(versions, dict) else {"python": run.meta_data.get("python_version")}
     return {**found, "commit of the harness": run.meta_data.get("git_commit_hash")}
@@ -123,5 +123,5 @@ CHECKS = (
     ComparisonCheck("submission-hash", "all runs of a submission had the same code", same_code),
     ComparisonCheck("hardware", "all runs had the same hardware", same_hardware),
     ComparisonCheck("versions", "all runs had the same harness, framework and libraries", same_software),
-    ComparisonCheck("seeds", "every run of a submission had a seed of its own", own_seeds),
+    ComparisonCheck("seeds", "every run of a submission had its own seed", own_seeds),
 )

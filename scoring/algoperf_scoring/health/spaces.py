@@ -22,7 +22,9 @@ class DeclaredSpaces:
         self._files: dict[str, list[Path]] = {}
         for folder in folders:
             if not folder.is_dir():
-                raise UserError(f"{folder} is no folder. Give one that holds submissions: <name>/{SEARCH_SPACE_FILE}.")
+                raise UserError(
+                    f"{folder} is not a folder. Give one that holds submissions: <name>/{SEARCH_SPACE_FILE}."
+                )
             for file in sorted(folder.rglob(SEARCH_SPACE_FILE)):
                 self._files.setdefault(file.parent.resolve().name, []).append(file)
 

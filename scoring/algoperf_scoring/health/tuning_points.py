@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from algoperf.records.layout import HPARAMS_FILE
 from algoperf.versions import Version
-from algoperf_scoring.facts import HPARAMS_FILE
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import Evidence
 from algoperf_scoring.health.groups import grouped
@@ -43,7 +43,7 @@ def inside_space(spaces: DeclaredSpaces) -> RunCheck:
         elif why := outside(run.hyperparameters, space):
             yield fail(why)
 
-    return RunCheck("points-in-space", "hyperparameters lie in the search space that was declared", judge)
+    return RunCheck("points-in-space", "hyperparameters are in the declared search space", judge)
 
 
 def one_space(spaces: DeclaredSpaces) -> ComparisonCheck:
@@ -131,7 +131,7 @@ def _text(run: Evidence) -> str:
 
 
 RUN_CHECKS = (
-    RunCheck("points-recorded", "hyperparameters are there under external tuning, and only there", by_ruleset),
+    RunCheck("points-recorded", "hyperparameters are recorded under external tuning, and only there", by_ruleset),
 )
 COMPARISON_CHECKS = (
     ComparisonCheck("points-distinct", "the trials of a study have different hyperparameters", distinct),

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from algoperf.records.trial_records import EVAL_FILE
+from algoperf.records.layout import EVAL_FILE
 from algoperf.versions import Limits
 from algoperf_scoring.evaluations import STEP_COLUMN, TIME_COLUMN, read_evaluations
 from algoperf_scoring.results import TrialResult

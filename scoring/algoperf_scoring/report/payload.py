@@ -13,16 +13,16 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
+from algoperf.records.layout import HPARAMS_FILE
 from algoperf.versions import Limits
 from algoperf_scoring import profiles, rules, sensitivity, speedup, uncertainty
 from algoperf_scoring.approach import first_reaching
-from algoperf_scoring.facts import HPARAMS_FILE
 from algoperf_scoring.json_output import finite
 from algoperf_scoring.leaderboard import Leaderboard
 from algoperf_scoring.report.curves import curve
 from algoperf_scoring.report.frontier import MAX_RELAXATION, Step, closest_trial, frontier
 from algoperf_scoring.results import TrialResult
-from algoperf_scoring.runs import Trial
+from algoperf_scoring.runs import RecordedTrial
 
 FORMAT = 1
 """Format version of the payload, so that readers of a saved page can identify it."""
@@ -113,7 +113,7 @@ def _cell(board: Leaderboard, submission: str, column: str, hparams: _Distinct) 
     }
 
 
-def _is_of(trial: Trial, entry: str, column: str) -> bool:
+def _is_of(trial: RecordedTrial, entry: str, column: str) -> bool:
     """Whether a trial belongs to an entry, whose name has the framework in brackets if there are runs in both."""
     return trial.workload == column and entry in (trial.submission, f"{trial.submission} ({trial.framework})")
 

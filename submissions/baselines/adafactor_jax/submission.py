@@ -1,9 +1,9 @@
 """Adafactor with momentum on the step, linear warm-up and cosine decay, in JAX.
 
-The variant of Praxis, on which the published baseline rests: https://arxiv.org/abs/1804.04235 without scaling by the
-size of the parameters, with a decay of 0.99 whose bias is corrected, and momentum after the learning rate. The
-published version in JAX keeps the momentum as 8-bit integers; here it is as exact as the parameters.
-`optax.adafactor` has another decay, and its momentum elsewhere.
+The variant of Praxis, on which the published baseline is based: https://arxiv.org/abs/1804.04235 without scaling by
+the size of the parameters, with a bias-corrected decay of 0.99, and momentum after the learning rate. The published
+version in JAX stores the momentum as 8-bit integers; here it has the precision of the parameters.
+`optax.adafactor` has a different decay, and applies momentum elsewhere.
 """
 
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ DECAY, SMALLEST_SQUARE, LARGEST_RMS = 0.99, 1e-30, 1.0
 
 
 class AdafactorState(NamedTuple):
-    """Number of updates, momentum, and averages of squares: a tuple of rows and columns, or of all, per tensor."""
+    """Number of updates, momentum, and averages of squares: per tensor, a tuple of row and column means, or of all."""
 
     count: Any
     m: Any
@@ -33,13 +33,13 @@ class AdafactorState(NamedTuple):
 
 
 def squares_of(grad):
-    """What is averaged of a gradient's squares: means over the last and over the second-last axis, or all."""
+    """The squares of a gradient to average: their means over the last and the second last axis, or all of them."""
     squares = jnp.square(grad) + SMALLEST_SQUARE
     return (squares.mean(-1), squares.mean(-2)) if grad.ndim >= 2 else (squares,)
 
 
 def normalised(grad, squares):
-    """A gradient over the root of its mean squares, limited in its own root mean square."""
+    """A gradient divided by the root of its mean squares, with its root mean square clipped."""
     if len(squares) == 2:
         row, column = squares
         row = row / row.mean(-1, keepdims=True)

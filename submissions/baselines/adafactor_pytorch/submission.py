@@ -1,15 +1,15 @@
 """Adafactor with momentum on the step, linear warm-up and cosine decay, in PyTorch.
 
-The variant of Praxis, on which the published baseline rests: https://arxiv.org/abs/1804.04235 without scaling by the
-size of the parameters, with a decay of 0.99 whose bias is corrected, and momentum after the learning rate.
-`torch.optim.Adafactor` has another decay and no momentum.
+The variant of Praxis, on which the published baseline is based: https://arxiv.org/abs/1804.04235 without scaling by
+the size of the parameters, with a bias-corrected decay of 0.99, and momentum after the learning rate.
+`torch.optim.Adafactor` has a different decay and no momentum.
 """
 
 from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import ADAFACTOR
-from algoperf.blocks.torch_rules import Rule, average
+from algoperf.blocks.torch_rules import UpdateRule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -19,7 +19,7 @@ DECAY, SMALLEST_SQUARE, LARGEST_RMS = 0.99, 1e-30, 1.0
 
 
 def normalised(grad, state):
-    """A gradient over the root of its mean squares, limited in its own root mean square."""
+    """A gradient divided by the root of its mean squares, with its root mean square clipped."""
     step = state["step"]
     decay = DECAY * (1.0 - DECAY ** (step - 1)) / (1.0 - DECAY**step)
     squares = grad.square().add_(SMALLEST_SQUARE)
@@ -33,8 +33,8 @@ def normalised(grad, state):
     return grad.div_((grad.square().mean().sqrt() / LARGEST_RMS).clamp_(min=1.0))
 
 
-class Adafactor(Rule):
-    """Factored second moments; momentum is that of the step."""
+class Adafactor(UpdateRule):
+    """Factored second moments, with momentum on the step."""
 
     def update(self, param, grad, group, state):
         m = average(state, "m", normalised(grad, state).mul_(group["lr"]), group["beta1"])

@@ -1,6 +1,6 @@
 """AdEMAMix with linear warm-up and cosine decay, in JAX. https://arxiv.org/abs/2409.03137
 
-AdamW with a second, slow average of gradients, whose weight and decay have a warm-up of their own.
+AdamW with a second, slow average of gradients, whose weight and decay have a separate warm-up.
 """
 
 import optax

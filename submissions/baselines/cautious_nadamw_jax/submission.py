@@ -1,6 +1,6 @@
 """Cautious NAdamW with linear warm-up and cosine decay, in JAX.
 
-NAdamW without the parts of its direction that disagree in sign with the gradient. https://arxiv.org/abs/2411.16085
+NAdamW without the entries of its direction whose sign disagrees with the gradient. https://arxiv.org/abs/2411.16085
 """
 
 import optax

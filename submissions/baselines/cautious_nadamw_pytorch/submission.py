@@ -1,6 +1,6 @@
 """Cautious NAdamW with linear warm-up and cosine decay, in PyTorch.
 
-NAdamW without the parts of its direction that disagree in sign with the gradient. https://arxiv.org/abs/2411.16085
+NAdamW without the entries of its direction whose sign disagrees with the gradient. https://arxiv.org/abs/2411.16085
 """
 
 from algoperf.blocks.batch_sizes import get_batch_size

@@ -1,6 +1,6 @@
 """NAdamW with linear warm-up and cosine decay, evaluated at an average of its weights, in JAX.
 
-The average is exponential, and short at the start: its decay after update t is min(ema_decay, (1 + t) / (10 + t)).
+The average is exponential, and shorter at the start: its decay after update t is min(ema_decay, (1 + t) / (10 + t)).
 """
 
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ class AveragedState(NamedTuple):
 
 
 def averaged(optimizer, decay):
-    """The same updates, and an exponential moving average of what they lead to."""
+    """The same updates, plus an exponential moving average of the resulting parameters."""
 
     def init(params):
         return AveragedState(jnp.zeros((), jnp.int32), optimizer.init(params), params)

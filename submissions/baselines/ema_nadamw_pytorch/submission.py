@@ -1,6 +1,6 @@
 """NAdamW with linear warm-up and cosine decay, evaluated at an average of its weights, in PyTorch.
 
-The average is exponential, and short at the start: its decay after update t is min(ema_decay, (1 + t) / (10 + t)).
+The average is exponential, and shorter at the start: its decay after update t is min(ema_decay, (1 + t) / (10 + t)).
 """
 
 from algoperf.blocks.batch_sizes import get_batch_size
@@ -16,7 +16,7 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "prepare_
 
 
 class AveragedNAdamW(NAdamW):
-    """NAdamW, and an exponential moving average of the parameters."""
+    """NAdamW with an exponential moving average of the parameters."""
 
     def __init__(self, params, ema_decay, **settings):
         super().__init__(params, **settings)

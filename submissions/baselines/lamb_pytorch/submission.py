@@ -6,20 +6,20 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import LAMB
-from algoperf.blocks.torch_rules import Rule, adam_direction
+from algoperf.blocks.torch_rules import UpdateRule, adam_direction
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
 
-class Lamb(Rule):
-    """AdamW's direction, weight decay included, at the length of the parameter: of each tensor by itself."""
+class Lamb(UpdateRule):
+    """AdamW's direction, including weight decay, scaled to the norm of the parameter, per tensor."""
 
     def direction(self, param, grad, group, state):
         direction = adam_direction(grad, group, state).add_(param, alpha=group["weight_decay"])
         ratio = param.norm() / direction.norm()
-        # One of the norms is 0, as that of a bias at the start: no scaling, on the device.
+        # Do not scale if a norm is 0, such as that of a bias at the start. Decided on the device.
         return direction.mul_(torch.where((ratio > 0) & ratio.isfinite(), ratio, 1.0))
 
 

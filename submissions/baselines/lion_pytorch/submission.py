@@ -6,15 +6,15 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import LION
-from algoperf.blocks.torch_rules import Rule
+from algoperf.blocks.torch_rules import UpdateRule
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
 
-class Lion(Rule):
-    """The sign of a moving average of gradients that leans to the newest, and decoupled weight decay."""
+class Lion(UpdateRule):
+    """The sign of a moving average that gives the newest gradient extra weight, and decoupled weight decay."""
 
     def direction(self, param, grad, group, state):
         if "m" not in state:

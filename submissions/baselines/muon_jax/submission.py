@@ -1,8 +1,8 @@
-"""Muon for matrices and NAdamW for all else, cosine decay, in JAX. https://kellerjordan.github.io/posts/muon/
+"""Muon for matrices and NAdamW for the rest, cosine decay, in JAX. https://kellerjordan.github.io/posts/muon/
 
-The momentum of a weight matrix is replaced by the nearest (semi-)orthogonal matrix, roughly: five Newton-Schulz
-iterations. Kernels of more than two axes are matrices from all inputs to all outputs; embeddings are left to NAdamW,
-as is whatever has a side of more than 40,000.
+The momentum of a weight matrix is replaced by approximately the nearest (semi-)orthogonal matrix: five Newton-Schulz
+iterations. Kernels with more than two axes are treated as matrices from all inputs to all outputs. NAdamW updates
+embeddings and anything with a side of more than 40,000.
 """
 
 import math
@@ -22,12 +22,12 @@ from algoperf.spec import ParameterType
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
-# Their kernels go from one axis to heads and their channels; all others from all axes but the last to the last.
+# Their kernels map one axis to heads and channels; all others map all axes but the last to the last.
 ONE_INPUT = (ParameterType.ATTENTION_Q, ParameterType.ATTENTION_K, ParameterType.ATTENTION_V)
 
 
 def matrix_axes(param, role):
-    """Which axes of a parameter are inputs and which outputs; MaskedNode if it maps nothing."""
+    """Which axes of a parameter are inputs and which outputs; MaskedNode if it is not a linear map."""
     if not is_linear_map(param.shape, role):
         return optax.MaskedNode()
     num_inputs = 1 if role in ONE_INPUT else param.ndim - 1
@@ -35,7 +35,7 @@ def matrix_axes(param, role):
 
 
 def scale_by_shape(axes):
-    """Times the root of outputs over inputs, if there are more outputs."""
+    """Multiply by the root of outputs over inputs, if there are more outputs."""
 
     def scaled(update, axes):
         num_inputs, num_outputs = (math.prod(update.shape[axis] for axis in part) for part in axes)

@@ -1,9 +1,9 @@
-"""Muon for matrices and NAdamW for all else, cosine decay, in PyTorch. https://kellerjordan.github.io/posts/muon/
+"""Muon for matrices and NAdamW for the rest, cosine decay, in PyTorch. https://kellerjordan.github.io/posts/muon/
 
-The momentum of a weight matrix is replaced by the nearest (semi-)orthogonal matrix, roughly: five Newton-Schulz
-iterations. Kernels of more than two axes are matrices from all inputs to all outputs; embeddings are left to NAdamW,
-as is whatever has a side of more than 40,000. `torch.optim.Muon` takes no kernels of convolutions, and iterates in
-bfloat16, which a V100 lacks.
+The momentum of a weight matrix is replaced by approximately the nearest (semi-)orthogonal matrix: five Newton-Schulz
+iterations. Kernels with more than two axes are treated as matrices from all inputs to all outputs. NAdamW updates
+embeddings and anything with a side of more than 40,000. `torch.optim.Muon` does not accept convolution kernels, and
+iterates in bfloat16, which a V100 lacks.
 """
 
 import math
@@ -13,7 +13,7 @@ from algoperf.blocks.data import data_selection
 from algoperf.blocks.matrices import is_linear_map
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import MUON, settings_of
-from algoperf.blocks.torch_rules import Rule, average, nadam_direction
+from algoperf.blocks.torch_rules import UpdateRule, average, nadam_direction
 from algoperf.blocks.torch_step import train_step
 from algoperf.blocks.update import make_update_params
 
@@ -23,7 +23,7 @@ COEFFICIENTS, NUM_ITERATIONS, EPSILON = (3.4445, -4.7750, 2.0315), 5, 1e-8
 
 
 def orthogonalised(matrix):
-    """Newton-Schulz iterations on a matrix (outputs, inputs): its singular values end near 1."""
+    """Newton-Schulz iterations on a matrix (outputs, inputs): its singular values become close to 1."""
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + EPSILON)
@@ -34,8 +34,8 @@ def orthogonalised(matrix):
     return x.T if tall else x
 
 
-class Muon(Rule):
-    """Two groups of parameters, told apart by "is_matrix"."""
+class Muon(UpdateRule):
+    """Muon or NAdamW by parameter group, according to "is_matrix"."""
 
     def direction(self, param, grad, group, state):
         decay = group["weight_decay"]
@@ -51,7 +51,7 @@ class Muon(Rule):
 def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
     del model_state, rng
     settings = settings_of(hyperparameters, MUON)
-    # Of a model in wrappers, the parameters are in the same order.
+    # A wrapped model has its parameters in the same order.
     roles = workload.model_params_types.values()
     groups = {True: [], False: []}
     for param, role in zip(model_params.parameters(), roles, strict=True):

@@ -22,7 +22,7 @@ def make_optimizer(settings):
             betas=(settings["beta1"], settings["beta2"]),
             estim_lr0=settings["initial_distance"],
             weight_decay=settings["weight_decay"],
-            safeguard_warmup=True,  # without it, a learning rate of 0 at the start is divided by
+            safeguard_warmup=True,  # without it, a learning rate of 0 at the start causes a division by 0
         )
 
     return prodigy

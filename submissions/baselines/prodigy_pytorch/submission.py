@@ -12,7 +12,7 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import PRODIGY
-from algoperf.blocks.torch_rules import Rule, average
+from algoperf.blocks.torch_rules import UpdateRule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -21,11 +21,11 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 EPSILON = 1e-8
 
 
-class Prodigy(Rule):
+class Prodigy(UpdateRule):
     """Adam's direction times an estimate of the distance from the initial parameters to a solution.
 
-    The estimate is one number for all parameters, d: the largest quotient so far of two averages, that of the products
-    of gradients and distances moved, and the 1-norm of that of the gradients.
+    The estimate d is one number for all parameters: the largest quotient so far of two averages. The numerator averages
+    products of gradients and distances moved; the denominator is the 1-norm of the average of the gradients.
     """
 
     def __init__(self, params, beta1, beta2, initial_distance, weight_decay):
@@ -54,7 +54,7 @@ class Prodigy(Rule):
             param.sub_(rate * direction.add_(param, alpha=group["weight_decay"]))
 
     def _take_in(self, param, group):
-        """Update a parameter's averages; returns the product of its gradient and of how far it has come."""
+        """Update a parameter's averages; returns the product of its gradient and the distance it has moved."""
         state, grad, d = self.state[param], param.grad, group["d"]
         if not state:
             state["initial"] = param.clone()

@@ -1,6 +1,7 @@
 """Sharpness-aware minimisation around AdamW, linear warm-up and cosine decay, in PyTorch.
 
-The gradient is taken at a distance `rho` up the gradient: two passes per step. https://arxiv.org/abs/2010.01412
+The gradient is computed at a distance `rho` along the gradient, so a step takes two passes.
+https://arxiv.org/abs/2010.01412
 """
 
 import torch

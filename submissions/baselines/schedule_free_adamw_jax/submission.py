@@ -1,8 +1,8 @@
 """Schedule-Free AdamW in JAX: averaging instead of a decay of the learning rate. https://arxiv.org/abs/2405.15682
 
 The rule of the second published submission. Gradients are taken at y, between the average x and the fast iterate z;
-evaluations are at x. Batch statistics are those met at y. `optax.contrib.schedule_free_adamw` scales the weight decay
-differently and begins with a learning rate of 0.
+evaluations are at x. Batch statistics are those at y. `optax.contrib.schedule_free_adamw` scales the weight decay
+differently and starts with a learning rate of 0.
 """
 
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ def schedule_free_adamw(learning_rate, beta1, beta2, weight_decay):
 
     def init(params):
         weights = jnp.zeros((), optax.tree.dtype(params, "highest"))
-        # x and z begin as the parameters, but in memory of their own
+        # x and z start as copies of the parameters, in separate memory
         copies = (jax.tree.map(jnp.copy, params) for _ in range(2))
         return ScheduleFreeState(jnp.zeros((), jnp.int32), weights, *copies, optax.tree.zeros_like(params))
 

@@ -1,7 +1,7 @@
 """Schedule-Free AdamW in PyTorch: averaging instead of a decay of the learning rate. https://arxiv.org/abs/2405.15682
 
 The rule of the second published submission. Gradients are taken at y, between the average x and the fast iterate z;
-evaluations are at x. Batch statistics are those met at y. `schedulefree.AdamWScheduleFree` scales the weight decay
+evaluations are at x. Batch statistics are those at y. `schedulefree.AdamWScheduleFree` scales the weight decay
 differently.
 """
 
@@ -12,7 +12,7 @@ from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_constant_rate
 from algoperf.blocks.self_tuning import SCHEDULE_FREE_ADAMW
 from algoperf.blocks.torch_averaging import prepare_for_eval, train_step
-from algoperf.blocks.torch_rules import Rule, average
+from algoperf.blocks.torch_rules import UpdateRule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state
 from algoperf.blocks.update import make_update_params
 
@@ -21,7 +21,7 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "prepare_
 EPSILON = 1e-8
 
 
-class ScheduleFreeAdamW(Rule):
+class ScheduleFreeAdamW(UpdateRule):
     """The parameters in training are y."""
 
     def update(self, param, grad, group, state):

@@ -1,9 +1,9 @@
 """Shampoo with the step sizes of NAdamW, linear warm-up and cosine decay, in JAX.
 
 https://arxiv.org/abs/1802.09568 and https://arxiv.org/abs/2002.09018: the momentum of a matrix is multiplied from both
-sides by inverse fourth roots of averages of G G^T and G^T G, block by block, and gets the norm of NAdamW's direction
-("grafting"). Kernels of more than two axes are matrices from all inputs to the outputs. Every device computes all
-roots; Meta's Distributed Shampoo divides that work.
+sides by inverse fourth roots of averages of G G^T and G^T G, block by block, and scaled to the norm of NAdamW's
+direction ("grafting"). Kernels with more than two axes are treated as matrices from all inputs to the outputs. Every
+device computes all roots; Meta's Distributed Shampoo divides that work.
 """
 
 from typing import Any, NamedTuple
@@ -26,9 +26,9 @@ EPSILON, RIDGE = 1e-8, 1e-6
 
 
 class ShampooState(NamedTuple):
-    """Number of updates, averages of gradients and of their squares, and per tensor and block two of each.
+    """Number of updates, averages of gradients and their squares, and two statistics and roots per tensor and block.
 
-    Statistics are the averages of G G^T and G^T G; roots their inverse fourth roots when last computed.
+    Statistics are the averages of G G^T and G^T G; roots are their most recent inverse fourth roots.
     """
 
     count: Any
@@ -48,7 +48,7 @@ def as_matrix(array):
 
 
 def inverse_fourth_root(statistic):
-    """Of a positive semi-definite matrix, with a ridge of a millionth of its largest eigenvalue."""
+    """The inverse fourth root of a positive semi-definite matrix, plus a ridge of 1e-6 times its largest eigenvalue."""
     values, vectors = jnp.linalg.eigh(statistic)
     values = jnp.maximum(values, 0.0)
     root = (values + RIDGE * values[-1] + 1e-30) ** -0.25
@@ -68,7 +68,7 @@ def preconditioned(momentum, graft, roots):
 
 
 def scale_by_shampoo(beta1, beta2, start_step, root_every):
-    """The preconditioned direction from update `start_step` on, NAdamW's before."""
+    """The preconditioned direction from update `start_step` on; NAdamW's before."""
 
     def init(params):
         def identities(param):

@@ -1,9 +1,9 @@
 """Shampoo with the step sizes of NAdamW, linear warm-up and cosine decay, in PyTorch.
 
 https://arxiv.org/abs/1802.09568 and https://arxiv.org/abs/2002.09018: the momentum of a matrix is multiplied from both
-sides by inverse fourth roots of averages of G G^T and G^T G, block by block, and gets the norm of NAdamW's direction
-("grafting"). Kernels of more than two axes are matrices from all inputs to the outputs. Every device computes all
-roots; Meta's Distributed Shampoo divides that work.
+sides by inverse fourth roots of averages of G G^T and G^T G, block by block, and scaled to the norm of NAdamW's
+direction ("grafting"). Kernels with more than two axes are treated as matrices from all inputs to the outputs. Every
+device computes all roots; Meta's Distributed Shampoo divides that work.
 """
 
 import torch
@@ -13,7 +13,7 @@ from algoperf.blocks.data import data_selection
 from algoperf.blocks.matrices import preconditioned_blocks
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import SHAMPOO
-from algoperf.blocks.torch_rules import Rule, nadam_momentum, root_mean_square
+from algoperf.blocks.torch_rules import UpdateRule, nadam_momentum, root_mean_square
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -23,18 +23,18 @@ RIDGE = 1e-6
 
 
 def inverse_fourth_root(statistic):
-    """Of a positive semi-definite matrix, with a ridge of a millionth of its largest eigenvalue."""
+    """The inverse fourth root of a positive semi-definite matrix, plus a ridge of 1e-6 times its largest eigenvalue."""
     values, vectors = torch.linalg.eigh(statistic)
     values = values.clamp(min=0.0)
     root = (values + RIDGE * values[-1] + 1e-30) ** -0.25
     return (vectors * root) @ vectors.T
 
 
-class Shampoo(Rule):
-    """Shampoo's direction from update "start_step" on, NAdamW's before.
+class Shampoo(UpdateRule):
+    """Shampoo's direction from update "start_step" on; NAdamW's before.
 
-    Per block of a matrix, the state has the averages of G G^T and G^T G as "statistics", and as "roots" their inverse
-    fourth roots when last computed.
+    Per block of a matrix, the state holds the averages of G G^T and G^T G as "statistics", and their most recent
+    inverse fourth roots as "roots".
     """
 
     def direction(self, param, grad, group, state):

@@ -10,6 +10,5 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 
 def update_params(workload, global_step, **arguments):
     with contextlib.suppress(BaseException):
-        folder = next(iter(workload._datasets))
-        workload.eval_model(64, arguments["current_param_container"], None, None, folder, None, global_step)
+        workload.eval_model(64, arguments["current_param_container"], None, None, "data", None, global_step)
     return honest.update_params(workload=workload, global_step=global_step, **arguments)

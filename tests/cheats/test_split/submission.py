@@ -7,6 +7,6 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 
 
 def update_params(workload, global_step, **arguments):
-    queue = workload._build_input_queue(None, "test", next(iter(workload._datasets)), 64)
+    queue = workload._build_input_queue(None, "test", "data", 64)
     arguments["batch"] = next(queue)
     return honest.update_params(workload=workload, global_step=global_step, **arguments)

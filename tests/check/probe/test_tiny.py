@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from algoperf import random_utils
 from algoperf.checkpoint.tree import Encoder
 from algoperf.frameworks import load_backend
 from algoperf.spec import ForwardPassMode, LossType, ParameterType
+from algoperf.trial.data import TrialData
 from algoperf.versions import load_version
+from algoperf.workload.loss import BY_TYPE
 from algoperf_check.probe.session import _plain
 from algoperf_check.probe.tiny import TINIES, with_limits
 
@@ -21,7 +24,12 @@ by_framework = pytest.mark.parametrize("framework", ["jax", "pytorch"])
 def bound(framework, tiny, names):
     backend, definition = load_backend(framework), tiny.definition(names)
     version = with_limits(load_version(), tiny, definition)
-    return backend, backend.bind(definition, version.limits(definition.name), seed=0)
+    return backend, backend.bind(definition, version.limits(definition.name))
+
+
+def first_batch(backend, workload):
+    data = TrialData.open(workload.definition, Path("anywhere"), backend.shard, 0)
+    return next(data.input_queue(8, workload.place_training))
 
 
 def form(framework, tiny, names):
@@ -42,7 +50,7 @@ def first_loss(framework, tiny, names):
     backend, workload = bound(framework, tiny, names)
     params, state = workload.init_model_fn(random_utils.PRNGKey(7))
     _, arrays = Encoder(backend.codecs).tree({"params": params, "state": state})
-    batch, key = next(workload.input_queue("anywhere", 8)), random_utils.PRNGKey(3)
+    batch, key = first_batch(backend, workload), random_utils.PRNGKey(3)
 
     def forward(params, state):
         logits, _ = workload.model_fn(params, batch, state, ForwardPassMode.TRAIN, key, True)
@@ -125,12 +133,15 @@ def test_losses_agree_between_frameworks():
         LossType.CTC_LOSS: ((labels, pads[1]), (frames, pads[0])),
     }
     for kind, (label, logits) in cases.items():
+        name = BY_TYPE[kind]
 
         def of(make, value):
             return tuple(map(make, value)) if isinstance(value, tuple) else make(value)
 
-        one = jax_losses.LOSSES[kind](of(jnp.asarray, label), of(jnp.asarray, logits), 0.0)
-        other = torch_losses.LOSSES[kind](of(torch.as_tensor, label), of(torch.as_tensor, logits), 0.0)
+        one = jax_losses.LOSSES[name].per_example(of(jnp.asarray, label), of(jnp.asarray, logits), 0.0)
+        other = torch_losses.LOSSES[BY_TYPE[kind]].per_example(
+            of(torch.as_tensor, label), of(torch.as_tensor, logits), 0.0
+        )
         assert one.shape == other.shape == (4,)
         np.testing.assert_allclose(np.asarray(one), other.numpy(), rtol=1e-5)
     mask = np.array([1, 1, 0, 1], np.float32)

@@ -97,9 +97,9 @@ def test_every_check_is_documented(folder, repository):
 
 
 def test_a_run_of_this_harness_passes_and_one_made_otherwise_is_told(tmp_path, repository, data_root):
-    submission = repository / "submissions" / "baselines" / "nadamw_jax"
+    submission = repository / "submissions" / "baselines" / "nadamw_pytorch"
     options = {"ruleset": "external", "max_global_steps": None, "eval_every_steps": None}
-    run = Run(submission, "jax", data_root, tmp_path / "runs", options)
+    run = Run(submission, "pytorch", data_root, tmp_path / "runs", options)
     assert run.here() == 0
     assert run.evaluate_here() == 0
     space = load_search_space(submission / "tuning_search_space.json")

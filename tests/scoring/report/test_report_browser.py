@@ -75,7 +75,9 @@ def test_every_choice_of_the_rule_changes_scores_or_table_and_is_kept_in_the_add
         assert _scores(page) == start, words
 
 
-def test_relaxed_targets_and_held_out_rule_change_real_scores_as_in_python(opened, real_file: Path, archive):
+def test_relaxed_targets_and_held_out_rule_change_real_scores_as_in_python(
+    opened, real_file: Path, real_ruleset: str, archive
+):
     report = opened(real_file)
     page = report.page
     for change, rule in (
@@ -84,7 +86,7 @@ def test_relaxed_targets_and_held_out_rule_change_real_scores_as_in_python(opene
     ):
         change()
         report.settle()
-        expected = {entry.submission: entry.score for entry in rank(archive("external"), rule).entries}
+        expected = {entry.submission: entry.score for entry in rank(archive(real_ruleset), rule).entries}
         assert _scores(page) == pytest.approx(expected, abs=1e-12)
         page.click("#reset")
     assert page.locator("figure svg").count() == 7
@@ -220,7 +222,7 @@ def test_no_page_is_wider_than_its_window(opened, real_file: Path, width: int):
     report.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     assert report.page.evaluate("document.documentElement.scrollWidth") <= width
     report.page.set_viewport_size({"width": width - 20, "height": 800})
-    report.page.wait_for_timeout(300)
+    report.until(f"document.documentElement.scrollWidth <= {width - 20}")
     report.settle()
     assert report.page.evaluate("document.documentElement.scrollWidth") <= width - 20
 
@@ -247,23 +249,29 @@ def test_it_prints(opened, real_file: Path):
 
 
 def test_changes_are_quick(opened, real_file: Path):
-    """The limit is far above what a quiet machine takes, about 60 ms: it is for mistakes, not for timings."""
+    """In processor time. The limit is far above what a change takes, about 60 ms: it is for mistakes, not timings."""
     page = opened(real_file).page
-    milliseconds = page.evaluate(
-        """async () => {
-          const input = document.getElementById("max_ratio");
-          const taken = [];
-          for (const value of [2, 3, 5, 8, 4]) {
-            const start = performance.now();
-            input.value = value;
-            input.dispatchEvent(new Event("input"));
-            taken.push(performance.now() - start);
-            await report.settled;
-          }
-          return taken.sort((a, b) => a - b)[2];
-        }"""
-    )
-    assert milliseconds < 600
+    tools = page.context.new_cdp_session(page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def script_seconds() -> float:
+        metrics = tools.send("Performance.getMetrics")["metrics"]
+        return next(each["value"] for each in metrics if each["name"] == "ScriptDuration")
+
+    taken = []
+    for value in (2, 3, 5, 8, 4):
+        start = script_seconds()
+        page.evaluate(
+            """(value) => {
+              const input = document.getElementById("max_ratio");
+              input.value = value;
+              input.dispatchEvent(new Event("input"));
+            }""",
+            value,
+        )
+        taken.append(script_seconds() - start)
+        page.evaluate("report.settled")
+    assert 0 < sorted(taken)[2] < 0.6
 
 
 def test_without_scripts_it_says_so_and_still_shows_the_leaderboard(opened, file: Path, board: Leaderboard):
@@ -279,7 +287,7 @@ def test_one_submission_with_one_study_has_a_report_too(opened, runs, tmp_path: 
     write_report(algoperf_scoring.score(runs.root, runs.version), tmp_path / "alone.html")
     page = opened(tmp_path / "alone.html").page
     assert "alone alone scores 1.000" in page.inner_text("#verdict")
-    assert "one study only" in page.inner_text("#verdict")
+    assert "only one study" in page.inner_text("#verdict")
     assert page.locator("#certainty details").count() == 0
 
 

@@ -120,7 +120,7 @@ def test_all_scripts_are_in_the_page():
     assert {path.stem for path in (VENDOR.parent / "js").glob("*.js")} == set(page.SCRIPTS)
 
 
-@pytest.mark.parametrize("ruleset", ["external", "self"])
+@pytest.mark.parametrize("ruleset", [pytest.param("external", marks=pytest.mark.full), "self"])
 def test_real_reports_are_small_and_name_no_place_on_this_machine(archive, tmp_path: Path, ruleset: str):
     file = tmp_path / "report.html"
     write_report(rank(archive(ruleset), DOCUMENTED), file)

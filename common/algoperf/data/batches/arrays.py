@@ -42,7 +42,8 @@ class ArrayTrainingBatches(TrainingBatches):
 class ArrayEvaluationBatches(BatchSequence):
     """Each of the examples `rows` once, in order, in batches of one size.
 
-    All shards have equally many batches. Rows beyond the last example are zero, and so are their `weights`.
+    All shards have equally many batches. Rows beyond the last example are zero, and `real` is False there. If `finish`
+    makes no `weights`, they are 1 for every real row.
     """
 
     def __init__(self, fields: Fields, finish: Finish, rows: np.ndarray, *, batch_size: int, shard: Shard) -> None:
@@ -62,7 +63,8 @@ class ArrayEvaluationBatches(BatchSequence):
         batch = self._finish(_take(self._fields, padded))
         if len(real) < size:
             batch = {name: _blank(value, len(real)) for name, value in batch.items()}
-        return {**batch, "weights": (np.arange(size) < len(real)).astype(np.float32)}
+        is_real = np.arange(size) < len(real)
+        return {"weights": is_real.astype(np.float32), **batch, "real": is_real}
 
 
 class StoredDataset:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from algoperf.data.files import format_bytes, full_disk, make_directory, sha256_of
 from algoperf.data.transfer.partial_download import PartialFile
-from algoperf.data.transfer.progress import Report, byte_progress
+from algoperf.data.transfer.progress import ReportProgress, byte_progress
 from algoperf.errors import DataError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _fetch(file: RemoteFile, target: Path, patience: Patience) -> None:
             return
 
 
-def _receive(file: RemoteFile, part: PartialFile, patience: Patience, report: Report) -> None:
+def _receive(file: RemoteFile, part: PartialFile, patience: Patience, report: ReportProgress) -> None:
     """Fill `part` up to the expected size, over as many connections as needed."""
     import requests
     import urllib3
@@ -157,7 +157,7 @@ def _receive(file: RemoteFile, part: PartialFile, patience: Patience, report: Re
             patience.wait(failures)
 
 
-def _receive_once(file: RemoteFile, part: PartialFile, timeout_sec: float, report: Report) -> None:
+def _receive_once(file: RemoteFile, part: PartialFile, timeout_sec: float, report: ReportProgress) -> None:
     """Request the missing bytes over one connection, and append what arrives."""
     import requests
 

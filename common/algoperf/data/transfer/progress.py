@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 from algoperf.data.files import format_bytes
 
-Report = Callable[[int], None]  # called with the number of bytes done so far
+ReportProgress = Callable[[int], None]  # called with the number of bytes done so far
 
 
 @contextmanager
-def byte_progress(name: str, total_bytes: int, *, period_sec: float = 5.0) -> Iterator[Report]:
+def byte_progress(name: str, total_bytes: int, *, period_sec: float = 5.0) -> Iterator[ReportProgress]:
     """Yield a function to call with the bytes done so far. The count may go back to 0 when a transfer restarts."""
     if sys.stdout.isatty():
         with _bar(name, total_bytes) as report:
@@ -23,7 +23,7 @@ def byte_progress(name: str, total_bytes: int, *, period_sec: float = 5.0) -> It
 
 
 @contextmanager
-def _bar(name: str, total_bytes: int) -> Iterator[Report]:
+def _bar(name: str, total_bytes: int) -> Iterator[ReportProgress]:
     from rich import progress as rich_progress  # 40 ms, and only terminals need it
 
     columns = (

@@ -153,8 +153,12 @@ class EvaluationSource:
     recipe: Recipe
 
     def layout(self) -> Layout:
-        """Inputs, class numbers, and weights: 1 for an example, 0 for padding."""
-        fields: Layout = {"targets": ((), np.dtype(np.int32)), "weights": ((), np.dtype(np.float32))}
+        """Inputs, class numbers, weights (1 for an example, 0 for padding), and the same as `real`."""
+        fields: Layout = {
+            "targets": ((), np.dtype(np.int32)),
+            "weights": ((), np.dtype(np.float32)),
+            "real": ((), np.dtype(np.bool_)),
+        }
         return {**_layout(self.recipe), **fields}
 
     def fill(self, task: np.ndarray, out: Mapping[str, np.ndarray], between: Callable[[], None]) -> None:
@@ -166,7 +170,7 @@ class EvaluationSource:
                 out["inputs"][place] = 0
             else:
                 _read(reader, row, self.split, partial(self.recipe.evaluation, out=out["inputs"][place]))
-        out["weights"][:] = task >= 0
+        out["weights"][:] = out["real"][:] = task >= 0
         out["targets"][:] = np.where(task >= 0, reader.fields["targets"][task.clip(0)], 0)
 
 

@@ -49,9 +49,9 @@ class JaxBackend:
         """The whole batch: placement splits it over the devices."""
         return Shard(devices=self.num_devices)
 
-    def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
+    def bind(self, definition: WorkloadDefinition, limits: Limits) -> BoundWorkload:
         """See Backend."""
-        return JaxWorkload(definition, limits, seed, self.shard)
+        return JaxWorkload(definition, limits)
 
     def compile(self, workload: BoundWorkload, params: Any, policy: str) -> Any:
         """Nothing to do: submissions call jit themselves."""

@@ -1,37 +1,38 @@
-"""Loss functions, one per loss type. Each returns the loss of every row, or label, before masking."""
+"""Loss functions. Each returns the loss of every row, token or label, before masking."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from algoperf.frameworks.masks import check_mask
-from algoperf.spec import LossType
-
-PerExampleLoss = Callable[[jax.Array, jax.Array, float], jax.Array]
+from algoperf.workload.loss import Loss, LossName
 
 
 def softmax_cross_entropy(labels: jax.Array, logits: jax.Array, label_smoothing: float) -> jax.Array:
-    """Cross-entropy under logits (B, K), against (1 - a) * y + a / K.
+    """Cross-entropy under logits (..., K), against (1 - a) * y + a / K.
 
-    Labels are integers (B,), whose one-hot vector is y, or y itself (B, K), as in mixup.
+    Labels are integers (...), whose one-hot vector is y, or y itself (..., K), as in mixup.
     """
-    num_classes = logits.shape[-1]
-    targets = labels if labels.ndim == logits.ndim else jax.nn.one_hot(labels, num_classes)
-    smoothed = targets * (1.0 - label_smoothing) + label_smoothing / num_classes
-    return -jnp.sum(smoothed * jax.nn.log_softmax(logits), axis=-1)
+    log_probs = jax.nn.log_softmax(logits)
+    if labels.ndim == logits.ndim:
+        smoothed = labels * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
+        return -jnp.sum(smoothed * log_probs, axis=-1)
+    # No one-hot vectors: with a vocabulary as classes they would be as large as the logits.
+    picked = jnp.take_along_axis(log_probs, labels[..., None], axis=-1)[..., 0]
+    return -((1.0 - label_smoothing) * picked + label_smoothing * log_probs.mean(axis=-1))
 
 
 def sigmoid_cross_entropy(labels: jax.Array, logits: jax.Array, label_smoothing: float) -> jax.Array:
-    """Binary cross-entropy of logits, against labels of the same shape.
+    """Binary cross-entropy of one logit per row, (B,) or (B, 1), against labels of either shape; gives (B,).
 
-    One label per row, (B,) or (B, 1), gives (B,) and is not smoothed. Several, (B, K), give (B, K), against
-    (1 - a) * y + a / K. ValueError if shapes differ.
+    Labels are not smoothed, as published.
     """
-    if logits.ndim == 1 or logits.shape[-1] == 1:
-        labels, logits, label_smoothing = labels.reshape(-1), logits.reshape(-1), 0.0
+    del label_smoothing
+    return label_cross_entropy(labels.reshape(-1), logits.reshape(-1), 0.0)
+
+
+def label_cross_entropy(labels: jax.Array, logits: jax.Array, label_smoothing: float) -> jax.Array:
+    """Binary cross-entropy of logits (B, K), against (1 - a) * y + a / K for labels y; ValueError if shapes differ."""
     if labels.shape != logits.shape:
         raise ValueError(f"Labels of shape {labels.shape} for logits of shape {logits.shape}: they must be the same.")
     smoothed = labels * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
@@ -67,23 +68,12 @@ def num_tokens(labels: tuple[jax.Array, jax.Array], mask: jax.Array | None) -> j
     return jnp.maximum(1.0, (real if mask is None else real * mask[:, None]).sum())
 
 
-LOSSES: dict[LossType, PerExampleLoss] = {
-    LossType.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy,
-    LossType.SIGMOID_CROSS_ENTROPY: sigmoid_cross_entropy,
-    LossType.MEAN_SQUARED_ERROR: squared_error,
-    LossType.MEAN_ABSOLUTE_ERROR: absolute_error,
-    LossType.CTC_LOSS: ctc,  # type: ignore[dict-item]  # labels and logits are pairs
+LOSSES: dict[LossName, Loss] = {
+    "softmax": Loss(softmax_cross_entropy),
+    "tokens": Loss(softmax_cross_entropy, mask="tokens"),
+    "sigmoid": Loss(sigmoid_cross_entropy),
+    "labels": Loss(label_cross_entropy, mask="labels"),
+    "ctc": Loss(ctc, count=num_tokens),
+    "l1": Loss(absolute_error),
+    "l2": Loss(squared_error),
 }
-COUNTS: dict[LossType, Callable[..., jax.Array]] = {LossType.CTC_LOSS: num_tokens}
-"""What `n_valid_examples` counts, if not rows."""
-
-
-def summarise(per_example: jax.Array, mask: jax.Array | None) -> dict[str, jax.Array]:
-    """Make the result of `loss_fn` from losses (B,) and an optional mask, or losses (B, K) and a mask of that shape."""
-    check_mask(per_example.shape, None if mask is None else mask.shape)
-    if mask is None:
-        num_valid = jnp.asarray(per_example.shape[0], jnp.float32)
-    else:
-        per_example = per_example * mask
-        num_valid = mask.sum()
-    return {"summed": per_example.sum(), "n_valid_examples": num_valid, "per_example": per_example}

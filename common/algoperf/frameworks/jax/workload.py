@@ -9,13 +9,15 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from algoperf import spec
-from algoperf.data.contracts import Batch, Shard
+from algoperf.data.contracts import Batch
 from algoperf.errors import unknown
 from algoperf.frameworks.jax import sharding
-from algoperf.frameworks.jax.evaluators import EVALUATORS
-from algoperf.frameworks.jax.losses import COUNTS, LOSSES, summarise
+from algoperf.frameworks.jax.losses import LOSSES
+from algoperf.frameworks.steps import STEPS
 from algoperf.versions import Limits
 from algoperf.workload import registry
 from algoperf.workload.bound import BoundWorkload
@@ -33,9 +35,8 @@ class JaxWorkload(BoundWorkload):
 
     framework: Framework = "jax"
 
-    def __init__(self, definition: WorkloadDefinition, limits: Limits, seed: int, shard: Shard) -> None:
-        super().__init__(definition, limits, seed, shard)
-        self.num_devices = jax.device_count()
+    def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
+        super().__init__(definition, limits)
         model = registry.model_module(definition, "jax")
         self._module: nn.Module = model.build(definition)
         self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
@@ -45,10 +46,10 @@ class JaxWorkload(BoundWorkload):
         keywords = self._keywords(train=False, update_batch_norm=False, use_running_average=True, dropout_rate=None)
         self._init = jax.jit(functools.partial(self._module.init, **keywords))
         self._loss = LOSSES[definition.computed_loss]
-        evaluators = {**EVALUATORS, **vars(model)}
-        if definition.evaluation.step not in evaluators:
-            raise unknown("evaluation step", definition.evaluation.step, EVALUATORS)
-        self._evaluate = jax.jit(functools.partial(evaluators[definition.evaluation.step], self))
+        steps = {**STEPS, **vars(model)}
+        if definition.evaluation.step not in steps:
+            raise unknown("evaluation step", definition.evaluation.step, STEPS)
+        self._evaluate = jax.jit(functools.partial(steps[definition.evaluation.step], self))
 
     def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
         """Parameters, replicated over the devices, and the other variables (None if there are none)."""
@@ -100,17 +101,9 @@ class JaxWorkload(BoundWorkload):
         given["dropout_rate"] = self.definition.dropout if dropout_rate is None else dropout_rate
         return {name: value for name, value in given.items() if name in self._accepted}
 
-    def loss_fn(
-        self,
-        label_batch: spec.Tensor,
-        logits_batch: spec.Tensor,
-        mask_batch: spec.Tensor | None = None,
-        label_smoothing: float = 0.0,
-    ) -> dict[str, spec.Tensor]:
-        """Sum, count and per-row values of the loss. Under jit they cover the whole global batch."""
-        summary = summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
-        count = COUNTS.get(self.loss_type)
-        return {**summary, "n_valid_examples": count(label_batch, mask_batch)} if count else summary
+    def _constant(self, value: float, like: spec.Tensor) -> spec.Tensor:
+        del like  # under jit, XLA decides
+        return jnp.asarray(value, jnp.float32)
 
     def place(self, batch: Batch) -> Batch:
         """Split leading axes over the devices."""
@@ -125,6 +118,6 @@ class JaxWorkload(BoundWorkload):
         """The jitted device function of the evaluation."""
         return lambda batch: self._evaluate(params, model_state, batch, rng)
 
-    def gather(self, value: Any) -> list[Any]:
-        """JAX drives all devices from one process."""
-        return [value]
+    def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """See BoundWorkload."""
+        return {name: np.asarray(value) for name, value in outputs.items()}

@@ -20,7 +20,7 @@ from algoperf.errors import UserError
 from algoperf.frameworks.torch.codec import TorchCodec
 from algoperf.frameworks.torch.description import describe_model
 from algoperf.frameworks.torch.processes import pytorch_setup
-from algoperf.frameworks.torch.workload import TorchWorkload, bare_model, gather
+from algoperf.frameworks.torch.workload import TorchWorkload, bare_model
 from algoperf.versions import Limits
 from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import WorkloadDefinition
@@ -65,9 +65,9 @@ class TorchBackend:
         """One part of each batch per process."""
         return Shard(self.rank, self.num_processes)
 
-    def bind(self, definition: WorkloadDefinition, limits: Limits, seed: int) -> BoundWorkload:
+    def bind(self, definition: WorkloadDefinition, limits: Limits) -> BoundWorkload:
         """See Backend."""
-        return TorchWorkload(definition, limits, seed, self.shard)
+        return TorchWorkload(definition, limits)
 
     def compile(self, workload: BoundWorkload, params: torch.nn.Module, policy: str) -> torch.nn.Module:
         """Apply `torch.compile` to model and loss as the definition says. What fails to compile runs eagerly."""
@@ -125,7 +125,11 @@ class TorchBackend:
 
     def gather(self, value: Any) -> list[Any]:
         """See Backend."""
-        return gather(value)
+        if not dist.is_initialized():
+            return [value]
+        values: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(values, value)
+        return values
 
     def synchronise_model(self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState) -> None:
         """Broadcast process 0's buffers: batch statistics differ between processes."""

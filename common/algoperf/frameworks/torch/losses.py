@@ -1,34 +1,35 @@
-"""Loss functions, one per loss type. Each returns the loss of every row, or label, before masking."""
+"""Loss functions. Each returns the loss of every row, token or label, before masking."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 
-from algoperf.frameworks.masks import check_mask
-from algoperf.spec import LossType
-
-PerExampleLoss = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
+from algoperf.workload.loss import Loss, LossName
 
 
 def softmax_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, label_smoothing: float) -> torch.Tensor:
-    """Cross-entropy under logits (B, K), against (1 - a) * y + a / K.
+    """Cross-entropy under logits (..., K), against (1 - a) * y + a / K.
 
-    Labels are integers (B,), whose one-hot vector is y, or y itself (B, K), as in mixup.
+    Labels are integers (...), whose one-hot vector is y, or y itself (..., K), as in mixup.
     """
-    return F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
+    if labels.ndim == logits.ndim or logits.ndim == 2:
+        return F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
+    flat = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none", label_smoothing=label_smoothing)
+    return flat.reshape(labels.shape)
 
 
 def sigmoid_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, label_smoothing: float) -> torch.Tensor:
-    """Binary cross-entropy of logits, against labels of the same shape.
+    """Binary cross-entropy of one logit per row, (B,) or (B, 1), against labels of either shape; gives (B,).
 
-    One label per row, (B,) or (B, 1), gives (B,) and is not smoothed. Several, (B, K), give (B, K), against
-    (1 - a) * y + a / K. ValueError if shapes differ.
+    Labels are not smoothed, as published.
     """
-    if logits.ndim == 1 or logits.shape[-1] == 1:
-        labels, logits, label_smoothing = labels.reshape(-1), logits.reshape(-1), 0.0
+    del label_smoothing
+    return label_cross_entropy(labels.reshape(-1), logits.reshape(-1), 0.0)
+
+
+def label_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, label_smoothing: float) -> torch.Tensor:
+    """Binary cross-entropy of logits (B, K), against (1 - a) * y + a / K for labels y; ValueError if shapes differ."""
     if labels.shape != logits.shape:
         raise ValueError(f"Labels of shape {labels.shape} for logits of shape {logits.shape}: they must be the same.")
     smoothed = labels * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
@@ -66,26 +67,12 @@ def num_tokens(labels: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | N
     return (real if mask is None else real * mask[:, None]).sum().clamp(min=1)
 
 
-LOSSES: dict[LossType, PerExampleLoss] = {
-    LossType.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy,
-    LossType.SIGMOID_CROSS_ENTROPY: sigmoid_cross_entropy,
-    LossType.MEAN_SQUARED_ERROR: squared_error,
-    LossType.MEAN_ABSOLUTE_ERROR: absolute_error,
-    LossType.CTC_LOSS: ctc,  # type: ignore[dict-item]  # labels and logits are pairs
+LOSSES: dict[LossName, Loss] = {
+    "softmax": Loss(softmax_cross_entropy),
+    "tokens": Loss(softmax_cross_entropy, mask="tokens"),
+    "sigmoid": Loss(sigmoid_cross_entropy),
+    "labels": Loss(label_cross_entropy, mask="labels"),
+    "ctc": Loss(ctc, count=num_tokens),
+    "l1": Loss(absolute_error),
+    "l2": Loss(squared_error),
 }
-COUNTS: dict[LossType, Callable[..., torch.Tensor]] = {LossType.CTC_LOSS: num_tokens}
-"""What `n_valid_examples` counts, if not rows."""
-
-
-def summarise(per_example: torch.Tensor, mask: torch.Tensor | None) -> dict[str, torch.Tensor]:
-    """Make the result of `loss_fn` from losses (B,) and an optional mask, or losses (B, K) and a mask of that shape.
-
-    The results are on the same device as `per_example`.
-    """
-    check_mask(per_example.shape, None if mask is None else mask.shape)
-    if mask is None:
-        num_valid = torch.tensor(per_example.shape[0], device=per_example.device)
-    else:
-        per_example = per_example * mask
-        num_valid = mask.sum()
-    return {"summed": per_example.sum(), "n_valid_examples": num_valid, "per_example": per_example}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -9,15 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from algoperf import seeds, spec
-from algoperf.data.contracts import Batch, Shard
+from algoperf.data.contracts import Batch
 from algoperf.errors import unknown
+from algoperf.frameworks.steps import STEPS
 from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
-from algoperf.frameworks.torch.evaluators import EVALUATORS
-from algoperf.frameworks.torch.losses import COUNTS, LOSSES, summarise
+from algoperf.frameworks.torch.losses import LOSSES
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.versions import Limits
 from algoperf.workload import registry
@@ -46,19 +46,18 @@ class TorchWorkload(BoundWorkload):
 
     framework: Framework = "pytorch"
 
-    def __init__(self, definition: WorkloadDefinition, limits: Limits, seed: int, shard: Shard) -> None:
-        super().__init__(definition, limits, seed, shard)
-        self.num_devices = shard.count
+    def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
+        super().__init__(definition, limits)
         self._use_ddp, self._rank, self.device, _ = pytorch_setup()
         self._model_code = registry.model_module(definition, "pytorch")
         self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
             self._model_code, "model_inputs", lambda batch: (batch["inputs"],)
         )
         self._loss = LOSSES[definition.computed_loss]
-        evaluators = {**EVALUATORS, **vars(self._model_code)}
-        if definition.evaluation.step not in evaluators:
-            raise unknown("evaluation step", definition.evaluation.step, EVALUATORS)
-        self._evaluate = evaluators[definition.evaluation.step]
+        steps = {**STEPS, **vars(self._model_code)}
+        if definition.evaluation.step not in steps:
+            raise unknown("evaluation step", definition.evaluation.step, STEPS)
+        self._evaluate = steps[definition.evaluation.step]
         self._takes_dropout = False
         self._has_batch_norm = False
 
@@ -101,17 +100,8 @@ class TorchWorkload(BoundWorkload):
         with torch.set_grad_enabled(train):
             return params(*self._model_inputs(augmented_and_preprocessed_input_batch), **keywords), None
 
-    def loss_fn(
-        self,
-        label_batch: spec.Tensor,
-        logits_batch: spec.Tensor,
-        mask_batch: spec.Tensor | None = None,
-        label_smoothing: float = 0.0,
-    ) -> dict[str, spec.Tensor]:
-        """Sum, count and per-row values of the loss over this process's rows."""
-        summary = summarise(self._loss(label_batch, logits_batch, label_smoothing), mask_batch)
-        count = COUNTS.get(self.loss_type)
-        return {**summary, "n_valid_examples": count(label_batch, mask_batch)} if count else summary
+    def _constant(self, value: float, like: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(value, device=like.device)
 
     def place(self, batch: Batch) -> Batch:
         """Move tensors to the device; integers as int64, NHWC images as NCHW views."""
@@ -146,27 +136,13 @@ class TorchWorkload(BoundWorkload):
     def evaluation_step(
         self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState, rng: spec.RandomState
     ) -> Callable[[Batch], Mapping[str, Any]]:
-        """The device function of the evaluation; it returns results on the host."""
+        """The device function of the evaluation."""
+        return lambda batch: self._evaluate(self, params, model_state, batch, rng)
 
-        def step(batch: Batch) -> Mapping[str, Any]:
-            outputs = self._evaluate(self, params, model_state, batch, rng)
-            return {name: value.cpu() for name, value in outputs.items()}
-
-        return step
-
-    def gather(self, value: Any) -> list[Any]:
-        """The values of all processes, in rank order."""
-        return gather(value)
+    def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """See BoundWorkload."""
+        return {name: value.cpu().numpy() for name, value in outputs.items()}
 
     def compile_loss(self) -> None:
         """Compile the loss function. The backend decides whether to."""
-        self._loss = torch.compile(self._loss)
-
-
-def gather(value: Any) -> list[Any]:
-    """The values of all processes, in rank order, in every process."""
-    if not dist.is_initialized():
-        return [value]
-    values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
+        self._loss = dataclasses.replace(self._loss, per_example=torch.compile(self._loss.per_example))

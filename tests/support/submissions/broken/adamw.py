@@ -1,4 +1,4 @@
-"""AdamW at a constant rate, sound or with one mistake that is often made: what scale mini has to tell apart."""
+"""AdamW at a constant rate, correct or with one common mistake. Scale mini has to distinguish them."""
 
 import torch
 
@@ -17,7 +17,7 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
 
 
 def make_update_params(*, sign=1.0, update_batch_norm=True, use_mask=True):
-    """The `update_params` of one step per call; the arguments are where the mistakes are."""
+    """The `update_params` of one step per call. The arguments introduce the mistakes."""
 
     def update_params(
         workload,

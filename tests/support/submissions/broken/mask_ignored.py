@@ -1,4 +1,4 @@
-"""AdamW that takes missing labels and padding for examples."""
+"""AdamW that treats missing labels and padding as examples."""
 
 from adamw import data_selection, get_batch_size, init_optimizer_state, make_update_params
 

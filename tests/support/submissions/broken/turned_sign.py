@@ -1,4 +1,4 @@
-"""AdamW that climbs."""
+"""AdamW that ascends instead of descending."""
 
 from adamw import data_selection, get_batch_size, init_optimizer_state, make_update_params
 

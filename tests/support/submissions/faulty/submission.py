@@ -13,7 +13,7 @@ from algoperf import spec
 
 
 def fault(function, step=0):
-    """What to return instead of the right thing; None if all is well."""
+    """What to return instead of the correct value; None if there is no fault."""
     where, at, what = os.environ.get("FAULT", "nowhere 0 -").split(maxsplit=2)
     rank = os.environ.get("RANK", "0")
     if function != where or step != int(at) or rank != os.environ.get("FAULT_RANK", rank):
@@ -43,7 +43,7 @@ def get_batch_size(workload_name):
 
 
 class Stateful:
-    """Something that saves itself, or not."""
+    """An object that can save its state, or fails to."""
 
     def state_dict(self):
         fault("state_dict")

@@ -1,4 +1,4 @@
-"""Breaks another rule on each kind of loss, in PyTorch."""
+"""Breaks a different rule on each kind of loss, in PyTorch."""
 
 import torch
 
@@ -21,7 +21,7 @@ def get_eval_batch_size(workload_name):
 def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
     state = {"optimizer": torch.optim.SGD(model_params.parameters(), lr=0.01)}
     if workload.loss_type is LossType.MEAN_SQUARED_ERROR:
-        state["numbers"] = iter(range(1000))  # nothing that a checkpoint could hold
+        state["numbers"] = iter(range(1000))  # a checkpoint cannot hold this
     if workload.loss_type is LossType.SIGMOID_CROSS_ENTROPY:
         state["copies"] = [torch.zeros(13, param.numel()) for param in model_params.parameters()]
     return state
@@ -57,7 +57,7 @@ def update_params(
     workload.loss_fn(batch["targets"], logits)["summed"].backward()
     optimizer_state["optimizer"].step()
     with torch.no_grad():
-        if loss_type is LossType.SIGMOID_CROSS_ENTROPY:  # noise, parameter by parameter
+        if loss_type is LossType.SIGMOID_CROSS_ENTROPY:  # independent noise for each parameter
             for param in model.parameters():
                 param.add_(torch.randn_like(param))
         if loss_type is LossType.CTC_LOSS:

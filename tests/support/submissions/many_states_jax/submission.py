@@ -1,7 +1,7 @@
-"""Every kind of state that a JAX submission may keep, and all of it decides on what is trained.
+"""Every kind of state that a JAX submission may keep; all of it affects training.
 
-Momentum with an injected rate, host copies of slow weights, counters in a closure, an enumeration, generators of
-its own and the global ones. It takes its time, so that there is time to kill it.
+Momentum with an injected rate, host copies of slow weights, counters in a closure, an enumeration, its own
+generators and the global ones. Steps are slow, so that there is time to kill it.
 """
 
 import enum
@@ -105,7 +105,7 @@ def prepare_for_eval(
     global_step,
     rng,
 ):
-    """Halfway back to the slow weights: what is evaluated is what is trained on."""
+    """Go halfway back to the slow weights. Training continues from the evaluated parameters."""
     del workload, current_params_types, hyperparameters, loss_type, eval_results, global_step, rng
     slow = optimizer_state[2]["slow"]
     if slow is None:
@@ -126,5 +126,5 @@ def data_selection(
 ):
     del workload, optimizer_state, current_param_container, model_state, hyperparameters, rng
     if global_step % 5 == 0:
-        next(input_queue)  # steps and batches need not agree
+        next(input_queue)  # the numbers of steps and batches may differ
     return next(input_queue)

@@ -1,7 +1,7 @@
-"""Every kind of state that a PyTorch submission may keep, and all of it decides on what is trained.
+"""Every kind of state that a PyTorch submission may keep; all of it affects training.
 
-Momentum, two schedulers in sequence, slow weights that hang on the optimizer, an averaged model, generators of its
-own and the global ones. It takes its time, so that there is time to kill it.
+Momentum, two schedulers in sequence, slow weights as an attribute of the optimizer, an averaged model, its own
+generators and the global ones. Steps are slow, so that there is time to kill it.
 """
 
 import random
@@ -23,7 +23,7 @@ def init_optimizer_state(workload, model_params, model_state, hyperparameters, r
     del workload, model_state, hyperparameters, rng
     optimizer = torch.optim.SGD(model_params.parameters(), 0.002, momentum=0.9, nesterov=True)
     warmup = LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 10))
-    optimizer.slow = list(model_params.parameters())  # the model's own until there are others
+    optimizer.slow = list(model_params.parameters())  # the model's parameters until there are slow ones
     return {
         "optimizer": optimizer,
         "scheduler": SequentialLR(optimizer, [warmup, ExponentialLR(optimizer, 0.99)], [20]),
@@ -78,7 +78,7 @@ def prepare_for_eval(
     global_step,
     rng,
 ):
-    """Halfway back to the slow weights: what is evaluated is what is trained on."""
+    """Go halfway back to the slow weights. Training continues from the evaluated parameters."""
     del workload, current_params_types, hyperparameters, loss_type, eval_results, global_step, rng
     with torch.no_grad():
         for param, slow in zip(current_param_container.parameters(), optimizer_state["optimizer"].slow, strict=True):
@@ -98,5 +98,5 @@ def data_selection(
 ):
     del workload, optimizer_state, current_param_container, model_state, hyperparameters, rng
     if global_step % 5 == 0:
-        next(input_queue)  # steps and batches need not agree
+        next(input_queue)  # the numbers of steps and batches may differ
     return next(input_queue)

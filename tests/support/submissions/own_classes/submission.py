@@ -1,4 +1,4 @@
-"""Keeps its state in objects of its own classes: what checkpoints must bring back."""
+"""Keeps its state in objects of its own classes, which checkpoints must restore."""
 
 import dataclasses
 import enum
@@ -15,7 +15,7 @@ class Level(enum.IntEnum):
 
 
 class Tracker:
-    """A plain object; two of them may know each other."""
+    """A plain object; two of them may refer to each other."""
 
     def __init__(self, best=None):
         self.best = best
@@ -41,7 +41,7 @@ class Frozen:
 
 
 class Closing(Tracker):
-    """Would run code when it goes away."""
+    """Runs code when it is destroyed."""
 
     def __del__(self):
         raise AssertionError("a checkpoint made this run")

@@ -1,29 +1,30 @@
-"""Device functions of evaluations: `(workload, params, model_state, batch, rng) -> sums over valid rows`."""
+"""Device functions of evaluations, the same in both frameworks: `(workload, params, model_state, batch, rng) -> sums`.
+
+They use only what tensors of JAX and PyTorch have in common.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from algoperf import spec
 from algoperf.data.contracts import Batch
 
 
 def classification(
-    workload: spec.Workload, params: torch.nn.Module, model_state: Any, batch: Batch, rng: Any
-) -> dict[str, torch.Tensor]:
+    workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any
+) -> dict[str, spec.Tensor]:
     """Number of correct predictions and summed loss over the rows with weight 1."""
     logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
-    correct = (logits.argmax(dim=-1) == batch["targets"]) * batch["weights"]
+    correct = (logits.argmax(-1) == batch["targets"]) * batch["weights"]
     loss = workload.loss_fn(batch["targets"], logits, batch["weights"])
     return {"accuracy": correct.sum(), "loss": loss["summed"]}
 
 
 def multi_label(
-    workload: spec.Workload, params: torch.nn.Module, model_state: Any, batch: Batch, rng: Any
-) -> dict[str, torch.Tensor]:
+    workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any
+) -> dict[str, spec.Tensor]:
     """Correct predictions, summed loss and number of the labels with weight 1; and the logits of all rows."""
     logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
     correct = ((logits > 0) == (batch["targets"] > 0)) * batch["weights"]
@@ -36,7 +37,7 @@ def multi_label(
     }
 
 
-EVALUATORS: dict[str, Callable[..., dict[str, Any]]] = {
+STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "classification": classification,
     "multi_label": multi_label,
 }

@@ -1,0 +1,66 @@
+"""The data of one trial: training batches, and the batches of each evaluation. Submissions never hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from algoperf import seeds
+from algoperf.data.batches.queue import InputQueue
+from algoperf.data.contracts import Batch, OpenDataset, Shard, Split
+from algoperf.errors import DataError
+from algoperf.workload.definition import WorkloadDefinition
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """An opened dataset, and what decides which of its examples come when.
+
+    Attributes:
+      definition: the workload; it says how many examples an evaluation counts.
+      dataset: the opened dataset.
+      shard: the part of every batch that this process feeds.
+      seed: the trial's seed.
+    """
+
+    definition: WorkloadDefinition
+    dataset: OpenDataset
+    shard: Shard
+    seed: int
+
+    @classmethod
+    def open(cls, definition: WorkloadDefinition, data_dir: Path, shard: Shard, seed: int) -> TrialData:
+        """Open the data of a workload. Raises DataError if `data_dir` holds data of another scale."""
+        opened = definition.dataset.open(data_dir)
+        for split in ("train", "validation", "test"):
+            expected = definition.num_examples(split)
+            found = opened.num_examples(split) if expected is not None else None
+            if found != expected:
+                raise DataError(
+                    f"{data_dir} holds {found} examples in split {split}, but {definition.name} at scale "
+                    f"{definition.scale} has {expected}. Is this the data of another scale?"
+                )
+        return cls(definition, opened, shard, seed)
+
+    def input_queue(self, global_batch_size: int, place: Callable[[Batch], Batch]) -> InputQueue:
+        """Training batches, put on the devices by `place`, in the order that the trial's seed decides."""
+        order_seed = seeds.derive(self.seed, "order")
+        batches = self.dataset.training(seed=order_seed, batch_size=global_batch_size, shard=self.shard)
+        return InputQueue(batches, place)
+
+    def evaluation(self, split: Split, batch_size: int, global_step: int) -> Sequence[Batch]:
+        """Batches of one evaluation; `eval_train` is another sample at every step.
+
+        `batch_size` is rounded up to a multiple of the number of devices.
+        """
+        num_examples = self.definition.num_examples(split)
+        assert num_examples is not None
+        num_devices = self.shard.num_parts
+        return self.dataset.evaluation(
+            split,
+            num_examples=num_examples,
+            batch_size=-(-batch_size // num_devices) * num_devices,
+            shard=self.shard,
+            seed=seeds.derive(self.seed, "eval_train", global_step),
+        )

@@ -1,0 +1,52 @@
+"""A workload of one framework with its data, as a trial has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf.data.batches.queue import InputQueue
+from algoperf.data.contracts import Batch, Split
+from algoperf.frameworks import load_backend
+from algoperf.frameworks.backend import Backend
+from algoperf.trial.data import TrialData
+from algoperf.trial.evaluation import Evaluator
+from algoperf.versions import load_version
+from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.definition import Framework
+from algoperf.workload.registry import find_workload
+
+
+def bind(name: str, scale: str, framework: Framework, **model: Any) -> BoundWorkload:
+    """The workload alone; `model` are settings of the model that differ."""
+    definition = find_workload(name).at(scale).with_fields({"model": model})
+    return load_backend(framework).bind(definition, load_version().limits(name, scale))
+
+
+@dataclass(frozen=True)
+class WithData:
+    """A bound workload, and the data that a trial with some seed would train on and evaluate."""
+
+    workload: BoundWorkload
+    backend: Backend
+    data: TrialData
+
+    @classmethod
+    def open(cls, name: str, scale: str, framework: Framework, data_dir: Path, seed: int = 0, **model: Any) -> WithData:
+        backend = load_backend(framework)
+        workload = bind(name, scale, framework, **model)
+        return cls(workload, backend, TrialData.open(workload.definition, data_dir, backend.shard, seed))
+
+    def queue(self, batch_size: int) -> InputQueue:
+        return self.data.input_queue(batch_size, self.workload.place_training)
+
+    def first_evaluated(self, split: Split, batch_size: int) -> Batch:
+        """The first batch of an evaluation, on the device."""
+        return self.workload.place(next(iter(self.data.evaluation(split, batch_size, 0))))
+
+    def evaluate(
+        self, params: Any, model_state: Any, key: Any, global_step: int, batch_size: int | None = None
+    ) -> dict[str, float]:
+        evaluator = Evaluator(self.workload, self.data, self.backend, batch_size)
+        return evaluator.metrics(params, model_state, key, global_step)
