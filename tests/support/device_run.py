@@ -1,4 +1,4 @@
-"""Train two steps and evaluate; test_devices.py runs this in separate processes.
+"""Train two steps and evaluate, on arrays or on graphs; test_devices.py runs this in separate processes.
 
     device_run.py FRAMEWORK DATA_ROOT OUT WORKLOAD:SCALE...
 
@@ -6,6 +6,7 @@ Process number r writes `OUT/WORKLOAD.<r>.npz`: losses, parameters and metrics, 
 hashes of the examples that it evaluated.
 """
 
+import dataclasses
 import importlib
 import sys
 import zlib
@@ -15,7 +16,7 @@ import numpy as np
 
 from algoperf import random_utils
 from algoperf.blocks.self_tuning import NADAMW
-from algoperf.data.contracts import dataset_dir
+from algoperf.data.contracts import Shard, dataset_dir
 from algoperf.frameworks import load_backend
 from algoperf.tuning.points import as_hyperparameters
 from algoperf.workload import registry
@@ -23,6 +24,7 @@ from bound_workload import WithData
 from places import BASELINES
 
 BATCH_SIZE, STEPS, LEARNING_RATE = 64, 2, 0.1
+NUM_PARTS = 2  # of batches of graphs
 SMALLER_RATES = {"mnist": 1e-4}  # its inputs go up to 827: larger steps would amplify rounding errors
 
 
@@ -145,12 +147,42 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
     return results
 
 
+def run_graphs(backend, kit, scale: str, data_root: Path) -> dict[str, np.ndarray]:
+    """The batches are those of two devices, whatever the real number."""
+    data_dir = dataset_dir(data_root, registry.find_workload("ogbg").at(scale).dataset, scale)
+    # The steps of message passing are all alike, and take long to compile.
+    own = WithData.open("ogbg", scale, backend.name, data_dir, seed=1, num_message_passing_steps=1)
+    workload, shard = own.workload, own.data.shard
+    assert shard.num_parts in (1, NUM_PARTS)
+    parts = Shard(shard.index, shard.count, NUM_PARTS // shard.count)
+    queue = dataclasses.replace(own.data, shard=parts).input_queue(BATCH_SIZE, workload.place_training)
+    key = random_utils.PRNGKey(0)
+    params, model_state = workload.init_model_fn(key)
+    optimizer = kit.init_sgd(workload, params)
+    results = {"num_devices": np.array(backend.num_devices)}
+    for step in range(STEPS):
+        (optimizer, params, model_state), metrics = kit.step.train_step(
+            workload, optimizer, params, model_state, next(queue), key, LEARNING_RATE,
+            label_smoothing=0.1, dropout_rate=0.0,
+        )  # fmt: skip
+        results.update({f"{step}/{name}": np.asarray(value) for name, value in metrics.items()})
+    results["position"] = np.array(queue.position)
+    results.update({f"params/{name}": array.copy() for name, array in kit.arrays(params, model_state).items()})
+    # The bound workload evaluates in one part per device.
+    metrics = own.evaluate(params, model_state, key, 3, BATCH_SIZE)
+    results.update({f"evaluation/{name}": np.array(value) for name, value in metrics.items()})
+    return results
+
+
 def main(framework: str, data_root: str, out: str, *workloads: str) -> None:
     backend = load_backend(framework)
     kit = {"jax": Jax, "pytorch": Torch}[framework]()
     for workload in workloads:
         name, scale = workload.split(":")
-        results = run(backend, kit, name, scale, Path(data_root))
+        if name == "ogbg":
+            results = run_graphs(backend, kit, scale, Path(data_root))
+        else:
+            results = run(backend, kit, name, scale, Path(data_root))
         np.savez(Path(out, f"{name}.{backend.rank}.npz"), **results)
 
 
