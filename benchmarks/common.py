@@ -148,12 +148,8 @@ def run_trial(settings: TrialSettings, submission: Submission, backend: Backend)
 
 def _on_miniature(definition: WorkloadDefinition) -> dict[str, Any]:
     """A full-size workload with the example counts of the miniature data."""
-    mini = definition.at("mini")
-    counts = {
-        f"num_{split}_examples": mini.num_examples(split) for split in ("train", "eval_train", "validation", "test")
-    }
     return {
-        "definition": definition.with_fields(counts),
+        "definition": definition.with_fields({"examples": definition.at("mini").examples}),
         "data_dir": dataset_dir(DATA, definition.dataset, "mini"),
     }
 

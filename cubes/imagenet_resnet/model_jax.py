@@ -9,3 +9,9 @@ from algoperf.workload.definition import WorkloadDefinition
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
     return ResNet(block=BottleneckResNetBlock, strided_stem=True, **definition.model)
+
+
+def output_params(definition: WorkloadDefinition) -> frozenset[str]:
+    """The top-level groups of the output layer."""
+    del definition
+    return frozenset({"Dense_0"})

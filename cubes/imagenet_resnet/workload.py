@@ -3,17 +3,14 @@
 from algoperf.datasets.imagenet.dataset import MEAN, STDDEV, ImageNet
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload.definition import WorkloadDefinition, example_image
+from algoperf.workload.definition import Examples, WorkloadDefinition, example_image
 
 WORKLOAD = WorkloadDefinition(
     name="imagenet_resnet",
     dataset=ImageNet(),
     loss_type=LossType.SOFTMAX_CROSS_ENTROPY,
     evaluation=CLASSIFICATION,
-    num_train_examples=1_281_167,
-    num_eval_train_examples=50_176,
-    num_validation_examples=50_000,
-    num_test_examples=10_000,
+    examples=Examples(train=1_281_167, eval_train=50_176, validation=50_000, test=10_000),
     eval_batch_size=1024,
     example_batch=example_image(224),
     input_stats=(MEAN, STDDEV),
@@ -24,9 +21,6 @@ WORKLOAD = WorkloadDefinition(
         "activation": "relu",
         "bn_init_scale": 0.0,
     },
-    output_params={"jax": frozenset({"Dense_0"}), "pytorch": frozenset({"fc.weight", "fc.bias"})},
-    channels_last=True,
-    torch_compile=frozenset({"model"}),
     properties={
         "resize_size": 256,
         "center_crop_size": 224,
@@ -43,10 +37,7 @@ WORKLOAD = WorkloadDefinition(
     },
     mini={
         "dataset": ImageNet(image_size=32, num_classes=10),
-        "num_train_examples": 2_000,
-        "num_eval_train_examples": 500,
-        "num_validation_examples": 500,
-        "num_test_examples": 500,
+        "examples": Examples(train=2_000, eval_train=500, validation=500, test=500),
         "eval_batch_size": 500,
         "example_batch": example_image(32),
         "model": {"stage_sizes": (1, 1, 1, 1), "num_filters": 8, "num_classes": 10},

@@ -172,3 +172,9 @@ class _Model(nn.Module):
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
     return _Model(**definition.model)
+
+
+def output_params(definition: WorkloadDefinition) -> frozenset[str]:
+    """The output layer's parameters."""
+    del definition
+    return frozenset({"head.weight", "head.bias"})

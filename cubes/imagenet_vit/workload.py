@@ -3,17 +3,14 @@
 from algoperf.datasets.imagenet.dataset import MEAN, STDDEV, ImageNet
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload.definition import WorkloadDefinition, example_image
+from algoperf.workload.definition import Examples, WorkloadDefinition, example_image
 
 WORKLOAD = WorkloadDefinition(
     name="imagenet_vit",
     dataset=ImageNet(augment=True),
     loss_type=LossType.SOFTMAX_CROSS_ENTROPY,
     evaluation=CLASSIFICATION,
-    num_train_examples=1_281_167,
-    num_eval_train_examples=51_200,
-    num_validation_examples=50_000,
-    num_test_examples=10_000,
+    examples=Examples(train=1_281_167, eval_train=51_200, validation=50_000, test=10_000),
     eval_batch_size=2048,
     example_batch=example_image(224),
     input_stats=(MEAN, STDDEV),
@@ -28,9 +25,7 @@ WORKLOAD = WorkloadDefinition(
         "use_post_layer_norm": False,
         "use_map": False,
     },
-    output_params={"jax": frozenset({"head"}), "pytorch": frozenset({"head.weight", "head.bias"})},
     dropout=0.0,
-    channels_last=True,
     properties={
         "resize_size": 256,
         "center_crop_size": 224,
@@ -47,10 +42,7 @@ WORKLOAD = WorkloadDefinition(
     },
     mini={
         "dataset": ImageNet(augment=True, image_size=32, num_classes=10),
-        "num_train_examples": 2_000,
-        "num_eval_train_examples": 500,
-        "num_validation_examples": 500,
-        "num_test_examples": 500,
+        "examples": Examples(train=2_000, eval_train=500, validation=500, test=500),
         "eval_batch_size": 500,
         "example_batch": example_image(32),
         "model": {"patch_size": 8, "width": 64, "depth": 2, "mlp_dim": 128, "num_heads": 4, "num_classes": 10},

@@ -8,6 +8,8 @@ from torch import nn
 from algoperf.frameworks.torch.layers import lecun_normal_
 from algoperf.workload.definition import WorkloadDefinition
 
+COMPILE = frozenset({"model"})
+
 _NUM_PIXELS = 28 * 28
 
 
@@ -31,3 +33,15 @@ class _Model(nn.Module):
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
     return _Model(**definition.model)
+
+
+def output_params(definition: WorkloadDefinition) -> frozenset[str]:
+    """The output layer's parameters."""
+    del definition
+    return frozenset({"net.layer2.weight", "net.layer2.bias"})
+
+
+def train_weights(definition: WorkloadDefinition) -> bool:
+    """Training batches carry a mask, as published."""
+    del definition
+    return True

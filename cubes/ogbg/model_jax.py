@@ -77,3 +77,10 @@ def _pass_messages(graph: GraphsTuple, mlp: Mlp) -> GraphsTuple:
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
     return GNN(**definition.model)
+
+
+def output_params(definition: WorkloadDefinition) -> frozenset[str]:
+    """The top-level groups of the output layer."""
+    # Dense layers are numbered over the whole model: three MLPs per step, then the decoder.
+    model = definition.model
+    return frozenset({f"Dense_{3 * model['num_message_passing_steps'] * len(model['hidden_dims'])}"})

@@ -10,6 +10,8 @@ from algoperf.data.batches.graphs import GraphsTuple
 from algoperf.frameworks.torch.layers import ACTIVATIONS, Activation, lecun_normal_
 from algoperf.workload.definition import WorkloadDefinition
 
+COMPILE = frozenset({"loss"})
+
 
 class _Mlp(nn.Module):
     """Linear layers, each with layer norm, activation and dropout. Modules have their published names."""
@@ -112,3 +114,15 @@ def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
     inputs = definition.example_batch()["inputs"]
     return GNN(**definition.model, num_node_features=inputs.nodes.shape[1], num_edge_features=inputs.edges.shape[1])
+
+
+def output_params(definition: WorkloadDefinition) -> frozenset[str]:
+    """The output layer's parameters."""
+    del definition
+    return frozenset({"decoder.weight", "decoder.bias"})
+
+
+def train_weights(definition: WorkloadDefinition) -> bool:
+    """Training batches carry a mask, as published."""
+    del definition
+    return True

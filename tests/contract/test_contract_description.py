@@ -17,7 +17,7 @@ def test_output_parameters_exist(case):
     found = [name for name in candidates if case.workload.is_output_params(name)]
     assert found
     assert len(found) < len(candidates)
-    assert set(found) == case.workload.definition.output_params[case.framework]
+    assert set(found) == case.workload._output_params
 
 
 def test_reaching_a_target_exactly_counts(case):

@@ -221,7 +221,7 @@ def test_every_cube_has_a_card_with_its_numbers():
         if folder.parent != ROOT / "cubes":
             continue
         card, cube = (folder / "README.md").read_text(), load_cube(folder)
-        for count in (cube.num_train_examples, cube.num_validation_examples, cube.eval_batch_size):
+        for count in (cube.examples.train, cube.examples.validation, cube.eval_batch_size):
             assert f"{count:,}" in card, f"{name}: {count}"
         assert f"--workload {name}" in card
 

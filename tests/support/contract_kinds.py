@@ -36,7 +36,7 @@ class Classification:
         inputs, targets = np.asarray(batch["inputs"]), np.asarray(batch["targets"])
         example = definition.example_batch()
         shape = (batch_size, *example["inputs"].shape[1:])
-        if case.framework == "pytorch" and definition.channels_last:
+        if case.framework == "pytorch":
             shape = (shape[0], shape[3], *shape[1:3])
         assert (inputs.shape, inputs.dtype) == (shape, example["inputs"].dtype)
         if self.mixed:
@@ -45,7 +45,7 @@ class Classification:
         else:
             assert (targets.shape, targets.dtype) == ((batch_size,), case.kit.integer)
         assert np.asarray(case.eval_batch()["targets"]).dtype == case.kit.integer
-        if case.framework == "pytorch" and definition.torch_train_weights:
+        if case.framework == "pytorch" and case.workload._has_train_weights:
             assert np.asarray(batch["weights"]).tolist() == [True] * batch_size
         else:
             assert "weights" not in batch

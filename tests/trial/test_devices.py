@@ -159,7 +159,7 @@ def test_every_example_is_evaluated_once(case, results, data_root, evaluation):
         [whole] = opened.evaluation(split, num_examples=count, batch_size=count, shard=Shard(), seed=0)
         sampled.subtract(zlib.crc32(row.tobytes()) for row in whole["inputs"])
     assert min(sampled.values()) >= 0
-    assert sampled.total() == definition.num_eval_train_examples
+    assert sampled.total() == definition.examples.eval_train
 
 
 def test_batch_statistics_in_pytorch_are_those_of_each_process(runs, data_root):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from algoperf.frameworks.torch.backend import COMPILERS
-from algoperf.workload.registry import find_workload
+from algoperf.workload.registry import find_workload, model_module
 from trial_runs import Run
 
 
@@ -15,7 +15,7 @@ from trial_runs import Run
 @pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="needs a C++ compiler")
 def test_a_compiled_loss_is_no_breach(prepare, repository, tmp_path):
     definition = find_workload("ogbg").at("mini")
-    assert definition.torch_compile == {"loss"}
+    assert {"loss"} == model_module(definition, "pytorch").COMPILE
     options = {"workload": "ogbg", "scale": "mini", "torch_compile": "on", "max_global_steps": 2, "eval_every_steps": 2}
     submission = repository / "submissions" / "baselines" / "nadamw_pytorch"
     run = Run(submission, "pytorch", prepare(definition.dataset, "mini"), tmp_path, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,6 +24,7 @@ class BoundWorkload(spec.Workload):
 
     framework: Framework
     _loss: Loss
+    _output_params: Container[str]
 
     def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
         super().__init__()
@@ -127,19 +128,19 @@ class BoundWorkload(spec.Workload):
 
     @property
     def num_train_examples(self) -> int:
-        return self.definition.num_train_examples
+        return self.definition.examples.train
 
     @property
     def num_eval_train_examples(self) -> int:
-        return self.definition.num_eval_train_examples
+        return self.definition.examples.eval_train
 
     @property
     def num_validation_examples(self) -> int:
-        return self.definition.num_validation_examples
+        return self.definition.examples.validation
 
     @property
     def num_test_examples(self) -> int | None:
-        return self.definition.num_test_examples
+        return self.definition.examples.test
 
     @property
     def eval_batch_size(self) -> int:
@@ -160,4 +161,4 @@ class BoundWorkload(spec.Workload):
         return self.definition.input_stats
 
     def is_output_params(self, param_key: spec.ParameterKey) -> bool:
-        return param_key in self.definition.output_params[self.framework]
+        return param_key in self._output_params

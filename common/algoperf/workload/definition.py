@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from algoperf.data.contracts import Batch, Dataset
+from algoperf.data.contracts import Batch, Dataset, Split
 from algoperf.errors import unknown
 from algoperf.metrics.base import Evaluation
 from algoperf.spec import LossType
@@ -29,6 +29,19 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
+class Examples:
+    """How many examples the splits have; `eval_train` is what an evaluation draws from the training split.
+
+    `test` is None where there is no test split.
+    """
+
+    train: int
+    eval_train: int
+    validation: int
+    test: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkloadDefinition:
     """The definition of one workload.
 
@@ -38,18 +51,12 @@ class WorkloadDefinition:
       loss_type: which loss submissions are told it is, as published.
       loss: the loss function that computes it; the one that `loss_type` names if None.
       evaluation: device function and accumulator of the metrics.
-      num_train_examples, num_eval_train_examples, num_validation_examples, num_test_examples: counts of
-        examples; `num_test_examples` is None where there is no test split.
+      examples: how many examples the splits have.
       eval_batch_size: global batch size of evaluations.
       example_batch: makes a batch of one example without any data, for shapes and types.
       model: settings that the model builders in `model_jax.py` and `model_torch.py` read.
       input_stats: `(mean, standard deviation)` that inputs are normalised with, if they are.
-      output_params: names of the output layer's parameters (PyTorch) or top-level groups (JAX).
       dropout: default dropout rate; None where the model takes no dropout rate.
-      channels_last: whether `inputs` are NHWC images, which the PyTorch binding turns into NCHW.
-      torch_train_weights: whether PyTorch training batches carry a boolean `weights` mask (as published); it is all
-        true where the dataset has none.
-      torch_compile: what `torch.compile` is applied to on GPUs, as published: of {"model", "loss"}.
       properties: further attributes of the bound workload; published submissions and meta data know them.
       variants: name -> fields that differ. Mappings given for `model` and `properties` are merged, anything else is
         replaced.
@@ -61,20 +68,13 @@ class WorkloadDefinition:
     dataset: Dataset
     loss_type: LossType
     evaluation: Evaluation
-    num_train_examples: int
-    num_eval_train_examples: int
-    num_validation_examples: int
-    num_test_examples: int | None
+    examples: Examples
     eval_batch_size: int
     example_batch: Callable[[], Batch]
-    output_params: Mapping[Framework, frozenset[str]]
     model: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     loss: LossName | None = None
     input_stats: tuple[Any, Any] | None = None
     dropout: float | None = None
-    channels_last: bool = False
-    torch_train_weights: bool = False
-    torch_compile: frozenset[str] = frozenset()
     properties: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
     mini: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
@@ -105,14 +105,10 @@ class WorkloadDefinition:
         """The workload at a scale: `full`, or `mini` for small models on generated data."""
         return self if scale == "full" else self.with_fields({**self.mini, "scale": "mini"})
 
-    def num_examples(self, split: str) -> int | None:
+    def num_examples(self, split: Split) -> int | None:
         """Examples that one evaluation counts on a split (on `train`: the whole split)."""
-        return {
-            "train": self.num_train_examples,
-            "eval_train": self.num_eval_train_examples,
-            "validation": self.num_validation_examples,
-            "test": self.num_test_examples,
-        }[split]
+        found: int | None = getattr(self.examples, split)
+        return found
 
 
 def example_image(side: int, num_channels: int = 3) -> Callable[[], Batch]:

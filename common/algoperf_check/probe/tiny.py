@@ -24,7 +24,7 @@ from algoperf.metrics.base import Evaluation
 from algoperf.metrics.means import MeanOverExamples
 from algoperf.spec import LossType
 from algoperf.versions import Limits, Version
-from algoperf.workload.definition import WorkloadDefinition
+from algoperf.workload.definition import Examples, WorkloadDefinition
 
 Names = Literal["plain", "renamed", "reordered"]
 Arrays = dict[str, np.ndarray]
@@ -62,17 +62,16 @@ class Tiny:
             dataset=_Made(self),
             loss_type=self.loss_type,
             evaluation=Evaluation(step="mean_loss", accumulator=MeanOverExamples),
-            num_train_examples=NUM_EXAMPLES,
-            num_eval_train_examples=NUM_EXAMPLES // 2,
-            num_validation_examples=NUM_EXAMPLES // 2,
-            num_test_examples=NUM_EXAMPLES // 2,
+            examples=Examples(
+                train=NUM_EXAMPLES,
+                eval_train=NUM_EXAMPLES // 2,
+                validation=NUM_EXAMPLES // 2,
+                test=NUM_EXAMPLES // 2,
+            ),
             eval_batch_size=NUM_EXAMPLES // 2,
             example_batch=functools.partial(self._batch, 1),
             model={"task": self.task, "names": names},
-            output_params={"jax": _Heads(), "pytorch": _Heads()},
             dropout=self.dropout,
-            channels_last=self.images,
-            torch_train_weights=self.images,
             folder=Path(__file__).parent / "cube",
         )
 
@@ -80,7 +79,7 @@ class Tiny:
         return _finish(self.make(keyed_generator("probe", self.task, "example"), num_rows))
 
 
-class _Heads(frozenset[str]):
+class Heads(frozenset[str]):
     """The names of output layers, with any prefix or suffix."""
 
     def __contains__(self, name: object) -> bool:

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from algoperf import spec
@@ -14,7 +14,6 @@ from algoperf.versions import Limits, load_version, version_names
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import cube_folders, load_cube
 
-_COUNTS = tuple(name for field in fields(WorkloadDefinition) if (name := field.name).startswith("num_"))
 _FEWEST_DIGITS = 5  # of integers; fractions are rarer, so they need one less
 _SMALLEST_DIMENSION = 100
 _NO_FAMILY = {"lm"}
@@ -84,7 +83,8 @@ def known_facts() -> WorkloadFacts:
     }
     words = {word for name in bases for word in name.split("_")}
     numbers = {number for limit in limits for number in _limit_numbers(limit, factors)}
-    numbers |= {getattr(definition, name) for definition in definitions for name in (*_COUNTS, "eval_batch_size")}
+    numbers |= {count for definition in definitions for count in vars(definition.examples).values()}
+    numbers |= {definition.eval_batch_size for definition in definitions}
     return WorkloadFacts(
         names=frozenset({*bases, *(name for version in versions for name in version.table)})
         | {name for cube in cubes for name in cube.variants},

@@ -39,6 +39,7 @@ class JaxWorkload(BoundWorkload):
         super().__init__(definition, limits)
         model = registry.model_module(definition, "jax")
         self._module: nn.Module = model.build(definition)
+        self._output_params = model.output_params(definition)
         self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
             model, "model_inputs", lambda batch: (batch["inputs"],)
         )

@@ -71,7 +71,8 @@ class TorchBackend:
 
     def compile(self, workload: BoundWorkload, params: torch.nn.Module, policy: str) -> torch.nn.Module:
         """Apply `torch.compile` to model and loss as the definition says. What fails to compile runs eagerly."""
-        wanted = workload.definition.torch_compile
+        assert isinstance(workload, TorchWorkload)
+        wanted = workload.compiled_parts
         if not wanted:
             return params
         if policy == "off" or (policy == "auto" and self._device.type != "cuda"):

@@ -41,7 +41,9 @@ class TorchWorkload(BoundWorkload):
     """A workload whose model is the module from the cube's `model_torch.build(definition)`.
 
     The module gets the model inputs of a batch (`batch["inputs"]`, or the result of the cube's `model_inputs(batch)`),
-    and `dropout_rate` if its `forward` accepts it.
+    and `dropout_rate` if its `forward` accepts it. Two more things may stand in `model_torch`: `COMPILE`, what
+    `torch.compile` is applied to on GPUs, as published (of {"model", "loss"}); and `train_weights(definition)`, whether
+    training batches carry a boolean mask, as some published ones do.
     """
 
     framework: Framework = "pytorch"
@@ -58,6 +60,9 @@ class TorchWorkload(BoundWorkload):
         if definition.evaluation.step not in steps:
             raise unknown("evaluation step", definition.evaluation.step, STEPS)
         self._evaluate = steps[definition.evaluation.step]
+        self._output_params = self._model_code.output_params(definition)
+        self._has_train_weights: bool = getattr(self._model_code, "train_weights", lambda _: False)(definition)
+        self.compiled_parts: frozenset[str] = getattr(self._model_code, "COMPILE", frozenset())
         self._takes_dropout = False
         self._has_batch_norm = False
 
@@ -106,14 +111,14 @@ class TorchWorkload(BoundWorkload):
     def place(self, batch: Batch) -> Batch:
         """Move tensors to the device; integers as int64, NHWC images as NCHW views."""
         placed: Batch = self._tensor(batch)
-        if self.definition.channels_last:
+        if getattr(placed["inputs"], "ndim", 0) == 4:
             placed["inputs"] = placed["inputs"].permute(0, 3, 1, 2)
         return placed
 
     def place_training(self, batch: Batch) -> Batch:
         """Like `place`, with a boolean mask where published batches have one."""
         placed = self.place(batch)
-        if not self.definition.torch_train_weights:
+        if not self._has_train_weights:
             return placed
         if "weights" in placed:
             placed["weights"] = placed["weights"].bool()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -14,6 +14,7 @@ from algoperf import spec
 from algoperf.data.contracts import Batch
 from algoperf.frameworks.jax.layers import Dropout
 from algoperf.workload.definition import WorkloadDefinition
+from algoperf_check.probe.tiny import Heads
 
 _WIDTH = 8
 
@@ -108,6 +109,12 @@ def build(definition: WorkloadDefinition) -> Any:
     module = _MODELS[definition.model["task"]]()
     names = definition.model["names"]
     return module if names == "plain" else _renamed(module, reverse=names == "reordered")
+
+
+def output_params(definition: WorkloadDefinition) -> Container[str]:
+    """The output layer's names, with any prefix or suffix."""
+    del definition
+    return Heads()
 
 
 def mean_loss(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from algoperf import spec
 from algoperf.data.contracts import Batch
 from algoperf.workload.definition import WorkloadDefinition
+from algoperf_check.probe.tiny import Heads
 
 _WIDTH = 8
 
@@ -138,6 +140,17 @@ def build(definition: WorkloadDefinition) -> nn.Module:
     model = _MODELS[definition.model["task"]]()
     names = definition.model["names"]
     return model if names == "plain" else _Renamed(model, reverse=names == "reordered")
+
+
+def output_params(definition: WorkloadDefinition) -> Container[str]:
+    """The output layer's names, with any prefix or suffix."""
+    del definition
+    return Heads()
+
+
+def train_weights(definition: WorkloadDefinition) -> bool:
+    """Whether training batches carry a mask, as some published ones do."""
+    return bool(definition.model["task"] == "images")
 
 
 def mean_loss(
