@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.data.contracts import dataset_dir
+from algoperf.data.store.store import store_exists
 from algoperf.errors import UserError, unknown
 from algoperf.records.layout import STATUS_FILE, trial_dir
 from algoperf.records.status import Status
@@ -76,6 +77,8 @@ def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:
     """Make the workload's miniature data if it does not exist."""
     dataset = definition.dataset
     raw, data = dataset_dir(settings.raw_dir, dataset, SCALE), dataset_dir(settings.data_dir, dataset, SCALE)
+    if store_exists(data):
+        return
     dataset.miniature(raw)
     dataset.preprocess(raw, data)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from algoperf.errors import DataError
 
+_COMPRESSION = 1  # generated pictures: the highest level takes 17 times as long for 6 % less
 _UNSIGNED_BYTE = 0x08
 
 
@@ -25,7 +26,7 @@ def encode_idx(array: np.ndarray) -> bytes:
     if array.dtype != np.uint8:
         raise ValueError(f"only uint8 arrays can be written, not {array.dtype}")
     header = struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
-    return gzip.compress(header + array.tobytes(), mtime=0)
+    return gzip.compress(header + array.tobytes(), _COMPRESSION, mtime=0)
 
 
 def read_idx(path: Path, row_shape: tuple[int, ...]) -> np.ndarray:
