@@ -230,8 +230,9 @@ def run_scripted(
     version = _version(limits(**(limit_changes or {})))
     digits = find_workload("digits")
     dataset = ScriptedDataset(digits, batches or Numbered())
+    evaluation = Evaluation("scripted", lambda dataset: ScriptedMetrics())
     given = dict(
-        definition=dataclasses.replace(digits, dataset=dataset, evaluation=Evaluation("scripted", ScriptedMetrics)),
+        definition=dataclasses.replace(digits, dataset=dataset, evaluation=evaluation),
         version=version, framework="pytorch", submission_file=Path(__file__), ruleset="external", study=1, trial=1,
         seed=0, hyperparameters={"x": 1}, data_dir=Path("nowhere"), output_dir=directory,
     )  # fmt: skip

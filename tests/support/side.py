@@ -116,7 +116,7 @@ class Side(abc.ABC):
 
     def metrics(self, batch: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, float]:
         """The workload's own evaluation of one batch; sums over examples where metrics are means over them."""
-        accumulator = self.workload.definition.evaluation.accumulator()
+        accumulator = self.workload.definition.evaluation.accumulator(None)
         accumulator.add({name: np.asarray(value) for name, value in evaluated.items()}, batch)
         return accumulator.result(1)
 

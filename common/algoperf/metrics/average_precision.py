@@ -94,4 +94,4 @@ class MultiLabelMetrics:
         return {**means, "mean_average_precision": mean_average_precision(logits, labels, mask)}
 
 
-MULTI_LABEL = Evaluation(step="multi_label", accumulator=MultiLabelMetrics)
+MULTI_LABEL = Evaluation(step="multi_label", accumulator=lambda dataset: MultiLabelMetrics())

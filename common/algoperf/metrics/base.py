@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from algoperf.data.contracts import Batch
+from algoperf.data.contracts import Batch, OpenDataset
 
 
 class Accumulator(Protocol):
@@ -38,8 +38,9 @@ class Evaluation:
     Attributes:
       step: name of the device function that is applied to each batch: one of those that all workloads share
         (`frameworks/steps.py`), or a function of that name in the cube's model module (beam search).
-      accumulator: makes an empty accumulator for one split.
+      accumulator: makes an empty accumulator for one split from the opened dataset, where metrics of texts find their
+        tokenizer.
     """
 
     step: str
-    accumulator: Callable[[], Accumulator]
+    accumulator: Callable[[OpenDataset], Accumulator]

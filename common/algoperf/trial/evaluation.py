@@ -59,7 +59,7 @@ class Evaluator:
     def _on_split(
         self, step: Callable[[Batch], Mapping[str, Any]], split: Split, num_examples: int, global_step: int
     ) -> dict[str, float]:
-        accumulator = self.data.definition.evaluation.accumulator()
+        accumulator = self.data.definition.evaluation.accumulator(self.data.dataset)
         counted = 0
         batches = self.data.evaluation(split, self.batch_size or self.workload.eval_batch_size, global_step)
         for batch, outputs in self._outputs(step, batches):

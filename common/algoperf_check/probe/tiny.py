@@ -61,7 +61,7 @@ class Tiny:
             name=self.alias if names == "plain" else f"w{len(self.task)}{ord(self.task[0])}",
             dataset=_Made(self),
             loss_type=self.loss_type,
-            evaluation=Evaluation(step="mean_loss", accumulator=MeanOverExamples),
+            evaluation=Evaluation(step="mean_loss", accumulator=lambda dataset: MeanOverExamples()),
             examples=Examples(
                 train=NUM_EXAMPLES,
                 eval_train=NUM_EXAMPLES // 2,
