@@ -119,7 +119,7 @@ class ScriptedWorkload(BoundWorkload):
     def _unused(self, *args: Any, **kwargs: Any) -> Any:
         raise AssertionError("not part of the loop")
 
-    model_fn = loss_fn = _unused
+    model_fn = loss_fn = _constant = _unused
 
 
 class ScriptedBackend:
