@@ -203,3 +203,18 @@ def test_not_updating_batch_norm(case):
     assert not np.allclose(with_running, with_batch, atol=1e-3)
     expected = with_running if case.framework == "jax" else with_batch
     np.testing.assert_allclose(kept, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_initialisation_inside_jax_transformations(case):
+    """Submissions ask for shapes before there are parameters, and may initialise inside jit."""
+    if case.framework != "jax":
+        pytest.skip("about transformations of JAX")
+    jax = case.kit.jax
+    shapes, _ = jax.eval_shape(case.workload.init_model_fn, case.kit.key(0))
+    params, _ = case.init(0)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), shapes) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), params
+    )
+    if case.workload.definition.name == "digits":
+        again, _ = jax.jit(case.workload.init_model_fn)(case.kit.key(0))
+        jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7), again, params)
