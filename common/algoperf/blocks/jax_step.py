@@ -76,6 +76,7 @@ def train_step(
     grad_clip: float | None = None,
     rho: float | None = None,
     scheduled: Mapping[str, float] | None = None,
+    measure_norm: bool = True,
 ) -> tuple[spec.UpdateReturn, dict[str, jax.Array]]:
     """Do one update.
 
@@ -88,12 +89,17 @@ def train_step(
       rho: take the gradient at params + rho * gradient / norm (sharpness-aware minimisation, arXiv:2010.01412). The
         second pass uses the dropout masks of the first, and does not update batch statistics.
       scheduled: further values that the optimizer takes besides `learning_rate`.
+      measure_norm: whether to return the gradient norm even if the step does not need it.
 
     Returns:
-      The return value for `update_params`, and the loss and gradient norm at `params`, before clipping.
+      The return value for `update_params`, and the loss and gradient norm at `params`, before clipping. The norm is
+      NaN if nothing asked for it.
     """
     state, update = optimizer_state
-    options = {"label_smoothing": label_smoothing, "dropout_rate": dropout_rate, "grad_clip": grad_clip, "rho": rho}
+    options = {
+        "label_smoothing": label_smoothing, "dropout_rate": dropout_rate, "grad_clip": grad_clip, "rho": rho,
+        "measure_norm": measure_norm,
+    }  # fmt: skip
     state, params, model_state, metrics = _compiled_step()(
         workload, update, state, params, model_state, batch, rng,
         {"learning_rate": learning_rate, **(scheduled or {})}, options,
@@ -123,7 +129,11 @@ def _step(
         return _mean_gradient(workload, params, model_state, batch, rng, options)
 
     grads, loss, new_model_state = gradient(params)
-    grad_norm = optax.tree.norm(grads)
+    if options["rho"] is None and options["grad_clip"] is None:
+        # One program for both: the first steps must not compile twice.
+        grad_norm = jax.lax.cond(options["measure_norm"], optax.tree.norm, lambda _: jnp.float32(jnp.nan), grads)
+    else:
+        grad_norm = optax.tree.norm(grads)
     if options["rho"] is not None:
         distance = options["rho"] / jnp.where(grad_norm > 0, grad_norm, 1.0)
         grads, _, _ = gradient(jax.tree.map(lambda param, grad: param + distance * grad, params, grads))

@@ -47,6 +47,7 @@ def train_step(
     grad_clip: float | None = None,
     rho: float | None = None,
     scheduled: Mapping[str, float] | None = None,
+    measure_norm: bool = True,
 ) -> tuple[spec.UpdateReturn, dict[str, torch.Tensor]]:
     """Update the model and `optimizer_state["optimizer"]` in place.
 
@@ -59,10 +60,11 @@ def train_step(
       rho: take the gradient at params + rho * gradient / norm (sharpness-aware minimisation, arXiv:2010.01412). The
         second pass draws new dropout masks, and does not update batch statistics.
       scheduled: further values of this step for all parameter groups.
+      measure_norm: whether to return the gradient norm even if the step does not need it.
 
     Returns:
       The return value for `update_params`, and the loss and gradient norm over the global batch at the given
-      parameters, before clipping.
+      parameters, before clipping. The norm is left out if nothing asked for it.
     """
     optimizer: torch.optim.Optimizer = optimizer_state["optimizer"]
     for group in optimizer.param_groups:
@@ -83,14 +85,17 @@ def train_step(
         return _backward_of_mean(loss), new_model_state
 
     loss, new_model_state = backward(update_batch_norm=True)
-    grad_norm = _clip(params, grad_clip if rho is None else None)
+    metrics = {"loss": loss}
+    if measure_norm or rho is not None or grad_clip is not None:
+        metrics["grad_norm"] = _norm(params)
     if rho is not None:
-        trained = _ascend(params, rho, grad_norm)
+        trained = _ascend(params, rho, metrics["grad_norm"])
         backward(update_batch_norm=False)
         put(params, trained)
-        _clip(params, grad_clip)
+    if grad_clip is not None:
+        _clip(params, grad_clip, metrics["grad_norm"] if rho is None else _norm(params))
     optimizer.step()
-    return (optimizer_state, params, new_model_state), {"loss": loss, "grad_norm": grad_norm}
+    return (optimizer_state, params, new_model_state), metrics
 
 
 def _backward_of_mean(loss: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -106,9 +111,14 @@ def _backward_of_mean(loss: dict[str, torch.Tensor]) -> torch.Tensor:
     return summed / num_valid
 
 
-def _clip(params: torch.nn.Module, limit: float | None) -> torch.Tensor:
-    """Scale the gradient to at most norm `limit`; None only measures. Returns the norm before."""
-    return torch.nn.utils.clip_grad_norm_(params.parameters(), float("inf") if limit is None else limit)
+def _norm(params: torch.nn.Module) -> torch.Tensor:
+    """The norm of the gradient over all parameters."""
+    return torch.nn.utils.get_total_norm([param.grad for param in params.parameters() if param.grad is not None])
+
+
+def _clip(params: torch.nn.Module, limit: float, grad_norm: torch.Tensor) -> None:
+    """Scale a gradient of norm `grad_norm` to at most norm `limit`."""
+    torch.nn.utils.clip_grads_with_norm_(params.parameters(), limit, grad_norm)
 
 
 @torch.no_grad()

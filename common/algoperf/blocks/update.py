@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from algoperf import spec
-from algoperf.blocks.logging import log_metrics
+from algoperf.blocks.logging import is_logged, log_metrics
 from algoperf.blocks.schedules import LearningRate
 from algoperf.blocks.self_tuning import settings_of
 
@@ -45,6 +45,7 @@ def make_update_params(
         del current_params_types, loss_type, eval_results
         settings = settings_of(hyperparameters, self_tuning)
         options = {name: settings[name] for name in STEP_SETTINGS if name in settings}
+        options["measure_norm"] = is_logged(workload, global_step)
         if scheduled is not None:
             options["scheduled"] = scheduled(settings, global_step)
         updated, metrics = train_step(
