@@ -131,7 +131,8 @@ def _step(
     grads, loss, new_model_state = gradient(params)
     if options["rho"] is None and options["grad_clip"] is None:
         # One program for both: the first steps must not compile twice.
-        grad_norm = jax.lax.cond(options["measure_norm"], optax.tree.norm, lambda _: jnp.float32(jnp.nan), grads)
+        kind = jax.eval_shape(optax.tree.norm, grads).dtype
+        grad_norm = jax.lax.cond(options["measure_norm"], optax.tree.norm, lambda _: jnp.array(jnp.nan, kind), grads)
     else:
         grad_norm = optax.tree.norm(grads)
     if options["rho"] is not None:
