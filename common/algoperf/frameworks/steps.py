@@ -1,6 +1,7 @@
 """Device functions of evaluations, the same in both frameworks: `(workload, params, model_state, batch, rng) -> sums`.
 
-They use only what tensors of JAX and PyTorch have in common.
+They use only what tensors of JAX and PyTorch have in common. What a workload evaluates beyond them, such as decoded
+sentences, comes from `evaluate` in its model modules.
 """
 
 from __future__ import annotations
@@ -37,7 +38,15 @@ def multi_label(
     }
 
 
+def mean_loss(workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any) -> dict[str, spec.Tensor]:
+    """Sum over the real rows of the loss, which is a mean in rows with several losses."""
+    logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
+    rows = workload.loss_fn(batch["targets"], logits)["per_example"].reshape(len(batch["real"]), -1).mean(1)
+    return {"loss": (rows * batch["real"]).sum()}
+
+
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "classification": classification,
     "multi_label": multi_label,
+    "mean_loss": mean_loss,
 }

@@ -36,8 +36,8 @@ class Evaluation:
     """How a workload is evaluated.
 
     Attributes:
-      step: name of the device function that is applied to each batch: one of those that all workloads share
-        (`frameworks/steps.py`), or a function of that name in the cube's model module (beam search).
+      step: name of the device function that is applied to each batch, one of `frameworks/steps.py`. What `evaluate` in
+        the cube's model module returns is added to its outputs.
       accumulator: makes an empty accumulator for one split from the opened dataset, where metrics of texts find their
         tokenizer.
     """

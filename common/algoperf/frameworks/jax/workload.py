@@ -51,10 +51,17 @@ class JaxWorkload(BoundWorkload):
         self._init = functools.partial(self._module.init, **keywords)
         self._compiled_init = jax.jit(self._init, compiler_options=_RUNS_ONCE)
         self._loss = LOSSES[definition.computed_loss]
-        steps = {**STEPS, **vars(model)}
-        if definition.evaluation.step not in steps:
+        if definition.evaluation.step not in STEPS:
             raise unknown("evaluation step", definition.evaluation.step, STEPS)
-        self._evaluate = jax.jit(functools.partial(steps[definition.evaluation.step], self))
+        self._step = STEPS[definition.evaluation.step]
+        self._more: Callable[..., dict[str, Any]] | None = getattr(model, "evaluate", None)
+        self._evaluate = jax.jit(self._outputs)
+
+    def _outputs(self, params: Any, model_state: Any, batch: Batch, rng: spec.RandomState) -> dict[str, Any]:
+        outputs = self._step(self, params, model_state, batch, rng)
+        if self._more is not None:
+            outputs |= self._more(self._module, params, model_state, batch, rng)
+        return outputs
 
     def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
         """Parameters, replicated over the devices, and the other variables (None if there are none)."""

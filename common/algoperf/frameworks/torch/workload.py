@@ -56,10 +56,10 @@ class TorchWorkload(BoundWorkload):
             self._model_code, "model_inputs", lambda batch: (batch["inputs"],)
         )
         self._loss = LOSSES[definition.computed_loss]
-        steps = {**STEPS, **vars(self._model_code)}
-        if definition.evaluation.step not in steps:
+        if definition.evaluation.step not in STEPS:
             raise unknown("evaluation step", definition.evaluation.step, STEPS)
-        self._evaluate = steps[definition.evaluation.step]
+        self._step = STEPS[definition.evaluation.step]
+        self._more: Callable[..., dict[str, Any]] | None = getattr(self._model_code, "evaluate", None)
         self._output_params = self._model_code.output_params(definition)
         self._has_train_weights: bool = getattr(self._model_code, "train_weights", lambda _: False)(definition)
         self.compiled_parts: frozenset[str] = getattr(self._model_code, "COMPILE", frozenset())
@@ -142,7 +142,15 @@ class TorchWorkload(BoundWorkload):
         self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState, rng: spec.RandomState
     ) -> Callable[[Batch], Mapping[str, Any]]:
         """The device function of the evaluation."""
-        return lambda batch: self._evaluate(self, params, model_state, batch, rng)
+
+        def outputs(batch: Batch) -> dict[str, Any]:
+            found = self._step(self, params, model_state, batch, rng)
+            if self._more is not None:
+                with torch.no_grad():  # the step has set the model to evaluation mode
+                    found |= self._more(bare_model(params), params, model_state, batch, rng)
+            return found
+
+        return outputs
 
     def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """See BoundWorkload."""

@@ -10,8 +10,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from algoperf import spec
-from algoperf.data.contracts import Batch
 from algoperf.frameworks.jax.layers import Dropout
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf_check.probe.tiny import Heads
@@ -115,15 +113,6 @@ def output_params(definition: WorkloadDefinition) -> Container[str]:
     """The output layer's names, with any prefix or suffix."""
     del definition
     return Heads()
-
-
-def mean_loss(
-    workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: jax.Array
-) -> dict[str, jax.Array]:
-    """The loss summed over the valid rows."""
-    logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
-    rows = workload.loss_fn(batch["targets"], logits)["per_example"].reshape(len(batch["weights"]), -1).mean(axis=1)
-    return {"loss": (rows * batch["weights"]).sum()}
 
 
 # --- other names ------------------------------------------------------------------------------------------------

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from algoperf import spec
-from algoperf.data.contracts import Batch
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf_check.probe.tiny import Heads
 
@@ -151,15 +148,6 @@ def output_params(definition: WorkloadDefinition) -> Container[str]:
 def train_weights(definition: WorkloadDefinition) -> bool:
     """Whether training batches carry a mask, as some published ones do."""
     return bool(definition.model["task"] == "images")
-
-
-def mean_loss(
-    workload: spec.Workload, params: nn.Module, model_state: Any, batch: Batch, rng: Any
-) -> dict[str, torch.Tensor]:
-    """The loss summed over the valid rows."""
-    logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
-    rows = workload.loss_fn(batch["targets"], logits)["per_example"].reshape(len(batch["weights"]), -1).mean(dim=1)
-    return {"loss": (rows * batch["weights"]).sum()}
 
 
 class _Renamed(nn.Module):
