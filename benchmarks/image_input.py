@@ -22,7 +22,7 @@ import common
 import numpy as np
 from PIL import Image
 
-from algoperf.data.batches.order import TrainingOrder
+from algoperf.data.batches.order import Shuffled
 from algoperf.data.images import crops, turbojpeg
 from algoperf.data.store import build_units as building
 from algoperf.data.store.blobs import BlobReader
@@ -170,7 +170,7 @@ def _reading(folder: Path, files: Sequence[bytes], rounds: int) -> list[dict[str
     units = [_Repeated(tuple(files), 1_200, str(number)) for number in range(3)]
     building.build(folder / "store", dataset="benchmark", splits={"train": units}, num_processes=1)
     reader = BlobReader(folder / "store", "train")
-    order = TrainingOrder(len(reader), 0).indices(0, len(reader)).tolist()
+    order = Shuffled(len(reader), 0).indices(0, len(reader)).tolist()
     shards = sorted((folder / "store" / "train").glob("shard_*"))
     ways = {"in order": lambda: _in_order(shards), "at random": lambda: _at_random(reader, order)}
     rows = []

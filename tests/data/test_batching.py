@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algoperf.data.batches.arrays import ArrayEvaluationBatches, ArrayTrainingBatches, StoredArrays, shard_slice
-from algoperf.data.batches.order import TrainingOrder, sample
+from algoperf.data.batches.order import Blocks, FirstRows, Shuffled, sample
 from algoperf.data.contracts import Shard
 from algoperf.data.store.store import Store, create_store
 from algoperf.errors import UserError
@@ -27,7 +27,8 @@ def finish(rows):
 
 
 def training(num_examples: int, batch_size: int, shard: Shard = WHOLE) -> ArrayTrainingBatches:
-    return ArrayTrainingBatches(fields(num_examples), finish, seed=5, batch_size=batch_size, shard=shard)
+    order = Shuffled(num_examples, seed=5)
+    return ArrayTrainingBatches(fields(num_examples), finish, order, batch_size=batch_size, shard=shard)
 
 
 def evaluation(num_examples: int, batch_size: int, shard: Shard = WHOLE) -> ArrayEvaluationBatches:
@@ -47,7 +48,7 @@ def test_any_number_of_shards_sees_the_same_global_training_batch(num_examples, 
 
 @given(NUM_EXAMPLES, PER_SHARD, st.permutations(range(8)))
 def test_a_training_batch_depends_on_its_position_only(num_examples, batch_size, positions):
-    stream = TrainingOrder(num_examples, 5).indices(0, 8 * batch_size) + 1
+    stream = Shuffled(num_examples, 5).indices(0, 8 * batch_size) + 1
     batches = training(num_examples, batch_size)
     for position in positions:
         batch = batches.batch(position)
@@ -152,6 +153,41 @@ def test_stored_eval_train_is_a_sample_of_train(stored):
     for seed in (0, 1):
         batches = stored.evaluation("eval_train", num_examples=8, batch_size=3, shard=WHOLE, seed=seed)
         np.testing.assert_array_equal(targets(batches), sample(20, 8, seed) + 1)
+
+
+@given(st.integers(1, 8), st.integers(1, 6))
+def test_rows_that_lie_one_after_another_are_the_same_as_single_rows(block_rows, batch_size):
+    order = Blocks(20, block_rows, seed=5)
+    batches = ArrayTrainingBatches(fields(20), finish, order, batch_size=batch_size, shard=WHOLE)
+    for position in range(12):
+        rows = np.asarray(order.indices(position * batch_size, batch_size))
+        np.testing.assert_array_equal(batches.batch(position)["targets"], rows + 1)
+
+
+@pytest.mark.parametrize("rows", [range(7), np.arange(7), FirstRows(Blocks(7, 7, seed=0), 7)])
+def test_evaluated_rows_may_be_a_range_an_array_or_part_of_an_order(rows):
+    made = ArrayEvaluationBatches(fields(20), finish, rows, batch_size=4, shard=WHOLE)
+    for batch, expected in zip(made, evaluation(7, 4), strict=True):
+        for name in ("targets", "weights", "real"):
+            np.testing.assert_array_equal(batch[name], expected[name])
+
+
+def test_a_store_in_blocks(stored):
+    """Training visits whole blocks, and `eval_train` is a sample of them, another one with every seed."""
+    blocks = StoredArrays(stored._store, finish, block_rows=4)
+    order = Blocks(20, 4, seed=5)
+    batch = blocks.training(seed=5, batch_size=6, shard=WHOLE).batch(2)
+    np.testing.assert_array_equal(batch["targets"], np.asarray(order.indices(12, 6)) + 1)
+    samples = set()
+    for seed in range(5):
+        made = blocks.evaluation("eval_train", num_examples=8, batch_size=3, shard=WHOLE, seed=seed)
+        found = targets(made) - 1
+        np.testing.assert_array_equal(found, np.concatenate([np.arange(first, first + 4) for first in found[::4]]))
+        assert len(set(found)) == 8
+        samples.add(tuple(found))
+    assert len(samples) > 1
+    validation = blocks.evaluation("validation", num_examples=5, batch_size=2, shard=WHOLE, seed=0)
+    np.testing.assert_array_equal(targets(validation), [1, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize("num_examples", [0, 8])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algoperf.data.batches.graphs import GraphBudget, GraphTable, pack, ragged_rows
-from algoperf.data.batches.order import TrainingOrder
+from algoperf.data.batches.order import Shuffled
 from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Shard
 from algoperf.datasets.ogbg.batches import UNKNOWN_LABEL, MoleculeEvaluationBatches, Molecules, MoleculeTrainingBatches
@@ -217,7 +217,7 @@ def test_training_visits_every_graph_in_the_order_of_the_seed(num_devices):
             seen += numbers_of({**batch, "real": np.arange(len(batch["targets"])) < num_real}, 1)
         position = shards[0].after(position)
     assert position == len(seen)
-    assert seen == TrainingOrder(60, 7).indices(0, len(seen)).tolist()
+    assert seen == Shuffled(60, 7).indices(0, len(seen)).tolist()
 
 
 def test_a_batch_depends_on_its_position_only():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algoperf.data.batches.order import TrainingOrder, sample
+from algoperf.data.batches.order import Blocks, FirstRows, Shuffled, sample
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.errors import UserError
 
@@ -16,48 +16,103 @@ SEEDS = st.integers(-(2**40), 2**40)
 
 @given(SIZES, SEEDS, st.integers(0, 5))
 def test_every_epoch_visits_every_example_once(num_examples, seed, epoch):
-    indices = TrainingOrder(num_examples, seed).indices(epoch * num_examples, num_examples)
+    indices = Shuffled(num_examples, seed).indices(epoch * num_examples, num_examples)
     assert indices.dtype == np.int64
     np.testing.assert_array_equal(np.sort(indices), np.arange(num_examples))
 
 
 @given(SIZES, SEEDS, st.lists(st.tuples(st.integers(0, 200), st.integers(0, 100)), max_size=6))
 def test_any_stretch_is_the_same_whatever_was_asked_before(num_examples, seed, stretches):
-    stream = TrainingOrder(num_examples, seed).indices(0, 300)
-    order = TrainingOrder(num_examples, seed)
+    stream = Shuffled(num_examples, seed).indices(0, 300)
+    order = Shuffled(num_examples, seed)
     for start, count in stretches:
         np.testing.assert_array_equal(order.indices(start, count), stream[start : start + count])
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
-    order = TrainingOrder(1000, seed=3)
+    order = Shuffled(1000, seed=3)
     first, second = order.indices(0, 1000), order.indices(1000, 1000)
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, np.arange(1000))
-    assert not np.array_equal(first, TrainingOrder(1000, seed=4).indices(0, 1000))
+    assert not np.array_equal(first, Shuffled(1000, seed=4).indices(0, 1000))
 
 
 def test_order_is_pinned():
     """Recorded results depend on it: these numbers must never change."""
     expected = [7, 6, 1, 9, 5, 4, 2, 3, 0, 8, 7, 4, 6, 3, 8, 2, 9, 5, 0, 1]
-    assert TrainingOrder(10, seed=0).indices(0, 20).tolist() == expected
+    assert Shuffled(10, seed=0).indices(0, 20).tolist() == expected
     assert sample(100, 5, seed=0).tolist() == [2, 56, 61, 67, 78]
 
 
 def test_order_is_the_same_in_another_process():
-    code = "from algoperf.data.batches.order import TrainingOrder; print(TrainingOrder(50, 7).indices(40, 30).tolist())"
+    code = "from algoperf.data.batches.order import Shuffled; print(Shuffled(50, 7).indices(40, 30).tolist())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == str(TrainingOrder(50, 7).indices(40, 30).tolist())
+    assert out.strip() == str(Shuffled(50, 7).indices(40, 30).tolist())
+
+
+@given(st.integers(1, 60), st.integers(1, 20), SEEDS, st.integers(0, 3))
+def test_blocks_are_permuted_and_rows_keep_their_order_within(num_rows, block_rows, seed, epoch):
+    rows = np.asarray(Blocks(num_rows, block_rows, seed).indices(epoch * num_rows, num_rows))
+    assert rows.dtype == np.int64
+    blocks = [row for row in rows.tolist() if row % block_rows == 0]
+    assert sorted(blocks) == list(range(0, num_rows, block_rows))
+    expected = [row for first in blocks for row in range(first, min(first + block_rows, num_rows))]
+    assert rows.tolist() == expected
+
+
+@given(st.integers(1, 60), st.integers(1, 20), SEEDS, st.lists(st.tuples(st.integers(0, 250), st.integers(0, 50))))
+def test_any_stretch_of_blocks_is_the_same_whatever_was_asked_before(num_rows, block_rows, seed, stretches):
+    stream = np.asarray(Blocks(num_rows, block_rows, seed).indices(0, 300))
+    order = Blocks(num_rows, block_rows, seed)
+    for start, count in stretches:
+        np.testing.assert_array_equal(np.asarray(order.indices(start, count)), stream[start : start + count])
+
+
+def test_rows_of_one_block_are_a_range():
+    order = Blocks(4_200_000_000, 5_000_000, seed=0)
+    rows = order.indices(10_000_000, 5_000_000)
+    assert isinstance(rows, range)
+    assert rows.start % 5_000_000 == 0
+    assert len(rows) == 5_000_000
+    assert isinstance(order.indices(14_999_999, 2), np.ndarray)
+
+
+def test_blocks_have_an_order_per_epoch_and_seed():
+    order = Blocks(1000, 10, seed=3)
+    first, second = order.indices(0, 1000), order.indices(1000, 1000)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, Blocks(1000, 10, seed=4).indices(0, 1000))
+    epochs = Blocks(22, 5, seed=0).indices(0, 44).tolist()
+    assert [row for row in epochs if row % 5 == 0] == [0, 20, 15, 5, 10, 15, 5, 0, 20, 10]  # must never change
+
+
+@pytest.mark.parametrize("make", [lambda: Shuffled(10, seed=0), lambda: Blocks(10, 3, seed=0)])
+def test_what_was_prepared_is_not_made_when_it_is_drawn(make, monkeypatch):
+    expected, order = [np.asarray(make().indices(start, 5)) for start in (5, 10, 15)], make()
+    order.prepare(5)
+    monkeypatch.setattr("algoperf.data.batches.order.keyed_generator", None)
+    for start, rows in zip((5, 10, 15), expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(order.indices(start, 5)), rows)
+
+
+def test_first_rows_are_those_of_the_order():
+    order = Blocks(100, 7, seed=1)
+    rows = FirstRows(order, 40)
+    assert len(rows) == 40
+    np.testing.assert_array_equal(np.asarray(rows[:]), order.indices(0, 40))
+    np.testing.assert_array_equal(np.asarray(rows[30:50]), order.indices(30, 10))
+    assert len(rows[40:]) == 0
+    assert list(rows[:1]) == list(order.indices(0, 1))
 
 
 def test_no_more_than_two_epochs_are_kept():
-    order = TrainingOrder(10, seed=0)
+    order = Shuffled(10, seed=0)
     order.indices(0, 100)
     assert sorted(order._permutations) == [8, 9]
 
 
 def test_what_was_returned_can_be_changed_without_harm():
-    order = TrainingOrder(10, seed=0)
+    order = Shuffled(10, seed=0)
     before = order.indices(2, 5)
     expected = before.copy()
     before[:] = -1
@@ -87,9 +142,11 @@ def test_sample_reaches_every_example_and_depends_on_the_seed():
 
 def test_impossible_arguments():
     with pytest.raises(ValueError, match="at least 1"):
-        TrainingOrder(0, seed=0)
+        Shuffled(0, seed=0)
     with pytest.raises(ValueError, match="negative"):
-        TrainingOrder(5, seed=0).indices(-1, 3)
+        Shuffled(5, seed=0).indices(-1, 3)
+    with pytest.raises(ValueError, match="at least 1, not 5 and 0"):
+        Blocks(5, 0, seed=0)
 
 
 def test_keys_are_not_confused():

@@ -61,6 +61,10 @@ def test_errors_of_workers_come_with_their_batch():
 def test_datasets_without_workers_make_batches_when_they_are_asked_for():
     class Plain(TrainingBatches):
         made = 0
+        prepared = ()
+
+        def prepare(self, position: int) -> None:
+            self.prepared = (*self.prepared, position)
 
         def batch(self, position: int) -> dict:
             self.made += 1
@@ -70,8 +74,11 @@ def test_datasets_without_workers_make_batches_when_they_are_asked_for():
     made = InputQueue(plain, lambda batch: batch)
     made.fill()
     assert plain.made == 0
+    assert plain.prepared == (0,)
     assert [next(made)["position"] for _ in range(3)] == [0, 1, 2]
     assert plain.made == 3
+    made.prepare()
+    assert plain.prepared == (0, 3)
     with made.paused():
         pass
     made.close()

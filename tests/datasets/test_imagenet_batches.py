@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from algoperf.data.batches.arrays import shard_slice
-from algoperf.data.batches.order import TrainingOrder, sample
+from algoperf.data.batches.order import Shuffled, sample
 from algoperf.data.contracts import PrefetchedBatches, Shard
 from algoperf.data.store.blobs import BlobReader, warm
 from algoperf.data.store.store import Store
@@ -167,11 +167,11 @@ def test_examples_are_those_of_the_order(store, no_workers):
     labels = Store.open(store).split("train")["targets"]
     batches = opened(store, no_workers).training(seed=5, batch_size=100, shard=Shard())
     seen = np.concatenate([batches.batch(position)["targets"] for position in range(3)])
-    np.testing.assert_array_equal(seen, labels[TrainingOrder(2000, 5).indices(0, 300)])
+    np.testing.assert_array_equal(seen, labels[Shuffled(2000, 5).indices(0, 300)])
 
 
 def test_an_example_looks_different_in_every_epoch(store, no_workers):
-    order = TrainingOrder(2000, 5)
+    order = Shuffled(2000, 5)
     first, second = order.indices(0, 2000), order.indices(2000, 2000)
     batches = opened(store, no_workers).training(seed=5, batch_size=1, shard=Shard())
     position = 2000 + int(np.flatnonzero(second == first[0])[0])
@@ -180,7 +180,7 @@ def test_an_example_looks_different_in_every_epoch(store, no_workers):
 
 def test_mixing_is_with_the_row_before_of_the_global_batch(store, no_workers):
     batches = opened(store, no_workers, augment=True).training(seed=2, batch_size=12, shard=Shard())
-    labels = Store.open(store).split("train")["targets"][TrainingOrder(2000, 2).indices(0, 12)]
+    labels = Store.open(store).split("train")["targets"][Shuffled(2000, 2).indices(0, 12)]
     batch = batches.batch(0)
     one_hot = np.eye(10)[labels]
     targets = batch["targets"]
@@ -192,7 +192,7 @@ def test_mixing_is_with_the_row_before_of_the_global_batch(store, no_workers):
     # The inputs too: with the pictures as they are without mixing.
     plain = batches._source.plain
     alone = np.empty_like(batch["inputs"])
-    for row, example in enumerate(TrainingOrder(2000, 2).indices(0, 12).tolist()):
+    for row, example in enumerate(Shuffled(2000, 2).indices(0, 12).tolist()):
         plain.make(row, example, alone[row])
     mixed = share[0] * alone + (1 - share[0]) * np.roll(alone, 1, axis=0)
     np.testing.assert_allclose(batch["inputs"], mixed, atol=1e-5)

@@ -54,6 +54,13 @@ class TrainingBatches(Protocol):
         """The position of the batch that follows the one at `position`, the same in all processes."""
         return position + 1
 
+    def prepare(self, position: int) -> None:
+        """Do ahead of time what drawing batches from `position` on would otherwise do: make orders of examples.
+
+        Called while the clock stands still: before the first batch, and at every evaluation.
+        """
+        del position  # most batches need nothing
+
 
 class PendingBatch(Protocol):
     """A batch that is being made."""

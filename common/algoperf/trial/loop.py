@@ -279,6 +279,7 @@ class Trial:
         clock, state = self.clock, self.state
         with clock.evaluation():
             self._end_if_breached()
+            self.queue.prepare()
             metrics = self._evaluate_model(eval_key)
             self._end_if_breached()
         metrics |= {

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from algoperf.data.batches.order import TrainingOrder, sample
+from algoperf.data.batches.order import Blocks, FirstRows, Indices, Order, Rows, Shuffled, sample
 from algoperf.data.batches.sequences import BatchSequence
 from algoperf.data.contracts import Batch, Shard, Split, TrainingBatches
 from algoperf.data.store.store import Store
@@ -24,11 +24,10 @@ Finish = Callable[[dict[str, np.ndarray]], Batch]
 
 
 class ArrayTrainingBatches(TrainingBatches):
-    """Shuffled, endless, always full training batches (see `TrainingBatches`)."""
+    """Endless, always full training batches of rows in the given order (see `TrainingBatches`)."""
 
-    def __init__(self, fields: Fields, finish: Finish, *, seed: int, batch_size: int, shard: Shard) -> None:
-        self._fields, self._finish = fields, finish
-        self._order = TrainingOrder(_num_rows(fields), seed)
+    def __init__(self, fields: Fields, finish: Finish, order: Order, *, batch_size: int, shard: Shard) -> None:
+        self._fields, self._finish, self._order = fields, finish, order
         self._batch_size = batch_size
         self._slice = shard_slice(batch_size, shard)
 
@@ -38,6 +37,10 @@ class ArrayTrainingBatches(TrainingBatches):
         rows = self._order.indices(start, self._slice.stop - self._slice.start)
         return self._finish(_take(self._fields, rows))
 
+    def prepare(self, position: int) -> None:
+        """Make the order of this epoch and the next one."""
+        self._order.prepare(position * self._batch_size)
+
 
 class ArrayEvaluationBatches(BatchSequence):
     """Each of the examples `rows` once, in order, in batches of one size.
@@ -46,7 +49,7 @@ class ArrayEvaluationBatches(BatchSequence):
     makes no `weights`, they are 1 for every real row.
     """
 
-    def __init__(self, fields: Fields, finish: Finish, rows: np.ndarray, *, batch_size: int, shard: Shard) -> None:
+    def __init__(self, fields: Fields, finish: Finish, rows: Rows, *, batch_size: int, shard: Shard) -> None:
         self._fields, self._finish, self._rows = fields, finish, rows
         self._batch_size = batch_size
         self._slice = shard_slice(batch_size, shard)
@@ -58,20 +61,28 @@ class ArrayEvaluationBatches(BatchSequence):
         size = self._slice.stop - self._slice.start
         start = number * self._batch_size + self._slice.start
         real = self._rows[start : start + size]
-        # Pad with a real example and blank it afterwards, so that `finish` always gets full, valid rows.
-        padded = np.concatenate([real, np.full(size - len(real), self._rows[0])])
-        batch = self._finish(_take(self._fields, padded))
-        if len(real) < size:
+        if len(real) == size:
+            batch = self._finish(_take(self._fields, real))
+        else:
+            # Pad with a real example and blank it afterwards, so that `finish` always gets full, valid rows.
+            padded = np.concatenate([real, np.repeat(self._rows[:1], size - len(real))])
+            batch = self._finish(_take(self._fields, padded))
             batch = {name: _blank(value, len(real)) for name, value in batch.items()}
         is_real = np.arange(size) < len(real)
         return {"weights": is_real.astype(np.float32), **batch, "real": is_real}
 
 
 class StoredDataset:
-    """What every `OpenDataset` over a store has in common; a subclass makes the batches."""
+    """What every `OpenDataset` over a store has in common; a subclass makes the batches.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+      store: the store.
+      block_rows: if given, rows are visited in blocks of so many (`Blocks`), in training and in `eval_train`. Needed
+        where the rows are too many for single random reads.
+    """
+
+    def __init__(self, store: Store, block_rows: int | None = None) -> None:
+        self._store, self._block_rows = store, block_rows
 
     @property
     def hash(self) -> str:
@@ -86,24 +97,36 @@ class StoredDataset:
         """Read everything once."""
         self._store.warm()
 
-    def _evaluated(self, split: Split, num_examples: int, seed: int) -> np.ndarray:
-        """Rows of the examples to evaluate: a sample for `eval_train`, else the first `num_examples` of the split."""
+    def _training_order(self, seed: int) -> Order:
+        """The order in which training visits the rows of `train`."""
+        num_rows = self.num_examples("train")
+        return Shuffled(num_rows, seed) if self._block_rows is None else Blocks(num_rows, self._block_rows, seed)
+
+    def _evaluated(self, split: Split, num_examples: int, seed: int) -> Rows:
+        """Rows of the examples to evaluate: a sample for `eval_train`, else the first `num_examples` of the split.
+
+        Where rows are visited in blocks, the sample is whole blocks, of which the last one may be cut.
+        """
         available = self.num_examples(split)
         check_num_examples(split, num_examples, available)
-        return sample(available, num_examples, seed) if split == "eval_train" else np.arange(num_examples)
+        if split != "eval_train":
+            return range(num_examples)
+        if self._block_rows is None:
+            return sample(available, num_examples, seed)
+        return FirstRows(Blocks(available, self._block_rows, seed), num_examples)
 
 
 class StoredArrays(StoredDataset):
     """An `OpenDataset` over a store. A dataset only has to add how rows become inputs."""
 
-    def __init__(self, store: Store, finish: Finish) -> None:
-        super().__init__(store)
+    def __init__(self, store: Store, finish: Finish, block_rows: int | None = None) -> None:
+        super().__init__(store, block_rows)
         self._finish = finish
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> TrainingBatches:
         """Shuffled training batches; UserError if `batch_size` cannot be split among the shards."""
-        fields = self._store.split("train")
-        return ArrayTrainingBatches(fields, self._finish, seed=seed, batch_size=batch_size, shard=shard)
+        fields, order = self._store.split("train"), self._training_order(seed)
+        return ArrayTrainingBatches(fields, self._finish, order, batch_size=batch_size, shard=shard)
 
     def evaluation(
         self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
@@ -146,12 +169,10 @@ def stored_split(split: Split) -> str:
     return "train" if split == "eval_train" else split
 
 
-def _num_rows(fields: Fields) -> int:
-    return len(next(iter(fields.values())))
-
-
-def _take(fields: Fields, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Copies of the given rows of every field."""
+def _take(fields: Fields, rows: Indices) -> dict[str, np.ndarray]:
+    """Copies of the given rows of every field. A range is read in one piece."""
+    if isinstance(rows, range):
+        return {name: np.asarray(array)[rows.start : rows.stop].copy() for name, array in fields.items()}
     return {name: np.take(np.asarray(array), rows, axis=0) for name, array in fields.items()}
 
 

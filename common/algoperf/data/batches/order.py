@@ -2,47 +2,146 @@
 
 from __future__ import annotations
 
+import abc
+from typing import Protocol
+
 import numpy as np
 
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.errors import UserError
 
+Indices = np.ndarray | range
+"""Indices of rows: int64, or a range where the rows lie one after another, so that nothing is made for each row."""
 
-class TrainingOrder:
-    """An endless stream of example indices: a new permutation of all examples per epoch.
+
+class Rows(Protocol):
+    """Indices of rows that can be cut, and need not exist as an array: `range`, arrays, `FirstRows`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Indices: ...
+
+
+class Order(Protocol):
+    """An endless stream of row indices that visits all rows in every epoch.
 
     Any range of the stream can be computed directly, so resuming only needs a position.
     """
 
-    def __init__(self, num_examples: int, seed: int) -> None:
-        if num_examples < 1:
-            raise ValueError(f"num_examples must be at least 1, not {num_examples}")
-        self._num_examples, self._seed = num_examples, seed
-        self._permutations: dict[int, np.ndarray] = {}  # at most two epochs: a batch may straddle them
+    def indices(self, start: int, count: int) -> Indices:
+        """Elements [start, start + count) of the stream; may span epochs."""
+        ...
 
-    def indices(self, start: int, count: int) -> np.ndarray:
-        """Elements [start, start + count) of the stream: int64 (count,); may span epochs."""
+    def prepare(self, position: int) -> None:
+        """Make what element `position` and the next epoch need, so that `indices` does not have to. Not on the clock.
+
+        What was not prepared is made when it is asked for.
+        """
+        ...
+
+
+class _Permutations(abc.ABC):
+    """The permutations that orders draw, one per epoch. At most two are kept, because a batch may straddle epochs."""
+
+    def __init__(self, num_rows: int, num_permuted: int, seed: int, name: str) -> None:
+        self._num_rows, self._num_permuted = num_rows, num_permuted
+        self._seed, self._name = seed, name
+        self._permutations: dict[int, np.ndarray] = {}
+
+    def indices(self, start: int, count: int) -> Indices:
+        """Elements [start, start + count) of the stream; may span epochs."""
         if start < 0 or count < 0:
             raise ValueError(f"start and count must not be negative, not {start} and {count}")
-        pieces = [np.empty(0, np.int64)]
+        pieces: list[Indices] = []
         position, end = start, start + count
         while position < end:
-            epoch, offset = divmod(position, self._num_examples)
-            piece = self._permutation(epoch)[offset : offset + end - position]
-            pieces.append(piece)
-            position += len(piece)
-        return np.concatenate(pieces)
+            epoch, offset = divmod(position, self._num_rows)
+            pieces.append(self._piece(epoch, offset, end - position))
+            position += len(pieces[-1])
+        if len(pieces) == 1 and isinstance(pieces[0], range):
+            return pieces[0]
+        return np.concatenate([np.empty(0, np.int64), *pieces])
+
+    def prepare(self, position: int) -> None:
+        """Make the permutation of the epoch of element `position`, and of the next one."""
+        epoch = position // self._num_rows
+        for needed in (epoch, epoch + 1):
+            self._permutation(needed)
+
+    @abc.abstractmethod
+    def _piece(self, epoch: int, offset: int, count: int) -> Indices:
+        """At least one and at most `count` elements of an epoch, beginning with its element `offset`."""
 
     def _permutation(self, epoch: int) -> np.ndarray:
         if epoch not in self._permutations:
-            permutation = keyed_generator("order", self._seed, epoch).permutation(self._num_examples)
+            permutation = keyed_generator(self._name, self._seed, epoch).permutation(self._num_permuted)
             kept = {epoch - 1: self._permutations[epoch - 1]} if epoch - 1 in self._permutations else {}
             self._permutations = {**kept, epoch: permutation}
         return self._permutations[epoch]
 
 
-def sample(num_examples: int, count: int, seed: int) -> np.ndarray:
-    """`count` distinct indices below `num_examples`, sorted: int64 (count,)."""
-    if not 0 <= count <= num_examples:
-        raise UserError(f"Cannot draw {count} different examples from {num_examples}. Ask for {num_examples} at most.")
-    return np.sort(keyed_generator("sample", seed).choice(num_examples, count, replace=False, shuffle=False))
+class Shuffled(_Permutations):
+    """A new permutation of all rows per epoch."""
+
+    def __init__(self, num_rows: int, seed: int) -> None:
+        if num_rows < 1:
+            raise ValueError(f"num_rows must be at least 1, not {num_rows}")
+        super().__init__(num_rows, num_rows, seed, "order")
+
+    def indices(self, start: int, count: int) -> np.ndarray:
+        """Elements [start, start + count) of the stream: int64 (count,); may span epochs."""
+        return np.asarray(super().indices(start, count))
+
+    def _piece(self, epoch: int, offset: int, count: int) -> np.ndarray:
+        return self._permutation(epoch)[offset : offset + count]
+
+
+class Blocks(_Permutations):
+    """A new permutation of blocks of rows per epoch. Within a block, rows keep the order in which they are stored.
+
+    For data that is too large for single random reads: it needs memory for the numbers of blocks only. The last
+    block of the rows may be shorter than `block_rows`.
+    """
+
+    def __init__(self, num_rows: int, block_rows: int, seed: int) -> None:
+        if num_rows < 1 or block_rows < 1:
+            raise ValueError(f"num_rows and block_rows must be at least 1, not {num_rows} and {block_rows}")
+        super().__init__(num_rows, -(-num_rows // block_rows), seed, "blocks")
+        self._block_rows = block_rows
+        self._missing = -num_rows % block_rows  # rows that the last block has fewer than others
+        self._latest = -1, 0  # an epoch, and the place of the last block in its permutation
+
+    def _piece(self, epoch: int, offset: int, count: int) -> range:
+        size = self._block_rows
+        if offset >= (self._place_of_last(epoch) + 1) * size - self._missing:
+            offset += self._missing  # as if the last block were full
+        place, row = divmod(offset, size)
+        first = int(self._permutation(epoch)[place]) * size
+        return range(first + row, min(first + size, first + row + count, self._num_rows))
+
+    def _place_of_last(self, epoch: int) -> int:
+        if self._latest[0] != epoch:
+            self._latest = epoch, int(np.argmax(self._permutation(epoch)))
+        return self._latest[1]
+
+
+class FirstRows:
+    """The first `count` elements of an order, as rows to evaluate: nothing is made before it is used."""
+
+    def __init__(self, order: Order, count: int) -> None:
+        self._order, self._count = order, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, part: slice) -> Indices:
+        start, stop, step = part.indices(self._count)
+        assert step == 1, "rows are cut into consecutive parts"
+        return self._order.indices(start, max(0, stop - start))
+
+
+def sample(num_rows: int, count: int, seed: int) -> np.ndarray:
+    """`count` distinct indices below `num_rows`, sorted: int64 (count,)."""
+    if not 0 <= count <= num_rows:
+        raise UserError(f"Cannot draw {count} different examples from {num_rows}. Ask for {num_rows} at most.")
+    return np.sort(keyed_generator("sample", seed).choice(num_rows, count, replace=False, shuffle=False))

@@ -43,9 +43,14 @@ class InputQueue(Iterator[Batch]):
 
     def fill(self) -> None:
         """Let workers make the first batches, and wait for them. Call this before the clock starts."""
+        self.prepare()
         self._begin()
         for batch in self._ahead:
             batch.wait()
+
+    def prepare(self) -> None:
+        """Make the order of the coming examples. Call this where the submission is not charged."""
+        self._batches.prepare(max(self._position, self._next_to_make))
 
     def close(self) -> None:
         """Discard the batches that were made ahead."""

@@ -18,8 +18,16 @@ MakeTasks = Callable[[int, int], list[Task]]
 class PooledTrainingBatches(TrainingBatches):
     """Endless training batches (see `PrefetchedBatches`)."""
 
-    def __init__(self, pool: WorkerPool, source: RowSource, num_rows: int, make_tasks: MakeTasks) -> None:
+    def __init__(
+        self,
+        pool: WorkerPool,
+        source: RowSource,
+        num_rows: int,
+        make_tasks: MakeTasks,
+        prepare: Callable[[int], None] | None = None,
+    ) -> None:
         self._pool, self._source, self._num_rows, self._make_tasks = pool, source, num_rows, make_tasks
+        self._prepare = prepare
 
     def begin(self, position: int) -> PendingBatch:
         """Start making a batch."""
@@ -29,6 +37,11 @@ class PooledTrainingBatches(TrainingBatches):
     def batch(self, position: int) -> Batch:
         """Make a batch."""
         return self.begin(position).result()
+
+    def prepare(self, position: int) -> None:
+        """Make what cutting the coming batches into tasks needs."""
+        if self._prepare is not None:
+            self._prepare(position)
 
     def pause(self) -> None:
         """Stop all progress until `resume`."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.batches.arrays import Fields, StoredArrays, shard_slice
-from algoperf.data.batches.order import TrainingOrder
+from algoperf.data.batches.order import Shuffled
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.contracts import Batch, Shard, TrainingBatches
 from algoperf.data.store.store import Store, create_store, store_exists
@@ -117,7 +117,7 @@ class CifarTrainingBatches(TrainingBatches):
 
     def __init__(self, fields: Fields, *, seed: int, batch_size: int, shard: Shard) -> None:
         self._fields, self._seed, self._batch_size = fields, seed, batch_size
-        self._order = TrainingOrder(len(fields["targets"]), seed)
+        self._order = Shuffled(len(fields["targets"]), seed)
         self._slice = shard_slice(batch_size, shard)
 
     def batch(self, position: int) -> Batch:
@@ -130,6 +130,10 @@ class CifarTrainingBatches(TrainingBatches):
         mirrored = (rng.random(self._batch_size) < 0.5)[self._slice]
         taken = {name: np.take(array, rows, axis=0) for name, array in self._fields.items()}
         return _finish({**taken, "inputs": augment(taken["inputs"], shifts, mirrored)})
+
+    def prepare(self, position: int) -> None:
+        """Make the order of this epoch and the next one."""
+        self._order.prepare(position * self._batch_size)
 
 
 def augment(images: np.ndarray, shifts: np.ndarray, mirrored: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.batches.arrays import StoredDataset, shard_slice, stored_split
-from algoperf.data.batches.order import TrainingOrder
+from algoperf.data.batches.order import Shuffled
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.contracts import Shard, Split
 from algoperf.data.store.blobs import warm
@@ -38,13 +38,15 @@ class OpenImageNet(StoredDataset):
         """Shuffled, augmented training batches."""
         rows = shard_slice(batch_size, shard)
         plain = TrainingSource(self._store.directory, self._recipe, seed)
-        order = TrainingOrder(self.num_examples("train"), seed)
+        order = Shuffled(self.num_examples("train"), seed)
         if self._recipe.augment:
             source: MixedSource | TrainingSource = MixedSource(plain, self._num_classes)
             make_tasks = _mixed_tasks(order, seed, batch_size, rows)
         else:
             source, make_tasks = plain, _plain_tasks(order, batch_size, rows)
-        return PooledTrainingBatches(self._pool(), source, rows.stop - rows.start, make_tasks)
+        return PooledTrainingBatches(
+            self._pool(), source, rows.stop - rows.start, make_tasks, prepare=lambda at: order.prepare(at * batch_size)
+        )
 
     def evaluation(
         self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
@@ -52,23 +54,24 @@ class OpenImageNet(StoredDataset):
         """The first `num_examples` of the split, or a sample of the training split for `eval_train`."""
         examples = self._evaluated(split, num_examples, seed)
         rows = shard_slice(batch_size, shard)
-        count = num_batches(num_examples, batch_size)
-        padded = np.full(count * batch_size, -1)
-        padded[:num_examples] = examples
-        mine = padded.reshape(count, batch_size)[:, rows]
+        size = rows.stop - rows.start
 
         def make_tasks(number: int, chunk: int) -> list[Task]:
-            return [Task(start, stop, mine[number, start:stop]) for start, stop in _cut(mine.shape[1], chunk)]
+            mine = np.full(size, -1)
+            first = number * batch_size + rows.start
+            real = examples[first : first + size]
+            mine[: len(real)] = real
+            return [Task(start, stop, mine[start:stop]) for start, stop in _cut(size, chunk)]
 
         source = EvaluationSource(self._store.directory, stored_split(split), self._recipe)
-        return PooledEvaluationBatches(self._pool(), source, mine.shape[1], count, make_tasks)
+        return PooledEvaluationBatches(self._pool(), source, size, num_batches(num_examples, batch_size), make_tasks)
 
 
 def _cut(num_rows: int, chunk: int) -> list[tuple[int, int]]:
     return [(start, min(start + chunk, num_rows)) for start in range(0, num_rows, chunk)]
 
 
-def _plain_tasks(order: TrainingOrder, batch_size: int, rows: slice) -> Callable[[int, int], list[Task]]:
+def _plain_tasks(order: Shuffled, batch_size: int, rows: slice) -> Callable[[int, int], list[Task]]:
     def make_tasks(position: int, chunk: int) -> list[Task]:
         first = position * batch_size + rows.start
         examples = order.indices(first, rows.stop - rows.start)
@@ -77,7 +80,7 @@ def _plain_tasks(order: TrainingOrder, batch_size: int, rows: slice) -> Callable
     return make_tasks
 
 
-def _mixed_tasks(order: TrainingOrder, seed: int, batch_size: int, rows: slice) -> Callable[[int, int], list[Task]]:
+def _mixed_tasks(order: Shuffled, seed: int, batch_size: int, rows: slice) -> Callable[[int, int], list[Task]]:
     def make_tasks(position: int, chunk: int) -> list[Task]:
         share = float(keyed_generator("imagenet mixup", seed, position).beta(MIXUP_ALPHA, MIXUP_ALPHA))
         first = position * batch_size

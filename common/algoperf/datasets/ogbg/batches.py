@@ -9,7 +9,7 @@ import numpy as np
 
 from algoperf.data.batches.arrays import StoredDataset, part_size, stored_split
 from algoperf.data.batches.graphs import GraphBudget, GraphTable, pack
-from algoperf.data.batches.order import TrainingOrder
+from algoperf.data.batches.order import Shuffled
 from algoperf.data.batches.sequences import BatchSequence
 from algoperf.data.contracts import Batch, Shard, Split, TrainingBatches
 from algoperf.data.store.store import Store
@@ -55,7 +55,7 @@ class MoleculeTrainingBatches(TrainingBatches):
 
     def __init__(self, molecules: Molecules, *, seed: int, shard: Shard) -> None:
         self._molecules, self._shard = molecules, shard
-        self._order = TrainingOrder(len(molecules), seed)
+        self._order = Shuffled(len(molecules), seed)
         self._latest: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def batch(self, position: int) -> Batch:
@@ -66,6 +66,10 @@ class MoleculeTrainingBatches(TrainingBatches):
     def after(self, position: int) -> int:
         """The position of the next batch: the first graph that did not fit."""
         return position + int(self._plan(position)[1][-1])
+
+    def prepare(self, position: int) -> None:
+        """Make the order of this epoch and the next one."""
+        self._order.prepare(position)
 
     def _plan(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the next graphs, and the boundaries of all devices' parts."""
@@ -119,7 +123,7 @@ class OpenMolecules(StoredDataset):
         self, split: Split, *, num_examples: int, batch_size: int, shard: Shard, seed: int
     ) -> MoleculeEvaluationBatches:
         """The first `num_examples` of the split, or a sample of the training split for `eval_train`."""
-        rows = self._evaluated(split, num_examples, seed)
+        rows = np.asarray(self._evaluated(split, num_examples, seed))
         return MoleculeEvaluationBatches(self.molecules(stored_split(split), batch_size, shard), rows, shard=shard)
 
     def molecules(self, split: str, batch_size: int, shard: Shard) -> Molecules:
