@@ -23,3 +23,8 @@ def follow(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("The process that started this one is gone.")
+
+
+def local_process() -> tuple[int, int]:
+    """Number of this process among those of its trial on this host, and how many they are (`torchrun`'s variables)."""
+    return int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -113,6 +113,71 @@ def test_what_cannot_be_stored(tmp_path, rows, message):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_manifest_of_a_store_without_other_files_is_pinned(directory):
+    """Stores that exist keep their hashes, and are read by older programs."""
+    content = (directory / "manifest.json").read_bytes()
+    assert json.loads(content)["hash"] == "d1a4ee61f672c95f9dffbedfc36930a460e6d80d23cd7161feea5671afcd845d"
+    assert hashlib.sha256(content).hexdigest() == "f7f4f23ec44f4060e893243d911c44dea6f7ddddd783835f30407643c5c0c376"
+
+
+@pytest.fixture
+def with_files(tmp_path) -> Path:
+    with create_store(tmp_path / "with_files", dataset="toy") as writer:
+        writer.add_file("tokenizer.model", b"\x00pieces")
+        writer.append("train", TRAIN)
+        writer.add_file("words.txt", b"")
+    return tmp_path / "with_files"
+
+
+def test_other_files(with_files, tmp_path):
+    store = Store.open(with_files, dataset="toy")
+    assert store.read_file("tokenizer.model") == b"\x00pieces"
+    assert store.read_file("words.txt") == b""
+    assert store.splits == ("train",)
+    store.warm()
+    store.verify()
+    entry = json.loads((with_files / "manifest.json").read_text())["files"]["files/tokenizer.model"]
+    assert entry == {"sha256": hashlib.sha256(b"\x00pieces").hexdigest(), "num_bytes": 7}
+    with create_store(tmp_path / "other", dataset="toy") as writer:
+        writer.append("train", TRAIN)
+        writer.add_file("tokenizer.model", b"\x00Pieces")
+        writer.add_file("words.txt", b"")
+    assert Store.open(tmp_path / "other").hash != store.hash
+
+
+def test_other_files_that_are_missing_or_damaged(with_files):
+    store, path = Store.open(with_files), with_files / "files" / "tokenizer.model"
+    with pytest.raises(DataError, match=r"Unknown file 'tokeniser\.model'\. Did you mean 'tokenizer\.model'\? Allowed"):
+        store.read_file("tokeniser.model")
+    path.write_bytes(b"\x00peices")
+    for read in (store.verify, lambda: store.read_file("tokenizer.model")):
+        with pytest.raises(DataError, match=r"files/tokenizer\.model has SHA-256"):
+            read()
+    path.unlink()
+    with pytest.raises(DataError, match=r"files/tokenizer\.model is unreadable.*algoperf preprocess"):
+        store.read_file("tokenizer.model")
+    with pytest.raises(DataError, match=r"files/tokenizer\.model is missing"):
+        Store.open(with_files)
+
+
+@pytest.mark.parametrize("name", ["", ".", "../x", "a/b", ".hidden", "a b"])
+def test_names_of_other_files(tmp_path, name):
+    with pytest.raises(ValueError, match="is no file name"), create_store(tmp_path / "store", dataset="toy") as writer:
+        writer.add_file(name, b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_files_are_written_once_and_are_no_split(tmp_path):
+    with create_store(tmp_path / "store", dataset="toy") as writer:
+        writer.append("train", TRAIN)
+        writer.add_file("x", b"x")
+        with pytest.raises(ValueError, match="'x' has been added already"):
+            writer.add_file("x", b"y")
+        with pytest.raises(ValueError, match="no split can be called 'files'"):
+            writer.append("files", TRAIN)
+    assert Store.open(tmp_path / "store").read_file("x") == b"x"
+
+
 def test_missing_store_names_the_command(tmp_path):
     with pytest.raises(DataError, match=rf"No dataset store at {tmp_path}.*`algoperf preprocess`"):
         Store.open(tmp_path)

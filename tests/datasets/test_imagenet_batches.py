@@ -1,6 +1,5 @@
 """Batches out of the miniature: form, order, shards, workers, mixing."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from algoperf.data.batches.arrays import shard_slice
 from algoperf.data.batches.order import Shuffled, sample
 from algoperf.data.contracts import PrefetchedBatches, Shard
-from algoperf.data.store.blobs import BlobReader, warm
+from algoperf.data.store.blobs import BlobReader
 from algoperf.data.store.store import Store
 from algoperf.data.workers.pool import WorkerPool
 from algoperf.datasets import textures
@@ -309,18 +308,6 @@ def test_reading_beyond_the_end_of_a_shard(store, tmp_path, damaged):
     (damaged / "test" / "shard_00000.npy").write_bytes(b"short")
     with pytest.raises(DataError, match="ends within record"):
         reader.read(499)
-
-
-def test_warming_reads_each_file_once_and_stops_where_memory_does(store, monkeypatch, capsys):
-    stored = Store.open(store)
-    manifest = json.loads((store / "manifest.json").read_text())
-    total = sum(file["num_bytes"] for file in manifest["files"].values())
-    warm(stored)
-    assert capsys.readouterr().out == ""
-    available = type("Memory", (), {"available": total // 2})
-    monkeypatch.setattr("algoperf.data.store.blobs.psutil.virtual_memory", lambda: available)
-    warm(stored)
-    assert "of it is free" in capsys.readouterr().out
 
 
 def test_shard_slice_is_the_one_of_arrays():

@@ -94,7 +94,7 @@ class StoredDataset:
         return self._store.num_examples(stored_split(split))
 
     def warm(self) -> None:
-        """Read everything once."""
+        """Read everything once, or as much as fits into free memory. The processes of one host share the work."""
         self._store.warm()
 
     def _training_order(self, seed: int) -> Order:

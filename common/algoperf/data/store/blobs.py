@@ -15,15 +15,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import psutil
 
-from algoperf.data.files import format_bytes
 from algoperf.data.store.store import Store
 from algoperf.errors import DataError
 
 INDEX = "index"
-_WARM_SHARE = 0.8  # of free memory: reading more would evict what was read first
-_READ_BYTES = 1 << 22
 
 
 def shard_name(number: int) -> str:
@@ -73,25 +69,3 @@ class BlobReader:
         if shard not in self._opened:
             self._opened[shard] = os.open(self._path(shard), os.O_RDONLY | os.O_CLOEXEC)
         return self._opened[shard]
-
-
-def warm(store: Store, part: int = 0, num_parts: int = 1) -> None:
-    """Read a large store into the page cache, once and in order: evaluation splits first, then training data.
-
-    Stops before memory is full, because further reads would evict earlier ones. Processes on one host share the
-    work: each reads every `num_parts`-th file.
-    """
-    files = sorted(store.files, key=lambda name: (name.startswith("train/"), name))
-    left = int(psutil.virtual_memory().available * _WARM_SHARE)
-    total = sum(store.files[name].num_bytes for name in files)
-    if total > left and part == 0:
-        print(f"The store has {format_bytes(total)}; memory for {format_bytes(left)} of it is free.", flush=True)
-    buffer = bytearray(_READ_BYTES)
-    for number, name in enumerate(files):
-        left -= store.files[name].num_bytes
-        if left < 0:
-            return
-        if number % num_parts == part:
-            with (store.directory / name).open("rb", buffering=0) as file:
-                while file.readinto(buffer):
-                    pass

@@ -33,7 +33,7 @@ from algoperf.data.files import (
 from algoperf.data.publish import sync_tree
 from algoperf.data.store.blobs import INDEX, shard_name
 from algoperf.data.store.growing_array import GrowingArray
-from algoperf.data.store.store import StoredFile, write_manifest
+from algoperf.data.store.manifest import StoredFile, write_manifest
 from algoperf.data.transfer.progress import byte_progress
 from algoperf.errors import AlgoperfError, UserError
 from algoperf.system import follow

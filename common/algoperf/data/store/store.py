@@ -2,18 +2,17 @@
 
     <directory>/manifest.json
     <directory>/train/inputs.npy, train/targets.npy, validation/inputs.npy, ...
+    <directory>/files/tokenizer.model ...   other files, if the dataset has any
 
-The first axis of every array counts examples. The manifest holds size, SHA-256, dtype and shape of each
-file, the examples of each split, and a hash of the whole.
+The first axis of every array counts examples. The manifest holds size and SHA-256 of each file, dtype and shape of
+arrays, the examples of each split, and a hash of the whole.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,22 +21,22 @@ import numpy as np
 from algoperf.data.files import explaining_full_disk, sha256_of
 from algoperf.data.publish import publishing
 from algoperf.data.store.growing_array import GrowingArray
+from algoperf.data.store.manifest import (
+    FILES,
+    MAKE_COMMAND,
+    MANIFEST,
+    StoredFile,
+    check_hash,
+    content_hash,
+    damaged,
+    is_other,
+    read_manifest,
+    stored_file,
+    write_manifest,
+    write_store_files,
+)  # fmt: skip
+from algoperf.data.store.warm import warm
 from algoperf.errors import DataError, UserError, unknown
-
-FORMAT_VERSION = 1
-MAKE_COMMAND = "algoperf preprocess"
-_MANIFEST = "manifest.json"
-_READ_BYTES = 1 << 22
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """The manifest's entry for one file."""
-
-    sha256: str
-    num_bytes: int
-    dtype: str
-    shape: tuple[int, ...]
 
 
 class StoreWriter:
@@ -46,6 +45,7 @@ class StoreWriter:
     def __init__(self, directory: Path, dataset: str) -> None:
         self._directory, self._dataset = directory, dataset
         self._splits: dict[str, dict[str, GrowingArray]] = {}
+        self._files: dict[str, StoredFile] = {}
 
     def append(self, split: str, rows: Mapping[str, np.ndarray]) -> None:
         """Add examples to a split: all at once or, for large data, chunk by chunk.
@@ -62,10 +62,16 @@ class StoreWriter:
         for field, array in rows.items():
             fields[field].append(array)
 
+    def add_file(self, name: str, content: bytes) -> None:
+        """Add a file that is no array, such as the model of a tokenizer; read it with `Store.read_file`."""
+        self._files |= write_store_files(self._directory, {name: content})
+
     def _start(self, split: str, rows: Mapping[str, np.ndarray]) -> dict[str, GrowingArray]:
         for name in (split, *rows):
             if not name.isidentifier():
                 raise ValueError(f"{name!r} becomes a file name: use letters, digits and underscores")
+        if split == FILES:
+            raise ValueError(f"no split can be called {split!r}: it is the folder of `add_file`")
         folder = self._directory / split
         folder.mkdir()
         fields = self._splits[split] = {}
@@ -75,7 +81,7 @@ class StoreWriter:
 
     def _finish(self) -> None:
         """Complete the arrays and write the manifest."""
-        files: dict[str, StoredFile] = {}
+        files = dict(self._files)
         splits: dict[str, dict[str, Any]] = {}
         for split, fields in self._splits.items():
             for field, array in fields.items():
@@ -95,20 +101,6 @@ class StoreWriter:
                 array.close()
 
 
-def write_manifest(
-    directory: Path, dataset: str, splits: Mapping[str, Mapping[str, Any]], files: Mapping[str, StoredFile]
-) -> None:
-    """Write the manifest that makes a directory a store."""
-    manifest = {
-        "format_version": FORMAT_VERSION,
-        "dataset": dataset,
-        "hash": _content_hash(files),
-        "splits": splits,
-        "files": {name: asdict(file) for name, file in sorted(files.items())},
-    }
-    (directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-
-
 @contextmanager
 def create_store(directory: Path, *, dataset: str) -> Iterator[StoreWriter]:
     """Yield a writer. Its complete store appears at `directory` when the block ends without an error."""
@@ -126,9 +118,9 @@ def store_exists(directory: Path) -> bool:
     if not directory.is_dir():
         return False
     names = {path.name for path in directory.iterdir()}
-    if names and _MANIFEST not in names:
+    if names and MANIFEST not in names:
         raise UserError(
-            f"{directory} holds files that are not a dataset store (no {_MANIFEST}). Choose another data "
+            f"{directory} holds files that are not a dataset store (no {MANIFEST}). Choose another data "
             "directory, or remove them."
         )
     return bool(names)
@@ -143,10 +135,7 @@ class Store:
         self.hash = str(manifest["hash"])
         self._num_examples = {split: int(entry["num_examples"]) for split, entry in manifest["splits"].items()}
         self._fields = {split: [str(field) for field in entry["fields"]] for split, entry in manifest["splits"].items()}
-        self._files = {
-            name: StoredFile(entry["sha256"], entry["num_bytes"], entry["dtype"], tuple(entry["shape"]))
-            for name, entry in manifest["files"].items()
-        }
+        self._files = {name: stored_file(name, entry) for name, entry in manifest["files"].items()}
 
     @classmethod
     def open(cls, directory: Path, *, dataset: str | None = None) -> Self:
@@ -154,11 +143,11 @@ class Store:
 
         Raises DataError if the store is missing or damaged, or does not hold `dataset` (None: any).
         """
-        manifest = _read_manifest(directory)
+        manifest = read_manifest(directory)
         try:
             store = cls(directory, manifest)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(directory, f"{_MANIFEST} lacks or garbles {error}") from error
+            raise damaged(directory, f"{MANIFEST} lacks or garbles {error}") from error
         if dataset not in (None, store.dataset):
             raise DataError(
                 f"{directory} holds the dataset {store.dataset!r}, but {dataset!r} is needed. Choose another "
@@ -187,31 +176,38 @@ class Store:
         self._check_split(name)
         return {field: self._map(f"{name}/{field}.npy") for field in self._fields[name]}
 
+    def read_file(self, name: str) -> bytes:
+        """The content of a file that `StoreWriter.add_file` added; DataError if it is missing or damaged."""
+        entry = self._files.get(f"{FILES}/{name}")
+        if entry is None:
+            there = unknown("file", name, (Path(file).name for file in self._files if is_other(file)))
+            raise damaged(self.directory, str(there).removesuffix("."))
+        try:
+            content = (self.directory / FILES / name).read_bytes()
+        except OSError as error:
+            raise damaged(self.directory, f"{FILES}/{name} is unreadable: {error}") from error
+        check_hash(self.directory, f"{FILES}/{name}", hashlib.sha256(content).hexdigest(), entry.sha256)
+        return content
+
     def warm(self) -> None:
-        """Read every byte once, in order, so that later reads come from memory."""
-        buffer = bytearray(_READ_BYTES)
-        for name in self._files:
-            with (self.directory / name).open("rb", buffering=0) as file:
-                while file.readinto(buffer):
-                    pass
+        """Read everything once, or as much as fits into free memory; see `warm.py`."""
+        warm(self.directory, {name: file.num_bytes for name, file in self._files.items()})
 
     def verify(self) -> None:
         """Read and hash everything; DataError names the file whose content differs from the manifest's."""
         for name, expected in self._files.items():
-            found = sha256_of(self.directory / name)
-            if found != expected.sha256:
-                raise _damaged(self.directory, f"{name} has SHA-256 {found}, expected {expected.sha256}")
-        if _content_hash(self._files) != self.hash:
-            raise _damaged(self.directory, f"the hash in {_MANIFEST} does not fit its files")
+            check_hash(self.directory, name, sha256_of(self.directory / name), expected.sha256)
+        if content_hash(self._files) != self.hash:
+            raise damaged(self.directory, f"the hash in {MANIFEST} does not fit its files")
 
     def _map(self, name: str) -> np.ndarray:
         expected = self._files[name]
         try:
             array: np.ndarray = np.load(self.directory / name, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise _damaged(self.directory, f"{name} is unreadable: {error}") from error
+            raise damaged(self.directory, f"{name} is unreadable: {error}") from error
         if array.shape != expected.shape or array.dtype != np.dtype(expected.dtype):
-            raise _damaged(
+            raise damaged(
                 self.directory,
                 f"{name} holds {array.dtype} {array.shape}, expected {expected.dtype} {expected.shape}",
             )
@@ -225,35 +221,6 @@ class Store:
         for name, expected in self._files.items():
             path = self.directory / name
             if not path.is_file():
-                raise _damaged(self.directory, f"{name} is missing")
+                raise damaged(self.directory, f"{name} is missing")
             if path.stat().st_size != expected.num_bytes:
-                raise _damaged(self.directory, f"{name} has {path.stat().st_size} bytes, expected {expected.num_bytes}")
-
-
-def _content_hash(files: Mapping[str, StoredFile]) -> str:
-    lines = "".join(f"{name} {files[name].sha256}\n" for name in sorted(files))
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _read_manifest(directory: Path) -> dict[str, Any]:
-    path = directory / _MANIFEST
-    if not path.is_file():
-        raise DataError(f"No dataset store at {directory}: {_MANIFEST} is not there. Make it with `{MAKE_COMMAND}`.")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["format_version"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _damaged(directory, f"{_MANIFEST} is unreadable ({error})") from error
-    if version != FORMAT_VERSION:
-        raise DataError(
-            f"The store at {directory} has format version {version}, this program reads {FORMAT_VERSION}. "
-            f"Remove the directory and make it again with `{MAKE_COMMAND}`."
-        )
-    return dict(manifest)
-
-
-def _damaged(directory: Path, what: str) -> DataError:
-    return DataError(
-        f"The dataset store at {directory} is damaged: {what}. Remove the directory and make it again with "
-        f"`{MAKE_COMMAND}`."
-    )
+                raise damaged(self.directory, f"{name} has {path.stat().st_size} bytes, expected {expected.num_bytes}")

@@ -29,7 +29,7 @@ import numpy as np
 from algoperf.data.contracts import Batch, PendingBatch
 from algoperf.data.workers.shared_memory import Layout, SharedMemory, Slot, bytes_needed
 from algoperf.errors import AlgoperfError, DataError, UserError
-from algoperf.system import usable_cores
+from algoperf.system import local_process, usable_cores
 
 WORKERS_VARIABLE = "ALGOPERF_DATA_WORKERS"
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 8, 64  # rows
@@ -282,8 +282,8 @@ def default_num_workers() -> int:
         if not given.isdigit():
             raise UserError(f"{WORKERS_VARIABLE}={given!r}: allowed are whole numbers from 0 on.")
         return int(given)
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(0, usable_cores() // processes - 1)
+    num_processes = local_process()[1]
+    return max(0, usable_cores() // num_processes - 1)
 
 
 _pool: WorkerPool | None = None

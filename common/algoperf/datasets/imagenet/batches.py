@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from algoperf.data.batches.arrays import StoredDataset, shard_slice, stored_spli
 from algoperf.data.batches.order import Shuffled
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.contracts import Shard, Split
-from algoperf.data.store.blobs import warm
 from algoperf.data.store.store import Store
 from algoperf.data.workers.pool import Task, WorkerPool, shared_pool
 from algoperf.data.workers.pooled import PooledEvaluationBatches, PooledTrainingBatches, num_batches
@@ -29,10 +27,6 @@ class OpenImageNet(StoredDataset):
     ) -> None:
         super().__init__(Store.open(directory, dataset="imagenet"))
         self._recipe, self._num_classes, self._pool = recipe, num_classes, pool
-
-    def warm(self) -> None:
-        """Read as much as fits into free memory. The processes of one host share the work."""
-        warm(self._store, int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
     def training(self, *, seed: int, batch_size: int, shard: Shard) -> PooledTrainingBatches:
         """Shuffled, augmented training batches."""
