@@ -166,10 +166,11 @@ def test_rows_that_lie_one_after_another_are_the_same_as_single_rows(block_rows,
 
 @pytest.mark.parametrize("rows", [range(7), np.arange(7), FirstRows(Blocks(7, 7, seed=0), 7)])
 def test_evaluated_rows_may_be_a_range_an_array_or_part_of_an_order(rows):
-    made = ArrayEvaluationBatches(fields(20), finish, rows, batch_size=4, shard=WHOLE)
-    for batch, expected in zip(made, evaluation(7, 4), strict=True):
-        for name in ("targets", "weights", "real"):
-            np.testing.assert_array_equal(batch[name], expected[name])
+    for shard in (WHOLE, Shard(0, 4), Shard(3, 4)):  # the last one has only padding in the last batch
+        made = ArrayEvaluationBatches(fields(20), finish, rows, batch_size=4, shard=shard)
+        for batch, expected in zip(made, evaluation(7, 4, shard), strict=True):
+            for name in ("targets", "weights", "real"):
+                np.testing.assert_array_equal(batch[name], expected[name])
 
 
 def test_a_store_in_blocks(stored):

@@ -65,7 +65,7 @@ class ArrayEvaluationBatches(BatchSequence):
             batch = self._finish(_take(self._fields, real))
         else:
             # Pad with a real example and blank it afterwards, so that `finish` always gets full, valid rows.
-            padded = np.concatenate([real, np.repeat(self._rows[:1], size - len(real))])
+            padded = np.concatenate([np.asarray(real, np.int64), np.repeat(self._rows[:1], size - len(real))])
             batch = self._finish(_take(self._fields, padded))
             batch = {name: _blank(value, len(real)) for name, value in batch.items()}
         is_real = np.arange(size) < len(real)
