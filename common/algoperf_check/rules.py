@@ -1,11 +1,11 @@
-"""The rules that can be checked from the files of a submission: sections 1 to 12 of `docs/rules.md`.
+"""The rules that `algoperf check` knows, as a table: sections 1 to 12 are read in the code, 13 to 16 need a run.
 
-Rules that need the submission to run, sections 13 and up, are in `probe/rules.py`.
+`docs/rules.md` describes them, and those that only people can check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from algoperf_check.findings import Level, Rule
@@ -14,7 +14,7 @@ _Row = tuple[str, Level, str, str]
 """Number, level, title, remedy. The reason is given per section."""
 
 
-def _section(why: str, rows: Iterable[_Row]) -> list[Rule]:
+def _section(why: str, *rows: _Row) -> list[Rule]:
     return [Rule(number, title, level, why, remedy) for number, level, title, remedy in rows]
 
 
@@ -25,275 +25,160 @@ _GENERIC = (
 _TABLE = [
     *_section(
         "An algorithm has to work on workloads it has never seen; one that recognises them does not show that.",
-        [
-            ("1.1", "error", "The name of a workload in code", f"Names belong only in get_batch_size. {_GENERIC}"),
-            ("1.2", "error", "Use of the workload's class, module or text form", _GENERIC),
-            ("1.3", "error", "A comparison with a number that only one workload has", _GENERIC),
-            ("1.4", "warning", "A threshold on counts, targets or budgets of the workload", _GENERIC),
-            ("1.5", "error", "A comparison with a size that only one workload has", _GENERIC),
-            (
-                "1.6",
-                "warning",
-                "A comparison of shapes or counts with fixed sizes",
-                "A human will ask whether the decision is generic. Thresholds and ranks (ndim) usually are.",
-            ),
-            (
-                "1.7",
-                "warning",
-                "A comparison of the target metric with names of metrics",
-                "Ask for the loss type instead, or only whether lower is better.",
-            ),
-            (
-                "1.8",
-                "error",
-                "A member of the workload that is not in the API",
-                "Use the public members of algoperf.spec.Workload.",
-            ),
-            (
-                "1.9",
-                "error",
-                "Access to command line, frames or objects of the harness",
-                "Use the arguments of the API.",
-            ),
-            (
-                "1.10",
-                "warning",
-                "The name of a workload inside other names or texts",
-                "Name things by what they do; a human will ask what this one is for.",
-            ),
-        ],
+        ("1.1", "error", "The name of a workload in code", f"Names belong only in get_batch_size. {_GENERIC}"),
+        ("1.2", "error", "Use of the workload's class, module or text form", _GENERIC),
+        ("1.3", "error", "A comparison with a number that only one workload has", _GENERIC),
+        ("1.4", "warning", "A threshold on counts, targets or budgets of the workload", _GENERIC),
+        ("1.5", "error", "A comparison with a size that only one workload has", _GENERIC),
+        ("1.6", "warning", "A comparison of shapes or counts with fixed sizes",
+         "A human will ask whether the decision is generic. Thresholds and ranks (ndim) usually are."),
+        ("1.7", "warning", "A comparison of the target metric with names of metrics",
+         "Ask for the loss type instead, or only whether lower is better."),
+        ("1.8", "error", "A member of the workload that is not in the API",
+         "Use the public members of algoperf.spec.Workload."),
+        ("1.9", "error", "Access to command line, frames or objects of the harness", "Use the arguments of the API."),
+        ("1.10", "warning", "The name of a workload inside other names or texts",
+         "Name things by what they do; a human will ask what this one is for."),
     ),
     *_section(
         "What was tuned or computed for a workload beforehand is work that the benchmark cannot count.",
-        [
-            (
-                "2.1",
-                "error",
-                "A table with an entry per workload",
-                "Use one set of hyperparameters for all workloads, or derive them from the workload while training.",
-            ),
-            (
-                "2.2",
-                "warning",
-                "A data file in the folder",
-                "Remove it, or say in the README where it comes from: a learned optimizer's weights may be fine, "
-                "a model's are not.",
-            ),
-            (
-                "2.3",
-                "warning",
-                "A file is read",
-                "Put constants into the code. A human will look at everything else.",
-            ),
-            (
-                "2.4",
-                "warning",
-                "A large block of data in the code",
-                "Say in a comment what it is and how it was made.",
-            ),
-        ],
+        ("2.1", "error", "A table with an entry per workload",
+         "Use one set of hyperparameters for all workloads, or derive them from the workload while training."),
+        ("2.2", "warning", "A data file in the folder",
+         "Remove it, or say in the README where it comes from: a learned optimizer's weights may be fine, a "
+         "model's are not."),
+        ("2.3", "warning", "A file is read", "Put constants into the code. A human will look at everything else."),
+        ("2.4", "warning", "A large block of data in the code", "Say in a comment what it is and how it was made."),
     ),
     *_section(
         "The batch size is the one thing that may be chosen per workload, because memory limits it.",
-        [
-            ("3.1", "error", "get_batch_size returns something other than an integer", "Return integers from it."),
-            (
-                "3.2",
-                "error",
-                "get_batch_size has side effects",
-                "Compute the size and return it; store nothing.",
-            ),
-        ],
+        ("3.1", "error", "get_batch_size returns something other than an integer", "Return integers from it."),
+        ("3.2", "error", "get_batch_size has side effects", "Compute the size and return it; store nothing."),
     ),
     *_section(
-        "Model, loss and evaluation are what all submissions have in common; times are comparable only while they stay "
-        "as they are.",
-        [
-            ("4.1", "error", "The workload is changed", "Keep your own state in the optimizer state."),
-            (
-                "4.2",
-                "error",
-                "Something inside an imported package is changed",
-                "Write your own subclass or function, and call that.",
-            ),
-            (
-                "4.3",
-                "error",
-                "The model is changed",
-                "Change parameter values only; dropout rates go through model_fn(dropout_rate=...).",
-            ),
-            (
-                "4.4",
-                "error",
-                "Internals of the harness are imported",
-                "Import algoperf.spec, jax_sharding_utils, pytorch_utils, random_utils and blocks only.",
-            ),
-            ("4.5", "error", "Programs made at run time", "Write them as plain code, so that a reader can see them."),
-            (
-                "4.6",
-                "warning",
-                "Hooks, layers or attributes on the model",
-                "Reading activations is fine, changing them is not. A human will look.",
-            ),
-            (
-                "4.7",
-                "warning",
-                "Names made at run time",
-                "Write out what is meant, so that a reader can see it.",
-            ),
-        ],
+        "Model, loss and evaluation are what all submissions have in common; times are comparable only while they"
+        " stay as they are.",
+        ("4.1", "error", "The workload is changed", "Keep your own state in the optimizer state."),
+        ("4.2", "error", "Something inside an imported package is changed",
+         "Write your own subclass or function, and call that."),
+        ("4.3", "error", "The model is changed",
+         "Change parameter values only; dropout rates go through model_fn(dropout_rate=...)."),
+        ("4.4", "error", "Internals of the harness are imported",
+         "Import algoperf.spec, jax_sharding_utils, pytorch_utils, random_utils and blocks only."),
+        ("4.5", "error", "Programs made at run time", "Write them as plain code, so that a reader can see them."),
+        ("4.6", "warning", "Hooks, layers or attributes on the model",
+         "Reading activations is fine, changing them is not. A human will look."),
+        ("4.7", "warning", "Names made at run time", "Write out what is meant, so that a reader can see it."),
     ),
     *_section(
         "Training sees the batches of the input queue and nothing else; validation and test data decide who wins.",
-        [
-            (
-                "5.1",
-                "error",
-                "Input pipeline or evaluation of the workload is called",
-                "Take batches from input_queue.",
-            ),
-            ("5.2", "error", "A split other than the training split is asked for", "Take batches from input_queue."),
-            ("5.3", "error", "A data set library is imported", "Take batches from input_queue."),
-        ],
+        ("5.1", "error", "Input pipeline or evaluation of the workload is called", "Take batches from input_queue."),
+        ("5.2", "error", "A split other than the training split is asked for", "Take batches from input_queue."),
+        ("5.3", "error", "A data set library is imported", "Take batches from input_queue."),
     ),
     *_section(
         "While the clock stands still for an evaluation, nothing of a submission may make progress.",
-        [
-            ("6.1", "error", "Threads, processes or asynchronous code", "Compute in the functions of the API."),
-            ("6.2", "error", "Code that runs later", "Call it in the functions of the API."),
-            (
-                "6.3",
-                "warning",
-                "Host callbacks or loaders beside the device",
-                "A human will look; avoid them if you can.",
-            ),
-        ],
+        ("6.1", "error", "Threads, processes or asynchronous code", "Compute in the functions of the API."),
+        ("6.2", "error", "Code that runs later", "Call it in the functions of the API."),
+        ("6.3", "warning", "Host callbacks or loaders beside the device", "A human will look; avoid them if you can."),
     ),
     *_section(
         "The benchmark compares algorithms, not how fast kernels, compilers and framework settings are.",
-        [
-            ("7.1", "error", "Custom kernels or native code", "Use the public functions of the framework."),
-            ("7.2", "error", "Settings of the framework are changed", "Leave them as the harness sets them."),
-            ("7.3", "error", "Options are passed to the compiler", "Use plain torch.compile or jax.jit."),
-            ("7.4", "warning", "Private parts of the framework are used", "Use the public functions of the framework."),
-            ("7.5", "warning", "A mode or back end of the compiler is chosen", "Use plain torch.compile or jax.jit."),
-        ],
+        ("7.1", "error", "Custom kernels or native code", "Use the public functions of the framework."),
+        ("7.2", "error", "Settings of the framework are changed", "Leave them as the harness sets them."),
+        ("7.3", "error", "Options are passed to the compiler", "Use plain torch.compile or jax.jit."),
+        ("7.4", "warning", "Private parts of the framework are used", "Use the public functions of the framework."),
+        ("7.5", "warning", "A mode or back end of the compiler is chosen", "Use plain torch.compile or jax.jit."),
     ),
     *_section(
         "Environment variables control libraries and say where a process runs; both belong to the harness.",
-        [
-            ("8.1", "error", "The environment is changed", "Leave it as the harness sets it."),
-            (
-                "8.2",
-                "warning",
-                "The environment is read",
-                "Only the variables of torchrun (RANK, WORLD_SIZE ...) are of use.",
-            ),
-        ],
+        ("8.1", "error", "The environment is changed", "Leave it as the harness sets it."),
+        ("8.2", "warning", "The environment is read",
+         "Only the variables of torchrun (RANK, WORLD_SIZE ...) are of use."),
     ),
     *_section(
         "The ruleset says who chooses hyperparameters: the harness from one search space, or the submission itself.",
-        [
-            (
-                "9.1",
-                "error",
-                "A search space in the self-tuning ruleset",
-                "Remove it, or file it under external_tuning.",
-            ),
-            (
-                "9.2",
-                "warning",
-                "A search space that self-tuning ignores",
-                "Remove it before you file it under self_tuning.",
-            ),
-            ("9.3", "error", "No search space in the external tuning ruleset", "Add a tuning_search_space.json."),
-            (
-                "9.4",
-                "error",
-                "A list of points of the wrong length",
-                "Give exactly as many points as a study has trials, or an object of dimensions.",
-            ),
-            (
-                "9.5",
-                "error",
-                "A search space that cannot be used",
-                "Fix the file; docs/submissions.md shows both forms.",
-            ),
-            (
-                "9.6",
-                "warning",
-                "More than one search space",
-                "One search space serves all workloads; remove the others.",
-            ),
-            (
-                "9.7",
-                "warning",
-                "A hyperparameter that the search space does not have",
-                "Add it there, or drop it here.",
-            ),
-            ("9.8", "warning", "A hyperparameter that the code never reads", "Remove it from the search space."),
-            (
-                "9.9",
-                "warning",
-                "Hyperparameters are read under self-tuning",
-                "hyperparameters is None there; use your own constants.",
-            ),
-        ],
+        ("9.1", "error", "A search space in the self-tuning ruleset", "Remove it, or file it under external_tuning."),
+        ("9.2", "warning", "A search space that self-tuning ignores",
+         "Remove it before you file it under self_tuning."),
+        ("9.3", "error", "No search space in the external tuning ruleset", "Add a tuning_search_space.json."),
+        ("9.4", "error", "A list of points of the wrong length",
+         "Give exactly as many points as a study has trials, or an object of dimensions."),
+        ("9.5", "error", "A search space that cannot be used", "Fix the file; docs/submissions.md shows both forms."),
+        ("9.6", "warning", "More than one search space", "One search space serves all workloads; remove the others."),
+        ("9.7", "warning", "A hyperparameter that the search space does not have", "Add it there, or drop it here."),
+        ("9.8", "warning", "A hyperparameter that the code never reads", "Remove it from the search space."),
+        ("9.9", "warning", "Hyperparameters are read under self-tuning",
+         "hyperparameters is None there; use your own constants."),
     ),
     *_section(
         "All submissions run on the same versions of the same libraries, installed without their help.",
-        [
-            ("10.1", "error", "A line that pip cannot read", "One requirement per line: name==version  # what for."),
-            ("10.2", "error", "A requirement that changes a pinned package", "Remove it, or allow the pinned version."),
-            (
-                "10.3",
-                "warning",
-                "A requirement that is not a release on a package index",
-                "Depend on a release, or copy the code into the folder if its licence allows it.",
-            ),
-            ("10.4", "warning", "A requirement without a comment", "Say after # what it is and why it is needed."),
-            ("10.5", "warning", "A requirement without an exact version", "Pin it: name==version."),
-            ("10.6", "warning", "An import that no requirement provides", "Add the package to requirements.txt."),
-            ("10.7", "error", "An option of pip", "Remove it: the organisers choose where packages come from."),
-        ],
+        ("10.1", "error", "A line that pip cannot read", "One requirement per line: name==version  # what for."),
+        ("10.2", "error", "A requirement that changes a pinned package", "Remove it, or allow the pinned version."),
+        ("10.3", "warning", "A requirement that is not a release on a package index",
+         "Depend on a release, or copy the code into the folder if its licence allows it."),
+        ("10.4", "warning", "A requirement without a comment", "Say after # what it is and why it is needed."),
+        ("10.5", "warning", "A requirement without an exact version", "Pin it: name==version."),
+        ("10.6", "warning", "An import that no requirement provides", "Add the package to requirements.txt."),
+        ("10.7", "error", "An option of pip", "Remove it: the organisers choose where packages come from."),
     ),
     *_section(
         "A run is a closed system: it has no network, and clock and records belong to the harness.",
-        [
-            ("11.1", "error", "Network access", "Official runs have no network; remove it."),
-            (
-                "11.2",
-                "error",
-                "Waiting",
-                "Remove it: waiting moves work out of the clock or an evaluation to another place.",
-            ),
-            ("11.3", "error", "The clock is changed", "Leave it; train_state tells the time that counts."),
-            ("11.4", "error", "Records of the harness are changed", "Treat train_state and eval_results as read-only."),
-            (
-                "11.5",
-                "warning",
-                "Files are written or removed",
-                "Official runs cannot write. Log with workload.metrics_logger.",
-            ),
-            (
-                "11.6",
-                "error",
-                "The process is ended or controlled",
-                "Raise algoperf.spec.TrainingCompleteError to end training.",
-            ),
-        ],
+        ("11.1", "error", "Network access", "Official runs have no network; remove it."),
+        ("11.2", "error", "Waiting",
+         "Remove it: waiting moves work out of the clock or an evaluation to another place."),
+        ("11.3", "error", "The clock is changed", "Leave it; train_state tells the time that counts."),
+        ("11.4", "error", "Records of the harness are changed", "Treat train_state and eval_results as read-only."),
+        ("11.5", "warning", "Files are written or removed",
+         "Official runs cannot write. Log with workload.metrics_logger."),
+        ("11.6", "error", "The process is ended or controlled",
+         "Raise algoperf.spec.TrainingCompleteError to end training."),
     ),
     *_section(
         "Others must be able to read, run and reuse a submission, and know what is new in it.",
-        [
-            ("12.1", "error", "A Python file that cannot be read", "Fix it; Python 3.11 must be able to compile it."),
-            ("12.2", "warning", "No Apache 2.0 licence found", "Add a file LICENSE, or a header in submission.py."),
-            ("12.3", "error", "A licence other than Apache 2.0", "Submissions must be under Apache 2.0."),
-            ("12.4", "error", "A submission_info.yml that cannot be read", "Fix it; submissions/template has one."),
-            ("12.5", "warning", "Facts about the submission are missing or differ", "Complete submission_info.yml."),
-            ("12.6", "warning", "The code equals that of another submission", "Say in the README what is new."),
-        ],
+        ("12.1", "error", "A Python file that cannot be read", "Fix it; Python 3.11 must be able to compile it."),
+        ("12.2", "warning", "No Apache 2.0 licence found", "Add a file LICENSE, or a header in submission.py."),
+        ("12.3", "error", "A licence other than Apache 2.0", "Submissions must be under Apache 2.0."),
+        ("12.4", "error", "A submission_info.yml that cannot be read", "Fix it; submissions/template has one."),
+        ("12.5", "warning", "Facts about the submission are missing or differ", "Complete submission_info.yml."),
+        ("12.6", "warning", "The code equals that of another submission", "Say in the README what is new."),
     ),
-]
+    *_section(
+        "The harness calls the functions of the API by their signatures, on every workload, unattended.",
+        ("13.1", "error", "It cannot be loaded", "Define the functions of the API, importable without data."),
+        ("13.2", "error", "A function does not take its arguments", "Use the names that docs/submissions.md lists."),
+        ("13.3", "error", "No usable batch size", "Return a positive multiple of the number of devices."),
+        ("13.4", "warning", "get_eval_batch_size is never called", "Remove it: the benchmark chooses how to evaluate."),
+        ("13.5", "error", "It fails on a tiny workload", "Handle all loss types, pairs, masks, models without state."),
+        ("13.6", "error", "Its process died or did not finish", "Raise errors; never exit, never wait."),
+        ("13.7", "error", "It fails on a workload at scale mini", "Run `algoperf smoke` and read the log."),
+        ("13.8", "warning", "It misses a target at scale mini", "Baselines reach it: the log may say why."),
+    ),
+    *_section(
+        "Model and records are the harness's; a submission changes the values of parameters and nothing else.",
+        ("14.1", "error", "Parameters or model state change their structure", "Keep names, shapes and dtypes."),
+        ("14.2", "error", "Parameters or metrics are not finite", "Six steps from a fresh model must stay finite."),
+        ("14.3", "error", "eval_results is modified", "Copy what you want to keep."),
+        ("14.4", "error", "The harness saw a breach of the rules", "docs/integrity.md says what is watched."),
+    ),
+    *_section(
+        "A result counts if it is reproducible: from the same seed, after an interruption, on a workload without "
+        "a name.",
+        ("15.1", "error", "The same seed gives a different result", "Draw from the rng argument or global generators."),
+        ("15.2", "error", "Its state cannot be saved and restored",
+         "Let init_optimizer_state make everything that is not data; docs/records.md says what is."),
+        ("15.3", "error", "It trains differently after restoring a checkpoint",
+         "Keep what steps share in the optimizer state, and nothing in globals."),
+        ("15.4", "error", "It trains differently under other names",
+         "Decide by shapes and types, never by the names of workload and parameters, or by targets."),
+        ("15.5", "warning", "It trains differently if parameters come in another order",
+         "Fine for random numbers that are drawn per parameter; a human will look."),
+    ),
+    *_section(
+        "A submission must fit into the memory of the benchmark's devices on all scored workloads.",
+        ("16.1", "error", "Its state is estimated not to fit", "Keep less per parameter, or split it over devices."),
+        ("16.2", "warning", "Its state leaves little room", "Activations also need memory: try it at full scale."),
+    ),
+]  # fmt: skip
 
 RULES: Mapping[str, Rule] = MappingProxyType({rule.number: rule for rule in _TABLE})

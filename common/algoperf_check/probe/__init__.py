@@ -23,9 +23,9 @@ from typing import Any
 from algoperf.system import usable_cores
 from algoperf_check.findings import Finding
 from algoperf_check.probe import memory
-from algoperf_check.probe.rules import RULES
 from algoperf_check.probe.tiny import TINIES
 from algoperf_check.request import CheckRequest
+from algoperf_check.rules import RULES
 
 LIMIT_SEC = 300.0  # for one stage; a trial of six steps takes seconds
 _POLL_SEC = 0.05

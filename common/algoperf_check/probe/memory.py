@@ -13,7 +13,7 @@ from pathlib import Path
 
 from algoperf.versions import Version
 from algoperf_check.findings import Finding
-from algoperf_check.probe.rules import RULES
+from algoperf_check.rules import RULES
 
 PARAMETER_COUNTS: dict[str, int] = json.loads((Path(__file__).parent / "parameter_counts.json").read_text())
 _BYTES = 4

@@ -9,8 +9,8 @@ import click
 
 from algoperf import smoke
 from algoperf_check.findings import Finding
-from algoperf_check.probe.rules import RULES
 from algoperf_check.request import CheckRequest
+from algoperf_check.rules import RULES
 
 
 def findings(request: CheckRequest) -> list[Finding]:
