@@ -29,6 +29,7 @@ class TrialSettings:
       version: the benchmark version whose limits apply.
       submission_file: the submission's Python file.
       study, trial: the trial's place in the tuning ruleset; `seed` is the user's.
+      fixed_trial_seed: `trial_seed`, if it must not depend on names; None for real trials.
       hyperparameters: the point of an external tuning trial; None under self-tuning.
       search_space: the space of the point, for the records only: it does not identify the trial.
       data_dir: the workload's preprocessed data; output_dir: root of all run folders.
@@ -56,6 +57,7 @@ class TrialSettings:
     skip_evals: bool = False
     keep_checkpoints: Keep | None = "last"
     compile_policy: CompilePolicy = "auto"
+    fixed_trial_seed: int | None = None
 
     @property
     def submission(self) -> str:
@@ -70,6 +72,8 @@ class TrialSettings:
     @property
     def trial_seed(self) -> int:
         """The seed of all randomness in the trial."""
+        if self.fixed_trial_seed is not None:
+            return self.fixed_trial_seed
         return seeds.derive(self.version.name, self.submission, self.definition.name, self.study, self.trial, self.seed)
 
     @property

@@ -79,8 +79,8 @@ class Tiny:
         return _finish(self.make(keyed_generator("probe", self.task, "example"), num_rows))
 
 
-class Heads(frozenset[str]):
-    """The names of output layers, with any prefix or suffix."""
+class Heads:
+    """A `Container` of the names of output layers, with any prefix or suffix."""
 
     def __contains__(self, name: object) -> bool:
         return "head" in str(name)
@@ -128,7 +128,7 @@ class _Made:
         splits = {
             split: self._make(keyed_generator("probe", self.name, split), count) for split, count in counts.items()
         }
-        return StoredArrays(_Store(splits), _finish)  # type: ignore[arg-type]
+        return StoredArrays(_Store(splits), _finish)
 
 
 def _finish(rows: Arrays) -> Batch:

@@ -66,14 +66,6 @@ class TrialOutcome:
         return self.status in (Status.MAX_STEPS_REACHED, Status.TRAINING_COMPLETE)
 
 
-class _Settings(TrialSettings):
-    """Settings whose seed does not depend on the workload's name."""
-
-    @property
-    def trial_seed(self) -> int:
-        return _SEED
-
-
 class _Ending(SilentDisplay):
     """A display that keeps the last line, which says how the trial ended."""
 
@@ -96,7 +88,7 @@ def fresh_submission(path: Path) -> Submission:
 def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> TrialOutcome:
     """Run one trial, from the newest checkpoint in `directory` if there is one."""
     definition = tiny.definition(names)
-    settings = _Settings(
+    settings = TrialSettings(
         definition=definition,
         version=with_limits(plan.version, tiny, definition),
         framework=plan.framework,  # type: ignore[arg-type]
@@ -105,6 +97,7 @@ def run(plan: Plan, tiny: Tiny, names: Names, directory: Path) -> TrialOutcome:
         study=1,
         trial=1,
         seed=0,
+        fixed_trial_seed=_SEED,  # the same under every name of the workload
         hyperparameters=plan.hyperparameters,
         data_dir=directory / "no_data",
         output_dir=directory,

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from algoperf.data.batches.order import Blocks, FirstRows, Indices, Order, Rows, Shuffled, sample
 from algoperf.data.batches.sequences import BatchSequence
 from algoperf.data.contracts import Batch, Shard, Split, TrainingBatches
-from algoperf.data.store.store import Store
 from algoperf.errors import UserError
 
 Fields = Mapping[str, np.ndarray]
@@ -72,6 +71,23 @@ class ArrayEvaluationBatches(BatchSequence):
         return {"weights": is_real.astype(np.float32), **batch, "real": is_real}
 
 
+class ArrayStore(Protocol):
+    """What batches need of a store: that of `data/store`, or one in memory."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the content."""
+
+    def num_examples(self, split: str) -> int:
+        """How many examples a split holds."""
+
+    def split(self, name: str) -> Fields:
+        """The fields of a split."""
+
+    def warm(self) -> None:
+        """Read everything once."""
+
+
 class StoredDataset:
     """What every `OpenDataset` over a store has in common; a subclass makes the batches.
 
@@ -81,7 +97,7 @@ class StoredDataset:
         where the rows are too many for single random reads.
     """
 
-    def __init__(self, store: Store, block_rows: int | None = None) -> None:
+    def __init__(self, store: ArrayStore, block_rows: int | None = None) -> None:
         self._store, self._block_rows = store, block_rows
 
     @property
@@ -119,7 +135,7 @@ class StoredDataset:
 class StoredArrays(StoredDataset):
     """An `OpenDataset` over a store. A dataset only has to add how rows become inputs."""
 
-    def __init__(self, store: Store, finish: Finish, block_rows: int | None = None) -> None:
+    def __init__(self, store: ArrayStore, finish: Finish, block_rows: int | None = None) -> None:
         super().__init__(store, block_rows)
         self._finish = finish
 

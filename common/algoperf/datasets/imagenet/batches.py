@@ -22,6 +22,8 @@ MIXUP_ALPHA = 0.2
 class OpenImageNet(StoredDataset):
     """ImageNet's store, read through workers."""
 
+    _store: Store  # on disk: workers open its files themselves
+
     def __init__(
         self, directory: Path, recipe: Recipe, num_classes: int, pool: Callable[[], WorkerPool] = shared_pool
     ) -> None:
