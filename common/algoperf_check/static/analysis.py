@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from algoperf_check.findings import Finding
@@ -18,7 +17,7 @@ from algoperf_check.static.source import SourceFile
 
 @dataclass(frozen=True)
 class Analysis:
-    """A submission with resolved names, and facts about the workloads."""
+    """A submission with resolved names, and what is known of the workloads."""
 
     request: CheckRequest
     project: Project
@@ -35,23 +34,9 @@ class Analysis:
         batch_code = BatchSizeCode(project)
         return cls(request, project, constants, Names(project, constants, batch_code), batch_code, known_facts())
 
-    def within(self, node: ast.AST, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
-        """Nodes of some kinds in an expression, and in the values of its names that are assigned once."""
-        pending, seen = [node], set()
-        while pending:
-            current = pending.pop()
-            if current in seen:
-                continue
-            seen.add(current)
-            if isinstance(current, kinds):
-                yield current
-            definition = self.constants.definition(current) if isinstance(current, (ast.Name, ast.Attribute)) else None
-            pending += [definition] if definition is not None else [*ast.iter_child_nodes(current)]
-
     def text(self, node: ast.AST) -> str | None:
-        """The value of an expression if it is a constant string."""
-        value = self.constants(node)
-        return value if isinstance(value, str) else None
+        """The value of an expression if it is a constant text."""
+        return self.constants(node)
 
     def finding(self, rule: str, node: ast.AST, what: str) -> Finding:
         """A finding at the position of a node."""

@@ -6,9 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from algoperf_check.findings import Finding
-from algoperf_check.static.analysis import Analysis
+from algoperf_check.static.analysis import Analysis, shown
 from algoperf_check.static.batch_size import ROOTS
-from algoperf_check.static.constants import UNKNOWN
 
 _CHANGING = ("add", "append", "extend", "insert", "setdefault", "update", "__setitem__")
 _SETTERS = ("object.__setattr__", "setattr")
@@ -22,20 +21,25 @@ def check(analysis: Analysis) -> Iterator[Finding]:
             if function.name in ROOTS and isinstance(node, ast.Return):
                 yield from _returned(analysis, node)
     for table in analysis.batch_code.tables():
-        values = analysis.constants(table)
-        for key, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(key, str) and analysis.facts.is_name(key) and not _is_size(value):
-                yield analysis.project.finding("3.1", table, f"The entry for {key!r} is {value!r}.")
+        for key, value in zip(table.keys, table.values, strict=True) if isinstance(table, ast.Dict) else ():
+            name = None if key is None else analysis.text(key)
+            if name is not None and analysis.facts.is_name(name) and not _may_be_size(analysis, value):
+                yield analysis.project.finding("3.1", table, f"The entry for {name!r} is {shown(value)}.")
 
 
-def _is_size(value: object) -> bool:
-    return value is UNKNOWN or (isinstance(value, int) and not isinstance(value, bool))
+def _may_be_size(analysis: Analysis, node: ast.expr) -> bool:
+    """Whether an expression may be an integer: all but other literals may."""
+    value = analysis.constants.definition(node) or node
+    if isinstance(value, ast.Constant):
+        return isinstance(value.value, int) and not isinstance(value.value, bool)
+    return not isinstance(value, (ast.Dict, ast.JoinedStr, ast.List, ast.Set, ast.Tuple))
 
 
 def _returned(analysis: Analysis, node: ast.Return) -> Iterator[Finding]:
-    value = None if node.value is None else analysis.constants(node.value)
-    if not _is_size(value):
-        yield analysis.project.finding("3.1", node, f"It returns {value!r}.")
+    if node.value is None:
+        yield analysis.project.finding("3.1", node, "It returns nothing.")
+    elif not _may_be_size(analysis, node.value):
+        yield analysis.project.finding("3.1", node, f"It returns {shown(node.value)}.")
 
 
 def _left_behind(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:

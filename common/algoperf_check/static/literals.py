@@ -8,23 +8,22 @@ from collections.abc import Iterator
 
 from algoperf_check.findings import Finding
 from algoperf_check.static.analysis import Analysis, shown
-from algoperf_check.static.facts import is_number
 
 _TABLES = (ast.Dict, ast.List, ast.Set, ast.Tuple)
 _NAMED = (ast.Attribute, ast.ClassDef, ast.FunctionDef, ast.Name, ast.arg, ast.keyword)
 _COMMON_WORDS = {"digits"}
-_TEXTS = (ast.Constant, ast.BinOp, ast.JoinedStr, ast.Call, ast.Subscript)
+_TEXTS = (ast.Constant, ast.BinOp, ast.JoinedStr, ast.Call)
 _ASKING = ("startswith", "endswith", "find", "index", "count", "search", "match", "fullmatch", "__contains__", "__eq__")
 _SYSTEM = ("/proc", "/sys/")
 _LONGEST_TEXT = 8000
 _MOST_NUMBERS = 500
-_FEWEST_KEYS = 2
+_FEWEST_NAMES = 2
 
 
 def check(analysis: Analysis) -> Iterator[Finding]:
     """All findings of these rules."""
-    tables = [node for node in analysis.project.nodes(*_TABLES) if _is_by_workload(analysis, node)]
-    keys: set[ast.AST] = {key for table in tables if isinstance(table, ast.Dict) for key in table.keys if key}
+    tables = [node for node in analysis.project.nodes(ast.Dict) if _is_by_workload(analysis, node)]
+    keys: set[ast.AST] = {key for table in tables for key in table.keys if key}
     for table in tables:
         if table not in analysis.batch_code:
             yield analysis.finding("2.1", table, f"A table by workload: {shown(table)}.")
@@ -36,26 +35,21 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     yield from _blocks(analysis, documentation)
 
 
-def _is_by_workload(analysis: Analysis, node: ast.expr) -> bool:
-    """Whether keys are names of workloads, or keys or members are numbers that identify workloads."""
-    assert isinstance(node, _TABLES)
-    parts = node.keys if isinstance(node, ast.Dict) else node.elts
-    values = [analysis.constants(part) for part in parts if part is not None]
-    if isinstance(node, ast.Dict) and any(isinstance(value, str) and analysis.facts.is_name(value) for value in values):
-        return True
-    return len({value for value in values if analysis.facts.tells(value)}) >= _FEWEST_KEYS
+def _is_by_workload(analysis: Analysis, node: ast.Dict) -> bool:
+    """Whether keys are names of workloads."""
+    keys = [analysis.text(key) for key in node.keys if key is not None]
+    return any(key is not None and analysis.facts.is_name(key) for key in keys)
 
 
 def _text(analysis: Analysis, node: ast.AST) -> Iterator[Finding]:
-    value = analysis.constants(node)
-    text = value.decode("latin-1") if isinstance(value, bytes) else value
-    if not isinstance(text, str):
+    text = analysis.text(node)
+    if text is None:
         return
     if text.startswith(_SYSTEM) and not _is_text_part(analysis, node):
         yield analysis.finding("1.9", node, f"{text!r} says how the process was called.")
     if _names_a_workload(analysis, node, text):
         yield analysis.finding("1.1", node, f"{text!r} names a workload, outside get_batch_size.")
-    elif len(analysis.facts.names & set(re.findall(r"\w+", text))) >= _FEWEST_KEYS:
+    elif len(analysis.facts.names & set(re.findall(r"\w+", text))) >= _FEWEST_NAMES:
         yield analysis.finding("1.10", node, f"The text {shown(node)} contains several names of workloads.")
 
 
@@ -112,6 +106,8 @@ def _blocks(analysis: Analysis, documentation: set[ast.AST]) -> Iterator[Finding
     for node in analysis.project.nodes(*_TABLES):
         if isinstance(analysis.project.parent(node), _TABLES):
             continue
-        numbers = sum(isinstance(part, ast.Constant) and is_number(part.value) for part in ast.walk(node))
+        numbers = sum(
+            isinstance(part, ast.Constant) and isinstance(part.value, (int, float)) for part in ast.walk(node)
+        )
         if numbers > _MOST_NUMBERS:
             yield analysis.finding("2.4", node, f"A table of {numbers:,} numbers.")

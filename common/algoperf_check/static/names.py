@@ -179,10 +179,9 @@ class Names:
         function = self(node.func)
         if function in GETTERS and len(node.args) >= 2:
             name = self._constants(node.args[1])
-            return self._member(self(node.args[0]), name if isinstance(name, str) else "?")
+            return self._member(self(node.args[0]), "?" if name is None else name)
         if function in ("__import__", "importlib.import_module") and node.args:
-            module = self._constants(node.args[0])
-            return module if isinstance(module, str) else None
+            return self._constants(node.args[0])
         if function == "vars" and len(node.args) == 1:
             return self._member(self(node.args[0]), "__dict__")
         if function == "globals":
@@ -204,7 +203,7 @@ class Names:
         key, owner = self._constants(node.slice), self(node.value)
         if owner == EVAL_RESULTS:
             return EVAL_RESULTS
-        if not isinstance(key, str):
+        if key is None:
             return None
         if self._is_rest(node.value):
             return _BY_NAME.get(key)
