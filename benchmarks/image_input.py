@@ -24,8 +24,9 @@ from PIL import Image
 
 from algoperf.data.batches.order import Shuffled
 from algoperf.data.images import crops, turbojpeg
-from algoperf.data.store import build_units as building
 from algoperf.data.store.blobs import BlobReader
+from algoperf.data.store.build_units import build
+from algoperf.data.store.record_units import RECORDS, Record
 from algoperf.datasets.imagenet.dataset import MEAN, STDDEV
 from algoperf.datasets.imagenet.examples import NUM_DRAWS, Recipe
 
@@ -159,16 +160,16 @@ class _Repeated:
     def num_bytes(self) -> int:
         return sum(map(len, self.files)) * self.count // len(self.files)
 
-    def records(self) -> Iterator[building.Record]:
+    def records(self) -> Iterator[Record]:
         for number in range(self.count):
             data = self.files[number % len(self.files)]
-            yield building.Record(f"{self.identity} {number:06d}", data, {"targets": np.int32(0)})
+            yield Record(f"{self.identity} {number:06d}", data, {"targets": np.int32(0)})
 
 
 def _reading(folder: Path, files: Sequence[bytes], rounds: int) -> list[dict[str, Any]]:
     """Wall time to read all records in random order, and the same bytes in order; warm and cold."""
     units = [_Repeated(tuple(files), 1_200, str(number)) for number in range(3)]
-    building.build(folder / "store", dataset="benchmark", splits={"train": units}, num_processes=1)
+    build(folder / "store", dataset="benchmark", splits={"train": units}, form=RECORDS, num_processes=1)
     reader = BlobReader(folder / "store", "train")
     order = Shuffled(len(reader), 0).indices(0, len(reader)).tolist()
     shards = sorted((folder / "store" / "train").glob("shard_*"))

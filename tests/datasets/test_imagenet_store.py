@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from algoperf.data.store import build_units as building
+from algoperf.data.store import record_units
 from algoperf.data.store.blobs import BlobReader
 from algoperf.data.store.store import Store
 from algoperf.datasets.imagenet import raw
@@ -277,7 +278,7 @@ def test_a_disk_that_fills_up(archives, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(building.GrowingArray, "append", full)
+    monkeypatch.setattr(record_units.GrowingArray, "append", full)
     with pytest.raises(DataError, match="Not enough disk space"):
         preprocess(archives, tmp_path)
 

@@ -48,6 +48,12 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write a small file durably: `path` holds either its old content or all of `content`."""
     part = path.with_name(path.name + ".part")

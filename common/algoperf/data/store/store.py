@@ -20,7 +20,7 @@ import numpy as np
 
 from algoperf.data.files import explaining_full_disk, sha256_of
 from algoperf.data.publish import publishing
-from algoperf.data.store.growing_array import GrowingArray
+from algoperf.data.store.growing_array import GrowingSplit, check_name
 from algoperf.data.store.manifest import (
     FILES,
     MAKE_COMMAND,
@@ -44,7 +44,7 @@ class StoreWriter:
 
     def __init__(self, directory: Path, dataset: str) -> None:
         self._directory, self._dataset = directory, dataset
-        self._splits: dict[str, dict[str, GrowingArray]] = {}
+        self._splits: dict[str, GrowingSplit] = {}
         self._files: dict[str, StoredFile] = {}
 
     def append(self, split: str, rows: Mapping[str, np.ndarray]) -> None:
@@ -53,52 +53,36 @@ class StoreWriter:
         Every field of `rows` is an array with the examples along its first axis. Fields, dtypes and example shapes
         must be those of the first call.
         """
-        counts = {field: len(array) for field, array in rows.items()}
-        if len(set(counts.values())) != 1:
-            raise ValueError(f"split {split!r}: all fields need the same number of examples, not {counts}")
-        fields = self._splits.get(split) or self._start(split, rows)
-        if fields.keys() != rows.keys():
-            raise ValueError(f"split {split!r} has the fields {sorted(fields)}, not {sorted(rows)}")
-        for field, array in rows.items():
-            fields[field].append(array)
+        if split not in self._splits:
+            check_name(split)
+            if split == FILES:
+                raise ValueError(f"no split can be called {split!r}: it is the folder of `add_file`")
+            (self._directory / split).mkdir()
+            self._splits[split] = GrowingSplit(self._directory / split, split)
+        self._splits[split].append(rows)
 
     def add_file(self, name: str, content: bytes) -> None:
         """Add a file that is no array, such as the model of a tokenizer; read it with `Store.read_file`."""
         self._files |= write_store_files(self._directory, {name: content})
 
-    def _start(self, split: str, rows: Mapping[str, np.ndarray]) -> dict[str, GrowingArray]:
-        for name in (split, *rows):
-            if not name.isidentifier():
-                raise ValueError(f"{name!r} becomes a file name: use letters, digits and underscores")
-        if split == FILES:
-            raise ValueError(f"no split can be called {split!r}: it is the folder of `add_file`")
-        folder = self._directory / split
-        folder.mkdir()
-        fields = self._splits[split] = {}
-        for field, array in rows.items():
-            fields[field] = GrowingArray(folder / f"{field}.npy", array.dtype, array.shape[1:])
-        return fields
-
     def _finish(self) -> None:
         """Complete the arrays and write the manifest."""
         files = dict(self._files)
         splits: dict[str, dict[str, Any]] = {}
-        for split, fields in self._splits.items():
-            for field, array in fields.items():
-                array.finish()
+        for split, arrays in self._splits.items():
+            arrays.finish()
+            for field, array in arrays.fields.items():
                 files[f"{split}/{field}.npy"] = StoredFile(
                     sha256_of(array.path), array.path.stat().st_size, array.dtype.str, array.shape
                 )
-            num_examples = next(iter(fields.values())).num_rows
-            if num_examples == 0:
+            if arrays.num_rows == 0:
                 raise ValueError(f"split {split!r} has no examples")
-            splits[split] = {"num_examples": num_examples, "fields": sorted(fields)}
+            splits[split] = {"num_examples": arrays.num_rows, "fields": sorted(arrays.fields)}
         write_manifest(self._directory, self._dataset, splits, files)
 
     def _close(self) -> None:
-        for fields in self._splits.values():
-            for array in fields.values():
-                array.close()
+        for arrays in self._splits.values():
+            arrays.close()
 
 
 @contextmanager

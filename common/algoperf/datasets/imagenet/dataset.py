@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from algoperf.data.store.build_units import Unit, build
+from algoperf.data.store.build_units import build
+from algoperf.data.store.record_units import RECORDS, RecordUnit
 from algoperf.data.store.store import store_exists
 from algoperf.data.transfer.download import download
 from algoperf.datasets.imagenet import raw
@@ -61,12 +62,12 @@ class ImageNet:
         devkit = raw.read_devkit(raw_dir / raw.DEVKIT)
         test_archive = raw_dir / raw.TEST.name
         raw.require(test_archive)
-        splits: dict[str, Sequence[Unit]] = {
+        splits: dict[str, Sequence[RecordUnit]] = {
             "train": train_shards(raw_dir / raw.TRAIN, devkit, self.shard_bytes),
             "validation": validation_shards(raw_dir / raw.VALIDATION, devkit, self.shard_bytes),
             "test": [TestShard(test_archive, len(devkit.classes))],
         }
-        build(data_dir, dataset=self.name, splits=splits, num_processes=usable_cores())
+        build(data_dir, dataset=self.name, splits=splits, form=RECORDS, num_processes=usable_cores())
 
     def open(self, data_dir: Path) -> OpenImageNet:
         """Batches of normalised `inputs` float32 (B, S, S, 3) and `targets` int32 (B,), or float32 (B, C) if mixed."""

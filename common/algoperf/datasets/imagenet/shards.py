@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.images.jpeg import to_stored
-from algoperf.data.store.build_units import Record
+from algoperf.data.store.record_units import Record
 from algoperf.datasets.imagenet.raw import Devkit, require
 from algoperf.errors import DataError
 
