@@ -230,7 +230,7 @@ def test_helper_files_are_checked_too(rules):
 
 
 def test_a_file_that_cannot_be_read_does_not_hide_the_others(check, write):
-    folder = write({"broken.py": "def f(:\n", "submission.py": "import threading\n"})
+    folder = write({"broken.py": "def f(:\n", "submission.py": "import broken, threading\n"})
     assert {(found.rule.number, found.place) for found in check(folder)} == {
         ("12.1", "broken.py:1"),
         ("6.1", "submission.py:2"),

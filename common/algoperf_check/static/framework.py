@@ -6,7 +6,8 @@ from pathlib import Path
 
 from algoperf.errors import UserError
 from algoperf.workload.definition import FRAMEWORKS, Framework
-from algoperf_check.static.source import imported_modules, read_sources
+from algoperf_check.static.imports import imported_modules
+from algoperf_check.static.source import read_sources
 
 _PACKAGES: dict[str, Framework] = {
     "jax": "jax",

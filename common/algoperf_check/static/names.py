@@ -30,8 +30,7 @@ _BY_POSITION: dict[str, tuple[str | None, ...]] = {
     "init_optimizer_state": (WORKLOAD, MODEL, None, HYPERPARAMETERS),
     "data_selection": (WORKLOAD, INPUT_QUEUE, None, MODEL, None, HYPERPARAMETERS),
 }
-_KEPT = "workload"
-"""Also recognised by the name of the attribute or key that holds it."""
+_KEPT = "workload"  # also recognised by the name of the attribute or key that holds it
 _PARTS = ("modules", "named_modules", "children", "named_children")
 _ROUNDS = 6
 GETTERS = ("getattr", "object.__getattribute__")
@@ -178,8 +177,7 @@ class Names:
     def _call(self, node: ast.Call) -> str | None:
         function = self(node.func)
         if function in GETTERS and len(node.args) >= 2:
-            name = self._constants(node.args[1])
-            return self._member(self(node.args[0]), "?" if name is None else name)
+            return self._member(self(node.args[0]), self._constants(node.args[1]) or "?")
         if function in ("__import__", "importlib.import_module") and node.args:
             return self._constants(node.args[0])
         if function == "vars" and len(node.args) == 1:
@@ -287,8 +285,7 @@ class Names:
             return (definition, 1, given) if isinstance(definition, FUNCTIONS) else (None, 0, [])
         if definition is None:
             return None, 0, []
-        method = isinstance(self._project.parent(definition), ast.ClassDef)
-        return definition, int(method), given
+        return definition, int(isinstance(self._project.parent(definition), ast.ClassDef)), given
 
     def _set_role(self, function: Function, name: str, role: str | None) -> None:
         if role is not None and role in _BY_NAME.values():

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
+from algoperf_check.static.imports import relative_to_folder
 from algoperf_check.static.scopes import FUNCTIONS, Binding, Function, Scopes
 from algoperf_check.static.source import SourceFile
 
@@ -95,12 +96,7 @@ class Project:
             is_package = importer.source.path.name == "__init__.py"
             package = package[: len(package) - level + is_package]
             return self._file_and_rest([*package, *parts])
-        places = [parts]
-        above = [self.folder.name, *(folder.name for folder in self.folder.parents)]
-        for depth in range(1, 5):
-            prefix = above[:depth][::-1]
-            if parts[: len(prefix)] == prefix:
-                places.append(parts[len(prefix) :])
+        places = relative_to_folder(parts, self.folder)
         return next((found for place in places if (found := self._file_and_rest(place)) is not None), None)
 
     def _file_and_rest(self, parts: list[str]) -> tuple[File, list[str]] | None:

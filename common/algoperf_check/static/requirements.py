@@ -17,6 +17,7 @@ from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
 from algoperf_check.static.analysis import Analysis
 from algoperf_check.static.packages import harness_packages, packages_by_import, pins
+from algoperf_check.static.project import File
 from algoperf_check.static.uses import is_forbidden
 
 _ADDRESS = re.compile(r"(git|hg|svn|bzr)\+|https?://|file:|\.{0,2}/")
@@ -129,11 +130,19 @@ def _imports(analysis: Analysis, provided: set[str]) -> Iterator[Finding]:
 
 
 def _missing(analysis: Analysis, package: str) -> str:
-    """Findings for a package that nothing provides."""
+    """Why a package cannot be imported."""
+    own = _own_file(analysis, package)
+    if own is not None:
+        return f"{own.source.path} cannot be imported as {package!r}: write {own.module!r}, or a relative import."
     for place in analysis.request.folder.parents:
         if (place / package).is_dir() or (place / f"{package}.py").is_file():
             return f"{package!r} lies outside the folder, so it is not part of the submission."
     return f"Nothing provides {package!r}."
+
+
+def _own_file(analysis: Analysis, package: str) -> File | None:
+    """A file in a subfolder, by the last part of its name."""
+    return next((file for file in analysis.project.files if file.module.split(".")[-1] == package), None)
 
 
 def _is_provided(analysis: Analysis, node: ast.AST, name: str, provided: set[str]) -> bool:
@@ -142,10 +151,18 @@ def _is_provided(analysis: Analysis, node: ast.AST, name: str, provided: set[str
         return True
     if analysis.project.local(name, 0, analysis.project.home(node)) is not None:
         return True
-    if (analysis.request.folder / package).is_dir() or package == analysis.request.folder.name:
+    place = analysis.request.folder / package
+    if place.is_dir() or place.with_suffix(".py").is_file() or package == analysis.request.folder.name:
+        return True
+    if _own_file(analysis, package) is not None and _extends_path(analysis):
         return True
     sources = packages_by_import().get(package, frozenset()) | {canonicalize_name(package)}
     return bool(sources & (provided | harness_packages() | set(pins())))
+
+
+def _extends_path(analysis: Analysis) -> bool:
+    """Whether the code changes where imports are looked for."""
+    return any(analysis.names(node) == "sys.path" for node in analysis.project.nodes(ast.Attribute, ast.Name))
 
 
 def _may_fail(analysis: Analysis, node: ast.AST) -> bool:
