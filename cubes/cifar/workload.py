@@ -1,9 +1,9 @@
 """cifar: ResNet-18 on small photographs in ten classes. Not scored; for development."""
 
-from algoperf.datasets.cifar.dataset import CIFAR10, MEAN, STDDEV
+from algoperf.datasets.cifar.dataset import CIFAR10
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload.definition import Examples, WorkloadDefinition, example_image
+from algoperf.workload.definition import Examples, WorkloadDefinition
 
 WORKLOAD = WorkloadDefinition(
     name="cifar",
@@ -12,8 +12,6 @@ WORKLOAD = WorkloadDefinition(
     evaluation=CLASSIFICATION,
     examples=Examples(train=45_000, eval_train=5_120, validation=5_000, test=10_000),
     eval_batch_size=1024,
-    example_batch=example_image(32),
-    input_stats=(MEAN, STDDEV),
     model={"stage_sizes": (2, 2, 2, 2), "num_filters": 64, "num_classes": 10},
     properties={"crop_size": 32, "padding_size": 4},
     mini={

@@ -7,7 +7,7 @@ submission that runs here has handled model state, both forward modes and call-t
 from algoperf.datasets.digits import DIGITS
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload.definition import Examples, WorkloadDefinition, example_image
+from algoperf.workload.definition import Examples, WorkloadDefinition
 
 WORKLOAD = WorkloadDefinition(
     name="digits",
@@ -16,7 +16,6 @@ WORKLOAD = WorkloadDefinition(
     evaluation=CLASSIFICATION,
     examples=Examples(train=1_197, eval_train=300, validation=300, test=300),
     eval_batch_size=300,
-    example_batch=example_image(8, num_channels=1),
     model={"num_channels": (16, 32), "num_classes": 10},
     dropout=0.1,
 )

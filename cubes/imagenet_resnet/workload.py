@@ -1,9 +1,9 @@
 """imagenet_resnet: ResNet-50 on 1.28 million photographs in 1,000 classes. Scored."""
 
-from algoperf.datasets.imagenet.dataset import MEAN, STDDEV, ImageNet
+from algoperf.datasets.imagenet.dataset import ImageNet
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload.definition import Examples, WorkloadDefinition, example_image
+from algoperf.workload.definition import Examples, WorkloadDefinition
 
 WORKLOAD = WorkloadDefinition(
     name="imagenet_resnet",
@@ -12,8 +12,6 @@ WORKLOAD = WorkloadDefinition(
     evaluation=CLASSIFICATION,
     examples=Examples(train=1_281_167, eval_train=50_176, validation=50_000, test=10_000),
     eval_batch_size=1024,
-    example_batch=example_image(224),
-    input_stats=(MEAN, STDDEV),
     model={
         "stage_sizes": (3, 4, 6, 3),
         "num_filters": 64,
@@ -39,7 +37,6 @@ WORKLOAD = WorkloadDefinition(
         "dataset": ImageNet(image_size=32, num_classes=10),
         "examples": Examples(train=2_000, eval_train=500, validation=500, test=500),
         "eval_batch_size": 500,
-        "example_batch": example_image(32),
         "model": {"stage_sizes": (1, 1, 1, 1), "num_filters": 8, "num_classes": 10},
         "properties": {"resize_size": 37, "center_crop_size": 32},
     },

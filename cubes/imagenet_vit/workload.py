@@ -1,9 +1,9 @@
 """imagenet_vit: ViT-S/16 on 1.28 million photographs in 1,000 classes. Scored."""
 
-from algoperf.datasets.imagenet.dataset import MEAN, STDDEV, ImageNet
+from algoperf.datasets.imagenet.dataset import ImageNet
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload.definition import Examples, WorkloadDefinition, example_image
+from algoperf.workload.definition import Examples, WorkloadDefinition
 
 WORKLOAD = WorkloadDefinition(
     name="imagenet_vit",
@@ -12,8 +12,6 @@ WORKLOAD = WorkloadDefinition(
     evaluation=CLASSIFICATION,
     examples=Examples(train=1_281_167, eval_train=51_200, validation=50_000, test=10_000),
     eval_batch_size=2048,
-    example_batch=example_image(224),
-    input_stats=(MEAN, STDDEV),
     model={
         "patch_size": 16,
         "width": 384,
@@ -44,7 +42,6 @@ WORKLOAD = WorkloadDefinition(
         "dataset": ImageNet(augment=True, image_size=32, num_classes=10),
         "examples": Examples(train=2_000, eval_train=500, validation=500, test=500),
         "eval_batch_size": 500,
-        "example_batch": example_image(32),
         "model": {"patch_size": 8, "width": 64, "depth": 2, "mlp_dim": 128, "num_heads": 4, "num_classes": 10},
         "properties": {"resize_size": 37, "center_crop_size": 32},
     },

@@ -1,9 +1,9 @@
 """mnist: a multilayer perceptron with one hidden layer on handwritten digits. Not scored; for tests and experiments."""
 
-from algoperf.datasets.mnist.dataset import MEAN, MNIST, STDDEV
+from algoperf.datasets.mnist.dataset import MNIST
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.spec import LossType
-from algoperf.workload.definition import Examples, WorkloadDefinition, example_image
+from algoperf.workload.definition import Examples, WorkloadDefinition
 
 WORKLOAD = WorkloadDefinition(
     name="mnist",
@@ -12,8 +12,6 @@ WORKLOAD = WorkloadDefinition(
     evaluation=CLASSIFICATION,
     examples=Examples(train=50_000, eval_train=10_000, validation=10_000, test=10_000),
     eval_batch_size=10_000,
-    example_batch=example_image(28, num_channels=1),
-    input_stats=(MEAN, STDDEV),
     model={"hidden_size": 128, "num_classes": 10},
     mini={
         "examples": Examples(train=20_000, eval_train=2_000, validation=4_000, test=4_000),

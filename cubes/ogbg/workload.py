@@ -2,24 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
-from algoperf.data.batches.graphs import GraphsTuple
-from algoperf.data.contracts import Batch
 from algoperf.datasets.ogbg.dataset import MOLPCBA, MolPcba
-from algoperf.datasets.ogbg.raw import EDGE_FEATURES, NODE_FEATURES, NUM_TASKS
+from algoperf.datasets.ogbg.raw import NUM_TASKS
 from algoperf.metrics.average_precision import MULTI_LABEL
 from algoperf.spec import LossType
 from algoperf.workload.definition import Examples, WorkloadDefinition
-
-
-def example_graph() -> Batch:
-    """One graph of one node and one edge."""
-    one, zero = np.ones(1, np.int32), np.zeros(1, np.int32)
-    nodes, edges = np.ones((1, NODE_FEATURES), np.float32), np.ones((1, EDGE_FEATURES), np.float32)
-    labels = np.zeros((1, NUM_TASKS), np.float32)
-    graph = GraphsTuple(nodes, edges, receivers=zero, senders=zero, globals={}, n_node=one, n_edge=one)
-    return {"inputs": graph, "targets": labels, "weights": labels + 1}
 
 
 def sized(*, hidden_dims: tuple[int, ...], latent_dim: int, num_message_passing_steps: int) -> dict[str, Any]:
@@ -53,7 +40,6 @@ WORKLOAD = WorkloadDefinition(
     evaluation=MULTI_LABEL,
     examples=Examples(train=350_343, eval_train=43_793, validation=43_793, test=43_793),
     eval_batch_size=32_768,
-    example_batch=example_graph,
     model={**BASE["model"], **activated("relu")["model"], "num_outputs": NUM_TASKS},
     properties={**BASE["properties"], **activated("relu")["properties"], "_num_outputs": NUM_TASKS},
     dropout=0.1,

@@ -58,6 +58,7 @@ class ScriptedDataset:
     """Numbered training batches, and evaluations of one batch that says which split it is of."""
 
     name = hash = "scripted"
+    input_stats = None
 
     def __init__(self, definition: WorkloadDefinition, batches: TrainingBatches) -> None:
         self._definition, self._batches = definition, batches

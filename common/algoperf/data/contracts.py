@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
+
 Batch = dict[str, Any]
 Split = Literal["train", "eval_train", "validation", "test"]
 
@@ -134,7 +136,19 @@ class OpenDataset(Protocol):
 class Dataset(Protocol):
     """One data source, from the web to batches. Implementations are in `datasets`, one per source."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name of its folders."""
+        ...
+
+    @property
+    def input_stats(self) -> tuple[Any, Any] | None:
+        """`(mean, standard deviation)` that normalises inputs, per channel or overall; None if they are not."""
+        ...
+
+    def example_batch(self) -> Batch:
+        """A batch of one example, made without any data, for shapes and types."""
+        ...
 
     def download(self, raw_dir: Path) -> None:
         """Fetch the raw files into `raw_dir`; resumable, checked, nothing half-written under a final name."""
@@ -151,6 +165,14 @@ class Dataset(Protocol):
     def open(self, data_dir: Path) -> OpenDataset:
         """Open the store. Raises DataError, naming the command that makes it, if it is missing."""
         ...
+
+
+def example_image(side: int, num_channels: int) -> Batch:
+    """One square image and its label, as an `example_batch`."""
+    return {
+        "inputs": np.ones((1, side, side, num_channels), np.float32),
+        "targets": np.zeros((1,), np.int32),
+    }
 
 
 def dataset_dir(root: Path, dataset: Dataset, scale: str) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 
 from algoperf.data.batches.arrays import StoredArrays
 from algoperf.data.batches.seeding import keyed_generator
-from algoperf.data.contracts import Batch
+from algoperf.data.contracts import Batch, example_image
 from algoperf.data.files import make_directory, write_file
 from algoperf.data.store.store import Store, create_store, store_exists
 from algoperf.errors import DataError, UserError
@@ -71,6 +71,11 @@ class Digits:
     """The scans as a dataset: train 1,197, validation 300, test 300 examples."""
 
     name = "digits"
+    input_stats = None
+
+    def example_batch(self) -> Batch:
+        """One image and its label."""
+        return example_image(_SIDE, num_channels=1)
 
     def download(self, raw_dir: Path) -> None:
         """Copy the file of scans out of the installed scikit-learn; UserError if that is not installed."""

@@ -7,13 +7,11 @@ evaluation periods and step hints belong to a benchmark version and live in `ver
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
-
-import numpy as np
 
 from algoperf.data.contracts import Batch, Dataset, Split
 from algoperf.errors import unknown
@@ -53,9 +51,7 @@ class WorkloadDefinition:
       evaluation: device function and accumulator of the metrics.
       examples: how many examples the splits have.
       eval_batch_size: global batch size of evaluations.
-      example_batch: makes a batch of one example without any data, for shapes and types.
       model: settings that the model builders in `model_jax.py` and `model_torch.py` read.
-      input_stats: `(mean, standard deviation)` that inputs are normalised with, if they are.
       dropout: default dropout rate; None where the model takes no dropout rate.
       properties: further attributes of the bound workload; published submissions and meta data know them.
       variants: name -> fields that differ. Mappings given for `model` and `properties` are merged, anything else is
@@ -70,10 +66,8 @@ class WorkloadDefinition:
     evaluation: Evaluation
     examples: Examples
     eval_batch_size: int
-    example_batch: Callable[[], Batch]
     model: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     loss: LossName | None = None
-    input_stats: tuple[Any, Any] | None = None
     dropout: float | None = None
     properties: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
@@ -93,6 +87,15 @@ class WorkloadDefinition:
         """The loss function that is applied."""
         return self.loss or BY_TYPE[self.loss_type]
 
+    @property
+    def input_stats(self) -> tuple[Any, Any] | None:
+        """`(mean, standard deviation)` that inputs are normalised with, if they are."""
+        return self.dataset.input_stats
+
+    def example_batch(self) -> Batch:
+        """A batch of one example, made without any data, for shapes and types."""
+        return self.dataset.example_batch()
+
     def variant(self, name: str) -> WorkloadDefinition:
         """The base workload or one of its variants, by name."""
         if name == self.name:
@@ -109,11 +112,3 @@ class WorkloadDefinition:
         """Examples that one evaluation counts on a split (on `train`: the whole split)."""
         found: int | None = getattr(self.examples, split)
         return found
-
-
-def example_image(side: int, num_channels: int = 3) -> Callable[[], Batch]:
-    """An `example_batch` of one square image and its label."""
-    return lambda: {
-        "inputs": np.ones((1, side, side, num_channels), np.float32),
-        "targets": np.zeros((1,), np.int32),
-    }

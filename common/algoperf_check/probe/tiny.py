@@ -8,7 +8,6 @@ others ("renamed"), or others in the opposite order ("reordered"). Values and ra
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -69,14 +68,10 @@ class Tiny:
                 test=NUM_EXAMPLES // 2,
             ),
             eval_batch_size=NUM_EXAMPLES // 2,
-            example_batch=functools.partial(self._batch, 1),
             model={"task": self.task, "names": names},
             dropout=self.dropout,
             folder=Path(__file__).parent / "cube",
         )
-
-    def _batch(self, num_rows: int) -> Batch:
-        return _finish(self.make(keyed_generator("probe", self.task, "example"), num_rows))
 
 
 class Heads:
@@ -109,9 +104,15 @@ class _Store:
 class _Made:
     """A dataset without files."""
 
+    input_stats = None
+
     def __init__(self, tiny: Tiny) -> None:
         self.name = tiny.task
         self._make = tiny.make
+
+    def example_batch(self) -> Batch:
+        """One example."""
+        return _finish(self._make(keyed_generator("probe", self.name, "example"), 1))
 
     def download(self, raw_dir: Path) -> None:
         """There is nothing to fetch."""

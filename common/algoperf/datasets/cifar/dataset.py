@@ -14,7 +14,7 @@ import numpy as np
 from algoperf.data.batches.arrays import Fields, StoredArrays, shard_slice
 from algoperf.data.batches.order import Shuffled
 from algoperf.data.batches.seeding import keyed_generator
-from algoperf.data.contracts import Batch, Shard, TrainingBatches
+from algoperf.data.contracts import Batch, Shard, TrainingBatches, example_image
 from algoperf.data.store.store import Store, create_store, store_exists
 from algoperf.data.transfer.download import RemoteFile, download
 from algoperf.datasets.cifar.miniature import write_miniature
@@ -41,6 +41,11 @@ class Cifar10:
     """CIFAR-10 as a dataset; its miniature has 4,500, 500 and 500 examples."""
 
     name = "cifar10"
+    input_stats = MEAN, STDDEV
+
+    def example_batch(self) -> Batch:
+        """One image and its label."""
+        return example_image(SIDE, num_channels=3)
 
     def download(self, raw_dir: Path) -> None:
         """Fetch the archive, 170 MB."""

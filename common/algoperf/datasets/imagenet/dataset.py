@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from algoperf.data.contracts import Batch, example_image
 from algoperf.data.store.build_units import build
 from algoperf.data.store.record_units import RECORDS, RecordUnit
 from algoperf.data.store.store import store_exists
@@ -44,6 +45,15 @@ class ImageNet:
     num_classes: int = 1000
     shard_bytes: int = SHARD_BYTES
     name: str = "imagenet"
+
+    @property
+    def input_stats(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of the channels, in units of 8-bit values."""
+        return MEAN, STDDEV
+
+    def example_batch(self) -> Batch:
+        """One image and its label."""
+        return example_image(self.image_size, num_channels=3)
 
     def download(self, raw_dir: Path) -> None:
         """Fetch ImageNet-v2 (1.3 GB) and check the archives of ILSVRC 2012, which the user has to provide."""

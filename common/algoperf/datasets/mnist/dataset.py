@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.batches.arrays import StoredArrays
-from algoperf.data.contracts import Batch
+from algoperf.data.contracts import Batch, example_image
 from algoperf.data.store.store import Store, create_store, store_exists
 from algoperf.data.transfer.download import RemoteFile, download
 from algoperf.datasets.mnist.idx import read_idx
@@ -42,6 +42,11 @@ class Mnist:
     """MNIST as a dataset; its miniature has 20,000, 4,000 and 4,000 examples."""
 
     name = "mnist"
+    input_stats = MEAN, STDDEV
+
+    def example_batch(self) -> Batch:
+        """One image and its label."""
+        return example_image(IMAGE_SHAPE[0], num_channels=1)
 
     def download(self, raw_dir: Path) -> None:
         """Fetch the four files, 11.6 MB."""

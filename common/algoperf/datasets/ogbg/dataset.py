@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from algoperf.data.batches.graphs import GraphsTuple
+from algoperf.data.contracts import Batch
 from algoperf.data.store.store import StoreWriter, create_store, store_exists
 from algoperf.data.transfer.download import download
 from algoperf.datasets.ogbg.batches import OpenMolecules
 from algoperf.datasets.ogbg.miniature import write_miniature
-from algoperf.datasets.ogbg.raw import ARCHIVE, RawMolecules, read_archive
+from algoperf.datasets.ogbg.raw import ARCHIVE, EDGE_FEATURES, NODE_FEATURES, NUM_TASKS, RawMolecules, read_archive
 
 _GRAPHS_AT_A_TIME = 1 << 15
 
@@ -35,6 +37,19 @@ class MolPcba:
     nodes_per_graph: int = 26
     edges_per_graph: int = 56
     name: str = "ogbg_molpcba"
+
+    @property
+    def input_stats(self) -> None:
+        """Features are not normalised."""
+        return None
+
+    def example_batch(self) -> Batch:
+        """One graph of one node and one edge, and its labels."""
+        one, zero = np.ones(1, np.int32), np.zeros(1, np.int32)
+        nodes, edges = np.ones((1, NODE_FEATURES), np.float32), np.ones((1, EDGE_FEATURES), np.float32)
+        labels = np.zeros((1, NUM_TASKS), np.float32)
+        graph = GraphsTuple(nodes, edges, receivers=zero, senders=zero, globals={}, n_node=one, n_edge=one)
+        return {"inputs": graph, "targets": labels, "weights": labels + 1}
 
     def download(self, raw_dir: Path) -> None:
         """Fetch the archive, 39.5 MB."""
