@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from algoperf.data.workers.pool import Task, WorkerPool, default_num_workers
+from algoperf.data.workers.pooled import chunk_rows
 from algoperf.errors import AlgoperfError, DataError, UserError
 from places import SUPPORT
 from row_sources import Counting, Failing, Slow
@@ -36,7 +37,7 @@ def running(num_workers: int):
 
 
 def tasks(pool: WorkerPool, offset: int = 0) -> list[Task]:
-    chunk = pool.chunk_rows(NUM_ROWS)
+    chunk = chunk_rows(NUM_ROWS, pool.num_workers, Counting().layout())
     return [
         Task(start, min(start + chunk, NUM_ROWS), (offset + start, min(start + chunk, NUM_ROWS) - start))
         for start in range(0, NUM_ROWS, chunk)

@@ -189,7 +189,7 @@ def test_mixing_is_with_the_row_before_of_the_global_batch(store, no_workers):
     expected = share[0] * one_hot + (1 - share[0]) * np.roll(one_hot, 1, axis=0)
     np.testing.assert_allclose(targets, expected, atol=1e-6)
     # The inputs too: with the pictures as they are without mixing.
-    plain = batches._source.plain
+    plain = batches._maker.source.plain
     alone = np.empty_like(batch["inputs"])
     for row, example in enumerate(Shuffled(2000, 2).indices(0, 12).tolist()):
         plain.make(row, example, alone[row])
@@ -201,7 +201,7 @@ def test_mixing_weights_are_beta_distributed(store, no_workers):
     from scipy import stats
 
     batches = opened(store, no_workers, augment=True).training(seed=2, batch_size=2, shard=Shard())
-    shares = [batches._make_tasks(position, 64)[0].content[3] for position in range(2_000)]
+    shares = [batches._maker.make_tasks(position, 64)[0].content[3] for position in range(2_000)]
     assert stats.kstest(shares, stats.beta(0.2, 0.2).cdf).pvalue > 0.01
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from algoperf.data.batches.queue import InputQueue
 from algoperf.data.workers.pool import Task, WorkerPool
-from algoperf.data.workers.pooled import PooledTrainingBatches
+from algoperf.data.workers.pooled import BatchMaker, PooledTrainingBatches
 from algoperf.trial import resume
 from algoperf.trial.evaluation import Evaluator
 from places import SUPPORT
@@ -52,8 +52,8 @@ def test_real_workers_make_nothing_while_paused(tmp_path, monkeypatch):
     log = tmp_path / "rows"
     pool = WorkerPool(1)
     try:
-        made = PooledTrainingBatches(pool, Slow(str(log), 0.03), 20, lambda position, chunk: [Task(0, 20, 20)])
-        queue = InputQueue(made, lambda batch: batch)
+        made = BatchMaker(pool, Slow(str(log), 0.03), 20, lambda position, chunk: [Task(0, 20, 20)])
+        queue = InputQueue(PooledTrainingBatches(made), lambda batch: batch)
         queue.fill()
         assert log.stat().st_size == 40  # two batches, no more
         time.sleep(0.1)

@@ -32,7 +32,6 @@ from algoperf.errors import AlgoperfError, DataError, UserError
 from algoperf.system import local_process, usable_cores
 
 WORKERS_VARIABLE = "ALGOPERF_DATA_WORKERS"
-_SMALLEST_CHUNK, _LARGEST_CHUNK = 8, 64  # rows
 _DEATH_SEC = 1.0  # time for a process that has closed its sockets to end
 MESSAGE_BYTES = 1 << 17
 
@@ -132,11 +131,6 @@ class WorkerPool:
         self._broken: str | None = None
         if num_workers:
             self._start()
-
-    def chunk_rows(self, num_rows: int) -> int:
-        """Rows per task for a batch of `num_rows`. It does not affect the content of the batch."""
-        share = -(-num_rows // max(1, self.num_workers))
-        return max(1, min(num_rows, max(_SMALLEST_CHUNK, min(share, _LARGEST_CHUNK))))
 
     def begin(self, source: RowSource, num_rows: int, tasks: Sequence[Task], *, urgent: bool = False) -> PendingBatch:
         """Start making a batch. Urgent batches go first, and are made even while the pool is paused."""

@@ -45,6 +45,11 @@ def bytes_needed(layout: Layout, num_rows: int) -> int:
     return -(-sum(sizes) // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
+def bytes_per_row(layout: Layout) -> int:
+    """Size of one row of a batch."""
+    return sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in layout.values())
+
+
 def _aligned(size: int) -> int:
     return -(-size // _ALIGNMENT) * _ALIGNMENT
 
