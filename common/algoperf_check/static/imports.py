@@ -76,9 +76,9 @@ def module_parts(path: Path) -> tuple[str, ...]:
 def relative_to_folder(parts: list[str], folder: Path) -> Iterator[list[str]]:
     """A dotted name, and what is left of it if it begins with the submission's folder, or with folders above it."""
     yield parts
-    above = [folder.name, *(parent.name for parent in folder.parents)]
-    for depth in range(1, _MOST_FOLDERS_ABOVE + 1):
-        if parts[:depth] == above[:depth][::-1]:
+    above = folder.parts[-_MOST_FOLDERS_ABOVE:]
+    for depth in range(1, len(above) + 1):
+        if tuple(parts[:depth]) == above[-depth:]:
             yield parts[depth:]
 
 
