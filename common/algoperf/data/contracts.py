@@ -1,7 +1,7 @@
 """What a data source must implement: download, miniature, preprocess, and batches.
 
-A batch is a dictionary of numpy arrays, or of nested tuples of them (speech: `(audio, paddings)`; molecules:
-a `GraphsTuple`). Batches are the same for both frameworks; layout and placement belong to the bindings.
+A batch is a dictionary of numpy arrays, of nested tuples of them (molecules: a `GraphsTuple`), or of `Padded` rows
+(speech). Batches are the same for both frameworks; layout and placement belong to the bindings.
 """
 
 from __future__ import annotations
@@ -15,6 +15,24 @@ import numpy as np
 
 Batch = dict[str, Any]
 Split = Literal["train", "eval_train", "validation", "test"]
+
+
+@dataclass(frozen=True, eq=False)
+class Padded:
+    """Rows of different lengths, as the host has them; on the device they become the pair (values, paddings).
+
+    Only the values themselves cross to the device, in their own narrow type. They are widened there, and paddings are
+    made there: float32 (B, L), 0 for real elements and 1 behind them.
+
+    Attributes:
+      values: (B, L, ...); what is behind a row's length is never used.
+      lengths: integers (B,).
+      dtype: type of the values on the device; None for that of `values`.
+    """
+
+    values: np.ndarray
+    lengths: np.ndarray
+    dtype: Any = None
 
 
 @dataclass(frozen=True)

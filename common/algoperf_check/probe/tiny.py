@@ -18,7 +18,7 @@ import numpy as np
 
 from algoperf.data.batches.arrays import StoredArrays
 from algoperf.data.batches.seeding import keyed_generator
-from algoperf.data.contracts import Batch
+from algoperf.data.contracts import Batch, Padded
 from algoperf.metrics.base import Evaluation
 from algoperf.metrics.means import MeanOverExamples
 from algoperf.spec import LossType
@@ -133,12 +133,12 @@ class _Made:
 
 
 def _finish(rows: Arrays) -> Batch:
-    """Pair frames and labels with their paddings."""
-    pairs = {name for name in rows if f"{name}_paddings" in rows}
+    """Pair frames and labels with their lengths."""
+    pairs = {name for name in rows if f"{name}_lengths" in rows}
     return {
-        name: (value, rows[f"{name}_paddings"]) if name in pairs else value
+        name: Padded(value, rows[f"{name}_lengths"]) if name in pairs else value
         for name, value in rows.items()
-        if not name.endswith("_paddings")
+        if not name.endswith("_lengths")
     }
 
 
@@ -167,13 +167,11 @@ def _speech(random: np.random.Generator, num_rows: int) -> Arrays:
         frames[np.arange(num_rows), 1 + 3 * place, labels[:, place] - 1] += 2
     lengths = random.integers(9, _NUM_FRAMES + 1, num_rows)
     short = (random.random(num_rows) < 0.3).astype(np.float32)
-    label_paddings = np.zeros((num_rows, _NUM_LABELS), np.float32)
-    label_paddings[:, -1] = short
     return {
         "inputs": frames.astype(np.float32),
-        "inputs_paddings": (np.arange(_NUM_FRAMES) >= lengths[:, None]).astype(np.float32),
+        "inputs_lengths": lengths,
         "targets": labels.astype(np.float32),
-        "targets_paddings": label_paddings,
+        "targets_lengths": (_NUM_LABELS - short).astype(np.int64),
     }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from algoperf.data.batches.order import Blocks, FirstRows, Indices, Order, Rows, Shuffled, sample
 from algoperf.data.batches.sequences import BatchSequence
-from algoperf.data.contracts import Batch, Shard, Split, TrainingBatches
+from algoperf.data.contracts import Batch, Padded, Shard, Split, TrainingBatches
 from algoperf.errors import UserError
 
 Fields = Mapping[str, np.ndarray]
@@ -193,7 +193,9 @@ def _take(fields: Fields, rows: Indices) -> dict[str, np.ndarray]:
 
 
 def _blank(value: Any, num_real: int) -> Any:
-    """`value`, an array or nested tuples of arrays, with zeros in the rows from `num_real` on."""
+    """`value`, arrays in tuples and `Padded`, with zeros in the rows from `num_real` on; padded ones have length 0."""
+    if isinstance(value, Padded):
+        return Padded(_blank(value.values, num_real), _blank(value.lengths, num_real), value.dtype)
     if isinstance(value, tuple):
         return tuple(_blank(part, num_real) for part in value)
     blanked = np.zeros_like(value)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from algoperf import spec
-from algoperf.data.contracts import Batch
+from algoperf.data.contracts import Batch, Padded
 from algoperf.errors import unknown
 from algoperf.frameworks.jax import sharding
 from algoperf.frameworks.jax.losses import LOSSES
@@ -65,7 +65,9 @@ class JaxWorkload(BoundWorkload):
 
     def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
         """Parameters, replicated over the devices, and the other variables (None if there are none)."""
-        inputs = self._model_inputs(self.definition.example_batch())
+        example = self.definition.example_batch()
+        parts = _parts(example)
+        inputs = self._model_inputs({name: _widened(value, example[name]) for name, value in parts.items()})
         # Submissions call this inside jit and eval_shape too, where options of a compiler are not allowed.
         init = self._init if isinstance(rng, jax.core.Tracer) else self._compiled_init
         variables = dict(init({"params": rng}, *inputs))
@@ -120,9 +122,9 @@ class JaxWorkload(BoundWorkload):
         return jnp.asarray(value, jnp.float32)
 
     def place(self, batch: Batch) -> Batch:
-        """Split leading axes over the devices."""
-        placed: Batch = sharding.shard_along_batch_dim(batch)
-        return placed
+        """Split leading axes over the devices; padded rows as values and paddings."""
+        placed: Batch = sharding.shard_along_batch_dim(_parts(batch))
+        return {name: _widened(value, batch[name]) for name, value in placed.items()}
 
     place_training = place
 
@@ -135,3 +137,23 @@ class JaxWorkload(BoundWorkload):
     def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """See BoundWorkload."""
         return {name: np.asarray(value) for name, value in outputs.items()}
+
+
+def _parts(batch: Batch) -> Batch:
+    """The batch with the arrays of padded rows as pairs."""
+    return {
+        name: (value.values, value.lengths) if isinstance(value, Padded) else value for name, value in batch.items()
+    }
+
+
+def _widened(placed: Any, host: Any) -> Any:
+    """Padded rows on the device as values and paddings; anything else as it is."""
+    if not isinstance(host, Padded):
+        return placed
+    return _values_and_paddings(*placed, dtype=np.dtype(host.dtype or host.values.dtype))
+
+
+@functools.partial(jax.jit, static_argnames="dtype")
+def _values_and_paddings(values: jax.Array, lengths: jax.Array, dtype: np.dtype) -> tuple[jax.Array, jax.Array]:
+    paddings = jnp.arange(values.shape[1]) >= lengths[:, None]
+    return values.astype(dtype), paddings.astype(jnp.float32)

@@ -13,7 +13,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from algoperf import seeds, spec
-from algoperf.data.contracts import Batch
+from algoperf.data.contracts import Batch, Padded
 from algoperf.errors import unknown
 from algoperf.frameworks.steps import STEPS
 from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
@@ -127,6 +127,8 @@ class TorchWorkload(BoundWorkload):
         return placed
 
     def _tensor(self, value: Any) -> Any:
+        if isinstance(value, Padded):
+            return self._padded(value)
         if isinstance(value, tuple):
             parts = [self._tensor(part) for part in value]
             return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
@@ -137,6 +139,13 @@ class TorchWorkload(BoundWorkload):
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor
+
+    def _padded(self, value: Padded) -> tuple[torch.Tensor, torch.Tensor]:
+        """Values, widened on the device, and paddings, made there."""
+        values, lengths = self._tensor(value.values), self._tensor(value.lengths)
+        wide = torch.from_numpy(np.zeros(0, value.dtype or value.values.dtype)).dtype
+        paddings = torch.arange(values.shape[1], device=self.device) >= lengths[:, None]
+        return values.to(wide), paddings.float()
 
     def evaluation_step(
         self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState, rng: spec.RandomState
