@@ -77,6 +77,11 @@ class Guard:
         for name, part in parts.items():
             self._seal.methods(name, part)
 
+    def queue_built(self, queue: object) -> None:
+        """Seal the input queue, which the submission holds: it is prepared and paused while the clock stands still."""
+        self._seal.fields("queue", queue, but=vars(queue).keys() - {"_batches", "_place"})
+        self._seal.methods("queue.batches", vars(queue)["_batches"])
+
     def clock_started(self, clock: ReadableClock) -> None:
         """Remember when the clock started, and the signal handlers, which are the trial's from here on."""
         self._started = (clock.mark, clock.charged)

@@ -140,6 +140,7 @@ class Trial:
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
         self.queue = data.input_queue(batch_size, self.workload.place_training)
         self._resources.callback(self.queue.close)
+        self.guard.queue_built(self.queue)
         data.dataset.warm()
         self.log.start(self.workload, backend, data.dataset.hash, batch_size)
         self._resume()
