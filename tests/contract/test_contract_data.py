@@ -19,7 +19,7 @@ def test_training_batches(case):
 
 def test_training_batches_do_not_end(case):
     queue = case.opened.queue(500)
-    sizes = {len(next(queue)["targets"]) for _ in range(12)}
+    sizes = {len(arrays(next(queue)["targets"])[0]) for _ in range(12)}
     assert sizes == {case.kind.num_rows(500)}
 
 
@@ -55,8 +55,9 @@ def test_evaluation_results(case):
 def test_evaluation_counts_every_example_once(case):
     """Whatever the batch size: the same sums as one pass over the whole split, written out here."""
     model = case.stirred(seed=3)
+    uneven = min(77, case.workload.num_validation_examples // 2 + 7)  # the last batches are not full
     at_once = case.evaluate(model, case.workload.eval_batch_size, step=5)
-    for name, value in case.evaluate(model, 77, step=5).items():  # the last batches are not full
+    for name, value in case.evaluate(model, uneven, step=5).items():
         # Rounding may exchange two graphs in the ranking that average precision looks at.
         tolerance = 1e-3 if name.endswith("mean_average_precision") else 1e-5
         assert value == pytest.approx(at_once[name], rel=tolerance), name

@@ -71,7 +71,7 @@ def test_every_init_gives_a_model_of_its_own(case):
 def test_model_fn(case, mode):
     model = case.init()
     logits, state = case.forward(model, case.train_batch(), mode)
-    assert logits.shape == (case.kind.num_rows(BATCH_SIZE), case.kind.num_outputs)
+    assert logits.shape == case.kind.logits_shape(BATCH_SIZE)
     assert np.isfinite(logits).all()
     if model[1] is None:
         assert state is None

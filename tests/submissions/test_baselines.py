@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
@@ -12,7 +11,7 @@ from algoperf.trial.loop import Trial
 from algoperf.trial.settings import TrialSettings
 from algoperf.tuning.search_space import load_search_space
 from places import BASELINES
-from trial_runs import Run, content, metrics
+from trial_runs import Run, content, copy_first_checkpoint, metrics
 
 FRAMEWORKS = ("jax", "pytorch")
 FOLDERS = sorted(path.parent for path in BASELINES.glob("*/submission.py"))
@@ -26,16 +25,8 @@ PLAIN_STATES = {f"{name}_jax" for name in ("cautious_nadamw", "lamb", "lion", "m
 @pytest.fixture
 def left_by_a_kill(monkeypatch, tmp_path):
     """A copy of the run's folder as it is when the first checkpoint is complete: what a kill then would leave."""
-    copy = tmp_path / "killed"
-    save = Trial._save_checkpoint
-
-    def save_and_copy(self):
-        save(self)
-        if not copy.exists():
-            shutil.copytree(tmp_path / "whole", copy)
-
-    monkeypatch.setattr(Trial, "_save_checkpoint", save_and_copy)
-    return copy
+    copy_first_checkpoint(monkeypatch, tmp_path / "whole", tmp_path / "killed")
+    return tmp_path / "killed"
 
 
 @pytest.mark.usefixtures("optimised_jax")  # a hundred steps: optimised code is quicker in the end

@@ -12,16 +12,29 @@ from algoperf.frameworks import load_backend
 from algoperf.frameworks.backend import Backend
 from algoperf.trial.data import TrialData
 from algoperf.trial.evaluation import Evaluator
-from algoperf.versions import load_version
+from algoperf.versions import Limits, load_version
+from algoperf.versions.version import with_cube_limits
 from algoperf.workload.bound import BoundWorkload
-from algoperf.workload.definition import Framework
+from algoperf.workload.definition import Framework, WorkloadDefinition
 from algoperf.workload.registry import find_workload
+from places import PROBE_CUBES
+
+
+def find(name: str, scale: str) -> WorkloadDefinition:
+    """A workload at a scale, by name; the probe workloads of the tests lie outside the repository's cubes."""
+    probe = PROBE_CUBES / name
+    return find_workload(str(probe) if probe.is_dir() else name).at(scale)
+
+
+def limits_of(definition: WorkloadDefinition) -> Limits:
+    """The limits of the default version, or of a cube's own file."""
+    return with_cube_limits(load_version(), definition.folder).limits(definition.name, definition.scale)
 
 
 def bind(name: str, scale: str, framework: Framework, **model: Any) -> BoundWorkload:
     """The workload alone; `model` are settings of the model that differ."""
-    definition = find_workload(name).at(scale).with_fields({"model": model})
-    return load_backend(framework).bind(definition, load_version().limits(name, scale))
+    definition = find(name, scale).with_fields({"model": model})
+    return load_backend(framework).bind(definition, limits_of(definition))
 
 
 @dataclass(frozen=True)

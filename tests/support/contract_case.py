@@ -14,9 +14,9 @@ import pytest
 from algoperf import random_utils
 from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.spec import ForwardPassMode, ParameterType
-from algoperf.workload.registry import find_workload
-from bound_workload import WithData
-from contract_kinds import DEFAULT_KIND, KINDS
+from bound_workload import WithData, find
+from contract_kinds import Classification, MultiLabelGraphs
+from probe_kinds import PROBE_KINDS
 
 ROWS = [
     ("digits", "full"),
@@ -25,7 +25,10 @@ ROWS = [
     ("imagenet_resnet", "mini"),
     ("imagenet_vit", "mini"),
     ("ogbg", "mini"),
+    *((name, "mini") for name in PROBE_KINDS),
 ]
+KINDS = {"imagenet_vit": Classification(mixed=True), "ogbg": MultiLabelGraphs(), **PROBE_KINDS}
+DEFAULT_KIND = Classification()
 LOSSES = {"classes": ("digits", "full"), "labels": ("ogbg", "mini")}  # one of the rows for each loss function
 FRAMEWORKS = ("jax", "pytorch")
 TRAIN, EVAL = ForwardPassMode.TRAIN, ForwardPassMode.EVAL
@@ -190,6 +193,6 @@ def kit_of(framework: str) -> Jax | Torch:
 
 def open_case(name: str, scale: str, framework: str, prepare: Callable[[Dataset, str], Path]) -> Case:
     """A row of the table, with its data."""
-    dataset = find_workload(name).at(scale).dataset
+    dataset = find(name, scale).dataset
     opened = WithData.open(name, scale, framework, dataset_dir(prepare(dataset, scale), dataset, scale))
     return Case(opened.workload, framework, kit_of(framework), opened)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from algoperf.data.batches.graphs import GraphsTuple
+from algoperf.spec import LossType
 
 
 def arrays(value: Any) -> list[np.ndarray]:
@@ -16,7 +17,27 @@ def arrays(value: Any) -> list[np.ndarray]:
     return [leaf for part in value for leaf in arrays(part)] if isinstance(value, tuple) else [np.asarray(value)]
 
 
-class Classification:
+class Kind:
+    """What kinds have in common, where they do not say otherwise."""
+
+    num_outputs: int
+    loss_type = LossType.SOFTMAX_CROSS_ENTROPY  # as published, also where another loss is computed
+
+    def num_rows(self, batch_size: int) -> int:
+        """Rows of a batch on one device."""
+        return batch_size
+
+    def logits_shape(self, batch_size: int) -> tuple[int, ...]:
+        """Shape of the logits of a batch on one device."""
+        return (self.num_rows(batch_size), self.num_outputs)
+
+    def num_valid(self, targets: Any, mask: np.ndarray) -> float:
+        """What `n_valid_examples` counts."""
+        del targets
+        return float(mask.sum())
+
+
+class Classification(Kind):
     """One of ten classes per example; inputs are single arrays."""
 
     num_outputs = 10
@@ -24,10 +45,6 @@ class Classification:
 
     def __init__(self, *, mixed: bool = False) -> None:
         self.mixed = mixed  # whether training targets are mixtures of classes
-
-    def num_rows(self, batch_size: int) -> int:
-        """Rows of a batch on one device."""
-        return batch_size
 
     def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
         """NHWC and int32 in JAX; NCHW, int64 and, if published batches have one, an all-true mask in PyTorch."""
@@ -64,7 +81,7 @@ class Classification:
         return {"accuracy": accuracy, "loss": cross_entropy(logits, targets, 0.0).mean()}
 
 
-class MultiLabelGraphs:
+class MultiLabelGraphs(Kind):
     """Up to 128 labels per graph; inputs are graph tuples of one size."""
 
     num_outputs = 128
@@ -135,7 +152,3 @@ def binary_cross_entropy(logits: np.ndarray, labels: np.ndarray, smoothing: floa
     logits = logits.astype(np.float64)
     smoothed = (1 - smoothing) * labels + smoothing / logits.shape[1]
     return smoothed * np.logaddexp(0, -logits) + (1 - smoothed) * np.logaddexp(0, logits)
-
-
-KINDS = {"imagenet_vit": Classification(mixed=True), "ogbg": MultiLabelGraphs()}
-DEFAULT_KIND = Classification()

@@ -10,3 +10,4 @@ SHARED_GOLDENS = REPOSITORY.parent / "shared" / "goldens"
 SHARED_LOGS = REPOSITORY.parent / "shared" / "logs"
 BASELINES = REPOSITORY / "submissions" / "baselines"
 TEST_SUBMISSIONS = SUPPORT / "submissions"
+PROBE_CUBES = SUPPORT / "cubes"  # tiny workloads that show what the harness can do

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -141,6 +142,23 @@ class Run:
     def checkpoint(self) -> Path:
         (found,) = self.trial.glob("checkpoint_*")
         return found
+
+
+def copy_first_checkpoint(monkeypatch: Any, output: Path, copy: Path) -> None:
+    """Copy the folder of a run, which is made in this process, when its first checkpoint is complete.
+
+    That is what a kill then would leave.
+    """
+    from algoperf.trial.loop import Trial
+
+    save = Trial._save_checkpoint
+
+    def save_and_copy(self: Trial) -> None:
+        save(self)
+        if not copy.exists():
+            shutil.copytree(output, copy)
+
+    monkeypatch.setattr(Trial, "_save_checkpoint", save_and_copy)
 
 
 def metrics(row: dict[str, str]) -> dict[str, str]:
