@@ -9,7 +9,7 @@ import pytest
 
 from algoperf.data.contracts import Shard
 from contract_case import BATCH_SIZE, EVAL
-from contract_kinds import arrays
+from contract_kinds import arrays, one_array
 
 
 def test_training_batches(case):
@@ -31,8 +31,9 @@ def test_evaluation_batches(case):
         assert sum(int(batch["real"].sum()) for batch in batches) == case.workload.definition.num_examples(split)
         assert all(not np.any(batch["weights"][~batch["real"]]) for batch in batches)
         again = case.opened.data.evaluation(split, 100, 0)[0]
-        for found, expected in zip(arrays(again["inputs"]), arrays(batches[0]["inputs"]), strict=True):
-            np.testing.assert_array_equal(found, expected)
+        for name in ("inputs", "targets"):
+            for found, expected in zip(arrays(again[name]), arrays(batches[0][name]), strict=True):
+                np.testing.assert_array_equal(found, expected)
 
 
 def test_a_submission_cannot_ask_for_data_or_evaluations(case):
@@ -67,7 +68,7 @@ def test_evaluation_counts_every_example_once(case):
         parts = []
         for batch in opened.evaluation(split, num_examples=count, batch_size=count, shard=Shard(), seed=0):
             logits, _ = case.forward(model, case.workload.place(batch), EVAL)
-            parts.append([array[batch["real"]] for array in (logits, batch["targets"], batch["weights"])])
+            parts.append([one_array(part)[batch["real"]] for part in (logits, batch["targets"], batch["weights"])])
         expected = case.kind.expected_metrics(*(np.concatenate(part) for part in zip(*parts, strict=True)))
         assert expected.keys() == set(case.kind.metrics)
         for name, value in expected.items():

@@ -15,7 +15,7 @@ def test_loss_of_a_workload(case):
     """Which loss each workload has; the tests below are about the losses."""
     assert case.workload.loss_type is case.kind.loss_type
     targets, logits, mask, expected = case.kind.loss_example(case.kit.integer)
-    loss = case.workload.loss_fn(*map(case.kit.tensor, (targets, logits, mask)), label_smoothing=0.1)
+    loss = case.workload.loss_fn(*map(case.tensor, (targets, logits, mask)), label_smoothing=0.1)
     near_zero = 0.0 if mask.ndim == 1 else 1e-5
     np.testing.assert_allclose(np.asarray(loss["per_example"]), expected, rtol=1e-5, atol=near_zero)
     assert float(loss["summed"]) == pytest.approx(expected.sum(), rel=1e-5)

@@ -15,7 +15,7 @@ from algoperf import random_utils
 from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.spec import ForwardPassMode, ParameterType
 from bound_workload import WithData, find
-from contract_kinds import Classification, MultiLabelGraphs
+from contract_kinds import Classification, MultiLabelGraphs, one_array
 from probe_kinds import PROBE_KINDS
 
 ROWS = [
@@ -151,7 +151,7 @@ class Case:
         return params, model_state
 
     def forward(self, model, batch, mode, *, seed=0, compiled=True, constants=None, update_batch_norm=True, **dropout):
-        """Logits as numpy, and the new model state.
+        """Logits as one numpy array, and the new model state.
 
         JAX compiles it unless told not to: a dropout rate is an argument of the program, `constants` are part of it.
         """
@@ -165,7 +165,11 @@ class Case:
         self.kit.seed_dropout(seed)
         params, model_state = model
         logits, state = model_fn(params, batch, model_state, self.kit.key(seed), dropout)
-        return np.array(logits.tolist(), np.float32), state
+        return one_array(logits), state
+
+    def tensor(self, value):
+        """An array, or nested tuples of them, as tensors."""
+        return tuple(map(self.tensor, value)) if isinstance(value, tuple) else self.kit.tensor(value)
 
     def loss(self, name, labels, logits, mask, smoothing):
         """One of the framework's losses, on numpy arrays."""

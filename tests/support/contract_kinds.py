@@ -7,14 +7,27 @@ from typing import Any
 import numpy as np
 
 from algoperf.data.batches.graphs import GraphsTuple
+from algoperf.data.contracts import Padded
 from algoperf.spec import LossType
 
 
 def arrays(value: Any) -> list[np.ndarray]:
     """All arrays of nested tuples and dictionaries of tensors, as numpy."""
+    if isinstance(value, Padded):
+        value = (value.values, value.lengths)
     if isinstance(value, dict):
         value = tuple(value.values())
     return [leaf for part in value for leaf in arrays(part)] if isinstance(value, tuple) else [np.asarray(value)]
+
+
+def one_array(value: Any) -> np.ndarray:
+    """Tensors as float32. Of rows of different lengths, the paddings are behind the values, along the last axis."""
+    if isinstance(value, Padded):
+        value = (value.values, np.arange(value.values.shape[1]) >= value.lengths[:, np.newaxis])
+    if isinstance(value, tuple):
+        values, paddings = map(one_array, value)
+        return np.concatenate([values.reshape(*paddings.shape, -1), paddings[..., np.newaxis]], axis=-1)
+    return value if isinstance(value, np.ndarray) else np.array(value.tolist(), np.float32)
 
 
 class Kind:

@@ -54,4 +54,91 @@ class SingleLogits(Kind):
         }
 
 
-PROBE_KINDS = {"rows": SingleLogits()}
+class Transcripts(Kind):
+    """Sequences and tokens of different lengths: pairs of values and paddings."""
+
+    num_outputs = 5
+    metrics = ("loss", "token_error_rate")
+    loss_type = LossType.CTC_LOSS
+
+    def logits_shape(self, batch_size: int) -> tuple[int, ...]:
+        """Of every frame the classes, and the padding that `one_array` adds."""
+        return (batch_size, 12, self.num_outputs + 1)
+
+    def num_valid(self, targets: Any, mask: np.ndarray) -> float:
+        """Tokens of the rows that count."""
+        return float(((1 - targets[1]) * mask[:, np.newaxis]).sum())
+
+    def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
+        """Values are widened; paddings are float32, 1 behind the end."""
+        assert batch.keys() == {"inputs", "targets"}
+        for name, length, dtype in (("inputs", 96, np.float32), ("targets", 4, case.kit.integer)):
+            assert type(batch[name]) is tuple
+            named = dict(zip(("values", "paddings"), batch[name], strict=True))
+            shape = (batch_size, length)
+            check_arrays(case, named, {"values": (shape, dtype), "paddings": (shape, np.float32)})
+        (sound, silence), (tokens, behind) = (map(np.asarray, batch[name]) for name in ("inputs", "targets"))
+        assert np.abs(sound).max() > 500
+        np.testing.assert_array_equal(silence[:, ::24], behind)
+        np.testing.assert_array_equal(tokens > 0, behind == 0)
+        assert 0.1 < behind.mean() < 0.6
+
+    def loss_example(self, integer: type[np.integer[Any]]) -> tuple[Any, ...]:
+        """Targets, logits, a mask, and the losses, which are not smoothed."""
+        frames, lengths = np.array([7, 5, 6, 3]), np.array([3, 2, 3, 1])
+        logits = np.random.default_rng(0).normal(size=(4, 7, 5)).astype(np.float32)
+        tokens = np.array([[1, 1, 2], [4, 3, 0], [2, 2, 2], [3, 0, 0]], integer)
+        mask = np.array([1, 1, 0, 1], np.float32)
+        losses = [alignment_loss(logits[i, : frames[i]], tokens[i, : lengths[i]]) for i in range(4)]
+        paddings = [
+            (np.arange(length) >= ends[:, np.newaxis]).astype(np.float32)
+            for length, ends in ((3, lengths), (7, frames))
+        ]
+        return (tokens, paddings[0]), (logits, paddings[1]), mask, losses * mask
+
+    def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+        """The mean loss, and edits per token of the best class of every frame."""
+        assert weights.tolist() == [1.0] * len(logits)
+        losses, edits, count = [], 0, 0
+        for row, target in zip(logits, targets, strict=True):
+            frames, tokens = row[row[:, -1] == 0, :-1], target[target[:, -1] == 0, 0].astype(int)
+            best = frames.argmax(axis=1)
+            collapsed = best[np.append(True, np.diff(best) != 0)]
+            losses.append(alignment_loss(frames, tokens))
+            edits += num_edits(collapsed[collapsed > 0].tolist(), tokens.tolist())
+            count += len(tokens)
+        return {"loss": np.mean(losses), "token_error_rate": edits / count}
+
+
+def alignment_loss(logits: np.ndarray, tokens: np.ndarray) -> float:
+    """Negative log-likelihood of tokens (N,) under frames (T, K), in float64; blank is 0.
+
+    From the probabilities of all prefixes: after each frame, of those that end in their last token, or in a blank.
+    """
+    shifted = logits.astype(np.float64)
+    probabilities = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+    count = len(tokens)
+    on_blank, on_token = np.zeros(count + 1), np.zeros(count + 1)
+    on_blank[0] = 1.0
+    for frame in probabilities:
+        total = on_blank + on_token
+        following = np.zeros(count + 1)
+        for place, token in enumerate(tokens, start=1):
+            repeated = place > 1 and tokens[place - 2] == token
+            entered = on_blank[place - 1] if repeated else total[place - 1]
+            following[place] = frame[token] * (on_token[place] + entered)
+        on_blank, on_token = frame[0] * total, following
+    return -float(np.log(on_blank[count] + on_token[count]))
+
+
+def num_edits(found: list[int], expected: list[int]) -> int:
+    """Insertions, deletions and replacements, by recursion: either last elements are a pair, or one is left over."""
+    if not found or not expected:
+        return len(found) + len(expected)
+    if found[-1] == expected[-1]:
+        return num_edits(found[:-1], expected[:-1])
+    shorter = [(found[:-1], expected), (found, expected[:-1]), (found[:-1], expected[:-1])]
+    return 1 + min(num_edits(*pair) for pair in shorter)
+
+
+PROBE_KINDS = {"rows": SingleLogits(), "pairs": Transcripts()}

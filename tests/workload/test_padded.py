@@ -25,6 +25,18 @@ def test_on_the_device_they_are_values_and_paddings(framework):
     assert tokens.dtype == np.int16
 
 
+@pytest.mark.parametrize(("framework", "integer"), [("jax", np.int32), ("pytorch", np.int64)])
+@pytest.mark.parametrize("narrow", [np.uint8, np.int16, np.int32])
+def test_integers_become_those_of_the_framework(framework, integer, narrow):
+    """As in every other array of a batch."""
+    tokens = np.arange(6).reshape(2, 3)
+    workload = bind("digits", "full", framework)
+    placed = workload.place({"inputs": Padded(tokens.astype(narrow), np.array([3, 1]), np.int32)})
+    values, paddings = (np.asarray(array) for array in placed["inputs"])
+    assert (values.dtype, paddings.dtype) == (integer, np.float32)
+    np.testing.assert_array_equal(values, tokens)
+
+
 def test_rows_that_are_no_examples_are_all_padding():
     fields = {"audio": np.arange(1, 16, dtype=np.int16).reshape(3, 5), "length": np.array([5, 2, 4])}
 

@@ -134,7 +134,10 @@ class TorchWorkload(BoundWorkload):
             return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
         if isinstance(value, dict):
             return {name: self._tensor(part) for name, part in value.items()}
-        array = value.astype(np.int64) if value.dtype == np.int32 else value
+        return self._moved(value.astype(np.int64) if value.dtype == np.int32 else value)
+
+    def _moved(self, array: np.ndarray) -> torch.Tensor:
+        """The array on the device, in its own type."""
         tensor = torch.from_numpy(array)
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
@@ -142,8 +145,8 @@ class TorchWorkload(BoundWorkload):
 
     def _padded(self, value: Padded) -> tuple[torch.Tensor, torch.Tensor]:
         """Values, widened on the device, and paddings, made there."""
-        values, lengths = self._tensor(value.values), self._tensor(value.lengths)
-        wide = torch.from_numpy(np.zeros(0, value.dtype or value.values.dtype)).dtype
+        values, lengths = self._moved(value.values), self._moved(value.lengths)
+        wide = self._tensor(np.zeros(0, value.dtype or value.values.dtype)).dtype
         paddings = torch.arange(values.shape[1], device=self.device) >= lengths[:, None]
         return values.to(wide), paddings.float()
 
