@@ -49,6 +49,11 @@ class Kind:
         del targets
         return float(mask.sum())
 
+    def decoded_metrics(self, case: Any, model: Any, batch: dict[str, Any]) -> dict[str, float]:
+        """Metrics that do not follow from the logits of the whole split, which is this batch."""
+        del case, model, batch
+        return {}
+
 
 class Classification(Kind):
     """One of ten classes per example; inputs are single arrays."""

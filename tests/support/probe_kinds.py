@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from algoperf.spec import LossType
-from contract_kinds import Kind, binary_cross_entropy
+from algoperf.spec import ForwardPassMode, LossType
+from contract_kinds import Kind, binary_cross_entropy, cross_entropy
 
 
 def check_arrays(case: Any, batch: dict[str, Any], expected: dict[str, tuple[tuple[int, ...], Any]]) -> None:
@@ -141,4 +141,67 @@ def num_edits(found: list[int], expected: list[int]) -> int:
     return 1 + min(num_edits(*pair) for pair in shorter)
 
 
-PROBE_KINDS = {"rows": SingleLogits(), "pairs": Transcripts()}
+class Sentences(Kind):
+    """One of ten words at each of twelve places, with a mask of the places that count; decoded word by word."""
+
+    num_outputs = 10
+    metrics = ("accuracy", "loss", "exact_match", "mean_characters")
+    words = ["-", ".", "the", "quick", "fox", "a", "lazy", "did", "some", "sleep"]
+
+    def logits_shape(self, batch_size: int) -> tuple[int, ...]:
+        """Words at every place."""
+        return (batch_size, 12, self.num_outputs)
+
+    def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
+        """Inputs are as narrow as in the store; targets are the next inputs of the same sentence."""
+        shape = (batch_size, 12)
+        types = {"inputs": np.uint16, "targets": case.kit.integer, "weights": np.float32}
+        check_arrays(case, batch, {name: (shape, dtype) for name, dtype in types.items()})
+        inputs, targets, weights = (np.asarray(batch[name]) for name in types)
+        assert 0.4 < weights.mean() < 0.9
+        np.testing.assert_array_equal(targets[:, :-1], (inputs[:, 1:] * weights[:, :-1]).astype(int))
+        assert not targets[:, -1].any()
+        np.testing.assert_array_equal(weights, inputs > 1)  # neither behind a full stop nor in the rest of a row
+        assert (np.sum(inputs == 1, axis=1) > 1).any(), "several sentences in a row"
+
+    def loss_example(self, integer: type[np.integer[Any]]) -> tuple[np.ndarray, ...]:
+        """Targets, logits, a mask, and the losses smoothed by 0.1."""
+        rng = np.random.default_rng(0)
+        logits, targets = rng.normal(size=(4, 12, 10)).astype(np.float32), rng.integers(10, size=(4, 12))
+        mask = rng.integers(2, size=(4, 12)).astype(np.float32)
+        return targets.astype(integer), logits, mask, token_losses(logits, targets, 0.1) * mask
+
+    def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+        """Means over the places that count."""
+        counted = weights > 0
+        accuracy = np.mean(logits.argmax(axis=-1)[counted] == targets[counted])
+        return {"accuracy": accuracy, "loss": token_losses(logits, targets, 0.0)[counted].mean()}
+
+    def decoded_metrics(self, case: Any, model: Any, batch: dict[str, Any]) -> dict[str, float]:
+        """Decoded without a state: all words so far go through the model again for each further word."""
+        assert batch["real"].all()
+        found = np.zeros_like(batch["inputs"])
+        found[:, 0] = batch["inputs"][:, 0]
+        for place in range(11):
+            logits, _ = case.forward(
+                model, case.workload.place({**batch, "inputs": found.copy()}), ForwardPassMode.EVAL
+            )
+            found[:, place + 1] = logits[:, place].argmax(axis=-1)
+        pairs = [(self._text(row), self._text(expected)) for row, expected in zip(found, batch["inputs"], strict=True)]
+        return {
+            "exact_match": np.mean([text == expected for text, expected in pairs]),
+            "mean_characters": np.mean([len(text) for text, _ in pairs]),
+        }
+
+    def _text(self, tokens: np.ndarray) -> str:
+        words = [self.words[token] for token in tokens]
+        return " ".join(words[: words.index(".", 1) + 1] if "." in words[1:] else words)
+
+
+def token_losses(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> np.ndarray:
+    """Token by token, in float64."""
+    flat = cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), smoothing)
+    return flat.reshape(labels.shape)
+
+
+PROBE_KINDS = {"rows": SingleLogits(), "pairs": Transcripts(), "tokens": Sentences()}

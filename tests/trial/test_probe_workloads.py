@@ -17,7 +17,7 @@ BATCH_SIZE = """
 def get_batch_size(workload_name):
     return 20
 """
-TRIALS = [("rows", "pytorch"), ("pairs", "jax")]
+TRIALS = [("rows", "pytorch"), ("pairs", "jax"), ("tokens", "pytorch")]
 
 
 @pytest.mark.parametrize(("name", "framework"), TRIALS)
