@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = [str(ROOT / "common"), str(ROOT / "scoring")]
 # Measure this clone, whichever clone the environment was installed for.
 sys.path[:0] = CODE
-os.environ["PYTHONPATH"] = os.pathsep.join(CODE)
+os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*CODE, *filter(None, [os.environ.get("PYTHONPATH")])]))
 
 from algoperf.data.contracts import dataset_dir  # noqa: E402
 from algoperf.frameworks.backend import Backend  # noqa: E402
@@ -67,11 +68,12 @@ def _text(value: Any) -> str:
 def machine() -> dict[str, Any]:
     """Number of processors, load, date, and commit."""
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout if shutil.which("git") else ""
     return {
         "cpus": os.cpu_count(),
         "load_average": os.getloadavg()[0],
         "date": time.strftime("%Y-%m-%d"),
-        "commit": subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip(),
+        "commit": commit.strip(),
     }
 
 
@@ -119,20 +121,24 @@ def baseline(framework: str) -> Path:
 
 
 def settings(workload: str, framework: str, output_dir: Path, **changes: Any) -> TrialSettings:
+    """A trial of the baseline without evaluations, with a budget that it cannot exhaust."""
+    settled = endless(workload, framework, SCALES.get(workload, "full"), output_dir)
+    if workload in FULL_MODELS:
+        changes |= _on_miniature(settled.definition)
+    return dataclasses.replace(settled, **{"skip_evals": True, **changes})
+
+
+def endless(workload: str, framework: str, scale: str, output_dir: Path) -> TrialSettings:
     """A trial of the baseline with a budget that it cannot exhaust."""
-    scale = SCALES.get(workload, "full")
     settled = settle(
         Request(
             workload=workload, framework=framework, submission=baseline(framework),  # type: ignore[arg-type]
-            ruleset="self", scale=scale, data_dir=DATA, output_dir=output_dir, skip_evals=True,  # type: ignore[arg-type]
+            ruleset="self", scale=scale, data_dir=DATA, output_dir=output_dir,  # type: ignore[arg-type]
         )
     )  # fmt: skip
-    limits = settled.version.limits(workload, settled.definition.scale)
-    if workload in FULL_MODELS:
-        changes |= _on_miniature(settled.definition)
-    endless = {settled.definition.scale: dataclasses.replace(limits, max_runtime_sec=1e9)}
-    version = dataclasses.replace(settled.version, table={**settled.version.table, workload: endless})
-    return dataclasses.replace(settled, version=version, **changes)
+    limits = dataclasses.replace(settled.version.limits(workload, scale), max_runtime_sec=1e9)  # type: ignore[arg-type]
+    version = dataclasses.replace(settled.version, table={**settled.version.table, workload: {scale: limits}})
+    return dataclasses.replace(settled, version=version)
 
 
 def run_trial(settings: TrialSettings, submission: Submission, backend: Backend) -> Status:
