@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from algoperf.data.batches.graphs import GraphBudget, GraphTable
-from algoperf.data.contracts import Batch, OpenDataset, Shard, Split, TrainingBatches
+from algoperf.data.contracts import Batch, OpenDataset, Padded, Shard, Split, TrainingBatches
 from algoperf.datasets.ogbg.batches import (
     UNKNOWN_LABEL,
     MoleculeEvaluationBatches,
@@ -42,6 +42,15 @@ class _Generated:
     name: str
     like: WorkloadDefinition
     num_examples: int
+
+    @property
+    def input_stats(self) -> Any:
+        """As for the real data."""
+        return self.like.input_stats
+
+    def example_batch(self) -> Batch:
+        """As for the real data."""
+        return self.like.example_batch()
 
     def open(self, data_dir: Path) -> OpenDataset:
         """Generate; `data_dir` is not read."""
@@ -102,6 +111,9 @@ def random_batch(definition: WorkloadDefinition, size: int) -> Batch:
     num_classes = int(definition.model.get("num_classes", 2))
 
     def like(value: Any, name: str) -> Any:
+        if isinstance(value, Padded):
+            lengths = rng.integers(1, value.values.shape[1] + 1, size)
+            return Padded(like(value.values, name), lengths, value.dtype)
         if isinstance(value, tuple):
             parts = [like(part, name) for part in value]
             return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
