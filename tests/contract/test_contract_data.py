@@ -70,7 +70,7 @@ def test_evaluation_counts_every_example_once(case):
             logits, _ = case.forward(model, case.workload.place(batch), EVAL)
             parts.append([one_array(part)[batch["real"]] for part in (logits, batch["targets"], batch["weights"])])
         expected = case.kind.expected_metrics(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-        expected |= case.kind.decoded_metrics(case, model, batch)
+        expected |= case.kind.further_metrics(case, model, batch)
         assert expected.keys() == set(case.kind.metrics)
         for name, value in expected.items():
             tolerance = 1e-9 if name == "accuracy" else 1e-4

@@ -25,9 +25,13 @@ def test_loss_of_a_workload(case):
 def test_output_activation(case):
     logits = case.kit.tensor(np.array([[0.0, math.log(3.0)]], np.float32))
     found = case.workload.output_activation_fn(logits, case.framework)
-    expected = {"sigmoid": [[0.5, 0.75]], "softmax": [[0.25, 0.75]]}
-    binary = case.workload.loss_type is spec.LossType.SIGMOID_CROSS_ENTROPY
-    np.testing.assert_allclose(np.asarray(found), expected["sigmoid" if binary else "softmax"], rtol=1e-6)
+    expected = {
+        spec.LossType.SOFTMAX_CROSS_ENTROPY: [[0.25, 0.75]],
+        spec.LossType.CTC_LOSS: [[0.25, 0.75]],
+        spec.LossType.SIGMOID_CROSS_ENTROPY: [[0.5, 0.75]],
+        spec.LossType.MEAN_ABSOLUTE_ERROR: [[0.0, math.log(3.0)]],
+    }
+    np.testing.assert_allclose(np.asarray(found), expected[case.workload.loss_type], rtol=1e-6)
     with pytest.raises(ValueError, match="tensorflow"):
         case.workload.output_activation_fn(logits, "tensorflow")
 

@@ -49,7 +49,7 @@ class Kind:
         del targets
         return float(mask.sum())
 
-    def decoded_metrics(self, case: Any, model: Any, batch: dict[str, Any]) -> dict[str, float]:
+    def further_metrics(self, case: Any, model: Any, batch: dict[str, Any]) -> dict[str, float]:
         """Metrics that do not follow from the logits of the whole split, which is this batch."""
         del case, model, batch
         return {}

@@ -177,7 +177,7 @@ class Sentences(Kind):
         accuracy = np.mean(logits.argmax(axis=-1)[counted] == targets[counted])
         return {"accuracy": accuracy, "loss": token_losses(logits, targets, 0.0)[counted].mean()}
 
-    def decoded_metrics(self, case: Any, model: Any, batch: dict[str, Any]) -> dict[str, float]:
+    def further_metrics(self, case: Any, model: Any, batch: dict[str, Any]) -> dict[str, float]:
         """Decoded without a state: all words so far go through the model again for each further word."""
         assert batch["real"].all()
         found = np.zeros_like(batch["inputs"])
@@ -204,4 +204,43 @@ def token_losses(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> np
     return flat.reshape(labels.shape)
 
 
-PROBE_KINDS = {"rows": SingleLogits(), "pairs": Transcripts(), "tokens": Sentences()}
+class GroupErrors(Kind):
+    """Three numbers per row; metrics by group, with names from the store."""
+
+    num_outputs = 3
+    metrics = ("loss", "calm_loss", "windy_loss", "stormy_loss", "worst_loss")
+    loss_type = LossType.MEAN_ABSOLUTE_ERROR
+
+    def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
+        """A further field comes along as it is."""
+        types = {"inputs": ((batch_size, 5), np.float32), "targets": ((batch_size, 3), np.float32)}
+        check_arrays(case, batch, {**types, "groups": ((batch_size,), case.kit.integer)})
+        assert set(np.unique(batch["groups"])) <= {0, 1, 2}
+
+    def loss_example(self, integer: type[np.integer[Any]]) -> tuple[np.ndarray, ...]:
+        """Targets, logits, a mask, and the losses, which are not smoothed."""
+        del integer
+        targets, logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+        mask = np.array([1, 0, 1, 1, 0], np.float32)
+        return targets, logits, mask, row_errors(logits, targets) * mask
+
+    def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+        """The mean over the rows."""
+        assert weights.tolist() == [1.0] * len(logits)
+        return {"loss": row_errors(logits, targets).mean()}
+
+    def further_metrics(self, case: Any, model: Any, batch: dict[str, Any]) -> dict[str, float]:
+        """Means over the rows of each group."""
+        logits, _ = case.forward(model, case.workload.place(batch), ForwardPassMode.EVAL)
+        errors = row_errors(logits, batch["targets"])
+        names = {0: "calm", 1: "windy", 2: "stormy"}
+        means = {f"{name}_loss": errors[batch["groups"] == group].mean() for group, name in names.items()}
+        return {**means, "worst_loss": max(means.values())}
+
+
+def row_errors(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Row by row, in float64."""
+    return np.abs(logits.astype(np.float64) - targets).mean(axis=1)
+
+
+PROBE_KINDS = {"rows": SingleLogits(), "pairs": Transcripts(), "tokens": Sentences(), "needs_data": GroupErrors()}

@@ -17,7 +17,7 @@ BATCH_SIZE = """
 def get_batch_size(workload_name):
     return 20
 """
-TRIALS = [("rows", "pytorch"), ("pairs", "jax"), ("tokens", "pytorch")]
+TRIALS = [("rows", "pytorch"), ("pairs", "jax"), ("tokens", "pytorch"), ("needs_data", "jax")]
 
 
 @pytest.mark.parametrize(("name", "framework"), TRIALS)
