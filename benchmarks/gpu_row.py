@@ -160,7 +160,10 @@ def gib(num_bytes: int | None) -> float | None:
 
 
 def finished(settings: Any, submission: Any, backend: Any, guard: Any = None) -> Any:
-    """The trial, after it was run to its end. Failed if it ended in another way than by the end of training."""
+    """The trial, after it was run to its end. Failed if it ended in another way than by the end of training.
+
+    At the end, random labels may happen to reach a target, which ends a trial just as well.
+    """
     from algoperf.records.status import Status, read_status
     from algoperf.trial.log import TrialLog
     from algoperf.trial.loop import Trial
@@ -170,7 +173,7 @@ def finished(settings: Any, submission: Any, backend: Any, guard: Any = None) ->
         progress = Progress(settings, PlainDisplay(stream))
         trial = Trial(settings, submission, backend, TrialLog(settings), progress, guard=guard)
         end = trial.run()
-    if end is not Status.TRAINING_COMPLETE:
+    if end not in (Status.TRAINING_COMPLETE, Status.TARGET_REACHED):
         message = (read_status(settings.directory) or {}).get("message", "")
         print(message, file=sys.stderr)
         raise Failed(f"{end.label}: {last_line(message)}")

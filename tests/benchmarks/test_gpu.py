@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -102,6 +103,23 @@ def test_no_gpu(tmp_path, monkeypatch):
         ("digits", "pytorch"): "failed: setting up: pytorch sees no GPU; on a processor, use --scale mini"
     }, output
     assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "code", "result"),
+    [
+        ({"stage": "done"}, 0, "measured"),
+        ({"stage": "resuming"}, None, "failed: resuming was not done after 15 s"),
+        ({"stage": "resuming", "failed": "x differs"}, 1, "failed: resuming: x differs"),
+        ({"stage": "checkpoint"}, -9, "failed: checkpoint: the process ended with exit code -9"),
+        ({}, 1, "failed: starting: the process ended with exit code 1"),
+        ({"stage": "setting up", "failed": "No module named 'x'", "missing": "x"}, 1, "left out: without x"),
+    ],
+)
+def test_how_a_row_ended(monkeypatch, cells, code, result):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    gpu = importlib.import_module("gpu")
+    assert gpu.result_of(cells, code, timeout=15.0) == result
 
 
 def test_unknown_names(tmp_path):
