@@ -267,6 +267,11 @@ def test_numpy_memory_is_shared_as_before(files):
     assert restored["views"][1].tolist() == [2, 2, 2, 2]
     assert restored["again"] is restored["flat"]
 
+    one = np.arange(3.0)
+    restored = files.through([one, one[:]], [])
+    restored[0][0] = 7
+    assert restored[1].tolist() == [7, 1, 2], "two names for the same memory, made later"
+
     first = np.zeros(3)
     restored = files.through({"a": np.ones(3), "b": np.full(3, 2.0)}, {"a": first, "b": first})
     assert (restored["a"].tolist(), restored["b"].tolist()) == ([1, 1, 1], [2, 2, 2])

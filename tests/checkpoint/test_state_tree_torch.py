@@ -105,6 +105,12 @@ def test_sharing_among_tensors(files):
     assert restored["views"][2].tolist() == [2, 2]
     assert restored["again"] is restored["late"] is restored["flat"]
 
+    late = torch.ones(2, requires_grad=True)
+    restored = files.through([late, late.detach()], [])
+    restored[1].add_(1)
+    assert restored[0].tolist() == [2, 2], "two names for the same memory, made later"
+    assert [tensor.requires_grad for tensor in restored] == [True, False]
+
     one = torch.zeros(2)
     restored = files.through([torch.ones(2), torch.full((2,), 2.0)], [one, one])
     assert [tensor.tolist() for tensor in restored] == [[1, 1], [2, 2]]
