@@ -248,10 +248,10 @@ def compare(trial: Any, resumed: Any, backend: Any) -> None:
 
 def arrays_of(training: Any, backend: Any) -> dict[str, Any]:
     """All arrays of model and optimizer state, by path."""
-    from algoperf.checkpoint.tree import encode
+    from algoperf.checkpoint.tree import Encoder
 
     parts = {"params": backend.bare_model(training.params), "model_state": training.model_state}
-    return encode({**parts, "optimizer_state": training.optimizer_state}, backend.codecs)[1]
+    return Encoder(backend.codecs).tree({**parts, "optimizer_state": training.optimizer_state})[1]
 
 
 def main() -> None:
