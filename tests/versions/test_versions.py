@@ -164,8 +164,8 @@ def test_cubes_have_the_numbers_of_examples_of_the_versions(folder: str):
     definition = find_workload(folder)
     for scale, limits in load_version().table[definition.name].items():
         at_scale = definition.at(scale)
-        assert at_scale.num_validation_examples == limits.num_validation_examples, scale
-        assert at_scale.num_test_examples == limits.num_test_examples, scale
+        assert at_scale.examples.validation == limits.num_validation_examples, scale
+        assert at_scale.examples.test == limits.num_test_examples, scale
 
 
 def test_numbers_of_examples_are_optional_taken_over_and_need_not_be_repeated(extra: Path):
