@@ -91,9 +91,9 @@ def _recompute(
         )
     keys = seeds.TrialKeys(trial_seed)
     params, model_state = workload.init_model_fn(keys.model_init)
-    params, model_state = checkpoint.restore_model(path, params, model_state, backend.codecs)
+    model = checkpoint.restore_model(path, {"params": params, "model_state": model_state}, backend.codecs)
     eval_key = keys.of_step(global_step - 1)[-1]
-    return Evaluator(workload, data, backend).metrics(params, model_state, eval_key, global_step)
+    return Evaluator(workload, data, backend).metrics(model["params"], model["model_state"], eval_key, global_step)
 
 
 def _recorded(trial: Path, global_step: int) -> dict[str, float] | None:

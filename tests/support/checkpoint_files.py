@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from algoperf import checkpoint
-from algoperf.checkpoint import State
 from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 
 
@@ -35,6 +34,10 @@ class LoneProcess:
         return [value]
 
 
+def _tree(model: Any) -> dict[str, Any]:
+    return {"params": model, "model_state": None}
+
+
 class Files:
     """Writes and reads checkpoints of one backend in one folder."""
 
@@ -43,13 +46,13 @@ class Files:
         self.backend = LoneProcess(*frameworks)
 
     def save(self, state: Any, model: Any = None) -> Path:
-        content = State(params=model, model_state=None, process={"state": state}, trial={})
-        return checkpoint.save(self.directory, 1, content, {}, self.backend, "last")  # type: ignore[arg-type]
+        notes = {"fingerprint": {}, "trial": {}}
+        return checkpoint.save(self.directory, 1, _tree(model), {"state": state}, notes, self.backend, "last")  # type: ignore[arg-type]
 
     def restore(self, template: Any, model: Any = None) -> Any:
-        content = State(params=model, model_state=None, process={"state": template}, trial={})
-        checkpoint.restore(self.directory / "checkpoint_1", content, self.backend)  # type: ignore[arg-type]
-        return content.process["state"]
+        path = self.directory / "checkpoint_1"
+        _, process = checkpoint.restore(path, _tree(model), {"state": template}, self.backend)  # type: ignore[arg-type]
+        return process["state"]
 
     def through(self, state: Any, template: Any) -> Any:
         self.save(state)

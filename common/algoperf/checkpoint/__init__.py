@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from algoperf.checkpoint.files import (
     Keep,
-    State,
     check_fingerprint,
     checkpoints,
     read_manifest,
@@ -17,4 +16,4 @@ from algoperf.checkpoint.files import (
     save,
 )
 
-__all__ = ["Keep", "State", "check_fingerprint", "checkpoints", "read_manifest", "restore", "restore_model", "save"]
+__all__ = ["Keep", "check_fingerprint", "checkpoints", "read_manifest", "restore", "restore_model", "save"]

@@ -17,7 +17,6 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,22 +34,6 @@ FORMAT = 1
 _PREFIX = "checkpoint_"
 _REMOVED = ".removed_"
 Keep = Literal["last", "all"]
-
-
-@dataclass
-class State:
-    """What a checkpoint holds.
-
-    Attributes:
-      params, model_state: the model, without wrappers; the same in all processes.
-      process: optimizer state and random state of this process.
-      trial: the timed loop's own state, as JSON.
-    """
-
-    params: Any
-    model_state: Any
-    process: dict[str, Any]
-    trial: dict[str, Any]
 
 
 def checkpoints(directory: Path) -> list[Path]:
@@ -86,29 +69,33 @@ def check_fingerprint(path: Path, found: Mapping[str, Any], expected: Mapping[st
 
 
 def save(
-    directory: Path, step: int, state: State, fingerprint: Mapping[str, Any], processes: Processes, keep: Keep
+    directory: Path, step: int, model: Any, process: Any, notes: Mapping[str, Any], processes: Processes, keep: Keep
 ) -> Path:
     """Write a checkpoint. All processes must call this together. Removes older ones afterwards if `keep` is "last".
+
+    Args:
+      model: tree of parameters and model state, without wrappers; the same in all processes.
+      process: tree of what belongs to this process alone, such as optimizer state and random state.
+      notes: JSON that the manifest holds beside its own: `fingerprint`, and the timed loop's state as `trial`.
 
     Raises UnsavedState, in all processes and before anything is written, if one of them has a state that cannot be
     encoded.
     """
     final = directory / f"{_PREFIX}{step}"
     temporary = directory / f".{final.name}"
-    model, process = _encode(state, processes)
+    model_tree, process_tree = _encode(model, process, processes)
     if processes.rank == 0:
         _remove_leftovers(directory)
         temporary.mkdir(parents=True)
-        _write_tree(temporary, "model", *model)
+        _write_tree(temporary, "model", *model_tree)
     processes.agree(True)  # the folder is there
-    _write_tree(temporary, f"process_{processes.rank}", *process)
-    if _is_other_model(model[1], processes):
-        _write_tree(temporary, f"model_of_process_{processes.rank}", *model)
+    _write_tree(temporary, f"process_{processes.rank}", *process_tree)
+    if _is_other_model(model_tree[1], processes):
+        _write_tree(temporary, f"model_of_process_{processes.rank}", *model_tree)
     processes.gather(None)  # all processes have written
     if processes.rank == 0:
         _link_equal_files(temporary, processes.num_processes)
-        manifest = {"format": FORMAT, "global_step": step, "num_processes": processes.num_processes}
-        content = {**manifest, "fingerprint": fingerprint, "trial": state.trial}
+        content = {"format": FORMAT, "global_step": step, "num_processes": processes.num_processes, **notes}
         # Metrics may be NaN, and must come back as such: plain json, in which NaN is NaN.
         write_file(temporary / "manifest.json", (json.dumps(content, indent=2) + "\n").encode())
         _publish(temporary, final)
@@ -120,39 +107,35 @@ def save(
     return final
 
 
-def _encode(state: State, processes: Processes) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
+def _encode(model: Any, process: Any, processes: Processes) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
     """Encode the model, then this process's state.
 
     Every process encodes the model, because objects shared with the optimizer are numbered there.
     """
     encoder, failure, encoded = Encoder(processes.codecs), None, []
     try:
-        for tree in ({"params": state.params, "model_state": state.model_state}, state.process):
+        for tree in (model, process):
             encoded.append(encoder.tree(tree))
     except Exception as error:  # state_dict is the submission's own code
         failure = f"{type(error).__name__}: {error}"
     failures = [each for each in processes.gather(failure) if each is not None]
     if failures:
         raise UnsavedState(failures[0])
-    model, process = encoded
-    return model, process
+    model_tree, process_tree = encoded
+    return model_tree, process_tree
 
 
-def restore_model(path: Path, params: Any, model_state: Any, codecs: dict[str, LeafCodec]) -> tuple[Any, Any]:
-    """Load parameters and model state of a checkpoint into newly initialised ones."""
-    template = {"params": params, "model_state": model_state}
-    restored = _read_tree(path, "model", template, Decoder(codecs))
-    return restored["params"], restored["model_state"]
+def restore_model(path: Path, model: Any, codecs: dict[str, LeafCodec]) -> Any:
+    """The model of a checkpoint, loaded into a newly initialised one."""
+    return _read_tree(path, "model", model, Decoder(codecs))
 
 
-def restore(path: Path, state: State, processes: Processes) -> None:
-    """Load this process's part of a checkpoint into a newly made state, except for `state.trial`."""
+def restore(path: Path, model: Any, process: Any, processes: Processes) -> tuple[Any, Any]:
+    """Model and state of this process in a checkpoint, loaded into newly made ones."""
     decoder = Decoder(processes.codecs)
     own = f"model_of_process_{processes.rank}"
     name = own if (path / f"{own}.json").exists() else "model"
-    restored = _read_tree(path, name, {"params": state.params, "model_state": state.model_state}, decoder)
-    state.params, state.model_state = restored["params"], restored["model_state"]
-    state.process = _read_tree(path, f"process_{processes.rank}", state.process, decoder)
+    return _read_tree(path, name, model, decoder), _read_tree(path, f"process_{processes.rank}", process, decoder)
 
 
 def _write_tree(directory: Path, name: str, node: Node, arrays: Arrays) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from algoperf import checkpoint, seeds
 from algoperf.frameworks.backend import Backend
-from algoperf.trial.state import Snapshot
+from algoperf.trial.state import Snapshot, Training
 
 
 def seed_global_generators(trial_seed: int, rank: int) -> None:
@@ -31,17 +31,14 @@ def save(
     """Write a checkpoint. All processes must call this together."""
     training = snapshot.training
     backend.synchronise_model(training.params, training.model_state)
-    content = checkpoint.State(
-        params=backend.bare_model(training.params),
-        model_state=training.model_state,
-        process={"optimizer_state": training.optimizer_state, "random": _random_state(backend)},
-        trial={
-            "state": asdict(snapshot.state),
-            "times": asdict(snapshot.times),
-            "queue_position": snapshot.queue.position,
-        },
-    )
-    checkpoint.save(directory, snapshot.state.global_step, content, fingerprint, backend, keep)
+    trial = {
+        "state": asdict(snapshot.state),
+        "times": asdict(snapshot.times),
+        "queue_position": snapshot.queue.position,
+    }
+    notes = {"fingerprint": fingerprint, "trial": trial}
+    step = snapshot.state.global_step
+    checkpoint.save(directory, step, _model(training, backend), _process(training, backend), notes, backend, keep)
 
 
 def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], backend: Backend) -> None:
@@ -52,19 +49,25 @@ def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], back
     manifest = checkpoint.read_manifest(path)
     checkpoint.check_fingerprint(path, manifest["fingerprint"], fingerprint)
     training, trial = snapshot.training, manifest["trial"]
-    bare = backend.bare_model(training.params)
-    process = {"optimizer_state": training.optimizer_state, "random": _random_state(backend)}
-    state = checkpoint.State(bare, training.model_state, process, {})
-    checkpoint.restore(path, state, backend)
-    if bare is training.params:  # a wrapped module was filled in place
-        training.params = state.params
-    training.model_state = state.model_state
-    training.optimizer_state = state.process["optimizer_state"]
-    _set_random_state(state.process["random"], backend)
+    bare = _model(training, backend)
+    model, process = checkpoint.restore(path, bare, _process(training, backend), backend)
+    if bare["params"] is training.params:  # a wrapped module was filled in place
+        training.params = model["params"]
+    training.model_state = model["model_state"]
+    training.optimizer_state = process["optimizer_state"]
+    _set_random_state(process["random"], backend)
     snapshot.queue.position = trial["queue_position"]
     vars(snapshot.times).update(trial["times"])
     vars(snapshot.state).update(trial["state"])
     snapshot.state.eval_results = [(step, metrics) for step, metrics in trial["state"]["eval_results"]]
+
+
+def _model(training: Training, backend: Backend) -> dict[str, Any]:
+    return {"params": backend.bare_model(training.params), "model_state": training.model_state}
+
+
+def _process(training: Training, backend: Backend) -> dict[str, Any]:
+    return {"optimizer_state": training.optimizer_state, "random": _random_state(backend)}
 
 
 def _random_state(backend: Backend) -> dict[str, Any]:
