@@ -108,7 +108,7 @@ class _Repeated(TrainingBatches):
 def random_batch(definition: WorkloadDefinition, size: int) -> Batch:
     """The example batch with `size` rows: normal numbers, integers below the number of classes, weights of one."""
     rng = np.random.default_rng(0)
-    num_classes = int(definition.model.get("num_classes", 2))
+    num_classes = definition.dataset.num_classes or 2
 
     def like(value: Any, name: str) -> Any:
         if isinstance(value, Padded):

@@ -167,13 +167,14 @@ def run_row(row: Row, scale: str, folder: Path, timeout: float) -> None:
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """The environment of a row: one GPU, no memory taken in advance, and nothing compiled earlier."""
+    """The environment of a row: one GPU, no memory taken in advance, and nothing compiled for an earlier row."""
     return {
         "OMP_NUM_THREADS": "1",  # on processors, threads of one row would wait for each other
         **os.environ,
         "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0],
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "jax"),  # the resumed trial need not compile again
         "TRITON_CACHE_DIR": str(folder / "triton"),
     }
 

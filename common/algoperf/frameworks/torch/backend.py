@@ -34,6 +34,8 @@ def start() -> TorchBackend:
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = True
+        # As JAX's default, and as the published runner: TensorFloat-32 where a GPU has it, which V100s have not.
+        torch.set_float32_matmul_precision("high")
     if use_ddp and not dist.is_initialized():
         # gloo for decisions between hosts, nccl for gradients between devices
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
