@@ -8,7 +8,7 @@ from algoperf.workload.definition import WorkloadDefinition
 
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
-    return ResNet(block=ResNetBlock, strided_stem=False, **definition.model)
+    return ResNet(block=ResNetBlock, strided_stem=False, num_classes=definition.num_classes, **definition.model)
 
 
 def output_params(definition: WorkloadDefinition) -> frozenset[str]:

@@ -12,7 +12,7 @@ WORKLOAD = WorkloadDefinition(
     evaluation=CLASSIFICATION,
     examples=Examples(train=45_000, eval_train=5_120, validation=5_000, test=10_000),
     eval_batch_size=1024,
-    model={"stage_sizes": (2, 2, 2, 2), "num_filters": 64, "num_classes": 10},
+    model={"stage_sizes": (2, 2, 2, 2), "num_filters": 64},
     properties={"crop_size": 32, "padding_size": 4},
     mini={
         "examples": Examples(train=4_500, eval_train=500, validation=500, test=500),

@@ -25,7 +25,7 @@ class _Model(nn.Module):
 
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
-    return _Model(**definition.model)
+    return _Model(num_classes=definition.num_classes, **definition.model)
 
 
 def output_params(definition: WorkloadDefinition) -> frozenset[str]:

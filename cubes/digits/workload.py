@@ -16,6 +16,6 @@ WORKLOAD = WorkloadDefinition(
     evaluation=CLASSIFICATION,
     examples=Examples(train=1_197, eval_train=300, validation=300, test=300),
     eval_batch_size=300,
-    model={"num_channels": (16, 32), "num_classes": 10},
+    model={"num_channels": (16, 32)},
     dropout=0.1,
 )

@@ -8,7 +8,9 @@ from algoperf.workload.definition import WorkloadDefinition
 
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
-    return ResNet(block=BottleneckResNetBlock, strided_stem=True, **definition.model)
+    return ResNet(
+        block=BottleneckResNetBlock, strided_stem=True, num_classes=definition.num_classes, **definition.model
+    )
 
 
 def output_params(definition: WorkloadDefinition) -> frozenset[str]:

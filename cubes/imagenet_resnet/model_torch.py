@@ -10,7 +10,7 @@ COMPILE = frozenset({"model"})
 
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
-    return ResNet(block=Bottleneck, strided_stem=True, **definition.model)
+    return ResNet(block=Bottleneck, strided_stem=True, num_classes=definition.num_classes, **definition.model)
 
 
 def output_params(definition: WorkloadDefinition) -> frozenset[str]:

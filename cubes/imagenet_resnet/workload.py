@@ -15,7 +15,6 @@ WORKLOAD = WorkloadDefinition(
     model={
         "stage_sizes": (3, 4, 6, 3),
         "num_filters": 64,
-        "num_classes": 1000,
         "activation": "relu",
         "bn_init_scale": 0.0,
     },
@@ -37,7 +36,7 @@ WORKLOAD = WorkloadDefinition(
         "dataset": ImageNet(image_size=32, num_classes=10),
         "examples": Examples(train=2_000, eval_train=500, validation=500, test=500),
         "eval_batch_size": 500,
-        "model": {"stage_sizes": (1, 1, 1, 1), "num_filters": 8, "num_classes": 10},
+        "model": {"stage_sizes": (1, 1, 1, 1), "num_filters": 8},
         "properties": {"resize_size": 37, "center_crop_size": 32},
     },
 )

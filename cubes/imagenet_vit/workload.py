@@ -18,7 +18,6 @@ WORKLOAD = WorkloadDefinition(
         "depth": 12,
         "mlp_dim": 1536,
         "num_heads": 6,
-        "num_classes": 1000,
         "use_glu": False,
         "use_post_layer_norm": False,
         "use_map": False,
@@ -42,7 +41,7 @@ WORKLOAD = WorkloadDefinition(
         "dataset": ImageNet(augment=True, image_size=32, num_classes=10),
         "examples": Examples(train=2_000, eval_train=500, validation=500, test=500),
         "eval_batch_size": 500,
-        "model": {"patch_size": 8, "width": 64, "depth": 2, "mlp_dim": 128, "num_heads": 4, "num_classes": 10},
+        "model": {"patch_size": 8, "width": 64, "depth": 2, "mlp_dim": 128, "num_heads": 4},
         "properties": {"resize_size": 37, "center_crop_size": 32},
     },
 )

@@ -7,8 +7,8 @@ from algoperf.workload.definition import WorkloadDefinition
 
 
 class _Model(nn.Module):
-    hidden_size: int = 128
-    num_classes: int = 10
+    hidden_size: int
+    num_classes: int
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -21,7 +21,7 @@ class _Model(nn.Module):
 
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
-    return _Model(**definition.model)
+    return _Model(num_classes=definition.num_classes, **definition.model)
 
 
 def output_params(definition: WorkloadDefinition) -> frozenset[str]:

@@ -14,7 +14,7 @@ _NUM_PIXELS = 28 * 28
 
 
 class _Model(nn.Module):
-    def __init__(self, hidden_size: int = 128, num_classes: int = 10) -> None:
+    def __init__(self, hidden_size: int, num_classes: int) -> None:
         super().__init__()
         self.net = nn.Sequential(
             OrderedDict(
@@ -32,7 +32,7 @@ class _Model(nn.Module):
 
 def build(definition: WorkloadDefinition) -> nn.Module:
     """The model of the definition."""
-    return _Model(**definition.model)
+    return _Model(num_classes=definition.num_classes, **definition.model)
 
 
 def output_params(definition: WorkloadDefinition) -> frozenset[str]:

@@ -12,7 +12,7 @@ WORKLOAD = WorkloadDefinition(
     evaluation=CLASSIFICATION,
     examples=Examples(train=50_000, eval_train=10_000, validation=10_000, test=10_000),
     eval_batch_size=10_000,
-    model={"hidden_size": 128, "num_classes": 10},
+    model={"hidden_size": 128},
     mini={
         "examples": Examples(train=20_000, eval_train=2_000, validation=4_000, test=4_000),
         "eval_batch_size": 2_000,

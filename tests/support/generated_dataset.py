@@ -28,6 +28,7 @@ class GeneratedDataset(abc.ABC):
 
     name: str
     input_stats: tuple[Any, Any] | None = None
+    num_classes: int | None = None
     files: Mapping[str, bytes] = {}
 
     @abc.abstractmethod

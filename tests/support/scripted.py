@@ -59,6 +59,7 @@ class ScriptedDataset:
 
     name = hash = "scripted"
     input_stats = None
+    num_classes = None
 
     def __init__(self, definition: WorkloadDefinition, batches: TrainingBatches) -> None:
         self._definition, self._batches = definition, batches

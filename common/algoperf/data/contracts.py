@@ -124,7 +124,7 @@ class OpenDataset(Protocol):
         ...
 
     def num_examples(self, split: Split) -> int:
-        """How many examples the split holds (`eval_train` is drawn from `train`)."""
+        """How many examples the split holds, counted before any is dropped (`eval_train` is drawn from `train`)."""
         ...
 
     def warm(self) -> None:
@@ -162,6 +162,11 @@ class Dataset(Protocol):
     @property
     def input_stats(self) -> tuple[Any, Any] | None:
         """`(mean, standard deviation)` that normalises inputs, per channel or overall; None if they are not."""
+        ...
+
+    @property
+    def num_classes(self) -> int | None:
+        """Classes that targets name, the number of logits of a model; None if targets are no classes."""
         ...
 
     def example_batch(self) -> Batch:

@@ -72,6 +72,7 @@ class Digits:
 
     name = "digits"
     input_stats = None
+    num_classes = 10
 
     def example_batch(self) -> Batch:
         """One image and its label."""

@@ -92,6 +92,13 @@ class WorkloadDefinition:
         """`(mean, standard deviation)` that inputs are normalised with, if they are."""
         return self.dataset.input_stats
 
+    @property
+    def num_classes(self) -> int:
+        """Classes that targets name, the number of logits. Raises AttributeError if targets are no classes."""
+        if self.dataset.num_classes is None:
+            raise AttributeError(f"the targets of {self.name} are no classes")
+        return self.dataset.num_classes
+
     def example_batch(self) -> Batch:
         """A batch of one example, made without any data, for shapes and types."""
         return self.dataset.example_batch()

@@ -105,6 +105,7 @@ class _Made:
     """A dataset without files."""
 
     input_stats = None
+    num_classes = None
 
     def __init__(self, tiny: Tiny) -> None:
         self.name = tiny.task

@@ -42,6 +42,7 @@ class Cifar10:
 
     name = "cifar10"
     input_stats = MEAN, STDDEV
+    num_classes = NUM_CLASSES
 
     def example_batch(self) -> Batch:
         """One image and its label."""

@@ -43,6 +43,7 @@ class Mnist:
 
     name = "mnist"
     input_stats = MEAN, STDDEV
+    num_classes = NUM_CLASSES
 
     def example_batch(self) -> Batch:
         """One image and its label."""

@@ -43,6 +43,11 @@ class MolPcba:
         """Features are not normalised."""
         return None
 
+    @property
+    def num_classes(self) -> None:
+        """Each label is a question of its own."""
+        return None
+
     def example_batch(self) -> Batch:
         """One graph of one node and one edge, and its labels."""
         one, zero = np.ones(1, np.int32), np.zeros(1, np.int32)
