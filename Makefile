@@ -134,7 +134,8 @@ leaderboard: setup ## Write leaderboard and report of all submissions in LOGS to
 	$(ALGOPERF) report $(LOGS) "$${chosen[@]}" --output $(BOARD)/report.html
 
 check-runs: setup ## Check the health of all runs in RUNS: clocks, cadence, seeds, points, counts, hardware
-	@$(ALGOPERF) check-runs $(RUNS) --version $(VERSION) --submissions submissions
+	@$(ALGOPERF) check-runs $(RUNS) $(compared) $(call if_given,RULESET,--ruleset $(RULESET)) \
+	  $(call if_given,SCALE,--scale $(SCALE))
 
 baselines: setup ## Record the baselines under RULESET for `make score`; run nothing else meanwhile
 	bash ci/record_baselines.sh $(ALGOPERF) $(VERSION) $(RULESET)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,9 @@ _T = TypeVar("_T")
 
 TIME_COLUMN = "score"
 STEP_COLUMN = "global_step"
+
+_SHORTER = 3
+"""Of numbers with 16 digits, one in a thousand is this much shorter, since it ends with zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,15 @@ def read_evaluations(
     missing = [column for column in needed if column not in header]
     if missing:
         flaws.add(f"has no column {' and no column '.join(missing)}")
+    repeated = [column for column, times in Counter(header).items() if times > 1]
+    if repeated:
+        flaws.add(f"has column {' and column '.join(map(repr, repeated))} twice: which one counts is not known")
+    if missing or set(repeated) & set(needed):
         return EvaluationTable({}, [], flaws.reasons())
     lines, rows = _whole_rows(rows, flaws)
     if not lines and not flaws.lines:
         flaws.add("has no evaluation, only a header")
-    others = [name for name in header if optional is None or name in optional]
+    others = [name for name in header if (optional is None or name in optional) and name not in repeated]
     columns = {}
     for name in dict.fromkeys((*needed, *others)):
         index = header.index(name)
@@ -103,14 +110,30 @@ def _read_rows(file: Path, flaws: _Flaws) -> list[list[str]]:
         flaws.add("is empty")
         return []
     *lines, rest = text.split("\n")
-    if rest:  # its last number may be truncated, and still look valid
+    if rest and _is_torn(lines, rest):
         flaws.add("row ignored: it is torn, the file ends within it", len(lines) + 1)
+    elif rest:
+        lines.append(rest)
     rows: list[list[str]] = []
     try:
         rows.extend(csv.reader(lines, strict=True))  # keeps the rows before one that raises
     except csv.Error as error:
         flaws.add(f"cannot be read: {error}", len(rows) + 1)
     return rows
+
+
+def _is_torn(lines: list[str], rest: str) -> bool:
+    """Whether the last line, which has no end, is cut off: it lacks fields, or its last number lacks digits.
+
+    A number that was cut may still be one. Then it is clearly shorter than all those above it.
+    """
+    if not lines or rest.count(",") != lines[0].count(","):
+        return True
+    above = [len(line.rstrip("\r").rpartition(",")[2]) for line in lines[1:]]
+    last = rest.rpartition(",")[2].strip()
+    if last in ("nan", "inf", "-inf"):
+        return False
+    return not math.isfinite(_number(last)) or len(last) < min(above, default=0) - _SHORTER
 
 
 def _whole_rows(rows: list[list[str]], flaws: _Flaws) -> tuple[list[int], list[list[str]]]:
@@ -129,11 +152,12 @@ def _timed(
     columns: dict[str, list[float]], lines: list[int], required: Sequence[str], flaws: _Flaws
 ) -> EvaluationTable:
     """The rows that have a time. Records rows without, missing required numbers, and times that go back."""
-    timed = [0 <= seconds < math.inf for seconds in columns[TIME_COLUMN]]
+    timed = [0 < seconds < math.inf for seconds in columns[TIME_COLUMN]]
     if not all(timed):
-        for line, good in zip(lines, timed, strict=True):
+        for line, good, time in zip(lines, timed, columns[TIME_COLUMN], strict=True):
             if not good:
-                flaws.add(f"row ignored: no time in column {TIME_COLUMN}", line)
+                what = "0 seconds are no time" if time == 0 else "no time"
+                flaws.add(f"row ignored: {what} in column {TIME_COLUMN}", line)
         columns = {name: _kept(values, timed) for name, values in columns.items()}
         lines = _kept(lines, timed)
     for name in required:
@@ -150,13 +174,19 @@ def _timed(
 
 
 def _numbers(fields: list[str]) -> list[float]:
-    try:
-        return list(map(float, fields))
-    except ValueError:
-        return list(map(_number, fields))
+    joined = "".join(fields)
+    if joined.isascii() and "_" not in joined:
+        try:
+            return list(map(float, fields))
+        except ValueError:
+            pass
+    return list(map(_number, fields))
 
 
 def _number(text: str) -> float:
+    """The number that a field is; NaN if it is none. Python alone reads 1_0 and digits of other scripts as numbers."""
+    if not text.isascii() or "_" in text:
+        return math.nan
     try:
         return float(text)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.records.layout import HPARAMS_FILE, STATUS_FILE
+from algoperf.records.status import Status
+from algoperf.submission.loading import combined_hash
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, version_names
 
 _LONGEST_SEC = 1e9
 """Thirty years: a larger number of seconds is invalid."""
+
+_FILE = "submission file "
+_BESIDE_CODE = re.compile(r"LICENSE|test_\w*\.py|\w*_test\.py|.*\.(?:md|rst|txt|yml|yaml)", re.IGNORECASE)
+"""Files of a submission that no training depends on."""
+
+_FINISHED = tuple(status.label for status in Status if status.finished)
+_RESULTS = tuple(status.label for status in (Status.SUBMISSION_ERROR, Status.OUT_OF_MEMORY, Status.RULE_BREACH))
+"""Ends against the rules that are a result nevertheless: the submission has failed."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,8 @@ class Facts:
       status: state of the run, or how it ended, as status.json says.
       finished: whether it ended according to the rules, as status.json says.
       training_sec, evaluation_sec: seconds on the clock at the end, as status.json says.
+      budget_sec: seconds allowed on the clock, as status.json says.
+      code: hash of the submission's code, as status.json says; "" if it does not.
       hardware: devices and processor in words, as status.json says; "" if it does not.
     """
 
@@ -40,7 +53,21 @@ class Facts:
     finished: bool | None = None
     training_sec: float | None = None
     evaluation_sec: float | None = None
+    budget_sec: float | None = None
+    code: str = ""
     hardware: str = ""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the trial has not ended yet: it runs, was interrupted, or its machine was lost.
+
+        Published logs do not say how a run ended: theirs count as finished.
+        """
+        if self.status in _RESULTS:
+            return False
+        if self.finished is not None:
+            return not self.finished
+        return self.status is not None and self.status not in _FINISHED
 
 
 def read_facts(folder: Path) -> Facts:
@@ -59,8 +86,10 @@ def read_facts(folder: Path) -> Facts:
         has_hparams=has_hparams,
         status=_text(status.get("status")),
         finished=status["finished"] if isinstance(status.get("finished"), bool) else None,
-        training_sec=_seconds(status, "submission"),
-        evaluation_sec=_seconds(status, "evaluation"),
+        training_sec=_seconds(status.get("seconds"), "submission"),
+        evaluation_sec=_seconds(status.get("seconds"), "evaluation"),
+        budget_sec=_seconds(status, "budget_sec"),
+        code=_code(status),
         hardware=_hardware(status.get("hardware")),
     )
 
@@ -78,13 +107,24 @@ def _hardware(found: Any) -> str:
     return f"{cores} cores of {model}" if isinstance(cores, int) and isinstance(model, str) else ""
 
 
+def _code(status: Mapping[str, Any]) -> str:
+    """One hash of the submission's code and search space, without its documents and tests; "" if not recorded."""
+    identity = status.get("identity")
+    files = {
+        key.removeprefix(_FILE): value
+        for key, value in (identity.items() if isinstance(identity, dict) else ())
+        if key.startswith(_FILE) and isinstance(value, str)
+    }
+    parts = {name: value for name, value in files.items() if not _BESIDE_CODE.fullmatch(name.rpartition("/")[2])}
+    return combined_hash(parts) if parts else _text(status.get("submission_hash")) or ""
+
+
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _seconds(status: Mapping[str, Any], name: str) -> float | None:
-    seconds = status.get("seconds")
-    value = seconds.get(name) if isinstance(seconds, dict) else None
+def _seconds(content: Any, name: str) -> float | None:
+    value = content.get(name) if isinstance(content, dict) else None
     if isinstance(value, (int, float)) and 0 <= value <= _LONGEST_SEC:
         return float(value)
     return None

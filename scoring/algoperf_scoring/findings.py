@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,4 +40,9 @@ class Findings:
     def _relative(self, path: Path) -> str:
         root = next(root for root in self.roots if path.is_relative_to(root))
         base = root if root == self.roots[0] else root.parent
-        return path.relative_to(base).as_posix()
+        return printable(path.relative_to(base))
+
+
+def printable(path: Path) -> str:
+    """A path with slashes, with a replacement character for each byte that is no UTF-8."""
+    return os.fsencode(path.as_posix()).decode("utf-8", errors="replace")

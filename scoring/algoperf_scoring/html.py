@@ -23,8 +23,9 @@ def html(board: Leaderboard) -> str:
         rule=wording.rule_in_words(board.rule),
         legend=wording.legend(board),
         header=wording.ranking_header(board),
-        ranking=list(zip(board.entries, wording.ranking(board), strict=True)),
+        warning=wording.warning(board),
+        ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
         columns=(*board.workloads, *board.held_out),
-        times=list(zip(board.entries, wording.times(board), strict=True)),
+        times=list(zip(board.shown, wording.times(board), strict=True)),
         remarks=list(wording.remarks(board)),
     )

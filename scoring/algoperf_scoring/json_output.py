@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard
+from algoperf_scoring.leaderboard import Cell, Leaderboard
 from algoperf_scoring.profiles import Array
 from algoperf_scoring.uncertainty import LEVEL, NUM_REPLICATES, SEED
 
@@ -39,9 +39,11 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "studies_reached": _cells(board, lambda cell: cell.num_reached),
         "ratios": _cells(board, lambda cell: finite(cell.ratio), board.workloads),
         "outcomes": _cells(board, lambda cell: cell.outcome),
+        "unranked": [entry.submission for entry in board.unranked],
+        "unfinished": [asdict(trial) for trial in comparison.unfinished],
         "sensitivity": _sensitivity(board),
         "cost": {entry.submission: asdict(entry.cost) for entry in entries},
-        "submission_info": {entry.submission: asdict(entry.info) if entry.info else None for entry in entries},
+        "submission_info": {entry.submission: asdict(entry.info) if entry.info else None for entry in board.shown},
         "missing": [asdict(missing) for missing in comparison.missing],
         "problems": [asdict(problem) for problem in comparison.problems],
         "notes": [asdict(note) for note in comparison.notes],
@@ -57,11 +59,10 @@ def _cells(board: Leaderboard, value: Any, workloads: Iterable[str] | None = Non
     """`value(cell)` by submission and workload; includes held-out variants unless `workloads` is given."""
     names = tuple(board.comparison.results.columns if workloads is None else workloads)
 
-    def of(entry: Entry) -> dict[str, Any]:
-        cells: Mapping[str, Cell] = entry.cells
+    def of(cells: Mapping[str, Cell]) -> dict[str, Any]:
         return {name: value(cells[name]) for name in names}
 
-    return {entry.submission: of(entry) for entry in board.entries}
+    return {entry.submission: of(entry.cells) for entry in board.shown}
 
 
 def _uncertainty(board: Leaderboard) -> dict[str, Any]:

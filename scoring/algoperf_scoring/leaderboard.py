@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from algoperf_scoring.cost import Cost
+from algoperf_scoring.measuring import Unfinished
 from algoperf_scoring.reading import Comparison
 from algoperf_scoring.rules import ScoringRule
 from algoperf_scoring.sensitivity import Sensitivity
 from algoperf_scoring.submission_info import SubmissionInfo
 from algoperf_scoring.uncertainty import SAME_SCORE
 
-CellOutcome = Literal["reached", "missing", "not reached", "cut", "held-out failed"]
+CellOutcome = Literal["reached", "missing", "unfinished", "not reached", "cut", "held-out failed"]
 """Why a cell does or does not give credit.
 
-reached: it gives credit. missing: there is no evaluation at all. not reached: the median over studies is infinite.
+reached: it gives credit. missing: there is no evaluation at all. unfinished: no study has ended yet, so it is not known
+whether the target is reached. not reached: the median over studies is infinite.
 cut: the time exceeds the largest allowed ratio to the fastest. held-out failed: the time would count, but the
 submission has no valid time on the workload's held-out variant.
 """
@@ -33,6 +35,7 @@ class Cell:
       studies: time of each study by its number.
       ratio: to the fastest valid time; infinity if the cell gives no credit. NaN for held-out variants.
       outcome: why it does or does not give credit; for held-out variants, whether it was reached.
+      unfinished: trials that have not ended; their studies are not among `studies`.
     """
 
     seconds: float
@@ -40,6 +43,7 @@ class Cell:
     studies: Mapping[int, float]
     ratio: float
     outcome: CellOutcome
+    unfinished: tuple[Unfinished, ...] = ()
 
     @property
     def num_studies(self) -> int:
@@ -90,6 +94,26 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Unranked:
+    """A submission that has runs, but no result yet: it has no score and no rank.
+
+    Attributes:
+      submission: its name.
+      info: the authors' statements; None if there are none.
+      cells: its results, all missing or unfinished, by workload and held-out variant.
+    """
+
+    submission: str
+    info: SubmissionInfo | None
+    cells: Mapping[str, Cell]
+
+    @property
+    def outcome(self) -> CellOutcome:
+        """Why there is no result."""
+        return "unfinished" if any(cell.outcome == "unfinished" for cell in self.cells.values()) else "missing"
+
+
+@dataclass(frozen=True)
 class Neighbours:
     """Two adjacent entries of the leaderboard, and whether their order is statistically significant.
 
@@ -97,14 +121,14 @@ class Neighbours:
       first, second: names; the first has the better score.
       probability: share of bootstrap replicates in which the first is ahead.
       is_separated: whether that is significant.
-      more_studies: expected number of additional studies that would separate them; None if the scores are equal.
+      is_tie: whether neither is clearly more often ahead.
     """
 
     first: str
     second: str
     probability: float
     is_separated: bool
-    more_studies: int | None
+    is_tie: bool
 
 
 @dataclass(frozen=True)
@@ -115,8 +139,10 @@ class Leaderboard:
       comparison: what was compared.
       rule: how times are turned into scores.
       entries: by decreasing score, then by name.
+      unranked: submissions without any result, by name.
       neighbours: pairs of adjacent entries; empty if uncertainty was refused.
       unseparated: all pairs of entries whose order may be chance, better score first.
+      without_evidence: entries with too few studies, or on workloads too few, to tell a lead from chance.
       refusal: why there is no uncertainty; "" if there is.
       reference: the entry that speedups refer to; None if there is none.
       sensitivity: how scores depend on targets, workloads and the largest ratio.
@@ -126,12 +152,19 @@ class Leaderboard:
     comparison: Comparison
     rule: ScoringRule
     entries: tuple[Entry, ...]
+    unranked: tuple[Unranked, ...]
     neighbours: tuple[Neighbours, ...]
     unseparated: tuple[tuple[str, str], ...]
+    without_evidence: tuple[str, ...]
     refusal: str
     reference: str | None
     sensitivity: Sensitivity
     date: str
+
+    @property
+    def shown(self) -> tuple[Entry | Unranked, ...]:
+        """All rows of the tables: the ranked entries, then those without a result."""
+        return (*self.entries, *self.unranked)
 
     @property
     def workloads(self) -> tuple[str, ...]:

@@ -6,20 +6,24 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from algoperf_scoring import wording
-from algoperf_scoring.leaderboard import Entry, Leaderboard
+from algoperf_scoring.leaderboard import Entry, Leaderboard, Unranked
 
 
 def markdown(board: Leaderboard) -> str:
     """The leaderboard as a Markdown page."""
     header = list(wording.ranking_header(board))
     rows = [[*map(escaped, row)] for row in wording.ranking(board)]
-    if any(entry.info for entry in board.entries):
+    entries = board.shown
+    if any(entry.info for entry in entries):
         header[2:2] = ["authors", "framework"]
-        for row, entry in zip(rows, board.entries, strict=True):
+        for row, entry in zip(rows, entries, strict=True):
             row[1:2] = _who(entry)
-    times = [[entry.submission, *row] for entry, row in zip(board.entries, wording.times(board), strict=True)]
+    times = [[entry.submission, *row] for entry, row in zip(entries, wording.times(board), strict=True)]
     names = ["submission", *board.workloads, *board.held_out]
-    lines = ["# Leaderboard", "", escaped(wording.caption(board)), "", *_table(header, rows)]
+    lines = ["# Leaderboard", ""]
+    if warning := wording.warning(board):
+        lines += [f"**{escaped(warning)}**", ""]
+    lines += [escaped(wording.caption(board)), "", *_table(header, rows)]
     lines += ["", escaped(f"{wording.rule_in_words(board.rule)} {wording.legend(board)}")]
     lines += ["", "## Seconds to target", "", *_table(names, [[*map(escaped, row)] for row in times])]
     for title, remarks in wording.remarks(board):
@@ -27,7 +31,7 @@ def markdown(board: Leaderboard) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _who(entry: Entry) -> list[str]:
+def _who(entry: Entry | Unranked) -> list[str]:
     """Name with its link, authors with affiliations, framework."""
     info = entry.info
     if info is None:

@@ -15,10 +15,11 @@ from algoperf.errors import unknown
 from algoperf.versions import Version
 from algoperf_scoring import profiles
 from algoperf_scoring.cost import submission_cost
-from algoperf_scoring.leaderboard import Cell, CellOutcome, Entry, Leaderboard, Neighbours
+from algoperf_scoring.leaderboard import Cell, CellOutcome, Entry, Leaderboard, Neighbours, Unranked
+from algoperf_scoring.measuring import Unfinished
 from algoperf_scoring.profiles import Array, Credit
 from algoperf_scoring.reading import Comparison, read_comparison
-from algoperf_scoring.results import Results, StudyTimes, medians, study_hits, study_times
+from algoperf_scoring.results import StudyTimes, medians, study_hits, study_times
 from algoperf_scoring.rules import DOCUMENTED, ScoringRule
 from algoperf_scoring.sensitivity import sensitivity
 from algoperf_scoring.sources import Source
@@ -81,15 +82,18 @@ def rank(
     uncertainty = None
     if not refusal:
         shared = comparison.ruleset == "external"
-        uncertainty = bootstrap(found.seconds, results.variant_column, rule, share_studies=shared)
+        scored = comparison.has_scored_workload
+        uncertainty = bootstrap(found.seconds, results.variant_column, rule, share_studies=shared, is_scored=scored)
     reference = _reference(results.submissions, reference)
     entries = _entries(comparison, rule, found, credit, uncertainty, reference, infos)
     return Leaderboard(
         comparison=comparison,
         rule=rule,
         entries=tuple(sorted(entries, key=lambda entry: (-entry.score, entry.submission))),
+        unranked=tuple(_unranked(comparison, name, infos) for name in comparison.unranked),
         neighbours=_neighbours(results.submissions, uncertainty),
         unseparated=_unseparated(entries, uncertainty),
+        without_evidence=_without_evidence(results.submissions, uncertainty),
         refusal=refusal,
         reference=reference,
         sensitivity=sensitivity(results, times, rule),
@@ -99,6 +103,8 @@ def rank(
 
 def _refusal(comparison: Comparison, found: StudyTimes) -> str:
     """Why uncertainty cannot be computed; "" if it can."""
+    if not comparison.results.submissions:
+        return "no run has a result yet"
     pruned = sum(trial.facts.status == "pruned" for trial in comparison.trials)
     if pruned:
         return f"{pruned} runs were pruned: what they would have reached is unknown"
@@ -129,14 +135,14 @@ def _entries(
     return [
         Entry(
             submission=name,
-            info=infos.get(name.partition(" (")[0]),
+            info=_info(infos, name),
             score=float(exact[i] if rule.integral == "exact" else trapezoid[i]),
             score_exact=float(exact[i]),
             score_trapezoid=float(trapezoid[i]),
             interval=(float(uncertainty.low[i]), float(uncertainty.high[i])) if uncertainty else None,
             rank_probabilities=tuple(map(float, uncertainty.rank_probabilities[i])) if uncertainty else None,
             speedup=None if speedup is None else float(speedup[i]),
-            cells=_cells(results, i, rule, found, credit),
+            cells=_cells(comparison, i, rule, found, credit),
             cost=submission_cost(results, name),
         )
         for i, name in enumerate(results.submissions)
@@ -151,7 +157,32 @@ def _speedups(comparison: Comparison, times: Array, reference: str | None) -> Ar
     return speedups(times[:, : len(budgets)], budgets, results.submissions.index(reference))
 
 
-def _cells(results: Results, i: int, rule: ScoringRule, found: StudyTimes, credit: Credit) -> dict[str, Cell]:
+def _info(infos: Mapping[str, SubmissionInfo], entry: str) -> SubmissionInfo | None:
+    """The authors' statements on an entry, whose name has its framework in brackets if there are runs in both."""
+    return infos.get(entry.partition(" (")[0])
+
+
+def _unfinished(comparison: Comparison, entry: str, workload: str) -> tuple[Unfinished, ...]:
+    return tuple(one for one in comparison.unfinished if (one.submission, one.workload) == (entry, workload))
+
+
+def _unranked(comparison: Comparison, name: str, infos: Mapping[str, SubmissionInfo]) -> Unranked:
+    cells = {}
+    for workload in comparison.results.columns:
+        pending = _unfinished(comparison, name, workload)
+        cells[workload] = Cell(
+            seconds=float("inf"),
+            steps=float("nan"),
+            studies={},
+            ratio=float("inf"),
+            outcome="unfinished" if pending else "missing",
+            unfinished=pending,
+        )
+    return Unranked(name, _info(infos, name), cells)
+
+
+def _cells(comparison: Comparison, i: int, rule: ScoringRule, found: StudyTimes, credit: Credit) -> dict[str, Cell]:
+    results = comparison.results
     seconds, steps = medians(found.seconds[i]), medians(found.steps[i])
     cells = {}
     for j, workload in enumerate(results.columns):
@@ -159,6 +190,9 @@ def _cells(results: Results, i: int, rule: ScoringRule, found: StudyTimes, credi
         has_ratio = j < len(results.workloads)
         missing, infinite = bool(np.isnan(seconds[j])), bool(np.isinf(seconds[j]))
         outcome: CellOutcome = "missing" if missing else "not reached" if infinite else "reached"
+        pending = _unfinished(comparison, results.submissions[i], workload)
+        if missing and pending:
+            outcome = "unfinished"
         if has_ratio and credit.is_cut[i, j]:
             outcome = "cut"
         elif has_ratio and credit.is_void[i, j]:
@@ -169,6 +203,7 @@ def _cells(results: Results, i: int, rule: ScoringRule, found: StudyTimes, credi
             studies={number: float("inf") if hit is None else hit.seconds for number, hit in hits.items()},
             ratio=float(credit.ratios[i, j]) if has_ratio else float("nan"),
             outcome=outcome,
+            unfinished=pending,
         )
     return cells
 
@@ -176,7 +211,7 @@ def _cells(results: Results, i: int, rule: ScoringRule, found: StudyTimes, credi
 def _neighbours(names: Sequence[str], uncertainty: Uncertainty | None) -> tuple[Neighbours, ...]:
     pairs = uncertainty.neighbours if uncertainty else ()
     return tuple(
-        Neighbours(names[pair.first], names[pair.second], pair.probability, pair.is_separated, pair.more_studies)
+        Neighbours(names[pair.first], names[pair.second], pair.probability, pair.is_separated, pair.is_tie)
         for pair in pairs
     )
 
@@ -187,3 +222,9 @@ def _unseparated(entries: Sequence[Entry], uncertainty: Uncertainty | None) -> t
     order = sorted(range(len(entries)), key=lambda i: (-entries[i].score, entries[i].submission))
     pairs = itertools.combinations(order, 2)
     return tuple((entries[a].submission, entries[b].submission) for a, b in pairs if not uncertainty.is_separated(a, b))
+
+
+def _without_evidence(names: Sequence[str], uncertainty: Uncertainty | None) -> tuple[str, ...]:
+    if uncertainty is None:
+        return ()
+    return tuple(name for name, has_evidence in zip(names, uncertainty.has_evidence, strict=True) if not has_evidence)

@@ -63,13 +63,13 @@ def credit(times: Array, variant_column: Sequence[int], rule: ScoringRule) -> Cr
 
 def _within(times: Array, max_ratio: float) -> NDArray[np.bool_]:
     """Whether a time is finite and at most `max_ratio` times the fastest of all submissions."""
-    best = times.min(axis=-2, keepdims=True)
+    best = times.min(axis=-2, keepdims=True, initial=np.inf)
     return np.isfinite(times) & (times <= max_ratio * best)
 
 
 def _ratios(times: Array) -> Array:
     """Time over the fastest. All infinite if nobody has credit: the workload stays in the denominator."""
-    best = times.min(axis=-2, keepdims=True)
+    best = times.min(axis=-2, keepdims=True, initial=np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         # Ties get a ratio of exactly 1, even if the fastest time is 0.
         relative = np.where(times == best, 1.0, times / best)

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from algoperf.errors import UserError
-from algoperf.records.layout import EVAL_FILE
-from algoperf.records.status import Status
-from algoperf.versions import Limits, Version
+from algoperf.versions import Version
 from algoperf_scoring import selection
-from algoperf_scoring.approach import approach
-from algoperf_scoring.cost import final_training_sec
-from algoperf_scoring.evaluations import STEP_COLUMN, TIME_COLUMN, read_evaluations
 from algoperf_scoring.findings import Finding, Findings
-from algoperf_scoring.results import Results, TrialResult
+from algoperf_scoring.measuring import Unfinished, measure
+from algoperf_scoring.results import Results
 from algoperf_scoring.runs import RecordedTrial, find_trials
 from algoperf_scoring.sources import Source
-
-EVALUATION_TIME_COLUMN = "accumulated_eval_time"
 
 
 @dataclass(frozen=True)
@@ -43,6 +35,8 @@ class Comparison:
       basis: text that says which workloads are scored, and why.
       results: what was measured.
       trials: all trials of these workloads, also those without an evaluation.
+      unfinished: trials that have not ended; their studies are not among the results.
+      unranked: names of submissions that have runs, but no result yet.
       missing: results that the version requires but that are missing.
       problems: errors in files that may have changed a number.
       notes: what was omitted on purpose.
@@ -54,9 +48,16 @@ class Comparison:
     basis: str
     results: Results
     trials: tuple[RecordedTrial, ...]
+    unfinished: tuple[Unfinished, ...]
+    unranked: tuple[str, ...]
     missing: tuple[Missing, ...]
     problems: tuple[Finding, ...]
     notes: tuple[Finding, ...]
+
+    @property
+    def has_scored_workload(self) -> bool:
+        """Whether any of the compared workloads is scored in the version."""
+        return not set(self.version.scored).isdisjoint(self.results.workloads)
 
 
 def read_comparison(
@@ -71,7 +72,7 @@ def read_comparison(
     Args:
       sources: folders with one folder per submission in the published layout.
       version: the benchmark version that sets targets and workloads.
-      ruleset: "external", "self", or None to read it from the runs' files.
+      ruleset: "external" or "self": only runs that do not say the other; None if all say the same.
       scale: "full" or "mini"; None if all runs have the same scale.
       workloads: workloads to score; None for those of the version (see `selection.choose_workloads`).
 
@@ -85,12 +86,14 @@ def read_comparison(
     found = find_trials(sources, version.workloads, findings)
     if not found:
         raise selection.no_trials(sources[0].root)
-    if scale is not None:
-        found = _of_scale(found, selection.choose_scale(found, scale), findings)
-    # A submission compared with others is compared on the workloads for which it has runs.
-    own = [trial for trial in found if sources[0].only in (None, trial.submission)]
-    if not own:
+    if not _own(found, sources[0]):
         raise selection.no_trials_of(sources[0])
+    asked = selection.Asked(scale=scale, ruleset=ruleset)
+    found = selection.filtered(found, asked, findings)
+    # A submission compared with others is compared on the workloads for which it has runs.
+    own = _own(found, sources[0])
+    if not own:
+        raise asked.nothing_left(f"of {sources[0].only} in {sources[0].root}")
     chosen, basis = selection.choose_workloads(own, version, workloads)
     held_out = {name: version.held_out[name] for name in chosen if name in version.held_out}
     trials = [trial for trial in found if trial.workload in (*chosen, *held_out.values())]
@@ -103,8 +106,13 @@ def read_comparison(
     ruleset = selection.choose_ruleset(trials, ruleset)
     if ruleset == "self":
         trials = _first_trials(trials, findings)
+    names = _entry_names(trials)
+    selection.check_code(trials, names)
     limits = {name: version.limits(name, scale) for name in (*chosen, *held_out.values())}
-    results = _results(trials, chosen, held_out, limits, findings)
+    budgets = {name: version.max_runtime_sec(name, ruleset, scale) for name in limits}
+    measured = measure(trials, lambda trial: names[trial.submission, trial.framework], limits, budgets, findings)
+    ranked = {entry for entry, _ in measured.studies}
+    results = Results(tuple(sorted(ranked)), chosen, held_out, limits, measured.studies)
     return Comparison(
         version=version,
         ruleset=ruleset,
@@ -112,7 +120,9 @@ def read_comparison(
         basis=basis,
         results=results,
         trials=tuple(trials),
-        missing=tuple(_missing(results, version)),
+        unfinished=measured.unfinished,
+        unranked=tuple(sorted(set(names.values()) - ranked)),
+        missing=tuple(_missing(sorted(set(names.values())), results, version)),
         problems=tuple(sorted(findings.problems)),
         notes=tuple(sorted(findings.notes)),
     )
@@ -127,14 +137,9 @@ def _note_left_out(found: Sequence[RecordedTrial], kept: Sequence[RecordedTrial]
         findings.note(folder, f"left out: its runs are of {', '.join(workloads)} only")
 
 
-def _of_scale(trials: Sequence[RecordedTrial], scale: str, findings: Findings) -> list[RecordedTrial]:
-    for trial in trials:
-        if trial.facts.scale != scale:
-            findings.note(trial.folder, f"left out: its scale is {trial.facts.scale}")
-    kept = [trial for trial in trials if trial.facts.scale == scale]
-    if not kept:
-        raise UserError(f"No runs at scale {scale!r} in {', '.join(map(str, findings.roots))}.")
-    return kept
+def _own(trials: Sequence[RecordedTrial], source: Source) -> list[RecordedTrial]:
+    """The trials of the one submission that a source is for; all if it is for all."""
+    return [trial for trial in trials if source.only in (None, trial.submission)]
 
 
 def _first_trials(trials: Sequence[RecordedTrial], findings: Findings) -> list[RecordedTrial]:
@@ -146,53 +151,6 @@ def _first_trials(trials: Sequence[RecordedTrial], findings: Findings) -> list[R
     return list(first.values())
 
 
-def _results(
-    trials: Sequence[RecordedTrial],
-    workloads: tuple[str, ...],
-    held_out: Mapping[str, str],
-    limits: Mapping[str, Limits],
-    findings: Findings,
-) -> Results:
-    names = _entry_names(trials)
-    studies: dict[tuple[str, str], dict[int, tuple[TrialResult, ...]]] = defaultdict(dict)
-    for trial in trials:
-        result = _trial_result(trial, limits[trial.workload], findings)
-        # As published: trials without evaluations do not count, nor do studies without trials.
-        if result is not None:
-            cell = studies[names[trial.submission, trial.framework], trial.workload]
-            cell[trial.study] = (*cell.get(trial.study, ()), result)
-    return Results(
-        submissions=tuple(sorted(set(names.values()))),
-        workloads=workloads,
-        held_out=held_out,
-        limits=limits,
-        studies=dict(studies),
-    )
-
-
-def _trial_result(trial: RecordedTrial, limits: Limits, findings: Findings) -> TrialResult | None:
-    file, metric = trial.folder / EVAL_FILE, f"validation/{limits.metric}"
-    table = read_evaluations(file, [metric], (STEP_COLUMN, EVALUATION_TIME_COLUMN))
-    for reason in table.flaws:
-        findings.problem(file, reason)
-    if not table.num_rows:
-        return None
-    columns, unknown = table.columns, [float("nan")] * table.num_rows
-    if trial.facts.status == Status.RULE_BREACH.label:
-        findings.problem(trial.folder, "its evaluations do not count: the submission broke the rules")
-        columns = {**columns, metric: unknown}
-    seconds = columns[TIME_COLUMN]
-    evaluation_sec = columns.get(EVALUATION_TIME_COLUMN, unknown)[-1]
-    training_sec, facts = final_training_sec(trial.folder), trial.facts
-    return TrialResult(
-        trial,
-        approach(columns[metric], seconds, columns.get(STEP_COLUMN, unknown), limits.goal),
-        table.num_rows,
-        facts.training_sec if facts.training_sec is not None else training_sec or seconds[-1],
-        facts.evaluation_sec if facts.evaluation_sec is not None else evaluation_sec,
-    )
-
-
 def _entry_names(trials: Iterable[RecordedTrial]) -> dict[tuple[str, str], str]:
     """A submission's name, with its framework if it has runs in both, because these must not be mixed."""
     pairs = sorted({(trial.submission, trial.framework) for trial in trials})
@@ -202,9 +160,9 @@ def _entry_names(trials: Iterable[RecordedTrial]) -> dict[tuple[str, str], str]:
     }
 
 
-def _missing(results: Results, version: Version) -> Iterable[Missing]:
+def _missing(names: Iterable[str], results: Results, version: Version) -> Iterable[Missing]:
     """What an official result would still need; development workloads need one study."""
-    for submission in results.submissions:
+    for submission in names:
         for name in results.columns:
             studies = len(results.studies.get((submission, name), ()))
             expected = 1 if name in version.development else version.num_studies

@@ -42,7 +42,7 @@ class Results:
     """Everything that scores depend on.
 
     Attributes:
-      submissions: sorted names; some may have no study at all.
+      submissions: sorted names of those with a result.
       workloads: the workloads of the score; their number is its denominator.
       held_out: by workload, the variant on which a submission must also succeed, if the version has one.
       limits: target and budget of workloads and held-out variants.

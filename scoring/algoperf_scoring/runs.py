@@ -6,11 +6,14 @@ trials are not affected. The result does not depend on the listing order of the 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from algoperf.records.layout import is_record
+from algoperf.submission.naming import REPORT_FOLDER, name_flaw
 from algoperf_scoring.facts import Facts, read_facts
 from algoperf_scoring.findings import Findings
 from algoperf_scoring.sources import Source
@@ -62,7 +65,7 @@ def _walk(source: Source, workloads: Collection[str], findings: Findings) -> Ite
         for study, study_folder in _numbered(submission, _STUDY, findings):
             for match, workload_folder in _workload_folders(study_folder, workloads, findings):
                 for number, folder in _numbered(workload_folder, _TRIAL, findings):
-                    facts = _facts(folder, findings)
+                    facts = _facts(folder, findings) if _has_records(folder, findings) else None
                     if facts is not None:
                         stamp = match["stamp"] or ""
                         yield RecordedTrial(
@@ -78,27 +81,43 @@ def _walk(source: Source, workloads: Collection[str], findings: Findings) -> Ite
 
 
 def _submissions(source: Source, findings: Findings) -> Iterator[Path]:
-    for folder in _folders(source.root, findings):
+    for folder in _all_folders(source.root, findings):
         if not source.takes(folder.name):
             continue
+        flaw = name_flaw(folder.name)
         has_studies = any(_STUDY.fullmatch(path.name) for path in _folders(folder, findings))
-        is_report = folder.name.startswith("report")
-        if has_studies and not is_report:
+        if has_studies and not flaw:
             yield folder
         elif has_studies:
-            findings.note(folder, "ignored: folders named report... are for reports, not submissions")
-        elif not is_report:
+            findings.note(folder, f"left out: {flaw}")
+        elif not flaw and not folder.name.startswith(REPORT_FOLDER):
             findings.note(folder, "ignored: no folder study_<number> in it")
+
+
+def _has_records(folder: Path, findings: Findings) -> bool:
+    """Whether a run left anything. A command that failed before it started may have left an empty folder or a lock."""
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        findings.problem(folder, f"cannot be listed: {error.strerror}")
+        return False
+    found = any(map(is_record, names))
+    if not found:
+        findings.note(folder, "left out: there is no record of a run in it")
+    return found
 
 
 def _folders(folder: Path, findings: Findings) -> list[Path]:
     """Subfolders that are not hidden, sorted by name."""
+    return [path for path in _all_folders(folder, findings) if not path.name.startswith(".")]
+
+
+def _all_folders(folder: Path, findings: Findings) -> list[Path]:
     try:
-        inside = sorted(path for path in folder.iterdir() if path.is_dir())
+        return sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError as error:
         findings.problem(folder, f"cannot be listed: {error.strerror}")
         return []
-    return [path for path in inside if not path.name.startswith(".")]
 
 
 def _numbered(folder: Path, pattern: re.Pattern[str], findings: Findings) -> Iterator[tuple[int, Path]]:

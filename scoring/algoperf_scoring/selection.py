@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from algoperf.errors import UserError, unknown
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
+from algoperf_scoring.findings import Findings
 from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.sources import Source
+
+_HASH_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which of the runs in a folder are to be compared; None for what all of them share.
+
+    Raises UserError if there is no such scale or ruleset.
+    """
+
+    scale: str | None = None
+    ruleset: str | None = None
+
+    def __post_init__(self) -> None:
+        for what, asked, allowed in (("scale", self.scale, SCALES), ("ruleset", self.ruleset, RULESETS)):
+            if asked is not None and asked not in allowed:
+                raise unknown(what, asked, allowed)
+
+    def reason_against(self, trial: RecordedTrial) -> str:
+        """Why a trial is not meant; "" if it is, or if its files do not say."""
+        pairs = (("scale", self.scale, trial.facts.scale), ("ruleset", self.ruleset, trial.facts.ruleset))
+        return next((f"its {what} is {own}" for what, asked, own in pairs if asked and own and own != asked), "")
+
+    def nothing_left(self, where: str) -> UserError:
+        """The error for a place without any such run."""
+        wanted = [f"{what} {asked}" for what, asked in (("scale", self.scale), ("ruleset", self.ruleset)) if asked]
+        return UserError(
+            f"There are runs {where}, but none of {' and '.join(wanted)}. Choose others with --scale and --ruleset "
+            "(with make: SCALE= and RULESET=)."
+        )
+
+
+def filtered(trials: Sequence[RecordedTrial], asked: Asked, findings: Findings) -> list[RecordedTrial]:
+    """The trials that are meant; the others are noted. Raises UserError if there are none."""
+    kept = []
+    for trial in trials:
+        if reason := asked.reason_against(trial):
+            findings.note(trial.folder, f"left out: {reason}")
+        else:
+            kept.append(trial)
+    if not kept:
+        raise asked.nothing_left(f"in {', '.join(map(str, findings.roots))}")
+    return kept
 
 
 def choose_workloads(
@@ -53,14 +99,12 @@ def _counted(names: Sequence[str]) -> str:
 def choose_scale(trials: Iterable[RecordedTrial], asked: str | None) -> str:
     """The scale of the trials to compare. Raises UserError if there are several and none is requested."""
     if asked is not None:
-        if asked not in SCALES:
-            raise unknown("scale", asked, SCALES)
         return asked
     counts = Counter(trial.facts.scale for trial in trials)
     if len(counts) > 1:
         raise UserError(
             f"These are runs of different scales, which cannot be compared: {_listed(counts)}. "
-            "Choose one: --scale full or --scale mini."
+            "Choose one: --scale full or --scale mini (with make: SCALE=full or SCALE=mini)."
         )
     return next(iter(counts), "full")
 
@@ -68,23 +112,50 @@ def choose_scale(trials: Iterable[RecordedTrial], asked: str | None) -> str:
 def choose_ruleset(trials: Iterable[RecordedTrial], asked: str | None) -> str:
     """The tuning ruleset of the trials: as requested, or as their files say if they agree.
 
-    Raises UserError if the files disagree, say nothing, or contradict the request.
+    Raises UserError if none is requested and the files disagree or say nothing.
     """
-    if asked is not None and asked not in RULESETS:
-        raise unknown("ruleset", asked, RULESETS)
+    if asked is not None:
+        return asked
     trials = list(trials)
     stated = Counter(trial.facts.ruleset for trial in trials if trial.facts.ruleset)
-    if asked is None:
-        # Published logs do not record it, but have hyperparameters only under external tuning.
-        stated.update("external" for trial in trials if not trial.facts.ruleset and trial.facts.has_hparams)
-    if asked is not None and set(stated) <= {asked}:
-        return asked
-    if asked is None and len(stated) == 1:
+    # Published logs do not record it, but have hyperparameters only under external tuning.
+    stated.update("external" for trial in trials if not trial.facts.ruleset and trial.facts.has_hparams)
+    if len(stated) == 1:
         return next(iter(stated))
-    found = f"The runs' files say: {_listed(stated)}." if stated else "The runs' files do not say which it is."
+    found = (
+        f"These are runs of different rulesets, which cannot be compared: {_listed(stated)}."
+        if stated
+        else "The runs' files do not say under which ruleset they were made."
+    )
     raise UserError(
-        f"Runs of one ruleset are needed{f', {asked!r} was given' if asked else ''}. {found} "
-        "Score each ruleset in a folder of its own, with --ruleset external or --ruleset self."
+        f"{found} Choose one: --ruleset external or --ruleset self (with make: RULESET=external or RULESET=self)."
+    )
+
+
+def check_code(trials: Iterable[RecordedTrial], names: Mapping[tuple[str, str], str]) -> None:
+    """Raise UserError if runs of different code are filed under one name; `names` are those of entries.
+
+    Runs that do not record their code, as in published logs, belong to any.
+    """
+    codes: dict[str, dict[str, dict[str, set[int]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(set)))
+    for trial in trials:
+        if trial.facts.code:
+            name = names[trial.submission, trial.framework]
+            codes[name][trial.facts.code][f"{trial.workload}_{trial.framework}"].add(trial.study)
+    for name, found in codes.items():
+        if len(found) > 1:
+            listed = "\n".join(f"  code {code[:_HASH_DIGITS]}: {_studies(cells)}" for code, cells in found.items())
+            raise UserError(
+                f"Runs of different code are filed under the name {name}, and would be one score:\n{listed}\n"
+                "Only runs of the same code belong together. Move the others to another folder of runs, or train them "
+                "again with the present code (--no-resume; with make: EXTRA=--no-resume)."
+            )
+
+
+def _studies(cells: Mapping[str, set[int]]) -> str:
+    return "; ".join(
+        f"{cell} {'study' if len(numbers) == 1 else 'studies'} {', '.join(map(str, sorted(numbers)))}"
+        for cell, numbers in sorted(cells.items())
     )
 
 
@@ -109,7 +180,7 @@ def no_trials(root: Path) -> UserError:
 
 def no_trials_of(source: Source) -> UserError:
     """The error for a folder without runs of the one requested submission."""
-    there = [folder.name for folder in source.root.iterdir() if any(folder.glob("study_*"))]
+    there = {folder.name for folder in source.root.iterdir() if any(folder.glob("study_*"))} - {source.only}
     return unknown(
         f"submission in {source.root}:", source.only or "", there, "Train it first: make train SUBMISSION=..."
     )

@@ -65,7 +65,9 @@ def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
     for file in _required_files(ruleset):
         if not (trial.folder / file).is_file():
             yield f"{where} has no {file}"
-    if trial.facts.finished is False:
+    if trial.facts.is_unfinished:
+        yield f"{where} is unfinished: its status is {trial.facts.status}"
+    elif trial.facts.finished is False:
         yield f"{where} did not end by the rules: its status is {trial.facts.status}"
 
 

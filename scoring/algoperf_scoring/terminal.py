@@ -37,16 +37,18 @@ def terminal(board: Leaderboard) -> RenderableType:
         ranking.add_row(*map(Text, row))
     words = Text(f"{wording.rule_in_words(board.rule)} {wording.legend(board)}")
     parts: list[RenderableType] = [Text(wording.caption(board)), ranking, *_times(board), words]
+    if warning := wording.warning(board):
+        parts.insert(0, Text(f"{warning}\n", style="bold"))
     for title, remarks in wording.remarks(board):
         hidden = [f"... and {len(remarks) - _SHOWN} more"] if len(remarks) > _SHOWN else []
-        listed = "\n".join([f"\n{title}:", *(f"  {line}" for line in remarks[:_SHOWN] + hidden)])
+        listed = "\n".join([f"\n{title}{'' if title.endswith('?') else ':'}", *(f"  {line}" for line in remarks[:_SHOWN] + hidden)])
         parts.append(Text(listed, no_wrap=True, overflow="ignore"))
     return Group(*parts)
 
 
 def _times(board: Leaderboard) -> Iterator[Table]:
     """Times with a column per submission, split into tables that fit a usual terminal."""
-    columns = list(zip(board.entries, wording.times(board), strict=True))
+    columns = list(zip(board.shown, wording.times(board), strict=True))
     for start in range(0, len(columns), _ABREAST):
         shown = columns[start : start + _ABREAST]
         table = Table(Column("seconds to target", no_wrap=True), **_LOOK)

@@ -6,17 +6,18 @@ workloads at once, because its trials share their hyperparameters. Under self-tu
 workloads are independent, so each workload draws separately.
 
 With 3 or 5 studies, the intervals are rough and rather too narrow, because a median of few values stays in their range.
+So a lead is called beyond chance only with `MIN_STUDIES` or more, and on workloads that are scored.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from algoperf_scoring import draws, profiles
 from algoperf_scoring.profiles import Array
@@ -31,6 +32,13 @@ LEVEL = 0.95
 SAME_SCORE = 1e-12
 """Scores that differ by at most this are equal: summing in another order changes the rounding."""
 
+MIN_STUDIES = 4
+"""Studies of each of two submissions that it takes to tell a lead from chance. All 3 of one are better than all 3 of an
+equal one in 1 of 20 cases: even this is not significant at `LEVEL`, either way round."""
+
+TIE = 0.75
+"""Two are tied if neither is ahead in this share of the replicates."""
+
 _CHUNK = 250
 """Number of replicates scored at once; bounds memory."""
 
@@ -43,16 +51,14 @@ class Pair:
       first, second: indices of the submissions; the first has the higher score.
       probability: share of replicates in which the first is ahead.
       is_separated: whether its lead is statistically significant.
-      more_studies: expected number of additional studies of each that would separate them, if their scores stayed the
-        same; 0 if they are separated, None if the scores are equal. It assumes that the standard deviation of the
-        difference falls with the square root of the number of studies.
+      is_tie: whether neither is clearly more often ahead.
     """
 
     first: int
     second: int
     probability: float
     is_separated: bool
-    more_studies: int | None
+    is_tie: bool
 
 
 @dataclass(frozen=True)
@@ -64,23 +70,34 @@ class Uncertainty:
       rank_probabilities: share of replicates in which a submission has rank 1, 2, ...; ties share the better rank:
         [submissions, ranks].
       ahead: share of replicates in which a submission is ahead of another: [submissions, submissions].
+      has_evidence: whether there are enough studies of a submission, on scored workloads, to tell its lead from
+        chance: [submissions].
       neighbours: adjacent pairs by score.
-      num_studies: the largest number of studies of a submission and workload.
     """
 
     low: Array
     high: Array
     rank_probabilities: Array
     ahead: Array
-    neighbours: tuple[Pair, ...]
-    num_studies: int
+    has_evidence: NDArray[np.bool_]
+    neighbours: tuple[Pair, ...] = ()
 
     def is_separated(self, first: int, second: int) -> bool:
         """Whether the lead of one of two submissions is statistically significant."""
-        return bool(max(self.ahead[first, second], self.ahead[second, first]) >= 1 - (1 - LEVEL) / 2)
+        has_evidence = self.has_evidence[first] and self.has_evidence[second]
+        return bool(has_evidence and self._certainty(first, second) >= 1 - (1 - LEVEL) / 2)
+
+    def is_tie(self, first: int, second: int) -> bool:
+        """Whether neither of two submissions is clearly more often ahead."""
+        return bool(self._certainty(first, second) < TIE)
+
+    def _certainty(self, first: int, second: int) -> float:
+        return float(max(self.ahead[first, second], self.ahead[second, first]))
 
 
-def bootstrap(seconds: Array, variant_column: Sequence[int], rule: ScoringRule, *, share_studies: bool) -> Uncertainty:
+def bootstrap(
+    seconds: Array, variant_column: Sequence[int], rule: ScoringRule, *, share_studies: bool, is_scored: bool = True
+) -> Uncertainty:
     """Uncertainty of the scores under `rule`.
 
     Args:
@@ -88,6 +105,7 @@ def bootstrap(seconds: Array, variant_column: Sequence[int], rule: ScoringRule, 
       variant_column: for each workload the column of its held-out variant, or -1.
       rule: the scoring rule.
       share_studies: whether a drawn study is drawn for all workloads at once.
+      is_scored: whether any of the workloads is scored in the version.
     """
     starts = range(0, NUM_REPLICATES, _CHUNK)
     replicates = [range(start, min(start + _CHUNK, NUM_REPLICATES)) for start in starts]
@@ -101,11 +119,15 @@ def bootstrap(seconds: Array, variant_column: Sequence[int], rule: ScoringRule, 
     is_ahead = scores[:, :, None] > scores[:, None, :] + SAME_SCORE
     ranks = is_ahead.sum(axis=1)  # number of submissions ahead of each
     probabilities = (ranks[:, :, None] == np.arange(len(seconds))).mean(axis=0)
-    point = scored(medians(seconds))
-    found = Uncertainty(low, high, probabilities, is_ahead.mean(axis=0), (), seconds.shape[-1])
-    order = [int(i) for i in np.argsort(-point, kind="stable")]
-    pairs = tuple(_pair(found, a, b, point, scores) for a, b in itertools.pairwise(order))
-    return Uncertainty(low, high, probabilities, found.ahead, pairs, seconds.shape[-1])
+    found = Uncertainty(low, high, probabilities, is_ahead.mean(axis=0), is_scored & (_fewest(seconds) >= MIN_STUDIES))
+    order = [int(i) for i in np.argsort(-scored(medians(seconds)), kind="stable")]
+    return dataclasses.replace(found, neighbours=tuple(_pair(found, a, b) for a, b in itertools.pairwise(order)))
+
+
+def _fewest(seconds: Array) -> NDArray[np.int_]:
+    """The smallest number of studies of a submission on a workload for which it has any: [submissions]."""
+    counts = np.sum(~np.isnan(seconds), axis=-1)
+    return np.where(counts > 0, counts, seconds.shape[-1]).min(axis=-1)
 
 
 def _drawn(seconds: Array, replicates: range, share_studies: bool) -> Array:
@@ -119,15 +141,6 @@ def _drawn(seconds: Array, replicates: range, share_studies: bool) -> Array:
     return np.where(np.arange(depth) < count, drawn, np.nan)
 
 
-def _pair(found: Uncertainty, first: int, second: int, point: Array, scores: Array) -> Pair:
-    separated = found.is_separated(first, second)
-    difference = float(point[first] - point[second])
-    more: int | None = 0
-    if not separated:
-        more = None
-        if difference > SAME_SCORE:
-            deviation = float(np.std(scores[:, first] - scores[:, second]))
-            quantile = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2)
-            needed = math.ceil(found.num_studies * (quantile * deviation / difference) ** 2)
-            more = max(1, needed - found.num_studies)
-    return Pair(first, second, float(found.ahead[first, second]), separated, more)
+def _pair(found: Uncertainty, first: int, second: int) -> Pair:
+    probability = float(found.ahead[first, second])
+    return Pair(first, second, probability, found.is_separated(first, second), found.is_tie(first, second))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
+from algoperf_scoring.measuring import Unfinished
 from algoperf_scoring.reading import Missing
 from algoperf_scoring.rules import MAX_RATIO, ScoringRule
+from algoperf_scoring.uncertainty import MIN_STUDIES, SAME_SCORE
 
 _RULESETS = {"external": "external tuning", "self": "self-tuning"}
 
@@ -37,17 +39,33 @@ def uncertainty_in_words(board: Leaderboard) -> list[str]:
     """Which adjacent entries' order may be chance, or why this is unknown."""
     if board.refusal:
         return [f"No intervals and no probabilities: {board.refusal}."]
-    undecided = [_pair(pair) for pair in board.neighbours if not pair.is_separated]
+    if not board.neighbours:
+        return []
+    scores = {entry.submission: entry.score for entry in board.entries}
+    undecided = [_pair(pair, scores) for pair in board.neighbours if not pair.is_separated]
     lone = [entry.submission for entry in board.entries if entry.num_studies(board.workloads)[1] == 1]
     blind = [f"{name} has one study: its interval shows the spread of the others only" for name in lone]
-    return undecided + blind or ["The order of all neighbours is beyond chance."] if board.neighbours else []
+    found = [*_little_evidence(board), *undecided, *blind]
+    return found or ["The order of all neighbours is beyond chance."]
 
 
-def _pair(pair: Neighbours) -> str:
-    if pair.more_studies is None:
+def _little_evidence(board: Leaderboard) -> list[str]:
+    """Why nothing, or nothing about some entries, is beyond chance."""
+    if not board.comparison.has_scored_workload:
+        return ["Nothing here is beyond chance: no scored workload is compared."]
+    if len(board.entries) - len(board.without_evidence) < 2:
+        return [f"Nothing here is beyond chance: that takes at least {MIN_STUDIES} studies of each submission."]
+    few = f"has fewer than {MIN_STUDIES} studies on some workload: its order may always be chance"
+    return [f"{name} {few}" for name in board.without_evidence]
+
+
+def _pair(pair: Neighbours, scores: Mapping[str, float]) -> str:
+    if abs(scores[pair.first] - scores[pair.second]) <= SAME_SCORE:
         return f"{pair.first} and {pair.second} have the same score"
-    studies = f"about {pair.more_studies} more {'study' if pair.more_studies == 1 else 'studies'} of each"
-    return f"{pair.first} is ahead of {pair.second} with probability {pair.probability:.2f}: {studies} would tell"
+    share = f"{pair.first} is better in {100 * pair.probability:.0f} % of the resamples"
+    if pair.is_tie:
+        return f"{pair.first} and {pair.second} are tied: {share}"
+    return f"{pair.first} before {pair.second} may be chance: {share}"
 
 
 RANKING = ("rank", "submission", "score", "95 % interval", "n", "speedup", "reached", "trapezoid")
@@ -60,8 +78,10 @@ def ranking_header(board: Leaderboard) -> tuple[str, ...]:
 
 
 def ranking(board: Leaderboard) -> list[list[str]]:
-    """One row per entry, best first."""
-    return [_ranked(board, entry, rank) for entry, rank in zip(board.entries, board.ranks(), strict=True)]
+    """One row per entry, best first, then one per submission without a result."""
+    ranked = [_ranked(board, entry, rank) for entry, rank in zip(board.entries, board.ranks(), strict=True)]
+    words = {"unfinished": "unfinished", "missing": "no results"}
+    return ranked + [["-", one.submission, words[one.outcome], *["-"] * 5] for one in board.unranked]
 
 
 def _ranked(board: Leaderboard, entry: Entry, rank: int) -> list[str]:
@@ -80,15 +100,31 @@ def _ranked(board: Leaderboard, entry: Entry, rank: int) -> list[str]:
 
 
 def times(board: Leaderboard) -> list[list[str]]:
-    """One row per entry: its result on each workload and held-out variant."""
+    """One row per entry and per submission without a result: its result on each workload and held-out variant."""
     names = (*board.workloads, *board.held_out)
-    return [[cell_in_words(entry.cells[name]) for name in names] for entry in board.entries]
+    return [[cell_in_words(entry.cells[name]) for name in names] for entry in board.shown]
 
 
 def cell_in_words(cell: Cell) -> str:
-    """A median time and its qualification, such as "61,885.6 cut" or "never 2/5"."""
+    """A median time and its qualification, such as "61,885.6 cut", "never 2/5" or "unfinished 41 of 135 s"."""
     if cell.outcome == "missing":
         return "-"
+    if cell.outcome == "unfinished":
+        return f"unfinished {_progress(cell.unfinished[0])}" + _more(cell.unfinished[1:])
+    return _time(cell) + _more(cell.unfinished)
+
+
+def _more(unfinished: Sequence[Unfinished]) -> str:
+    return f", {len(unfinished)} unfinished" if unfinished else ""
+
+
+def _progress(trial: Unfinished) -> str:
+    """Time on the clock and its limit, such as "41 of 135 s"."""
+    seconds = f"{trial.seconds:,.0f}" if trial.seconds >= 10 else f"{trial.seconds:.2f}"
+    return f"{seconds} s" if trial.budget_sec is None else f"{seconds} of {trial.budget_sec:,.0f} s"
+
+
+def _time(cell: Cell) -> str:
     if math.isinf(cell.seconds):
         return f"never {cell.num_reached}/{cell.num_studies}"
     seconds = f"{cell.seconds:.2f}" if cell.seconds < 100 else f"{cell.seconds:,.1f}"
@@ -100,7 +136,8 @@ def legend(board: Leaderboard) -> str:
     against = f"speedup: geometric mean over workloads against {board.reference}; " if board.reference else ""
     return (
         f"n: studies; {against}reached: workloads with credit. Times: seconds to target, median over studies; "
-        f"never 2/5: reached in 2 of 5 studies only; cut: above {_ratio(board.rule)} times the fastest; "
+        f"never 2/5: reached in 2 of 5 studies only; unfinished: still running or interrupted, not scored; "
+        f"cut: above {_ratio(board.rule)} times the fastest; "
         "void: the held-out variant failed; -: no results."
     )
 
@@ -113,8 +150,8 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
     """Titles and lines of all remarks; kinds without a line are omitted."""
     comparison = board.comparison
     kinds = [
-        ("Not separated by the data", uncertainty_in_words(board)),
-        ("Hardware differs", _hardware(board)),
+        ("Unfinished, not scored", unfinished_in_words(comparison.unfinished)),
+        ("Is the order certain?", uncertainty_in_words(board)),
         ("Missing results", _missing(comparison.missing)),
         ("Problems", _findings(comparison.problems)),
         ("Notes", _findings(comparison.notes)),
@@ -122,10 +159,32 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
     yield from ((title, lines) for title, lines in kinds if lines)
 
 
-def _hardware(board: Leaderboard) -> list[str]:
+def unfinished_in_words(trials: Sequence[Unfinished]) -> list[str]:
+    """One line per trial, and what to do."""
+    states = {"running": "running, or lost with its process"}
+    lines = [
+        f"{one.submission}: {one.workload} study {one.study}, trial {one.trial} is "
+        f"{states.get(one.status, one.status)}, {_progress(one)}"
+        for one in trials
+    ]
+    return (
+        [*lines, "The command that started a trial resumes it. Until then its study does not count."] if lines else []
+    )
+
+
+def warning(board: Leaderboard) -> str:
+    """What has to be known before any number is read; "" if nothing."""
     if len(board.hardware) < 2:
-        return []
-    return [f"these times cannot be compared with each other: {'; '.join(board.hardware)}"]
+        return ""
+    of: dict[str, list[str]] = {name: [] for name in board.hardware}
+    for trial in board.comparison.trials:
+        if trial.facts.hardware and trial.submission not in of[trial.facts.hardware]:
+            of[trial.facts.hardware].append(trial.submission)
+    listed = "; ".join(f"{hardware} ({', '.join(sorted(names))})" for hardware, names in of.items())
+    return (
+        "Hardware differs: these times, and so ranks, scores and speedups, cannot be compared with each other. "
+        f"{listed}. Train all of them on one machine to compare them."
+    )
 
 
 def _findings(findings: Iterable[Finding]) -> list[str]:

@@ -29,10 +29,11 @@ class Runs:
         stamp: str = "",
         status: dict | None = None,
     ) -> Path:
-        """Write a trial with evaluations of (seconds, metric value); None writes no file of evaluations."""
+        """Write a trial with evaluations of (seconds, metric value); None: it ended before its first evaluation."""
         where = Path(submission) / f"study_{study}" / f"{workload}_{framework}{stamp}" / f"trial_{trial}"
         folder = self.root / where
         folder.mkdir(parents=True)
+        (folder / "meta_data_0.json").write_text("{}")
         if rows is not None:
             metric = self.version.limits(workload).metric
             lines = [f"global_step,score,test/{metric},validation/{metric}"]

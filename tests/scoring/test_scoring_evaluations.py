@@ -55,11 +55,54 @@ def test_a_missing_file_gives_a_reason(tmp_path: Path):
     assert table.flaws == ("is missing: the run ended before its first evaluation",)
 
 
-def test_a_torn_last_row_is_dropped_even_where_its_cut_number_is_a_number(tmp_path: Path):
+@pytest.mark.parametrize("cut", ["2,20,0.9", "2,20,", "2,2", "2,20,0.9912e"])
+def test_a_torn_last_row_is_dropped_even_where_its_cut_number_is_a_number(tmp_path: Path, cut: str):
     # The whole row may have been "2,20,0.9e-5".
-    evaluations, reasons = read(tmp_path, HEADER + "1,10,0.1\n2,20,0.9")
-    assert evaluations == [(10.0, 0.1)]
+    evaluations, reasons = read(tmp_path, HEADER + "1,10,0.1234567\n" + cut)
+    assert evaluations == [(10.0, 0.1234567)]
     assert reasons == ["line 3: row ignored: it is torn, the file ends within it"]
+
+
+@pytest.mark.parametrize("last", ["0.9", "0.99999", "nan"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_complete_last_row_needs_no_line_end(tmp_path: Path, last: str, newline: str):
+    evaluations, reasons = read(tmp_path, (HEADER + f"1,10,0.123\n2,20,{last}").replace("\n", newline))
+    assert [seconds for seconds, _ in evaluations] == [10.0, 20.0]
+    assert not [reason for reason in reasons if "torn" in reason]
+
+
+def test_the_first_and_only_row_needs_no_line_end(tmp_path: Path):
+    assert read(tmp_path, HEADER + "1,10,0.9") == ([(10.0, 0.9)], [])
+
+
+def test_zero_seconds_are_no_time(tmp_path: Path):
+    evaluations, reasons = read(tmp_path, HEADER + "1,0,0.9\n2,0.0,0.9\n3,1e-3,0.9\n")
+    assert evaluations == [(0.001, 0.9)]
+    assert reasons == ["line 2 and 1 more: row ignored: 0 seconds are no time in column score"]
+
+
+@pytest.mark.parametrize("field", ["1_0.5", "\u0661\u0662"])  # the second one: Arabic-Indic 12
+def test_what_only_python_reads_as_a_number_is_none(tmp_path: Path, field: str):
+    assert float(field) > 10
+    assert read(tmp_path, HEADER + f"1,{field},0.9\n2,30,0.9\n")[0] == [(30.0, 0.9)]
+    evaluations, reasons = read(tmp_path, HEADER + f"1,20,{field}\n")
+    assert math.isnan(evaluations[0][1])
+    assert reasons == ["line 2: no number in column validation/ssim"]
+
+
+@pytest.mark.parametrize("name", ["score", "validation/ssim"])
+def test_a_needed_column_given_twice_gives_no_evaluation(tmp_path: Path, name: str):
+    evaluations, reasons = read(tmp_path, f"score,validation/ssim,{name}\n20,0.9,5\n")
+    assert evaluations == []
+    assert reasons == [f"has column {name!r} twice: which one counts is not known"]
+
+
+def test_another_column_given_twice_is_told_and_not_used(tmp_path: Path):
+    file = tmp_path / "eval_measurements.csv"
+    file.write_text("score,global_step,global_step,validation/ssim\n20,1,2,0.9\n")
+    table = read_evaluations(file, ["validation/ssim"], ("global_step",))
+    assert table.columns == {"score": [20.0], "validation/ssim": [0.9]}
+    assert "'global_step' twice" in table.flaws[0]
 
 
 def test_a_row_without_a_metric_is_kept_as_nan_and_counted(tmp_path: Path):

@@ -69,7 +69,7 @@ def test_a_trial_directory_beside_workloads_is_no_workload(messy: Path):
 
 def test_workloads_without_any_evaluation_are_missing(messy: Path):
     board = score(messy / "v05_external", "v0.5")
-    cells = {entry.submission: entry.cells for entry in board.entries}
+    cells = {entry.submission: entry.cells for entry in board.shown}
     assert cells["caspr_adaptive"]["criteo1tb"].outcome == "missing"
     assert cells["caspr_adaptive"]["imagenet_resnet"].outcome == "not reached"
     assert cells["schedule_free_prodigy"]["criteo1tb"].outcome == "missing"
@@ -102,7 +102,7 @@ def test_one_bad_folder_stops_nothing(runs, tmp_path: Path):
     (outside / "trial_3" / "eval_measurements.csv").mkdir(parents=True)
     (outside / "trial_04").mkdir()
     board = score(runs.root, "v0.6")
-    assert {entry.submission for entry in board.entries} == {"a", "b"}
+    assert [[entry.submission for entry in part] for part in (board.entries, board.unranked)] == [["a"], ["b"]]
     found = problems(board)
     assert found == {"b/study_0/wmt_jax/trial_3/eval_measurements.csv": {"cannot be read: Is a directory"}}
     assert any(note.path.endswith("trial_04") for note in board.comparison.notes)

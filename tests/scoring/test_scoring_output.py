@@ -18,6 +18,7 @@ from algoperf_scoring import Leaderboard, to_json
 from algoperf_scoring.files import write_leaderboard
 from algoperf_scoring.html import html
 from algoperf_scoring.markdown import markdown
+from algoperf_scoring.report import render
 from algoperf_scoring.terminal import print_leaderboard
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -29,6 +30,13 @@ def board(runs) -> Leaderboard:
     runs.missing("odd|name_", "ogbg")
     runs.reaching("plain", "wmt", 20000)
     return algoperf_scoring.score(runs.root, load_version(), "external")
+
+
+def in_terminal(board: Leaderboard, width: int = 80) -> str:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        print_leaderboard(board, console)
+    return console.export_text()
 
 
 def test_json_shape(board: Leaderboard):
@@ -70,10 +78,7 @@ def test_a_place_that_cannot_be_written_is_a_user_error(runs, board: Leaderboard
 
 def test_terminal_shows_markup_in_names_as_text(runs):
     runs.reaching("[red]name", "digits", 1)
-    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    with console.file:
-        print_leaderboard(algoperf_scoring.score(runs.root, load_version(), "self"), console)
-    assert console.export_text().count("[red]name") == 2
+    assert in_terminal(algoperf_scoring.score(runs.root, load_version(), "self")).count("[red]name") == 2
 
 
 def test_command_writes_json_and_reports(runs, tmp_path: Path):
@@ -148,8 +153,13 @@ def test_hardware_is_shown_and_a_difference_is_told(runs):
     assert board.hardware == ("8x V100",)
     assert "Hardware differs" not in markdown(board)
     runs.reaching("b", "wmt", 1, status=status("A100"))
-    page = markdown(algoperf_scoring.score(runs.root, load_version(), "external"))
-    assert "these times cannot be compared with each other: 8x A100; 8x V100" in page
+    board = algoperf_scoring.score(runs.root, load_version(), "external")
+    for page in (markdown(board), html(board), in_terminal(board), render(board)):
+        words = " ".join(page.split())
+        place = words.index("these times, and so ranks, scores and speedups, cannot be compared with each other")
+        assert "8x A100 (b); 8x V100 (a)" in words
+        # It is said before the first number.
+        assert place < words.index("0.1250")
 
 
 def test_intervals_and_undecided_neighbours_are_shown_with_scores(runs):
@@ -157,13 +167,11 @@ def test_intervals_and_undecided_neighbours_are_shown_with_scores(runs):
         for study, seconds in enumerate(times):
             runs.reaching(name, "wmt", seconds, study=study)
     board = algoperf_scoring.score(runs.root, load_version(), "external", workloads=["wmt"])
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    with console.file:
-        print_leaderboard(board, console)
-    for page in (markdown(board), html(board), console.export_text()):
+    for page in (markdown(board), html(board), in_terminal(board)):
         assert "95 % interval" in page
-        assert "a is ahead of b with probability" in page
-        assert "more stud" in page
+        assert "a before b may be chance: a is better in " in " ".join(page.split())
+        assert "Nothing here is beyond chance: that takes at least 4 studies" in " ".join(page.split())
+        assert "is ahead" not in page
 
 
 def test_a_submission_with_one_study_is_said_to_have_no_spread_of_its_own(runs):
@@ -173,3 +181,45 @@ def test_a_submission_with_one_study_is_said_to_have_no_spread_of_its_own(runs):
     page = markdown(algoperf_scoring.score(runs.root, load_version(), "external", workloads=["wmt"]))
     assert "- single has one study: its interval shows the spread of the others only" in page
     assert "several has one study" not in page
+
+
+def test_what_is_beyond_chance_and_what_is_tied_is_said_alike_everywhere(runs):
+    for name, times in {"a": (10, 11, 12, 13), "b": (30, 31, 32, 33), "c": (31, 30, 34, 33), "few": (80, 81)}.items():
+        for study, seconds in enumerate(times):
+            runs.reaching(name, "wmt", seconds, study=study)
+    board = algoperf_scoring.score(runs.root, load_version(), "external", workloads=["wmt"])
+    assert ("a", "b") not in board.unseparated
+    assert ("a", "few") in board.unseparated
+    for page in (markdown(board), html(board), in_terminal(board)):
+        words = " ".join(page.split())
+        assert "b and c are tied: b is better in" in words
+        assert "few has fewer than 4 studies on some workload: its order may always be chance" in words
+        assert "a before b" not in words
+    content = to_json(board)["uncertainty"]["neighbours"][1]
+    assert (content["is_separated"], content["is_tie"]) == (False, True)
+
+
+def test_nothing_is_beyond_chance_on_workloads_that_are_not_scored(runs):
+    for name, seconds in {"a": 10, "b": 30}.items():
+        for study in range(6):
+            runs.reaching(name, "digits", seconds + study, study=study)
+    board = algoperf_scoring.score(runs.root, load_version(), "self")
+    assert board.unseparated == (("a", "b"),)
+    assert "Nothing here is beyond chance: no scored workload is compared." in markdown(board)
+
+
+def test_unfinished_trials_are_shown_on_every_page(runs):
+    status = {"status": "interrupted", "finished": False, "seconds": {"submission": 41.2}, "budget_sec": 135}
+    runs.missing("good", "digits", status=status)
+    pages = []
+    for name in ("good", "fast"):  # alone, then beside one that has a result
+        if name == "fast":
+            runs.reaching(name, "digits", 5)
+        board = algoperf_scoring.score(runs.root, load_version(), "self")
+        pages += [markdown(board), html(board), in_terminal(board, 100), render(board)]
+    for page in pages:
+        words = " ".join(page.split())
+        assert "good: digits study 0, trial 1 is interrupted, 41 of 135 s" in words
+    assert "| - | good | unfinished |" in pages[0]
+    assert "| good | unfinished 41 of 135 s |" in pages[0]
+    assert "never" not in pages[0].partition("## Seconds to target")[2].partition("##")[0]

@@ -9,7 +9,7 @@ import pytest
 from algoperf_scoring import draws
 from algoperf_scoring.results import medians
 from algoperf_scoring.rules import DOCUMENTED
-from algoperf_scoring.uncertainty import NUM_REPLICATES, bootstrap
+from algoperf_scoring.uncertainty import LEVEL, MIN_STUDIES, NUM_REPLICATES, bootstrap
 
 INF, NAN = math.inf, math.nan
 
@@ -81,41 +81,50 @@ def test_a_shared_draw_moves_all_workloads_together():
     assert together.high[0] - together.low[0] > 1.5 * (apart.high[0] - apart.low[0])
 
 
-def test_clear_neighbours_are_separated_and_equal_ones_cannot_be():
-    seconds = np.array([[[10.0, 10.1, 10.2]], [[30.0, 30.1, 30.2]], [[INF, INF, INF]], [[INF, INF, INF]]])
-    found = bootstrap(seconds, [-1], DOCUMENTED, share_studies=True)
-    states = [(pair.first, pair.second, pair.is_separated, pair.more_studies) for pair in found.neighbours]
-    assert states == [(0, 1, True, 0), (1, 2, True, 0), (2, 3, False, None)]
+def several(*firsts: float, studies: int = 5, spread: float = 0.1) -> np.ndarray:
+    """One workload: a submission for each of `firsts`, whose studies take a little longer each."""
+    return np.array([[[first + spread * study for study in range(studies)]] for first in firsts])
+
+
+def test_clear_neighbours_are_separated_and_equal_ones_are_tied():
+    found = bootstrap(several(10, 30, INF, INF), [-1], DOCUMENTED, share_studies=True)
+    states = [(pair.first, pair.second, pair.is_separated, pair.is_tie) for pair in found.neighbours]
+    assert states == [(0, 1, True, False), (1, 2, True, False), (2, 3, False, True)]
     assert found.is_separated(0, 3)
     assert not found.is_separated(3, 2)
 
 
-def test_more_studies_are_asked_for_where_the_spread_is_larger():
-    def needed(spread: float) -> int:
-        offsets = spread * np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
-        seconds = np.stack([10 + offsets, 11 + offsets])[:, None, :]
-        pair = bootstrap(seconds, [-1], DOCUMENTED, share_studies=True).neighbours[0]
-        assert pair.more_studies is not None
-        return pair.more_studies
-
-    several = [needed(spread) for spread in (0.1, 0.6, 1.2)]
-    assert several[0] == 0
-    assert 0 < several[1] < several[2]
+@pytest.mark.parametrize("studies", [2, 3])
+def test_three_studies_tell_nothing_from_chance(studies: int):
+    """Of six studies dealt into two equal submissions, one has all fast ones in 1 of 10 cases."""
+    assert 2 / math.comb(6, 3) > 1 - LEVEL > 2 / math.comb(2 * MIN_STUDIES, MIN_STUDIES)
+    found = bootstrap(several(10, 30, studies=studies), [-1], DOCUMENTED, share_studies=True)
+    assert found.ahead[0, 1] == 1
+    assert not found.is_separated(0, 1)
+    assert not found.neighbours[0].is_tie
 
 
-def test_the_number_asked_for_separates_samples_of_that_size():
-    """Draw many comparisons with the number of studies asked for: most are then separated."""
-    random = np.random.default_rng(4)
-    first, second = (random.normal(mean, 1.0, size=1000) for mean in (10.0, 11.5))
-    sample = np.stack([first[:5], second[:5]])[:, None, :]
-    pair = bootstrap(sample, [-1], DOCUMENTED, share_studies=True).neighbours[0]
-    assert pair.more_studies is not None
-    size = 5 + pair.more_studies
-    separated = 0
-    for start in range(0, 20 * size, size):
-        part = np.stack([first[start : start + size], second[start : start + size]])[:, None, :]
-        separated += bootstrap(part, [-1], DOCUMENTED, share_studies=True).neighbours[0].is_separated
-    assert separated >= 8
+def test_a_submission_with_too_few_studies_on_some_workload_is_separated_from_none():
+    seconds = np.concatenate([several(10, 30, 60), several(10, 30, 60)], axis=1)
+    seconds[1, 1, 3:] = NAN
+    found = bootstrap(seconds, [-1, -1], DOCUMENTED, share_studies=False)
+    assert found.has_evidence.tolist() == [True, False, True]
+    assert found.is_separated(0, 2)
+    assert not found.is_separated(0, 1)
+    seconds[1, 1] = NAN  # no results at all are a result: not reached
+    assert bootstrap(seconds, [-1, -1], DOCUMENTED, share_studies=False).is_separated(0, 1)
+
+
+def test_nothing_is_separated_where_no_workload_is_scored():
+    found = bootstrap(several(10, 30), [-1], DOCUMENTED, share_studies=True, is_scored=False)
+    assert not found.is_separated(0, 1)
+
+
+def test_a_probability_near_one_half_is_a_tie():
+    seconds = np.array([[[10.0, 12.0, 14.0, 16.0, 18.0]], [[10.1, 12.1, 14.1, 16.1, 18.1]]])
+    (pair,) = bootstrap(seconds, [-1], DOCUMENTED, share_studies=True).neighbours
+    assert 0.3 < pair.probability < 0.7
+    assert pair.is_tie
 
 
 def test_the_same_input_gives_the_same_numbers_and_order_has_no_say():

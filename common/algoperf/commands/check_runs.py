@@ -19,8 +19,10 @@ _FOLDER = click.Path(path_type=Path)
 @click.option(
     "--ruleset",
     type=click.Choice(["external", "self"]),
-    help="Ruleset of runs whose files do not say.  [default: external if some have hyperparameters]",
+    help="Check only runs of this ruleset; also that of runs whose files do not say.  [default: all; external if some "
+    "have hyperparameters]",
 )
+@click.option("--scale", type=click.Choice(["full", "mini"]), help="Check only runs of this scale.  [default: all]")
 @click.option(
     "--submissions",
     "submissions_dirs",
@@ -35,6 +37,7 @@ def check_runs(
     path: Path,
     version_name: str,
     ruleset: Literal["external", "self"] | None,
+    scale: Literal["full", "mini"] | None,
     submissions_dirs: tuple[Path, ...],
     json_file: Path | None,
     show_all: bool,
@@ -51,7 +54,7 @@ def check_runs(
     from algoperf_scoring import health
     from algoperf_scoring.health.text import SHOWN
 
-    result = health.check_runs(path, load_version_with_cubes(version_name), ruleset, submissions_dirs)
+    result = health.check_runs(path, load_version_with_cubes(version_name), ruleset, submissions_dirs, scale)
     click.echo(health.render(result, None if show_all else SHOWN))
     if json_file is not None:
         write_file(json_file, (json.dumps(result.to_json(), indent=2) + "\n").encode())

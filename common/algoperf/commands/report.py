@@ -33,8 +33,8 @@ def report(path: Path, output: Path | None, no_checks: bool, **options: Any) -> 
     if not no_checks:
         from algoperf_scoring.health import check_runs
 
-        ruleset = "self" if board.comparison.ruleset == "self" else "external"
-        health = check_runs(path, board.comparison.version, ruleset, chosen.info_folders)
+        compared = board.comparison
+        health = check_runs(path, compared.version, compared.ruleset, chosen.info_folders, compared.scale)
     file = output or path / "report" / "report.html"
     write_report(board, file, health)
     click.echo(f"Wrote {file} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

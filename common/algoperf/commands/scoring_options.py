@@ -20,7 +20,7 @@ _FOLDER = click.Path(path_type=Path)
 
 _OPTIONS = (
     click.option("--version", "version_name", default="v0.6", show_default=True, help="Benchmark version."),
-    click.option("--ruleset", help="external or self; by default as the runs' files say."),
+    click.option("--ruleset", help="external or self; needed if there are runs of both, or their files do not say."),
     click.option("--scale", help="full or mini; needed if there are runs of both."),
     click.option("--workloads", help="Score over these workloads, comma-separated, instead of the version's."),
     click.option("--as-published", is_flag=True, help="Score like the published tables: see docs/scoring.md."),
@@ -80,7 +80,7 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
         info_folders=options.info_folders,
     )
     if name is not None:
-        _require_submission(name, [entry.submission for entry in board.entries], path)
+        _require_submission(name, [entry.submission for entry in board.shown], path)
     return board
 
 

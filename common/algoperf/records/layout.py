@@ -7,12 +7,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 EVAL_FILE = "eval_measurements.csv"
 MEASUREMENTS_FILE = "measurements.csv"
 HPARAMS_FILE = "hparams.json"
 STATUS_FILE = "status.json"
+_NUMBERED = re.compile(r"(?:meta_data|flags)_\d+\.json")
+
+
+def is_record(name: str) -> bool:
+    """Whether a file of this name in a trial's folder is a record of the run."""
+    return name in (EVAL_FILE, MEASUREMENTS_FILE, HPARAMS_FILE, STATUS_FILE) or bool(_NUMBERED.fullmatch(name))
 
 
 def trial_dir(root: Path, submission: str, study: int, workload: str, framework: str, trial: int) -> Path:

@@ -21,6 +21,7 @@ from typing import Any
 from algoperf import spec
 from algoperf.errors import UserError
 from algoperf.submission.missing_package import explain_missing
+from algoperf.submission.naming import require_name
 from algoperf.workload import registry
 
 REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")
@@ -45,8 +46,11 @@ def submission_file(path: Path) -> Path:
 
 
 def submission_name(file: Path) -> str:
-    """The name in run folders and tables: the folder's for `submission.py`, else the file's."""
-    return file.parent.name if file.stem == "submission" else file.stem
+    """The name in run folders and tables: the folder's for `submission.py`, else the file's.
+
+    Raises UserError if no runs can be filed under it.
+    """
+    return require_name(file.parent.name if file.stem == "submission" else file.stem)
 
 
 def is_part(entry: Path, folder: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE
+from algoperf.submission.naming import name_flaw
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.workload.definition import Framework
 
@@ -102,14 +103,14 @@ def _variables(new: NewSubmission) -> dict[str, Any]:
 
 def check_name(name: str) -> None:
     """Raise UserError, with the nearest allowed name, if a name is not allowed."""
-    if _NAME.fullmatch(name) and not keyword.iskeyword(name):
+    if _NAME.fullmatch(name) and not keyword.iskeyword(name) and not name_flaw(name):
         return
     nearest = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "my_submission"
-    if not nearest[0].isalpha() or keyword.iskeyword(nearest):
+    if not nearest[0].isalpha() or keyword.iskeyword(nearest) or name_flaw(nearest):
         nearest = f"my_{nearest}"
     raise UserError(
         f"The name {name!r} will not do: it becomes a folder and a Python package. Allowed: lower-case letters, "
-        f"digits and _, beginning with a letter, no word of Python's. Try {nearest!r}."
+        f"digits and _, beginning with a letter, no word of Python's, not 'report'. Try {nearest!r}."
     )
 
 

@@ -15,7 +15,7 @@ from algoperf_scoring.health.evidence import Evidence, read_evidence
 from algoperf_scoring.health.report import Health, summarise
 from algoperf_scoring.health.spaces import DeclaredSpaces
 from algoperf_scoring.runs import RecordedTrial, find_trials
-from algoperf_scoring.selection import no_trials
+from algoperf_scoring.selection import Asked, filtered, no_trials
 from algoperf_scoring.sources import Source
 
 FOLDERS = ComparisonCheck("folders", "every folder is a run or belongs to one", lambda runs, version: ())
@@ -35,19 +35,22 @@ def run_checks(spaces: DeclaredSpaces) -> tuple[RunCheck, ...]:
     )
 
 
-def comparison_checks(spaces: DeclaredSpaces, ruleset: str | None) -> tuple[ComparisonCheck, ...]:
+def comparison_checks(spaces: DeclaredSpaces) -> tuple[ComparisonCheck, ...]:
     """The checks of all runs together, in report order."""
     return (
         tuning_points.one_space(spaces),
         *tuning_points.COMPARISON_CHECKS,
         *provenance.CHECKS,
-        comparison.one_kind(ruleset),
         *comparison.CHECKS,
     )
 
 
 def check_runs(
-    root: Path, version: Version, ruleset: str | None = None, submissions_dirs: Sequence[Path] = ()
+    root: Path,
+    version: Version,
+    ruleset: str | None = None,
+    submissions_dirs: Sequence[Path] = (),
+    scale: str | None = None,
 ) -> Health:
     """Check all runs below a folder.
 
@@ -56,19 +59,22 @@ def check_runs(
     Args:
       root: folder with one folder per submission in the published layout.
       version: the benchmark version whose limits apply.
-      ruleset: "external" or "self", for runs whose files do not say; None to infer it from other runs.
+      ruleset: "external" or "self": only runs that do not say the other; None for all, whose ruleset is inferred from
+        other runs if their files do not say.
       submissions_dirs: folders with the submissions' files, for search spaces that are not recorded.
+      scale: "full" or "mini": only runs of this scale; None for all.
 
     Raises:
-      UserError: there is no run, or no such folder. Damaged files do not raise; they are findings.
+      UserError: there is no such run, or no such folder. Damaged files do not raise; they are findings.
     """
     source = Source(root)
     source.check()
     spaces = DeclaredSpaces(submissions_dirs)
     findings = Findings((root,))
-    trials = find_trials([source], version.workloads, findings)
-    if not trials and not findings.problems:
+    found = find_trials([source], version.workloads, findings)
+    if not found and not findings.problems:
         raise no_trials(root)
+    trials = filtered(found, Asked(scale=scale, ruleset=ruleset), Findings((root,))) if found else []
     runs: list[Evidence] = []
     outcomes: dict[str, list[Outcome]] = defaultdict(list, {_FILES.id: _as_outcomes(findings.problems, "fail")})
     silent = ruleset or _ruleset(trials)
@@ -78,12 +84,13 @@ def check_runs(
             outcomes[check.id].append(check.outcome(run))
         runs.append(run.without_rows())
     summaries = [summarise(check, outcomes[check.id]) for check in run_checks(spaces)]
-    summaries += [summarise(check, check.judge(runs, version)) for check in comparison_checks(spaces, ruleset)]
+    summaries += [summarise(check, check.judge(runs, version)) for check in comparison_checks(spaces)]
     summaries.append(summarise(FOLDERS, _as_outcomes(findings.notes, "warn")))
     return Health(
         version=version.name,
         submissions=tuple(sorted({trial.submission for trial in trials})),
         num_runs=len(trials),
+        num_left_out=len(found) - len(trials),
         checks=tuple(summaries),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -11,26 +12,21 @@ from algoperf_scoring.health.evidence import Evidence
 from algoperf_scoring.health.groups import ComparedFacts, agreement, grouped
 
 
-def one_kind(ruleset: str | None) -> ComparisonCheck:
-    """Make the check that all runs have the same scale, and the version and ruleset of this check.
+def one_kind(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+    """Check that all runs have the version of this check, and the same scale and ruleset.
 
     Published logs record none of them; the default scale is "full".
     """
-
-    def judge(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-        groups: dict[str, list[Evidence]] = defaultdict(list)
-        for run in runs:
-            stated = ((run.trial.facts.version, version.name), (run.trial.facts.ruleset, ruleset))
-            wrong = [
-                f"run under {own}, checked under {asked}" for own, asked in stated if own and asked not in (own, None)
-            ]
-            groups["; ".join(wrong)].append(run)
-        right = groups.pop("", [])
-        for evidence, group in groups.items():
-            yield grouped(group, "fail", evidence)
-        yield from agreement(right, _kind, "fail", "")
-
-    return ComparisonCheck("one-kind", "all runs have the same scale, and the requested version and ruleset", judge)
+    groups: dict[str, list[Evidence]] = defaultdict(list)
+    for run in runs:
+        own = run.trial.facts.version or version.name
+        groups["" if own == version.name else f"run under {own}, checked under {version.name}"].append(run)
+    right = groups.pop("", [])
+    for evidence, group in groups.items():
+        yield grouped(group, "fail", evidence)
+    for outcome in agreement(right, _kind, "fail", ""):
+        advice = ". Check one kind at a time, with --scale or --ruleset" if outcome.level == "fail" else ""
+        yield dataclasses.replace(outcome, evidence=outcome.evidence + advice)
 
 
 def _kind(run: Evidence) -> ComparedFacts:
@@ -70,4 +66,7 @@ def _numbers(runs: Sequence[Evidence], version: Version) -> tuple[Level, str]:
     return "fail" if too_many else "warn" if told else "pass", "; ".join(told)
 
 
-CHECKS = (ComparisonCheck("complete", "there are as many studies and trials as the version requires", complete),)
+CHECKS = (
+    ComparisonCheck("one-kind", "all runs have the requested version, and the same scale and ruleset", one_kind),
+    ComparisonCheck("complete", "there are as many studies and trials as the version requires", complete),
+)

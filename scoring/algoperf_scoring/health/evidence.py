@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 from algoperf.errors import UserError
 from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, STATUS_FILE
 from algoperf.versions import Limits, Version
-from algoperf_scoring.evaluations import EvaluationTable, read_evaluations
+from algoperf_scoring.copies import marks
+from algoperf_scoring.evaluations import TIME_COLUMN, EvaluationTable, read_evaluations
 from algoperf_scoring.health.measurements import read_final_sec
 from algoperf_scoring.runs import RecordedTrial
 
@@ -39,6 +40,7 @@ class Evidence:
       status, meta_data, flags, evaluation: the JSON files, or empty; of numbered files the newest.
       hyperparameters: from hparams.json; None without that file.
       damage: unreadable files, with the reason.
+      marks: what the run shares with copies of it; see `copies.marks`.
     """
 
     trial: RecordedTrial
@@ -55,6 +57,7 @@ class Evidence:
     evaluation: Mapping[str, Any]
     hyperparameters: Mapping[str, Any] | None
     damage: tuple[str, ...]
+    marks: tuple[Hashable, ...]
 
     def columns(self, *names: str) -> tuple[list[float], ...] | None:
         """The given columns of the evaluations; None if one is missing or there are no rows."""
@@ -102,6 +105,7 @@ def read_evidence(trial: RecordedTrial, path: str, version: Version, ruleset: st
     ruleset = trial.facts.ruleset or ruleset
     limits, budget_sec = _limits(trial, version, ruleset)
     hyperparameters = _read_object(trial.folder, HPARAMS_FILE, files, damage)
+    table = read_evaluations(trial.folder / EVAL_FILE, (), None) if EVAL_FILE in files else NO_ROWS
     return Evidence(
         trial=trial,
         path=path,
@@ -109,7 +113,7 @@ def read_evidence(trial: RecordedTrial, path: str, version: Version, ruleset: st
         ruleset=ruleset,
         budget_sec=budget_sec,
         files=files,
-        table=read_evaluations(trial.folder / EVAL_FILE, (), None) if EVAL_FILE in files else NO_ROWS,
+        table=table,
         final_sec=read_final_sec(trial.folder / MEASUREMENTS_FILE) if MEASUREMENTS_FILE in files else None,
         status=_read_object(trial.folder, STATUS_FILE, files, damage) or {},
         meta_data=_read_object(trial.folder, _newest("meta_data", files), files, damage) or {},
@@ -117,6 +121,7 @@ def read_evidence(trial: RecordedTrial, path: str, version: Version, ruleset: st
         evaluation=_read_object(trial.folder, EVALUATION_FILE, files, damage) or {},
         hyperparameters=hyperparameters,
         damage=tuple(damage),
+        marks=tuple(marks(trial.folder / EVAL_FILE, table.columns[TIME_COLUMN])) if table.num_rows else (),
     )
 
 

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import EVALUATION_FILE, Evidence
+from algoperf_scoring.metric_range import RANGES, ROUNDING, in_words
 
 _COUNT = "num_examples"
-
-# Lowest and highest possible value. SSIM can be negative, and a word error rate can exceed 1.
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "accuracy": (0.0, 1.0),
-    "error_rate": (0.0, 1.0),
-    "mean_average_precision": (0.0, 1.0),
-    "ssim": (-1.0, 1.0),
-    "bleu": (0.0, 100.0),
-    "wer": (0.0, math.inf),
-    "wer_plain": (0.0, math.inf),
-    "loss": (0.0, math.inf),
-    "ctc_loss": (0.0, math.inf),
-    "ce_loss": (0.0, math.inf),
-    "l1_loss": (0.0, math.inf),
-    "ppl": (1.0, math.inf),
-}
-_ROUNDING = 1e-6
 
 
 def all_examples(run: Evidence) -> Iterator[Verdict]:
@@ -71,16 +55,17 @@ def finite(run: Evidence) -> Iterator[Verdict]:
 
 def plausible(run: Evidence) -> Iterator[Verdict]:
     """Find values outside the range of a metric."""
-    found = {name: values for name, values in _metrics(run).items() if name.partition("/")[2] in _RANGES}
+    found = {name: values for name, values in _metrics(run).items() if name.partition("/")[2] in RANGES}
     if not found:
         yield not_checked("no evaluation with a known metric")
     for name, values in sorted(found.items()):
-        low, high = _RANGES[name.partition("/")[2]]
+        low, high = RANGES[name.partition("/")[2]]
         numbers = [value for value in values if math.isfinite(value)]
-        if not numbers or (min(numbers) >= low - _ROUNDING and max(numbers) <= high + _ROUNDING):
+        if not numbers or (min(numbers) >= low - ROUNDING and max(numbers) <= high + ROUNDING):
             continue
-        row = next(row for row, value in enumerate(values) if value < low - _ROUNDING or value > high + _ROUNDING)
-        yield fail(f"line {run.table.lines[row]}: {name} is {values[row]:g}, possible is {low:g} to {high:g}")
+        row = next(row for row, value in enumerate(values) if value < low - ROUNDING or value > high + ROUNDING)
+        possible = in_words(name.partition("/")[2])
+        yield fail(f"line {run.table.lines[row]}: {name} is {values[row]:g}, possible is {possible}")
 
 
 def evaluated_again(run: Evidence) -> Iterator[Verdict]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from algoperf.versions import Version
@@ -118,10 +118,27 @@ def _shared(runs: Sequence[Evidence]) -> tuple[Level, str]:
     return "pass", ""
 
 
+def no_copies(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+    """Check that no run of a workload has the times of another one to the last digit."""
+    del version
+    first: dict[tuple[str, Hashable], Evidence] = {}
+    for run in runs:
+        if not run.marks:
+            yield Outcome(run.path, "not_checked", "no evaluation")
+            continue
+        found = [first.setdefault((run.trial.workload, mark), run) for mark in run.marks]
+        original = next((other for other in found if other is not run), None)
+        if original is None:
+            yield Outcome(run.path, "pass")
+        else:
+            yield Outcome(run.path, "fail", f"a copy: its times are those of {original.path} to the last digit")
+
+
 CHECKS = (
     ComparisonCheck("dataset-hash", "all runs of a workload had the same data", same_data),
     ComparisonCheck("submission-hash", "all runs of a submission had the same code", same_code),
     ComparisonCheck("hardware", "all runs had the same hardware", same_hardware),
     ComparisonCheck("versions", "all runs had the same harness, framework and libraries", same_software),
     ComparisonCheck("seeds", "every run of a submission had its own seed", own_seeds),
+    ComparisonCheck("copies", "no run is a copy of another", no_copies),
 )

@@ -66,12 +66,14 @@ class Health:
       version: name of the benchmark version of the check.
       submissions: names, sorted.
       num_runs: number of runs.
+      num_left_out: number of runs that were not checked, because their scale or ruleset was not the requested one.
       checks: one summary per check; always all checks, in the same order.
     """
 
     version: str
     submissions: tuple[str, ...]
     num_runs: int
+    num_left_out: int
     checks: tuple[CheckSummary, ...]
 
     @property
@@ -87,6 +89,7 @@ class Health:
             "version": self.version,
             "submissions": list(self.submissions),
             "num_runs": self.num_runs,
+            "num_left_out": self.num_left_out,
             "checks": [check.to_json() for check in self.checks],
         }
 

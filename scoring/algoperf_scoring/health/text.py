@@ -60,6 +60,8 @@ def _of_level(check: CheckSummary, level: str, shown: int | None) -> Iterator[st
 def _verdict(health: Health) -> str:
     by_level = {level: [check.id for check in health.checks if check.level == level] for level in ("fail", "warn")}
     found = f"{health.num_runs} runs of {len(health.submissions)} submissions under {health.version}"
+    if health.num_left_out:
+        found += f" ({health.num_left_out} of another scale or ruleset left out)"
     if health.level == "pass":
         return f"PASSED: {found}."
     failed = f"{len(by_level['fail'])} checks failed" if by_level["fail"] else "no check failed"

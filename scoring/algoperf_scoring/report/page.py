@@ -18,7 +18,7 @@ from algoperf_scoring import wording
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.leaderboard import Leaderboard
 from algoperf_scoring.report.payload import payload
-from algoperf_scoring.uncertainty import NUM_REPLICATES
+from algoperf_scoring.uncertainty import MIN_STUDIES, NUM_REPLICATES
 
 if TYPE_CHECKING:
     from algoperf_scoring.health import Health
@@ -66,7 +66,10 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
         rule=wording.rule_in_words(board.rule),
         legend=wording.legend(board),
         header=wording.ranking_header(board),
-        ranking=list(zip(board.entries, wording.ranking(board), strict=True)),
+        warning=wording.warning(board),
+        unfinished=wording.unfinished_in_words(board.comparison.unfinished),
+        min_studies=MIN_STUDIES,
+        ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
         health=None if health is None else health if isinstance(health, Mapping) else health.to_json(),
         shown=SHOWN_FINDINGS,
         replicates=NUM_REPLICATES,
@@ -93,7 +96,8 @@ def packed(content: Mapping[str, Any]) -> str:
 def _facts(board: Leaderboard) -> list[tuple[str, str]]:
     comparison, version = board.comparison, board.comparison.version
     counts = [cell.num_studies for entry in board.entries for cell in entry.cells.values()]
-    studies = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{max(counts)}"
+    fewest, most = min(counts, default=0), max(counts, default=0)
+    studies = f"{fewest} to {most}" if fewest < most else f"{most}"
     return [
         ("Submissions", str(len(board.entries))),
         ("Score over", comparison.basis),

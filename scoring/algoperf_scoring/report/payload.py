@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 from algoperf.records.layout import HPARAMS_FILE
@@ -75,7 +74,8 @@ def _constants() -> dict[str, Any]:
         "num_replicates": uncertainty.NUM_REPLICATES,
         "seed": uncertainty.SEED,
         "level": uncertainty.LEVEL,
-        "quantile": NormalDist().inv_cdf(1 - (1 - uncertainty.LEVEL) / 2),
+        "min_studies": uncertainty.MIN_STUDIES,
+        "tie": uncertainty.TIE,
         "same_score": uncertainty.SAME_SCORE,
         "num_points": profiles.NUM_POINTS,
         "penalty_sec": speedup.PENALTY_SEC,
@@ -90,6 +90,7 @@ def _column(board: Leaderboard, name: str) -> dict[str, Any]:
     limits = comparison.results.limits[name]
     return {
         "name": name,
+        "is_scored": name in comparison.version.scored,
         "metric": limits.metric,
         "goal": limits.goal,
         "target": limits.validation_target,
@@ -98,16 +99,20 @@ def _column(board: Leaderboard, name: str) -> dict[str, Any]:
 
 
 def _cell(board: Leaderboard, submission: str, column: str, hparams: _Distinct) -> dict[str, Any] | None:
-    """A submission on a workload or variant; None without any evaluation."""
+    """A submission on a workload or variant; None without any run that counts or is unfinished."""
     comparison = board.comparison
     pruned = sum(_is_of(trial, submission, column) for trial in comparison.trials if trial.facts.status == "pruned")
+    unfinished = sum((one.submission, one.workload) == (submission, column) for one in comparison.unfinished)
     studies = comparison.results.studies.get((submission, column))
     if studies is None:
-        return {"pruned": pruned, "studies": [], "cost": None} if pruned else None
+        if not pruned and not unfinished:
+            return None
+        return {"pruned": pruned, "unfinished": unfinished, "studies": [], "cost": None}
     limits = comparison.results.limits[column]
     trials = [trial for of_study in studies.values() for trial in of_study]
     return {
         "pruned": pruned,
+        "unfinished": unfinished,
         "studies": [_study(number, studies[number], limits, board, hparams) for number in sorted(studies)],
         "cost": _cost(trials, limits),
     }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
+from algoperf.errors import UserError
+from algoperf_scoring.health import render
 from health_runs import SPACE, found, summary, told
 
 
@@ -90,7 +93,36 @@ def test_rulesets_are_not_mixed(folder):
     health = folder.check()
     assert found(health) == {"one-kind": "fail"}
     assert "ruleset self, not external" in told(health, "one-kind")
-    assert "run under external, checked under self" in told(folder.check(ruleset="self"), "one-kind")
+    assert "Check one kind at a time, with --scale or --ruleset" in told(health, "one-kind")
+
+
+def test_runs_of_one_kind_can_be_chosen(folder):
+    folder.run()
+    folder.run(status(scale="mini"), study=2)
+    folder.run(status(ruleset="self", budget_sec=90.0), study=3)
+    chosen = {"scale": "full", "ruleset": "external"}
+    health = folder.check(**chosen)
+    assert (health.num_runs, health.num_left_out, found(health)) == (1, 2, {})
+    assert "(2 of another scale or ruleset left out)" in render(health)
+    assert folder.check(scale="mini").num_runs == 1
+    with pytest.raises(UserError, match="none of scale mini and ruleset self"):
+        folder.check(scale="mini", ruleset="self")
+
+
+# --- copies -----------------------------------------------------------------------------------------------
+
+
+def test_a_copy_of_a_run_fails_wherever_it_lies(folder):
+    original = folder.run()
+    folder.run(study=2)
+    for name, study in (("mine", 3), ("other", 1)):
+        shutil.copytree(original.parent, folder.root / name / f"study_{study}" / original.parent.name)
+    health = folder.check()
+    assert summary(health, "copies").counts == {"fail": 2, "warn": 0, "pass": 2, "not_checked": 0}
+    for path in ("mine/study_3", "other/study_1"):
+        assert f"{path}/mnist_jax/trial_1: a copy: its times are those of mine/study_1/mnist_jax/trial_1" in told(
+            health, "copies"
+        )
 
 
 # --- seeds ------------------------------------------------------------------------------------------------

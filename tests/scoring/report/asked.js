@@ -28,7 +28,7 @@
     refusal: ranked.refusal,
     profile: taus.map((tau) => engine.profileAt(ranked.credit.ratios, shape.numSubmissions, tau)),
     neighbours: (sure?.neighbours ?? []).map((pair) =>
-      [names[pair.first], names[pair.second], pair.probability, pair.isSeparated, pair.moreStudies]),
+      [names[pair.first], names[pair.second], pair.probability, pair.isSeparated, pair.isTie]),
     unseparated: (sure?.unseparated ?? []).map((pair) => pair.map((i) => names[i])),
     relaxed: scores(sensitive.relaxed),
     max_ratio: scores(sensitive.maxRatio),

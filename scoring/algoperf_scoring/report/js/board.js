@@ -17,7 +17,10 @@ const board = (() => {
     const ranks = [...scores].map(
       (score) => 1 + scores.reduce((count, other) => count + (other > score + data.constants.same_score), 0),
     );
-    const cells = hits.map((row, i) => row.map((studies, j) => cellOf({ studies, times, credit, shape }, i, j)));
+    const unfinished = (i, j) => data.cells[view.submissions[i]][shape.columns[j]]?.unfinished ?? 0;
+    const cells = hits.map((row, i) =>
+      row.map((studies, j) => cellOf({ studies, times, credit, shape, unfinished: unfinished(i, j) }, i, j)),
+    );
     return {
       view,
       shape,
@@ -37,17 +40,19 @@ const board = (() => {
   }
 
   /** A submission on a workload or variant: median time, ratio, outcome, and why. */
-  function cellOf({ studies, times, credit, shape }, i, j) {
+  function cellOf({ studies, times, credit, shape, unfinished }, i, j) {
     const sec = times[i * shape.numColumns + j];
     const at = i * shape.numWorkloads + j;
     const isWorkload = j < shape.numWorkloads;
     let outcome = Number.isNaN(sec) ? "missing" : sec === Infinity ? "not reached" : "reached";
+    if (outcome === "missing" && unfinished) outcome = "unfinished";
     if (isWorkload && credit.isCut[at]) outcome = "cut";
     else if (isWorkload && credit.isVoid[at]) outcome = "held-out failed";
     return {
       sec,
       outcome,
       studies,
+      unfinished,
       ratio: isWorkload ? credit.ratios[at] : NaN,
       step: engine.median(studies.map(({ hit }) => (hit ? hit.step : Infinity))),
       numReached: studies.filter(({ hit }) => hit).length,
@@ -75,7 +80,7 @@ const board = (() => {
   function certainty(data, ranked) {
     if (ranked.refusal) return null;
     const found = bootstrap.uncertainty(data, ranked.view, ranked.shape, ranked.study);
-    const neighbours = bootstrap.neighbours(data, found, ranked.scores, ranked.order);
+    const neighbours = bootstrap.neighbours(data, found, ranked.order);
     return { ...found, neighbours, unseparated: unseparated(data, found, ranked.order) };
   }
 

@@ -96,38 +96,43 @@ const bootstrap = (() => {
       const own = Float64Array.from({ length: replicates }, (_, r) => scores[r * number + i]).sort();
       return [quantile(own, tail), quantile(own, 1 - tail)];
     });
-    return { intervals, rankProbabilities: shares(ranks), ahead: shares(ahead), scores, depth: study.depth };
+    const hasEvidence = evidence(data, view, shape, study);
+    return { intervals, rankProbabilities: shares(ranks), ahead: shares(ahead), hasEvidence };
+  }
+
+  /** By submission, whether there are enough studies, on scored workloads, to tell its lead from chance. */
+  function evidence(data, view, shape, { seconds, depth }) {
+    const isScored = view.workloads.some((column) => data.columns[column].is_scored);
+    const counts = studyCounts(seconds, depth);
+    return Array.from({ length: shape.numSubmissions }, (_, i) => {
+      const own = counts.subarray(i * shape.numColumns, (i + 1) * shape.numColumns).filter((count) => count > 0);
+      return isScored && Math.min(depth, ...own) >= data.constants.min_studies;
+    });
+  }
+
+  /** How certain the order of two submissions is: the larger of the shares in which one is ahead. */
+  function certainty(found, first, second) {
+    return Math.max(found.ahead[first][second], found.ahead[second][first]);
   }
 
   /** Whether one of two submissions is ahead beyond chance. */
   function isSeparated(data, found, first, second) {
-    return Math.max(found.ahead[first][second], found.ahead[second][first]) >= 1 - (1 - data.constants.level) / 2;
+    if (!found.hasEvidence[first] || !found.hasEvidence[second]) return false;
+    return certainty(found, first, second) >= 1 - (1 - data.constants.level) / 2;
   }
 
-  /** Pairs next to each other in `order`, with how many more studies would be expected to tell them apart. */
-  function neighbours(data, found, points, order) {
+  /** Pairs next to each other in `order`. */
+  function neighbours(data, found, order) {
     return order.slice(1).map((second, at) => {
       const first = order[at];
-      const separated = isSeparated(data, found, first, second);
-      const difference = points[first] - points[second];
-      let moreStudies = separated ? 0 : null;
-      if (!separated && difference > data.constants.same_score) {
-        const factor = (data.constants.quantile * deviation(found.scores, points.length, first, second)) / difference;
-        moreStudies = Math.max(1, Math.ceil(found.depth * factor ** 2) - found.depth);
-      }
-      return { first, second, probability: found.ahead[first][second], isSeparated: separated, moreStudies };
+      return {
+        first,
+        second,
+        probability: found.ahead[first][second],
+        isSeparated: isSeparated(data, found, first, second),
+        isTie: certainty(found, first, second) < data.constants.tie,
+      };
     });
-  }
-
-  /** Standard deviation of the difference of two submissions' scores over the replicates. */
-  function deviation(scores, number, first, second) {
-    const length = scores.length / number;
-    const differences = Float64Array.from(
-      { length },
-      (_, r) => scores[r * number + first] - scores[r * number + second],
-    );
-    const mean = differences.reduce((sum, value) => sum + value, 0) / length;
-    return Math.sqrt(differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / length);
   }
 
   return { uncertainty, isSeparated, neighbours, quantile };

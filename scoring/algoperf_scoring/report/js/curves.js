@@ -26,7 +26,8 @@ const curves = (() => {
       .filter((position) => all.some((one) => one.position === position));
     const how = view.single
       ? "One line per study."
-      : "Line: median over studies; band: smallest and largest. A study that has ended keeps its last value.";
+      : "Line: median over studies, from where all have begun; band: smallest and largest. " +
+        "A study that has ended keeps its last value.";
     dom.fill(
       element,
       figure.wrap(chart, label),

@@ -15,7 +15,7 @@ const ranking = (() => {
     const score = `${ranked.scores[first].toFixed(3)}${interval}`;
     const lead =
       ranked.order.length > 1
-        ? `${name(first)} leads with ${score}.`
+        ? firstInWords({ ranked, sure, name }, score)
         : `${name(first)} alone scores ${score}. A score compares: choose others, too.`;
     return [
       changes.length
@@ -31,17 +31,33 @@ const ranking = (() => {
             ),
           )
         : null,
-      dom.make("p", { class: "headline" }, lead, " ", certaintyInWords({ ranked, sure, name })),
+      dom.make("p", { class: "headline" }, lead, " ", certaintyInWords({ data, view, ranked, sure, name })),
     ];
   }
 
-  function certaintyInWords({ ranked, sure, name }) {
+  /** Who is first, or that the first two are tied. */
+  function firstInWords({ ranked, sure, name }, score) {
+    const [first, second] = ranked.order;
+    if (!sure?.neighbours[0].isTie) return `${name(first)} has the highest score, ${score}.`;
+    return `${name(first)} and ${name(second)} are tied, with ${score} and ${ranked.scores[second].toFixed(3)}.`;
+  }
+
+  /** Why nothing is beyond chance; "" if something may be. */
+  function littleEvidence({ data, view, sure }) {
+    if (!view.workloads.some((column) => data.columns[column].is_scored)) return "no scored workload is compared";
+    const enough = sure.hasEvidence.filter(Boolean).length > 1;
+    return enough ? "" : `that takes at least ${data.constants.min_studies} studies of each submission`;
+  }
+
+  function certaintyInWords({ data, view, ranked, sure, name }) {
     if (!sure) return `No intervals and no probabilities: ${ranked.refusal}.`;
     if (ranked.order.length < 2) return "";
+    const reason = littleEvidence({ data, view, sure });
+    if (reason) return `Nothing here is beyond chance: ${reason}.`;
     const [first] = ranked.order;
     const others = sure.unseparated.filter(([better]) => better === first).map(([, other]) => name(other));
-    const rank = `It has rank 1 in ${format.percent(sure.rankProbabilities[first][0])} of the replicates`;
-    if (!others.length) return `${rank}, and its lead over all others is beyond chance.`;
+    if (!others.length) return "Its lead over all others is beyond chance.";
+    const rank = `${name(first)} has rank 1 in ${format.percent(sure.rankProbabilities[first][0])} of the resamples`;
     const shown =
       others.length > 3 ? `${others.slice(0, 3).join(", ")} and ${others.length - 3} more` : others.join(" and ");
     return `${rank}; its lead over ${shown} may be chance.`;
@@ -208,9 +224,10 @@ const ranking = (() => {
     ];
   }
 
-  function neighboursInWords({ sure }) {
+  function neighboursInWords({ data, view, sure }) {
     const open = sure.neighbours.filter((pair) => !pair.isSeparated).length;
     if (!sure.neighbours.length) return "Nothing to compare";
+    if (littleEvidence({ data, view, sure })) return "Nothing here is beyond chance: the pairs of neighbours";
     return open
       ? `Order that may be chance: ${open} of ${format.plural(sure.neighbours.length, "pair")} of neighbours`
       : "The order of all neighbours is beyond chance";
@@ -222,14 +239,9 @@ const ranking = (() => {
       { text: name(pair.first) },
       { text: name(pair.second) },
       { text: format.percent(pair.probability), value: pair.probability },
-      { text: pair.isSeparated ? "yes" : "no", className: pair.isSeparated ? "" : "open" },
       {
-        text: pair.isSeparated
-          ? "\u2013"
-          : pair.moreStudies === null
-            ? "same score"
-            : `about ${format.whole(pair.moreStudies)}`,
-        value: pair.moreStudies,
+        text: pair.isSeparated ? "yes" : pair.isTie ? "no: tied" : "no",
+        className: pair.isSeparated ? "" : "open",
       },
     ]);
     return tables.build(
@@ -238,9 +250,8 @@ const ranking = (() => {
       [
         { label: "first" },
         { label: "second" },
-        { label: "first is ahead", number: true },
-        { label: "separated" },
-        { label: "more studies of each", number: true },
+        { label: "first is better", number: true },
+        { label: "beyond chance" },
       ],
       rows,
     );

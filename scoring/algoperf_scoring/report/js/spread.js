@@ -1,5 +1,8 @@
 "use strict";
-/* Several curves as one: median and range over studies, of which one that has ended keeps its last value. */
+/*
+ * Several curves as one: median and range over studies, of which one that has ended keeps its last value. The studies
+ * are the same at every point: were they those that have begun, the median would jump where another one begins.
+ */
 const spread = (() => {
   /** The value of a curve at x, linear between its points, the last one after its end; NaN before its start. */
   function at(curve, x) {
@@ -18,18 +21,17 @@ const spread = (() => {
   }
 
   /**
-   * Points {x, median, low, high} from where half of the curves have begun to where the last one ends.
+   * Points {x, median, low, high} from where all curves have begun to where the last one ends.
    * @param {{xs: number[], ys: number[]}[]} curves
    * @param {number[]} grid rising
    */
   function over(curves, grid) {
     const points = [];
+    const begin = Math.max(...curves.map(({ xs }) => xs[0]));
     const end = Math.max(...curves.map(({ xs }) => xs[xs.length - 1]));
-    for (const x of grid.filter((one) => one <= end)) {
-      const values = curves.map((curve) => at(curve, x)).filter((value) => !Number.isNaN(value));
-      if (values.length * 2 >= curves.length && values.length) {
-        points.push({ x, median: engine.median(values), low: Math.min(...values), high: Math.max(...values) });
-      }
+    for (const x of grid.filter((one) => begin <= one && one <= end)) {
+      const values = curves.map((curve) => at(curve, x));
+      points.push({ x, median: engine.median(values), low: Math.min(...values), high: Math.max(...values) });
     }
     return points;
   }

@@ -60,14 +60,16 @@ const times = (() => {
 
   /** What a cell says: the ratio or why there is none, and the time or how many studies reached the target. */
   function inWords(cell) {
-    const reached = `${cell.numReached} of ${cell.studies.length} studies`;
+    const more = cell.unfinished ? `, ${cell.unfinished} unfinished` : "";
+    const reached = `${cell.numReached} of ${cell.studies.length} studies${more}`;
+    if (cell.outcome === "unfinished") return ["unfinished", "not scored"];
     if (cell.outcome === "missing") return ["no results", "\u00a0"];
     if (cell.outcome === "not reached") return ["not reached", reached];
     if (cell.outcome === "cut") return ["cut", `${format.seconds(cell.sec)} s`];
     if (cell.outcome === "held-out failed") return ["held-out failed", `${format.seconds(cell.sec)} s`];
     return Number.isNaN(cell.ratio)
       ? [`${format.seconds(cell.sec)} s`, reached]
-      : [format.ratio(cell.ratio), `${format.seconds(cell.sec)} s`];
+      : [format.ratio(cell.ratio), `${format.seconds(cell.sec)} s${more}`];
   }
 
   /** Fills the chart of one column of the ranking, and a table of all its studies. */
