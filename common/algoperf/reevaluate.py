@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from algoperf import checkpoint, seeds
 from algoperf.data.contracts import dataset_dir
-from algoperf.errors import DataError, UserError
+from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError
 from algoperf.frameworks import load_backend
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE
@@ -17,12 +19,13 @@ from algoperf.trial.evaluation import Evaluator
 from algoperf.versions import Scale, load_version
 from algoperf.versions.version import with_cube_limits
 from algoperf.workload.definition import WorkloadDefinition
+from algoperf.workload.registry import find_workload
 
 SPLITS = ("train/", "validation/", "test/")
 
 
-def find_checkpoints(root: Path, workload: str) -> list[Path]:
-    """All complete checkpoints of a workload's runs below `root`. UserError if there are none.
+def find_checkpoints(root: Path, workload: str | None = None) -> list[Path]:
+    """All complete checkpoints of a workload's runs below `root`, or of all workloads. UserError if there are none.
 
     Trials that were moved aside are skipped: their folder names begin with a dot.
     """
@@ -31,11 +34,79 @@ def find_checkpoints(root: Path, workload: str) -> list[Path]:
         for path in root.rglob("checkpoint_*/manifest.json")
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
-    matching = [path for path in found if checkpoint.read_manifest(path)["fingerprint"]["workload"] == workload]
+    matching = [path for path in found if workload in (None, _workload_of(path))]
     if not matching:
         others = f"{len(found)} of other workloads" if found else "none at all"
-        raise UserError(f"There is no checkpoint of {workload} below {root} ({others}). Train first, with checkpoints.")
+        of = "" if workload is None else f" of {workload}"
+        raise UserError(f"There is no checkpoint{of} below {root} ({others}). Train first, with checkpoints.")
     return matching
+
+
+def _workload_of(path: Path) -> str:
+    """The workload of a checkpoint, by its manifest; by the name of its folder if that cannot be read."""
+    try:
+        return str(checkpoint.read_manifest(path)["fingerprint"]["workload"])
+    except (AlgoperfError, KeyError, TypeError):
+        return path.parents[1].name.rpartition("_")[0]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A checkpoint that could not be evaluated: which, and why."""
+
+    path: Path
+    error: AlgoperfError
+
+    def record(self) -> dict[str, Any]:
+        """What evaluation.json says about it."""
+        return {"checkpoint": self.path.name, "error": str(self.error)}
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the checkpoint is at fault, rather than the data or packages of this machine."""
+        return not isinstance(self.error, DataError | UserError)
+
+
+def try_checkpoint(
+    path: Path, definition: WorkloadDefinition | None, data_root: Path, tolerance: float
+) -> dict[str, Any] | Failure:
+    """`evaluate_checkpoint`, but whatever goes wrong is returned: one bad run must not keep others from evaluation."""
+    try:
+        known = find_workload(_workload_of(path)) if definition is None else definition
+        return evaluate_checkpoint(path, known, data_root, tolerance)
+    except AlgoperfError as error:
+        return Failure(path, error)
+    except Exception as error:  # a stranger's checkpoint may hold anything
+        return Failure(path, AlgoperfError(f"{path} cannot be evaluated: {type(error).__name__}: {error}"))
+
+
+def verdict(results: Iterable[dict[str, Any] | Failure]) -> str:
+    """All results in a sentence."""
+    results = list(results)
+    compared = [one for one in results if isinstance(one, dict) and (one["recorded"] or one["mismatches"])]
+    agree = sum(not one["mismatches"] for one in compared)
+    failed = sum(isinstance(one, Failure) for one in results)
+    counts = (
+        (len(compared) - agree, "differ"),
+        (len(results) - len(compared) - failed, "have no record to compare with"),
+        (failed, "could not be evaluated"),
+    )
+    others = "".join(f", {number} {what}" for number, what in counts if number)
+    return f"{agree} of {len(results)} checkpoints agree with the records{others}."
+
+
+def raise_worst(results: Iterable[dict[str, Any] | Failure]) -> None:
+    """Raise EvaluationMismatch if any metrics differ, else the error of a checkpoint that could not be evaluated."""
+    results = list(results)
+    mismatches = [f"{one['path']}: {name}" for one in results if isinstance(one, dict) for name in one["mismatches"]]
+    failures = [one for one in results if isinstance(one, Failure)]
+    told = "\n  ".join([*mismatches, *(str(one.error) for one in failures)])
+    if mismatches:
+        raise EvaluationMismatch(f"Recomputed and recorded metrics differ:\n  {told}")
+    if failures:
+        codes = {one.error.exit_code for one in failures}
+        kind = type(failures[0].error) if len(codes) == 1 else AlgoperfError
+        raise kind(f"{len(failures)} checkpoints could not be evaluated:\n  {told}")
 
 
 def evaluate_checkpoint(

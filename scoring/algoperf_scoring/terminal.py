@@ -41,7 +41,8 @@ def terminal(board: Leaderboard) -> RenderableType:
         parts.insert(0, Text(f"{warning}\n", style="bold"))
     for title, remarks in wording.remarks(board):
         hidden = [f"... and {len(remarks) - _SHOWN} more"] if len(remarks) > _SHOWN else []
-        listed = "\n".join([f"\n{title}{'' if title.endswith('?') else ':'}", *(f"  {line}" for line in remarks[:_SHOWN] + hidden)])
+        heading = title if title.endswith("?") else f"{title}:"
+        listed = "\n".join([f"\n{heading}", *(f"  {line}" for line in remarks[:_SHOWN] + hidden)])
         parts.append(Text(listed, no_wrap=True, overflow="ignore"))
     return Group(*parts)
 

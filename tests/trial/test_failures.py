@@ -1,13 +1,10 @@
 """Every way to fail: its status, its exit code, and a message that shows the submission's code and no more."""
 
-import json
 import math
 import shutil
-import sys
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from algoperf.trial.evaluation import Evaluator
 from algoperf.trial.settings import TrialSettings
@@ -222,85 +219,3 @@ def test_when_the_first_process_fails_the_second_does_not_hang(trial, monkeypatc
     assert code == 3, output
     assert run.status["message"].startswith("update_params failed at step 5.")
     assert "wrong in update_params of process 0" in output
-
-
-# --- evaluate ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", params=FRAMEWORKS)
-def trained(request, tmp_path_factory, repository, data_root):
-    """A trained trial whose submission is gone."""
-    root = tmp_path_factory.mktemp(f"trained_{request.param}")
-    folder = root / "submissions" / "own_name"
-    shutil.copytree(repository / "submissions" / "baselines" / f"nadamw_{request.param}", folder)
-    options = {"max_global_steps": 40, "eval_every_steps": 20, "checkpoints": "all"}
-    run = Run(folder, request.param, data_root, root / "runs", options)
-    assert run.here() == 0
-    shutil.rmtree(folder)
-    for name in [name for name in sys.modules if name.startswith("algoperf_submission")]:
-        del sys.modules[name]
-    return run
-
-
-@pytest.fixture
-def evaluated(trained, tmp_path):
-    shutil.copytree(trained.output, tmp_path / "runs")
-    return Run(trained.submission, trained.framework, trained.data_root, tmp_path / "runs", trained.options)
-
-
-def results(run: Run) -> list[dict]:
-    content = json.loads((run.trial / "evaluation.json").read_text())
-    return sorted(content["checkpoints"], key=lambda result: result["global_step"])
-
-
-def test_evaluation_is_repeated_exactly_without_the_submission(evaluated):
-    assert evaluated.evaluate_here("--tolerance", "0") == 0
-    found = results(evaluated)
-    assert [result["global_step"] for result in found] == [20, 40]
-    for result, row in zip(found, evaluated.rows, strict=True):
-        assert len(result["recomputed"]) == 8
-        assert result["recomputed"] == {name: float(row[name]) for name in result["recomputed"]}
-        assert set(result["differences"].values()) == {0}
-        assert result["mismatches"] == []
-    assert not [name for name in sys.modules if name.startswith("algoperf_submission")]
-
-
-def test_a_changed_row_is_found(evaluated, capsys):
-    file = evaluated.trial / "eval_measurements.csv"
-    row = evaluated.rows[1]
-    file.write_text(file.read_text().replace(row["validation/loss"], str(float(row["validation/loss"]) * 1.01)))
-    assert evaluated.evaluate_here() == 6
-    error = capsys.readouterr().err
-    assert "Recomputed and recorded metrics differ:\n" in error
-    assert "checkpoint_40: validation/loss" in error
-    assert error.count("checkpoint_") == 1
-    assert [result["mismatches"] for result in results(evaluated)] == [[], ["validation/loss"]]
-    assert evaluated.evaluate_here("--tolerance", "0.1") == 0
-
-
-def test_a_changed_checkpoint_is_found(evaluated, capsys):
-    file = evaluated.trial / "checkpoint_20" / "model.safetensors"
-    arrays = load_file(file)
-    name = max(arrays, key=lambda name: arrays[name].size)
-    arrays[name] = arrays[name] + np.float32(0.5)
-    save_file(arrays, file)
-    assert evaluated.evaluate_here() == 6
-    error = capsys.readouterr().err
-    for split in ("train", "validation", "test"):
-        assert f"checkpoint_20: {split}/loss" in error
-    assert "checkpoint_40" not in error
-
-
-def test_a_removed_row_is_found(evaluated, capsys):
-    file = evaluated.trial / "eval_measurements.csv"
-    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
-    assert evaluated.evaluate_here() == 6
-    assert "checkpoint_40: eval_measurements.csv lacks the row of this step" in capsys.readouterr().err
-
-
-def test_trials_that_were_moved_aside_are_not_evaluated(evaluated):
-    aside = evaluated.trial.with_name(".trial_1.replaced-x")
-    shutil.copytree(evaluated.trial, aside)
-    (aside / "checkpoint_40" / "model.json").write_text("{}")
-    assert evaluated.evaluate_here() == 0
-    assert not (aside / "evaluation.json").exists()

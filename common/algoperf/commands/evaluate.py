@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from algoperf.commands import options
 
+if TYPE_CHECKING:
+    from algoperf.reevaluate import Failure
+
 
 @click.command()
-@options.workload
+@click.option("--workload", help="A workload by name, or the folder of a cube.  [default: all in OUTPUT_DIR]")
 @options.data_dir
 @options.output_dir
 @click.option(
@@ -26,31 +30,46 @@ from algoperf.commands import options
     show_default=True,
     help="Largest relative difference between recorded and recomputed metrics; 0 requires equality.",
 )
-def evaluate(workload: str, data_dir: Path, output_dir: Path, scores_dir: Path | None, tolerance: float) -> None:
-    """Evaluate the checkpoints of a workload's runs again, without loading any code of the submission.
+def evaluate(workload: str | None, data_dir: Path, output_dir: Path, scores_dir: Path | None, tolerance: float) -> None:
+    """Evaluate the checkpoints of runs again, without loading any code of the submission.
 
-    Writes evaluation.json per trial: recomputed metrics beside the recorded ones. Exit code 6 if they differ.
+    Writes evaluation.json per trial: recomputed metrics beside the recorded ones. Goes on after a checkpoint that
+    cannot be read. Exit code 6 if metrics differ; otherwise, that of what kept a checkpoint from being evaluated.
     """
-    from algoperf.errors import EvaluationMismatch
     from algoperf.records.json_file import write_json
-    from algoperf.reevaluate import evaluate_checkpoint, find_checkpoints
+    from algoperf.reevaluate import Failure, find_checkpoints, raise_worst, try_checkpoint, verdict
     from algoperf.workload.registry import find_workload
 
-    definition = find_workload(workload)
-    mismatches = []
-    found = find_checkpoints(output_dir, definition.name)
+    definition = None if workload is None else find_workload(workload)
+    found = find_checkpoints(output_dir, None if definition is None else definition.name)
+    everything: list[dict[str, Any] | Failure] = []
     for trial, paths in itertools.groupby(found, key=lambda path: path.parent):
-        results = [evaluate_checkpoint(path, definition, data_dir, tolerance) for path in paths]
-        target = (scores_dir or output_dir) / trial.relative_to(output_dir)
-        target.mkdir(parents=True, exist_ok=True)
-        write_json(target / "evaluation.json", {"trial": str(trial.relative_to(output_dir)), "checkpoints": results})
-        for result in results:
-            recorded = result["recorded"] or {}
-            click.echo(f"{trial.relative_to(output_dir)}, {result['checkpoint']}:")
-            for name, value in result["recomputed"].items():
-                beside = f"recorded {recorded[name]:.8g}" if name in recorded else "not recorded"
-                verdict = "  MISMATCH" if name in result["mismatches"] else ""
-                click.echo(f"  {name:28} {value:<14.8g} {beside}{verdict}")
-            mismatches += [f"{trial}/{result['checkpoint']}: {name}" for name in result["mismatches"]]
-    if mismatches:
-        raise EvaluationMismatch("Recomputed and recorded metrics differ:\n  " + "\n  ".join(mismatches))
+        place = trial.relative_to(output_dir)
+        records = []
+        for path in paths:
+            result = try_checkpoint(path, definition, data_dir, tolerance)
+            _print(f"{place}, {path.name}:", result)
+            if not isinstance(result, Failure):
+                records.append(result)
+                everything.append({**result, "path": path})
+                continue
+            everything.append(result)
+            if result.is_lasting:
+                records.append(result.record())
+        if records:
+            target = (scores_dir or output_dir) / place
+            target.mkdir(parents=True, exist_ok=True)
+            write_json(target / "evaluation.json", {"trial": str(place), "checkpoints": records})
+    click.echo(verdict(everything))
+    raise_worst(everything)
+
+
+def _print(title: str, result: dict[str, Any] | Failure) -> None:
+    click.echo(title)
+    if not isinstance(result, dict):
+        click.echo(f"  NOT EVALUATED: {result.error}")
+        return
+    recorded = result["recorded"] or {}
+    for name, value in result["recomputed"].items():
+        beside = f"recorded {recorded[name]:.8g}" if name in recorded else "not recorded"
+        click.echo(f"  {name:28} {value:<14.8g} {beside}{'  MISMATCH' if name in result['mismatches'] else ''}")

@@ -75,6 +75,9 @@ def evaluated_again(run: Evidence) -> Iterator[Verdict]:
         yield not_checked(f"no {EVALUATION_FILE}: it comes from `algoperf evaluate`")
         return
     for checkpoint in checkpoints:
+        if isinstance(checkpoint, dict) and "error" in checkpoint:
+            yield fail(f"{checkpoint.get('checkpoint')} could not be evaluated: {checkpoint['error']}")
+            continue
         mismatches = checkpoint.get("mismatches") if isinstance(checkpoint, dict) else None
         if not isinstance(mismatches, list):
             yield fail(f"{EVALUATION_FILE} does not say what was compared")
