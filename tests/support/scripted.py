@@ -148,7 +148,7 @@ class ScriptedBackend:
     gather = staticmethod(lambda value: [value])
     synchronise_model = staticmethod(lambda params, model_state: None)
     random_state = staticmethod(lambda: None)
-    describe_model = staticmethod(lambda params, model_state: {})
+    describe_model = model_form = staticmethod(lambda params, model_state: {})
     set_random_state = staticmethod(lambda state: None)
     environment = staticmethod(lambda: {"versions": {}, "devices": []})
     is_out_of_memory = staticmethod(lambda error: isinstance(error, MemoryError))

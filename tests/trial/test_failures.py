@@ -96,17 +96,31 @@ def test_a_batch_size_that_cannot_be_had(trial, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
-        ("update_params 2 none", "update_params returned a NoneType. It must return a triple"),
-        ("prepare_for_eval 9 none", "prepare_for_eval returned a NoneType. It must return a triple"),
-        ("data_selection 2 none", "update_params failed at step 2"),
+        ("update_params 2 none", "update_params returned None at step 2. It must return three: (optimizer_state,"),
+        ("prepare_for_eval 9 none", "prepare_for_eval returned None at step 9. It must return three"),
+        ("data_selection 2 none", "update_params failed at step 2. Its batch is None, as data_selection returned it."),
+        ("update_params 0 pair", "update_params returned a tuple of 2 at step 0. It must return three"),
+        ("update_params 3 number", "update_params returned an int at step 3. It must return three"),
+        ("update_params 7 numbers", "came a value of type int, expected"),
+        ("update_params 9 swapped", "another model at step 9:"),
+        ("update_params 0 tree", "update_params returned another model at step 0:"),
+        ("update_params 1 dtype", "came bfloat16["),
+        ("update_params 1 shape", "came float32[1, "),
+        ("prepare_for_eval 9 dtype", "came bfloat16["),
+        ("prepare_for_eval 9 other state", "another model at step 9:"),
     ],
 )
-def test_a_submission_that_returns_nothing(trial, monkeypatch, framework, fault, complaint):
+def test_a_submission_that_returns_something_else(trial, monkeypatch, capsys, framework, fault, complaint):
+    """Its error, in words; no breach of the rules, and no traceback of the harness."""
     run = trial(framework)
     monkeypatch.setenv("FAULT", fault)
     assert run.here() == 3
     assert run.status["status"] == "submission_error"
     assert complaint in run.status["message"]
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert "most recent call last" not in output.out
+    assert "broke the rules" not in output.out
 
 
 @pytest.mark.parametrize(("framework", "what"), [("jax", "memory"), ("pytorch", "memory"), ("jax", "device memory")])

@@ -46,6 +46,10 @@ class Backend(Processes, Protocol):
         """Describe the parts of the model, by name: a submission must not change them."""
         ...
 
+    def model_form(self, params: Any, model_state: Any) -> dict[str, str]:
+        """Dtype and shape of each tensor, by name, and the type of whatever is no tensor or no model at all."""
+        ...
+
     @property
     def compile_note(self) -> str:
         """What was compiled, or why not; for the run's metadata."""

@@ -92,6 +92,10 @@ class Guard:
         """Remember the structure of the model. `describe` says what the model consists of when it is called."""
         self._describe, self._built = describe, describe()
 
+    def forget_model(self) -> None:
+        """Compare the model no more."""
+        self._describe = None
+
     def goals_set(self, goals: Mapping[str, Any]) -> None:
         """Remember the evaluations and goals that the harness has recorded."""
         self._goals = copy.deepcopy(goals)

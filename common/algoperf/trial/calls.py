@@ -15,6 +15,7 @@ from algoperf.frameworks.backend import Backend
 from algoperf.records.status import Status
 from algoperf.submission.loading import Submission, raised_in, submission_traceback
 from algoperf.trial.clock import Clock
+from algoperf.trial.returned import ReturnCheck
 from algoperf.trial.state import Training, TrialEnd
 from algoperf.workload.bound import BoundWorkload
 
@@ -53,6 +54,7 @@ class SubmissionCalls:
 
     def init_optimizer_state(self, params: Any, model_state: Any, key: spec.RandomState) -> Training:
         """Create the submission's state for a new model. Not timed."""
+        self._returned = ReturnCheck(self._backend, params, model_state)
         state = self._guarded(
             self._submission.init_optimizer_state,
             self._workload,
@@ -94,6 +96,10 @@ class SubmissionCalls:
         finally:
             self._clock.times.prepare_for_eval += self._clock.now() - begin
 
+    def check_model(self, training: Training) -> None:
+        """Raise a TrialEnd if the model is no longer one of this workload. Not timed."""
+        self._returned.model("The submission has made", self.global_step, training.params, training.model_state)
+
     def _arguments(self, training: Training, key: spec.RandomState) -> dict[str, Any]:
         return {
             "workload": self._workload,
@@ -110,13 +116,8 @@ class SubmissionCalls:
 
     def _update(self, function: Callable[..., Any], training: Training, arguments: dict[str, Any]) -> None:
         result = self._guarded(function, **arguments)
-        if not isinstance(result, (tuple, list)) or len(result) != 3:
-            raise TrialEnd(
-                Status.SUBMISSION_ERROR,
-                f"{function.__name__} returned a {type(result).__name__}. It must return a triple: "
-                f"(optimizer_state, params, model_state).",
-            )
-        training.optimizer_state, training.params, training.model_state = result
+        triple = self._returned.triple(function.__name__, self.global_step, result, training)
+        training.optimizer_state, training.params, training.model_state = triple
 
     def _guarded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
@@ -127,6 +128,15 @@ class SubmissionCalls:
             if isinstance(error, spec.TrainingCompleteError) and function is self._submission.update_params:
                 raise
             own_frames = submission_traceback(error, self._submission.file.parent)
-            message = f"{function.__name__} failed at step {self.global_step}.\n{own_frames}"
+            message = f"{function.__name__} failed at step {self.global_step}.{_hint(kwargs)}\n{own_frames}"
             ran_out = self._backend.is_out_of_memory(error)
             raise TrialEnd(Status.OUT_OF_MEMORY if ran_out else Status.SUBMISSION_ERROR, message) from error
+
+
+def _hint(kwargs: dict[str, Any]) -> str:
+    """What the submission forgot to return earlier, if anything: an allowed value, but rarely a wanted one."""
+    if kwargs.get("batch", ...) is None:
+        return " Its batch is None, as data_selection returned it."
+    if kwargs.get("optimizer_state", ...) is None:
+        return " Its optimizer_state is None, as init_optimizer_state or an earlier step returned it."
+    return ""

@@ -27,6 +27,7 @@ from algoperf.trial.data import TrialData
 from algoperf.trial.evaluation import Evaluator
 from algoperf.trial.log import TrialLog
 from algoperf.trial.progress import Progress
+from algoperf.trial.returned import WrongForm
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.state import Snapshot, Training, TrialEnd, TrialState
 from algoperf.tuning.points import as_hyperparameters
@@ -279,6 +280,7 @@ class Trial:
     def _evaluate_off_the_clock(self, eval_key: spec.RandomState) -> dict[str, float]:
         clock, state = self.clock, self.state
         with clock.evaluation():
+            self.calls.check_model(self.training)
             self._end_if_breached()
             self.queue.prepare()
             metrics = self._evaluate_model(eval_key)
@@ -338,6 +340,8 @@ class Trial:
         """How the trial ended. If a breach is found only now, it ended by that, and the message says both."""
         if end.status is Status.RULE_BREACH:
             return end
+        if isinstance(end, WrongForm):
+            self.guard.forget_model()  # its mistake is known: it must not be called a breach as well
         try:
             self._end_if_breached()
         except TrialEnd as breach:

@@ -67,6 +67,10 @@ class JaxBackend:
         leaves = jax.tree_util.tree_leaves_with_path({"params": params, "model_state": model_state})
         return {jax.tree_util.keystr(path): _description(leaf) for path, leaf in leaves}
 
+    def model_form(self, params: Any, model_state: Any) -> dict[str, str]:
+        """See Backend."""
+        return self.describe_model(params, model_state)
+
     def compile_seconds(self) -> float:
         """Seconds spent tracing, lowering and compiling so far."""
         return self._compile_seconds
@@ -114,4 +118,4 @@ class JaxBackend:
 def _description(leaf: Any) -> str:
     if isinstance(leaf, (jax.Array, np.ndarray)):
         return f"{leaf.dtype}{list(leaf.shape)}"
-    return f"a {type(leaf).__name__}"
+    return f"a value of type {type(leaf).__name__}"

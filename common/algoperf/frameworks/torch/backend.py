@@ -18,7 +18,7 @@ from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 from algoperf.data.contracts import Shard
 from algoperf.errors import UserError
 from algoperf.frameworks.torch.codec import TorchCodec
-from algoperf.frameworks.torch.description import describe_model
+from algoperf.frameworks.torch.description import describe_model, model_form
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.frameworks.torch.workload import TorchWorkload, bare_model
 from algoperf.versions import Limits
@@ -149,6 +149,10 @@ class TorchBackend:
         """See Backend."""
         del model_state
         return describe_model(bare_model(params))
+
+    def model_form(self, params: Any, model_state: Any) -> dict[str, str]:
+        """See Backend."""
+        return model_form(bare_model(params) if isinstance(params, torch.nn.Module) else params, model_state)
 
     def release_memory(self) -> None:
         """Free cached device memory."""

@@ -11,6 +11,8 @@ import time
 
 from algoperf import spec
 
+from .wrong_values import wrong_value
+
 
 def fault(function, step=0):
     """What to return instead of the correct value; None if there is no fault."""
@@ -76,6 +78,8 @@ def update_params(
     wrong = fault("update_params", global_step)
     if wrong == "none":
         return None
+    if wrong not in (None, "nan"):
+        return wrong_value(wrong, optimizer_state, current_param_container, model_state)
     rate = 0.1 if hyperparameters is None else hyperparameters.learning_rate
     rate = float("nan") if wrong == "nan" else rate
     optimizer_state["steps"] += 1
@@ -100,8 +104,9 @@ def prepare_for_eval(
     rng,
 ):
     del workload, current_params_types, hyperparameters, loss_type, eval_results, rng
-    if fault("prepare_for_eval", global_step) == "none":
-        return None
+    wrong = fault("prepare_for_eval", global_step)
+    if wrong is not None:
+        return None if wrong == "none" else wrong_value(wrong, optimizer_state, current_param_container, model_state)
     return optimizer_state, current_param_container, model_state
 
 
