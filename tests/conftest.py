@@ -12,6 +12,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What JAX compiles here runs a few times: compiling it without optimisations takes a fraction of the time, and values
 # move in the last bit. tests/parity optimises as users' runs do.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Trials of tests run side by side, and neither wait for a trial of the user nor let one wait.
+os.environ.setdefault("ALGOPERF_SHARE", "1")
+if "ALGOPERF_LOCKS" not in os.environ:
+    _LOCKS = tempfile.TemporaryDirectory(prefix="locks_")
+    os.environ["ALGOPERF_LOCKS"] = _LOCKS.name
 # JAX keeps what it has compiled, which is most of its time here, for the other processes of the run.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _COMPILED = tempfile.TemporaryDirectory(prefix="jax_cache_")

@@ -23,6 +23,9 @@ COMMANDS = {
 }
 
 
+_INTERRUPTED = 130  # as `Status.INTERRUPTED`, and as shells have it
+
+
 class _LazyGroup(click.Group):
     """A group whose commands are the functions of the same name, with `_` for `-`, in `algoperf.commands.<name>`."""
 
@@ -60,10 +63,13 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an AlgoperfError becomes a message and an exit code, without a traceback."""
-    from algoperf.errors import AlgoperfError
-
     try:
-        cli.main(args=arguments, prog_name="algoperf")
+        from algoperf.errors import AlgoperfError, explaining_full_disk
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    try:
+        with explaining_full_disk():
+            cli.main(args=arguments, prog_name="algoperf")
     except AlgoperfError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

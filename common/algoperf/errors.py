@@ -2,7 +2,8 @@
 
     AlgoperfError                1  a failure that no argument could have prevented
     ├── UserError                2  bad input: says what was given, what is allowed, how to fix it
-    │   └── CheckpointMismatch   2  a checkpoint from other code or settings
+    │   ├── CheckpointMismatch   2  a checkpoint from other code or settings
+    │   └── DiskFull             2  a disk has no room left, whatever was to be written
     ├── DataError                5  raw or preprocessed data is missing, truncated or corrupt
     ├── UnsavedState             1  a submission's state cannot be saved: the trial continues without checkpoints
     ├── EvaluationMismatch       6  re-evaluated metrics differ from the recorded ones
@@ -14,7 +15,11 @@ How a run ended has separate exit codes: `Status`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class AlgoperfError(Exception):
@@ -31,6 +36,22 @@ class UserError(AlgoperfError):
 
 class CheckpointMismatch(UserError):
     """The checkpoint found was written by other code or under other settings."""
+
+
+class DiskFull(UserError):
+    """A disk is, or would become, full: `required_bytes` have to be written to `directory`, as far as is known."""
+
+    def __init__(self, directory: Path | None, required_bytes: int | None = None) -> None:
+        where = required = free = ""
+        if directory is not None:
+            where = f" in {directory}"
+            free = f"{_counted(_free_bytes(directory))} free. "
+        if required_bytes is not None:
+            required = f"{_counted(required_bytes)} needed, "
+        super().__init__(
+            f"Not enough disk space{where}: {required}{free or 'a disk is full. '}"
+            "Free some space or choose another directory, then run the same command again."
+        )
 
 
 class DataError(AlgoperfError):
@@ -62,3 +83,43 @@ def unknown(what: str, given: str, allowed: Iterable[str], remedy: str = "") -> 
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     listed = ", ".join(names) or "(none)"
     return UserError(f"Unknown {what} {given!r}.{hint} Allowed: {listed}.{' ' + remedy if remedy else ''}")
+
+
+def format_bytes(num_bytes: float) -> str:
+    """Human-readable, such as `9.9 MB`, in decimal units as used for disks and networks."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(num_bytes) < 1000:
+            return f"{num_bytes:.0f} {unit}" if unit == "bytes" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} TB"
+
+
+def _counted(num_bytes: int) -> str:
+    return f"{format_bytes(num_bytes)} ({num_bytes} bytes)"
+
+
+def _free_bytes(directory: Path) -> int:
+    existing = next(place for place in (directory, *directory.absolute().parents) if place.exists())
+    return shutil.disk_usage(existing).free
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether the system said 'no space left' or 'quota exceeded', to Python or to a library in another language."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    told = (f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}", "No space left on device")  # as Rust and C say it
+    return isinstance(error, Exception) and any(words in str(error) for words in told)
+
+
+@contextmanager
+def explaining_full_disk(directory: Path | None = None, required_bytes: int | None = None) -> Iterator[None]:
+    """Turn whatever says that a disk is full into a DiskFull, with numbers for the directory if it is known."""
+    try:
+        yield
+    except AlgoperfError:
+        raise
+    except Exception as error:
+        if not is_full_disk(error):
+            raise
+        named = getattr(error, "filename", None)
+        raise DiskFull(Path(named).parent if directory is None and named else directory, required_bytes) from error

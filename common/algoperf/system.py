@@ -1,4 +1,4 @@
-"""What the harness asks of the operating system: how many cores, and an end together with a parent process."""
+"""What the harness asks of the operating system: how many cores, and ends of processes together with others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def usable_cores() -> int:
@@ -23,6 +24,12 @@ def follow(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("The process that started this one is gone.")
+
+
+def adopt_orphans() -> None:
+    """Let the kernel make this process the parent of all its descendants whose own parents end."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def local_process() -> tuple[int, int]:

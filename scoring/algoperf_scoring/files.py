@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from algoperf.errors import UserError
+from algoperf.errors import DiskFull, UserError, explaining_full_disk
 from algoperf_scoring.html import html
 from algoperf_scoring.json_output import to_json
 from algoperf_scoring.leaderboard import Leaderboard
@@ -32,9 +32,13 @@ def write_whole(file: Path, text: str) -> None:
     """Write a file atomically, creating its folder. Raises UserError if that fails."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
+        with explaining_full_disk(file.parent, len(text.encode())):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(text, encoding="utf-8")
+            part.replace(file)
+    except DiskFull:
+        part.unlink(missing_ok=True)
+        raise
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()

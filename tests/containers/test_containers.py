@@ -105,8 +105,10 @@ def test_a_user_error_exits_with_2(cube, data):
     assert "pytorch" in done.stdout
 
 
-def test_a_killed_task_exits_with_137(cube, data):
-    assert cube.train("dies", "output_dies").returncode == 137
+def test_a_killed_trial_says_so(cube, data):
+    done = cube.train("dies", "output_dies")
+    assert done.returncode == 130, done.stdout
+    assert "interrupted: The trial's process was killed (SIGKILL)" in done.stdout
 
 
 def test_a_submission_cannot_reach_the_network(cube, data):

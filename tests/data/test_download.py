@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algoperf.data.files import explaining_full_disk
 from algoperf.data.transfer.download import Patience, RemoteFile, download
 from algoperf.data.transfer.partial_download import PartialFile
-from algoperf.errors import DataError, UserError
+from algoperf.errors import DataError, DiskFull, UserError, explaining_full_disk
 from faulty_server import FaultyServer
 
 CONTENT = np.random.default_rng(0).bytes(700_000)
@@ -323,7 +322,7 @@ def test_progress_on_a_terminal_is_a_bar(server, tmp_path):
 
 def test_too_little_space_is_noticed_before_anything_is_fetched(server, tmp_path):
     file = RemoteFile(server.url("file.bin"), "file.bin", 10**18, "")
-    with pytest.raises(DataError, match=rf"Not enough disk space in {tmp_path}: .*{10**18} bytes\) needed.*free"):
+    with pytest.raises(DiskFull, match=rf"Not enough disk space in {tmp_path}: .*{10**18} bytes\) needed.*free"):
         download([file], tmp_path, patience=QUICK)
     assert server.requests == []
 
@@ -338,7 +337,7 @@ def test_a_directory_that_cannot_be_written_is_a_user_error(tmp_path):
 
 def test_a_full_device_is_an_error_with_numbers(tmp_path):
     with (
-        pytest.raises(DataError, match=r"Not enough disk space .*\(700000 bytes\) needed"),
+        pytest.raises(DiskFull, match=r"Not enough disk space .*\(700000 bytes\) needed"),
         explaining_full_disk(tmp_path, 700_000),
         open("/dev/full", "wb", buffering=0) as full,  # a real ENOSPC on any machine
     ):
@@ -363,7 +362,7 @@ def test_a_disk_that_fills_up_keeps_the_part_for_later(server, small_disk):
     file = remote(server)
     filler = small_disk / "filler"
     server.behaviour.before_body = lambda: filler.write_bytes(bytes(600_000)) and None
-    with pytest.raises(DataError, match="Not enough disk space") as caught:
+    with pytest.raises(DiskFull, match="Not enough disk space") as caught:
         download([file], small_disk, patience=QUICK)
     kept = part_of(small_disk).stat().st_size
     assert 0 < kept < len(CONTENT)

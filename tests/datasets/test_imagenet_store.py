@@ -20,7 +20,7 @@ from algoperf.data.store.store import Store
 from algoperf.datasets.imagenet import raw
 from algoperf.datasets.imagenet import shards as imagenet_shards
 from algoperf.datasets.imagenet.dataset import ImageNet
-from algoperf.errors import DataError, UserError
+from algoperf.errors import DataError, DiskFull, UserError
 from image_archives import CLASSES, Archives, jpeg, picture
 
 ONE_SHARD_EACH = ImageNet(shard_bytes=1)
@@ -269,7 +269,7 @@ def test_two_calls_at_once(archives, tmp_path):
 def test_a_disk_that_is_too_small_is_named_before_the_start(archives, tmp_path, monkeypatch, capsys):
     usage = building.shutil.disk_usage(tmp_path)._replace(free=1_000)
     monkeypatch.setattr(building.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DataError, match=r"Not enough disk space in .* needed"):
+    with pytest.raises(DiskFull, match=r"Not enough disk space in .* needed"):
         preprocess(archives, tmp_path)
     assert "of disk space needed, 1.0 kB free" in capsys.readouterr().out
 
@@ -279,7 +279,7 @@ def test_a_disk_that_fills_up(archives, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(record_units.GrowingArray, "append", full)
-    with pytest.raises(DataError, match="Not enough disk space"):
+    with pytest.raises(DiskFull, match="Not enough disk space"):
         preprocess(archives, tmp_path)
 
 

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 
-from algoperf.errors import DataError
+from algoperf.errors import DiskFull
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import write_json
 from algoperf.records.layout import trial_dir
@@ -100,7 +100,7 @@ def test_a_full_disk_is_an_error_and_leaves_whole_rows(path):
     old, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
-        with pytest.raises(DataError, match="Not enough disk space"):
+        with pytest.raises(DiskFull, match="Not enough disk space"):
             file.append({"a": 123456789})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)

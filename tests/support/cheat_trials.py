@@ -13,7 +13,7 @@ import torch._dynamo  # noqa: F401  (the first optimizer imports it, which takes
 
 import algoperf.frameworks.torch.backend
 import algoperf.trial.launch
-import algoperf.trial.loop  # noqa: F401
+import algoperf.trial.loop
 from algoperf.cli import main
 
 
@@ -24,6 +24,7 @@ def in_child(arguments: list[str], log: str) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     code = 1
+    os.environ[algoperf.trial.launch.IN_PROCESS_VARIABLE] = "1"
     try:
         main(arguments)
     except SystemExit as end:

@@ -18,6 +18,7 @@ from algoperf.checkpoint import files
 from algoperf.cli import main
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.trial_records import TrialRecords
+from algoperf.trial.launch import IN_PROCESS_VARIABLE
 
 
 def die(*_: object, **__: object) -> None:
@@ -81,6 +82,7 @@ def main_until(point: str) -> None:
 
     TrialRecords.append_scalar_metrics = counted  # type: ignore[method-assign]
     setattr(owner, name, perhaps)
+    os.environ[IN_PROCESS_VARIABLE] = "1"
     main(sys.argv[2:])
 
 

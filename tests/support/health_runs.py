@@ -65,7 +65,8 @@ def sound_status(rows: list[dict[str, Any]], place: dict[str, Any], seed: int) -
         "dataset": {"name": "mnist", "hash": "d1"},
         "submission_hash": "s1",
         "versions": {"python": "3.11.10", "algoperf": "0.1.0", "jax": "0.10.2"},
-        "hardware": {"cpu_model_name": "a processor", "cpu_count": 8, "devices": ["cuda:A100"] * 2},
+        "hardware": {"cpu_model_name": "a processor", "cpu_count": 8, "devices": ["cuda:A100"] * 2, "cpus_usable": 8},
+        "machine": {"shared": False, "stopped_sec": 0.0, "sessions": [{"shared": False, "other_cores": 0.1}]},
     }
 
 

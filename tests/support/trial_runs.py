@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from algoperf.cli import main
 from algoperf.records.csv_file import CsvFile
+from algoperf.trial.launch import IN_PROCESS_VARIABLE
 from places import SUPPORT
 
 PATIENCE_SEC = 250  # a trial takes seconds, but the processor may be busy
@@ -27,6 +28,16 @@ TIMES = [
     "accumulated_eval_time",
     "accumulated_logging_time",
 ]
+
+
+@contextmanager
+def in_process() -> Iterator[None]:
+    """Trials that begin inside have no process of their own."""
+    os.environ[IN_PROCESS_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[IN_PROCESS_VARIABLE]
 
 
 @dataclass
@@ -114,10 +125,11 @@ class Run:
 
     def here(self, **options: Any) -> int:
         """Run the command in this process, which saves the start; returns the exit code."""
-        try:
-            main(self.arguments(**options))
-        except SystemExit as end:
-            return int(end.code or 0)
+        with in_process():
+            try:
+                main(self.arguments(**options))
+            except SystemExit as end:
+                return int(end.code or 0)
         raise AssertionError("the command did not exit")
 
     def evaluate_here(self, *arguments: str) -> int:

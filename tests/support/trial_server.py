@@ -15,6 +15,7 @@ import sys
 import traceback
 
 from algoperf.cli import main
+from algoperf.trial.launch import IN_PROCESS_VARIABLE
 from algoperf.trial.loop import Trial
 from algoperf.trial.settings import TrialSettings
 
@@ -41,7 +42,7 @@ def run(job: dict) -> None:
     output = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.environ.update(job["environment"])
+    os.environ.update(job["environment"], **{IN_PROCESS_VARIABLE: "1"})
     if job["stop_at"] is not None:
         Trial._step = stopping(job["stop_at"])  # type: ignore[method-assign]
     TrialSettings.budget_sec = float("inf")  # type: ignore[assignment, method-assign]  # independent of the machine's load

@@ -86,10 +86,14 @@ def test_a_batch_size_that_cannot_be_had(trial, monkeypatch, capsys):
     run = trial("jax")
     monkeypatch.setenv("BATCH_SIZE", "0")
     assert run.here() == 2
-    assert "error: get_batch_size('digits') returned 0. Allowed: a positive integer." in capsys.readouterr().err
+    assert "error: get_batch_size('digits') returned 0. Allowed: a positive integer" in capsys.readouterr().err
     monkeypatch.setenv("FAULT", "get_batch_size 0 raise")
     assert run.here() == 2
     assert "no batch size for digits: wrong in get_batch_size" in capsys.readouterr().err
+    assert not run.trial.exists(), "a mistake leaves nothing behind"
+    monkeypatch.setenv("FAULT", "get_batch_size 0 memory")
+    assert run.here() == 4, "an exception of the submission is its own"
+    assert "get_batch_size failed at step 0" in run.status["message"]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

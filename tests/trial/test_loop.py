@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
+import numpy as np
 import pytest
 
 from algoperf import spec
@@ -232,13 +233,28 @@ def test_batch_sizes_are_asked_for_again_by_base_name():
     assert asked == ["imagenet_resnet_silu", "imagenet_resnet"]
 
 
-@pytest.mark.parametrize(("size", "complaint"), [(10, "among 8 devices"), (0, "positive"), ("8", "positive")])
+@pytest.mark.parametrize("size", [np.int64(128), np.int32(128), np.array(128)])
+def test_integers_of_numpy_are_integers(size):
+    from scripted import Submission
+
+    found = Submission(None, "s", *[None] * 4, lambda name: size, False).batch_size("digits", (), 8, 1197)
+    assert (found, type(found)) == (128, int)
+
+
+@pytest.mark.parametrize(
+    ("size", "complaint"),
+    [
+        (10, "among 8 devices"),
+        *((size, "Allowed: a positive integer") for size in (0, -8, "8", 8.0, True, np.True_, None, np.array([8]))),
+        *((size, "at most 1197, the number of training examples") for size in (1200, 10**7, 10**12, np.int64(10**12))),
+    ],
+)
 def test_impossible_batch_sizes_are_refused(size, complaint):
     from scripted import Submission
 
     submission = Submission(None, "s", *[None] * 4, lambda name: size, False)
     with pytest.raises(UserError, match=complaint):
-        submission.batch_size("digits", (), 8)
+        submission.batch_size("digits", (), 8, 1197)
 
 
 def test_a_finished_trial_leaves_the_final_time_as_its_last_row(tmp_path):

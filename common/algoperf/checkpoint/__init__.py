@@ -11,9 +11,12 @@ from algoperf.checkpoint.files import (
     check_fingerprint,
     checkpoints,
     read_manifest,
+    remove_leftovers,
     restore,
     restore_model,
     save,
 )
 
-__all__ = ["Keep", "check_fingerprint", "checkpoints", "read_manifest", "restore", "restore_model", "save"]
+__all__ = [
+    "Keep", "check_fingerprint", "checkpoints", "read_manifest", "remove_leftovers", "restore", "restore_model", "save",
+]  # fmt: skip

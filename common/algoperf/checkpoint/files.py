@@ -28,7 +28,7 @@ from algoperf.checkpoint.processes import Processes
 from algoperf.checkpoint.tree import Arrays, Decoder, Encoder, LeafCodec, Node
 from algoperf.data.files import sync_directory, write_file
 from algoperf.data.publish import sync_tree
-from algoperf.errors import AlgoperfError, CheckpointMismatch, UnsavedState
+from algoperf.errors import AlgoperfError, CheckpointMismatch, DiskFull, UnsavedState, explaining_full_disk
 
 FORMAT = 1
 _PREFIX = "checkpoint_"
@@ -85,7 +85,34 @@ def save(
     temporary = directory / f".{final.name}"
     model_tree, process_tree = _encode(model, process, processes)
     if processes.rank == 0:
-        _remove_leftovers(directory)
+        remove_leftovers(directory)
+    needed = sum(array.nbytes for _, arrays in (model_tree, process_tree) for array in arrays.values())
+    try:
+        with explaining_full_disk(directory, needed):
+            _write(temporary, step, model_tree, process_tree, notes, processes)
+    except DiskFull:
+        remove_leftovers(directory)  # half a checkpoint must not keep the disk full
+        raise
+    if processes.rank == 0:
+        _publish(temporary, final)
+        if keep == "last":
+            for older in checkpoints(directory):
+                if older != final:
+                    _remove(older)
+    processes.agree(True)  # keep all processes alive until process 0 has finished writing
+    return final
+
+
+def _write(
+    temporary: Path,
+    step: int,
+    model_tree: tuple[Node, Arrays],
+    process_tree: tuple[Node, Arrays],
+    notes: Mapping[str, Any],
+    processes: Processes,
+) -> None:
+    """Write all files of a checkpoint, together with the other processes."""
+    if processes.rank == 0:
         temporary.mkdir(parents=True)
         _write_tree(temporary, "model", *model_tree)
     processes.agree(True)  # the folder is there
@@ -98,13 +125,7 @@ def save(
         content = {"format": FORMAT, "global_step": step, "num_processes": processes.num_processes, **notes}
         # Metrics may be NaN, and must come back as such: plain json, in which NaN is NaN.
         write_file(temporary / "manifest.json", (json.dumps(content, indent=2) + "\n").encode())
-        _publish(temporary, final)
-        if keep == "last":
-            for older in checkpoints(directory):
-                if older != final:
-                    _remove(older)
-    processes.agree(True)  # keep all processes alive until process 0 has finished writing
-    return final
+        sync_tree(temporary)
 
 
 def _encode(model: Any, process: Any, processes: Processes) -> tuple[tuple[Node, Arrays], tuple[Node, Arrays]]:
@@ -209,7 +230,6 @@ def _same_content(one: Path, other: Path, chunk_bytes: int = 1 << 22) -> bool:
 
 
 def _publish(temporary: Path, final: Path) -> None:
-    sync_tree(temporary)
     if final.exists():  # the same step again, after a resume
         _remove(final)
     temporary.rename(final)
@@ -223,7 +243,7 @@ def _remove(path: Path) -> None:
     shutil.rmtree(condemned)
 
 
-def _remove_leftovers(directory: Path) -> None:
+def remove_leftovers(directory: Path) -> None:
     """Remove checkpoints that a crash left half written or half removed."""
     for pattern in (f".{_PREFIX}*", f"{_REMOVED}*"):
         for leftover in directory.glob(pattern):

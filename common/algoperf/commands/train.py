@@ -70,6 +70,12 @@ from algoperf.commands import options
     type=click.IntRange(min=1),
     help="PyTorch only: data-parallel processes.  [default: one per visible GPU]",
 )
+@click.option(
+    "--share",
+    is_flag=True,
+    envvar="ALGOPERF_SHARE",
+    help="Train beside other trials instead of waiting for the devices; marks the runs, whose times are longer.",
+)
 @click.pass_context
 def train(ctx: click.Context, **given: Any) -> None:
     """Train a submission on a workload until its targets are reached or its budget is spent.
@@ -78,10 +84,16 @@ def train(ctx: click.Context, **given: Any) -> None:
     repeated; an interrupted one is resumed. The exit code says how the trial ended: 0 by the rules, 3 an error
     in the submission, 4 out of memory, 7 an evaluation failed, 130 interrupted, 2 bad input.
     """
-    from algoperf.trial import launch
-    from algoperf.trial.request import Request
+    from algoperf.records.status import Status
 
-    sys.exit(launch.train(Request(**given), _arguments(ctx)))
+    try:
+        from algoperf.trial import launch
+        from algoperf.trial.request import Request
+
+        code = launch.train(Request(**given), _arguments(ctx))
+    except KeyboardInterrupt:  # before there was anything to stop
+        code = Status.INTERRUPTED.exit_code
+    sys.exit(code)
 
 
 def _arguments(ctx: click.Context) -> list[str]:

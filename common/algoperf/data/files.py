@@ -6,15 +6,13 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from algoperf.errors import DataError, UserError
+from algoperf.errors import UserError, explaining_full_disk
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
 
 
@@ -22,15 +20,6 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def format_bytes(num_bytes: float) -> str:
-    """Human-readable, such as `9.9 MB`, in decimal units as used for disks and networks."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if abs(num_bytes) < 1000:
-            return f"{num_bytes:.0f} {unit}" if unit == "bytes" else f"{num_bytes:.1f} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:.1f} TB"
 
 
 def make_directory(directory: Path) -> None:
@@ -58,10 +47,14 @@ def write_file(path: Path, content: bytes) -> None:
     """Write a small file durably: `path` holds either its old content or all of `content`."""
     part = path.with_name(path.name + ".part")
     with explaining_full_disk(path.parent, len(content)), explaining_refusal(path):
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            part.unlink(missing_ok=True)  # half of it must not keep the disk full
+            raise
         os.replace(part, path)
         sync_directory(path.parent)
 
@@ -98,24 +91,3 @@ def explaining_refusal(path: Path) -> Iterator[None]:
         if error.errno not in _REFUSED:
             raise
         raise UserError(f"Cannot write {path}: {error.strerror}. Choose a directory where you may write.") from error
-
-
-def full_disk(directory: Path, required_bytes: int | None) -> DataError:
-    """The error for a disk that is, or would become, full; `required_bytes` still have to be written."""
-    free = shutil.disk_usage(directory).free
-    required = "" if required_bytes is None else f"{format_bytes(required_bytes)} ({required_bytes} bytes) needed, "
-    return DataError(
-        f"Not enough disk space in {directory}: {required}{format_bytes(free)} ({free} bytes) free. "
-        "Free some space or choose another directory, then run the same command again."
-    )
-
-
-@contextmanager
-def explaining_full_disk(directory: Path, required_bytes: int | None = None) -> Iterator[None]:
-    """Turn the system's 'no space left' and 'quota exceeded' into a DataError with numbers."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _DISK_FULL:
-            raise
-        raise full_disk(directory, required_bytes) from error

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from algoperf.data.files import full_disk, write_file
+from algoperf.data.files import write_file
+from algoperf.errors import DiskFull, explaining_full_disk
 
 
 class CsvFile:
@@ -36,10 +37,10 @@ class CsvFile:
         if new:
             self._widen(new)
         text = self._text([row.get(column, "") for column in self._columns])
-        with self._path.open("ab", buffering=0) as file:
+        with explaining_full_disk(self._path.parent, len(text)), self._path.open("ab", buffering=0) as file:
             if file.write(text) != len(text):
                 self._drop_torn_row()
-                raise full_disk(self._path.parent, len(text))
+                raise DiskFull(self._path.parent, len(text))
             if durable:
                 os.fsync(file.fileno())
 

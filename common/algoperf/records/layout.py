@@ -14,6 +14,7 @@ EVAL_FILE = "eval_measurements.csv"
 MEASUREMENTS_FILE = "measurements.csv"
 HPARAMS_FILE = "hparams.json"
 STATUS_FILE = "status.json"
+RESERVE_FILE = ".reserve"  # room for the records of the end, if the disk is full by then
 _NUMBERED = re.compile(r"(?:meta_data|flags)_\d+\.json")
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from algoperf.errors import explaining_full_disk
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import write_json
-from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, STATUS_FILE
+from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, RESERVE_FILE, STATUS_FILE
+
+RESERVE_BYTES = 1 << 15
+"""Enough for some rows and for `status.json`, new beside old, twice."""
 
 
 class TrialRecords:
@@ -18,6 +23,7 @@ class TrialRecords:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.preemption_count = 0
+        self._reserve = directory / RESERVE_FILE
         self._evaluations = CsvFile(directory / EVAL_FILE)
         self._measurements = CsvFile(directory / MEASUREMENTS_FILE)
 
@@ -70,6 +76,20 @@ class TrialRecords:
             for global_step, metrics in known:
                 if str(global_step) not in written:
                     file.append(self._row(metrics, global_step, self.preemption_count - 1))
+
+    def reserve(self) -> None:
+        """Keep some room on the disk for the records of the end. Raises DiskFull if there is none."""
+        self._reserve.unlink(missing_ok=True)
+        try:
+            with explaining_full_disk(self.directory, RESERVE_BYTES), self._reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        except BaseException:
+            self._reserve.unlink(missing_ok=True)
+            raise
+
+    def release_reserve(self) -> None:
+        """Give the room back: what is written next is the end."""
+        self._reserve.unlink(missing_ok=True)
 
     def write_status(self, content: Mapping[str, Any]) -> None:
         """Replace `status.json`."""

@@ -11,6 +11,7 @@ import hashlib
 import importlib.machinery
 import importlib.util
 import inspect
+import operator
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -84,10 +85,13 @@ class Submission:
     wants_train_state: bool
     uses_older_name: bool = False  # imports `algorithmic_efficiency`: a submission of v0.5
 
-    def batch_size(self, workload: str, bases: tuple[str, ...], num_devices: int) -> int:
+    def batch_size(
+        self, workload: str, bases: tuple[str, ...], num_devices: int, num_examples: int | None = None
+    ) -> int:
         """The global training batch size. On a ValueError, ask again with the base workload's name.
 
-        Raises UserError if there is none, if it is not a positive integer, or if devices cannot share it.
+        Raises UserError if there is none, if it is no integer (of Python, NumPy or a framework) from 1 to the number
+        of training examples (None if it is not known), or if devices cannot share it.
         """
         try:
             size = self.get_batch_size(workload)
@@ -97,11 +101,23 @@ class Submission:
                 size = self.get_batch_size(base)
             except ValueError:
                 raise UserError(f"The submission {self.name} has no batch size for {workload}: {error}") from error
-        if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-            raise UserError(f"get_batch_size({workload!r}) returned {size!r}. Allowed: a positive integer.")
-        if size % num_devices:
-            raise UserError(f"The batch size {size} for {workload} cannot be divided among {num_devices} devices.")
-        return size
+        found = _integer(size)
+        if found is None or found < 1 or found > (num_examples or found):
+            most = "" if num_examples is None else f", at most {num_examples}, the number of training examples"
+            raise UserError(f"get_batch_size({workload!r}) returned {size!r}. Allowed: a positive integer{most}.")
+        if found % num_devices:
+            raise UserError(f"The batch size {found} for {workload} cannot be divided among {num_devices} devices.")
+        return found
+
+
+def _integer(value: Any) -> int | None:
+    """What Python takes for an integer, as an `int`; None for anything else, and for truth values."""
+    if "bool" in (type(value).__name__, str(getattr(value, "dtype", "")).rpartition(".")[2]):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def load_submission(path: Path) -> Submission:

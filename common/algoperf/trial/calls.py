@@ -18,6 +18,7 @@ from algoperf.trial.clock import Clock
 from algoperf.trial.returned import ReturnCheck
 from algoperf.trial.state import Training, TrialEnd
 from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.definition import WorkloadDefinition
 
 
 class SubmissionCalls:
@@ -51,6 +52,16 @@ class SubmissionCalls:
         """Show an evaluation to the submission, without the test split."""
         shown = {name: value for name, value in metrics.items() if not name.startswith("test/")}
         self.eval_results.append((global_step, shown))
+
+    def batch_size(self, definition: WorkloadDefinition, scored: tuple[str, ...]) -> int:
+        """The global training batch size; see `Submission.batch_size`. Not timed."""
+
+        def get_batch_size() -> int:
+            num_examples = definition.examples.train
+            return self._submission.batch_size(definition.name, scored, self._backend.num_devices, num_examples)
+
+        size: int = self._guarded(get_batch_size)
+        return size
 
     def init_optimizer_state(self, params: Any, model_state: Any, key: spec.RandomState) -> Training:
         """Create the submission's state for a new model. Not timed."""

@@ -1,46 +1,64 @@
-"""Runs a trial: skips it if it is finished, resumes it if it was interrupted, and starts its processes."""
+"""Runs a trial: skips it if it is finished, resumes it if it was interrupted, waits for devices, starts its processes.
+
+All of it but the training happens in the trial's parent, which imports no framework.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import signal
 import sys
 import time
-from contextlib import closing
+import traceback
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
-from algoperf.errors import AlgoperfError, CheckpointMismatch, DataError, UserError
+from algoperf.errors import AlgoperfError, CheckpointMismatch, DataError, UserError, explaining_full_disk
+from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf.records.status import Status, read_status
-from algoperf.trial import process_failures, processes
+from algoperf.system import usable_cores
+from algoperf.trial import endings, failures, messages
+from algoperf.trial.devices import Line, devices, has_gpu_driver
+from algoperf.trial.machine import MachineWatch
 from algoperf.trial.request import Request, settle
 from algoperf.trial.settings import TrialSettings
+from algoperf.trial.supervisor import STOPS, Supervisor
 from algoperf.workload.registry import model_module
+
+IN_PROCESS_VARIABLE = "ALGOPERF_IN_PROCESS"
+"""If set, the trial runs in the calling process, without a parent: for debuggers and tests."""
+_LOCK_FILE = ".lock"
 
 
 def train(request: Request, arguments: list[str]) -> int:
     """Run a trial and return its exit code. `arguments` is the command line, for further processes."""
     settings = settle(request)
     rank = int(os.environ.get("RANK", "0"))
-    if processes.is_member():
+    if messages.has_parent():
         return _train_as_member(settings, rank, arguments)
     if request.resume and (code := _code_of_finished(settings)) is not None:
         return code
     if rank != 0:
         return train_in_this_process(settings, rank, arguments)
+    num_processes = 1 if "LOCAL_RANK" in os.environ else _num_processes(request)
+    is_first = not settings.output_dir.exists()
     make_directory(settings.directory)
-    lock = open_locked(settings.directory / ".lock")
+    lock = open_locked(settings.directory / _LOCK_FILE)
     if lock is None:
         raise UserError(f"Another process is working on {settings.directory}. Wait for it, or stop it first.")
-    with lock:
+    with lock, _leaving_no_empty_folder(settings, is_first):
         # Without a checkpoint the trial starts over: its rows must not mix with those of an earlier attempt.
         if not request.resume or not checkpoints(settings.directory):
             _move_aside(settings.directory)
-        process_failures.clear(settings.directory)
-        num_processes = 1 if "LOCAL_RANK" in os.environ else _num_processes(request)
-        if num_processes == 1:
+        failures.clear(settings.directory)
+        if "LOCAL_RANK" in os.environ or IN_PROCESS_VARIABLE in os.environ:
             return train_in_this_process(settings, rank, arguments)
-        return _train_in_processes(settings, arguments, num_processes)
+        return _train_supervised(settings, arguments, num_processes, request.share)
 
 
 def _code_of_finished(settings: TrialSettings) -> int | None:
@@ -67,9 +85,11 @@ def _code_of_finished(settings: TrialSettings) -> int | None:
 
 
 def _move_aside(directory: Path) -> None:
-    """Move the files of an earlier trial to a hidden folder, which scoring ignores."""
-    entries = [entry for entry in directory.iterdir() if entry.name != ".lock"]
-    if not entries:
+    """Move the files of an earlier trial to a hidden folder, which scoring ignores; remove what measured nothing."""
+    entries = [entry for entry in directory.iterdir() if entry.name != _LOCK_FILE]
+    if not {EVAL_FILE, MEASUREMENTS_FILE} & {entry.name for entry in entries}:
+        for entry in entries:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return
     kept = directory.with_name(f".{directory.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     kept.mkdir()
@@ -102,8 +122,9 @@ def train_in_this_process(settings: TrialSettings, rank: int, arguments: list[st
         log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
         progress = Progress(settings, make_display(rank))
         try:
-            return Trial(settings, submission, backend, log, progress, guard=guard).run().exit_code
-        except KeyboardInterrupt:  # asked to stop twice
+            with explaining_full_disk(settings.directory):
+                return Trial(settings, submission, backend, log, progress, guard=guard).run().exit_code
+        except KeyboardInterrupt:  # asked to stop at once
             return Status.INTERRUPTED.exit_code
 
 
@@ -116,20 +137,74 @@ def _num_processes(request: Request) -> int:
         return request.num_processes
     from algoperf.frameworks import visible_gpus
 
-    return max(1, visible_gpus())
+    return max(1, visible_gpus()) if has_gpu_driver() else 1
 
 
-def _train_in_processes(settings: TrialSettings, arguments: list[str], num_processes: int) -> int:
-    """Run one process per device. This process reports once what stopped them."""
-    exit_codes = processes.run([sys.executable, "-m", "algoperf", *arguments], num_processes)
-    return process_failures.explain_end(settings.directory, exit_codes)
+@contextmanager
+def _leaving_no_empty_folder(settings: TrialSettings, is_first: bool) -> Iterator[None]:
+    """Remove the trial's folder, and those above it, if nothing was recorded: a mistake leaves nothing behind.
+
+    If the trial `is_first`, the folder of all runs goes too.
+    """
+    try:
+        yield
+    finally:
+        if [entry.name for entry in settings.directory.iterdir()] == [_LOCK_FILE]:
+            (settings.directory / _LOCK_FILE).unlink()
+            with contextlib.suppress(OSError):  # another trial's folder is there
+                for folder in (settings.directory, *settings.directory.parents):
+                    if folder == settings.output_dir and not is_first:
+                        break
+                    folder.rmdir()
+                    if folder == settings.output_dir:
+                        break
+
+
+def _train_supervised(settings: TrialSettings, arguments: list[str], num_processes: int, share: bool) -> int:
+    """Wait for the devices, run one process per GPU, or one, and report once how the trial ended."""
+    what = f"{settings.submission} on {settings.definition.name}, study {settings.study}, trial {settings.trial}"
+    line = Line(devices(has_gpu_driver()), f"{what} (process {os.getpid()})")
+    command = [sys.executable, "-m", "algoperf", *arguments]
+    earlier = (read_status(settings.directory) or {}).get("machine")
+    place = line.beside_others() if share else line.alone(_say)
+    supervisor = Supervisor()
+    try:
+        with supervisor.obeying_signals(), place as waited_sec:
+            watch = MachineWatch(
+                _say, earlier, shared=share, waited_sec=waited_sec, threads=_unchosen_threads(settings, num_processes),
+                is_shared_now=line.is_shared,
+            )  # fmt: skip
+            members = supervisor.run(command, num_processes, {"machine": watch.record()}, watch)
+            watch.warn_at_end()
+            return endings.conclude(settings, members, supervisor.signals, watch)
+    except KeyboardInterrupt:
+        print("interrupted: Stopped by a signal while waiting.", flush=True)
+        return Status.INTERRUPTED.exit_code
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _unchosen_threads(settings: TrialSettings, num_processes: int) -> int | None:
+    """Threads that PyTorch will compute with if the user has not chosen their number; None if he has."""
+    if settings.framework != "pytorch" or "OMP_NUM_THREADS" in os.environ or num_processes > 1 or has_gpu_driver():
+        return None
+    return usable_cores()
 
 
 def _train_as_member(settings: TrialSettings, rank: int, arguments: list[str]) -> int:
-    """Run the part of one of several processes. The process that started them has done the rest."""
-    processes.die_with_parent()
+    """Run this process's part of the trial. The parent has done the rest, and is told how it ended."""
+    for number in STOPS:  # until the trial is ready for them; else Python would show where it was
+        signal.signal(number, signal.SIG_DFL)
+    messages.connect()
     try:
-        return train_in_this_process(settings, rank, arguments)
+        code = train_in_this_process(settings, rank, arguments)
     except Exception as error:
-        process_failures.note_error(settings.directory, rank, error)
-        return AlgoperfError.exit_code
+        crashed = not isinstance(error, AlgoperfError)
+        message = "".join(traceback.format_exception(error)) if crashed else str(error)
+        code = getattr(error, "exit_code", AlgoperfError.exit_code)
+        messages.tell("error", code=code, message=message, crashed=crashed)
+    else:
+        messages.tell("end", code=code)
+    return code

@@ -12,7 +12,7 @@ from algoperf.records.layout import STATUS_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.records.trial_records import TrialRecords
 from algoperf.submission.loading import combined_hash, submission_hashes
-from algoperf.trial import process_failures
+from algoperf.trial import failures, messages
 from algoperf.trial.clock import Times
 from algoperf.trial.settings import TrialSettings
 from algoperf.workload.bound import BoundWorkload
@@ -27,6 +27,7 @@ class TrialLog:
 
     Attributes:
       fingerprint: what must be equal to resume from a checkpoint; known after `start`.
+      has_begun: whether something was recorded of this process, so that its end must be, too.
     """
 
     def __init__(self, settings: TrialSettings, rank: int = 0, flags: Mapping[str, Any] | None = None) -> None:
@@ -39,7 +40,7 @@ class TrialLog:
         self._backend: Backend | None = None
         self.fingerprint: dict[str, Any] = {}
         self._records: TrialRecords | None = None
-        self._running = False
+        self.has_begun = False
         if rank == 0:
             self._records = TrialRecords(settings.directory)
 
@@ -92,7 +93,9 @@ class TrialLog:
 
     def running(self, state: TrialState, times: Times) -> None:
         """Write what is known just before the clock starts."""
-        self._running = True
+        if self._records is not None:
+            self._records.reserve()
+        self.has_begun = True
         if self._records is not None:
             settings = self._settings
             flags = {**settings.describe(), "search_space": settings.search_space, **self._flags}
@@ -106,17 +109,23 @@ class TrialLog:
             self._records.append_scalar_metrics(metrics, global_step, is_eval=True)
         self._write(Status.RUNNING, "", state, times)
 
+    def close(self) -> None:
+        """Nothing more will be recorded."""
+        if self._records is not None:
+            self._records.release_reserve()
+
     def end(self, status: Status, message: str, state: TrialState, times: Times) -> None:
         """Write down how the trial ended."""
         if self._rank != 0:
             if not status.finished:
-                process_failures.note(self._settings.directory, self._rank, status, message)
+                failures.note(self._settings.directory, self._rank, status, message)
             return
-        if not self._running and self._end_before_start(status, message):
+        self.close()
+        if not self.has_begun and self._end_before_start(status, message):
             return
         if status.finished and self._records is not None:
             self._records.append_scalar_metrics({"score": times.submission}, state.global_step)
-        first = None if status.finished else process_failures.of_another_process(self._settings.directory)
+        first = None if status.finished else failures.of_another_process(self._settings.directory)
         self._write(*(first or (status, message)), state, times)
 
     def _end_before_start(self, status: Status, message: str) -> bool:
@@ -144,6 +153,7 @@ class TrialLog:
                 "seconds": times.as_dict(),
                 "compilation": self._backend.compile_note if self._backend else None,
                 **self._about,
+                "machine": messages.known("machine"),
                 "process_id": os.getpid(),
                 "identity": self._identity,
             }

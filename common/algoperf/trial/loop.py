@@ -20,7 +20,7 @@ from algoperf.frameworks.backend import Backend
 from algoperf.integrity.guard import Guard
 from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
-from algoperf.trial import resume
+from algoperf.trial import messages, resume
 from algoperf.trial.calls import SubmissionCalls
 from algoperf.trial.clock import Clock
 from algoperf.trial.data import TrialData
@@ -76,18 +76,22 @@ class Trial:
         self.guard = guard or make_guard(settings)
         self._resources = contextlib.ExitStack()
         self._resources.callback(self.guard.close)
+        self._resources.callback(self.log.close)
         self._signal: int | None = None
+        self._trains = False
         self._stops_at_once = False
         self._state_is_unsaved = False
 
     def run(self) -> Status:
         """Train until the trial ends; record how it ended, and return it."""
         handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        messages.tell("ready")
         try:
             end = self._unless_breached(self._run_to_end())
             self._stops_at_once = True  # from here on the end is recorded, whatever happens
             self.log.end(end.status, end.message, self.state, self.clock.times)
         finally:
+            messages.tell("closing")
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             self._resources.close()
@@ -99,6 +103,8 @@ class Trial:
             self._set_up()
             self.log.running(self.state, self.clock.times)
             self._wait()
+            self._trains = True
+            messages.tell("training")
             self.clock.start()
             self.guard.clock_started(self.clock)
             if self.state.eval_results:  # a monotonic time from an earlier process is meaningless here
@@ -111,9 +117,16 @@ class Trial:
         except TrialEnd as end:
             self.clock.note_compilation(self.backend.compile_seconds())
             return end
-        except BaseException as error:
-            message = f"{type(error).__name__}: {error}"
+        except KeyboardInterrupt:
+            how = "by a second signal, without a checkpoint" if self._trains else "by a signal before the clock started"
+            message = f"Stopped {how}; the same command resumes it."
             self.log.end(Status.INTERRUPTED, message, self.state, self.clock.times)
+            self.progress.end(Status.INTERRUPTED, message)
+            raise
+        except BaseException as error:
+            if self.log.has_begun or not isinstance(error, AlgoperfError):  # a mistake says nothing about the trial
+                message = str(error) if isinstance(error, AlgoperfError) else f"{type(error).__name__}: {error}"
+                self.log.end(Status.INTERRUPTED, message, self.state, self.clock.times)
             raise
 
     # --- before the clock -----------------------------------------------------------------------------------
@@ -132,9 +145,9 @@ class Trial:
         self.guard.seal(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
         data = TrialData.open(definition, settings.data_dir, backend.shard, settings.trial_seed)
         self.evaluator = Evaluator(self.workload, data, backend)
-        batch_size = self.submission.batch_size(definition.name, settings.version.scored, backend.num_devices)
         point = None if settings.hyperparameters is None else as_hyperparameters(settings.hyperparameters)
         self.calls = SubmissionCalls(self.submission, self.workload, point, backend, self.clock)
+        batch_size = self.calls.batch_size(definition, settings.version.scored)
         self.training = Training(params, model_state, None)
         self._freeze_garbage_collector()
         self.guard.model_built(lambda: backend.describe_model(self.training.params, self.training.model_state))
@@ -254,9 +267,9 @@ class Trial:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._signal is None:
+        if self._signal is None and self._trains:
             self._signal = number
-        elif not self._stops_at_once:  # second signal: stop at once, without a checkpoint; later ones change nothing
+        elif not self._stops_at_once:  # stop at once, without a checkpoint; later signals change nothing
             self._stops_at_once = True
             raise KeyboardInterrupt
 

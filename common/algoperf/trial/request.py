@@ -45,6 +45,7 @@ class Request:
     checkpoints: str = "last"
     compile_policy: CompilePolicy = "auto"
     num_processes: int | None = None
+    share: bool = False
 
 
 def settle(request: Request) -> TrialSettings:

@@ -9,7 +9,17 @@ from pathlib import Path
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import Version
 from algoperf_scoring.findings import Finding, Findings
-from algoperf_scoring.health import clock, comparison, completeness, limits, metrics, order, provenance, tuning_points
+from algoperf_scoring.health import (
+    clock,
+    comparison,
+    completeness,
+    limits,
+    machine,
+    metrics,
+    order,
+    provenance,
+    tuning_points,
+)
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCheck
 from algoperf_scoring.health.evidence import Evidence, read_evidence
 from algoperf_scoring.health.report import Health, summarise
@@ -29,6 +39,7 @@ def run_checks(spaces: DeclaredSpaces) -> tuple[RunCheck, ...]:
         *clock.CHECKS,
         *order.CHECKS,
         *limits.CHECKS,
+        *machine.CHECKS,
         *metrics.CHECKS,
         *tuning_points.RUN_CHECKS,
         tuning_points.inside_space(spaces),

@@ -13,7 +13,7 @@ from algoperf_scoring.health.evidence import Evidence, lookup, whole
 # Statuses of runs that did not end according to the rules. Errors of the submission are a valid result.
 _BAD_ENDS: Mapping[str, tuple[str, str]] = {
     "running": ("fail", "still running, or killed without warning"),
-    "interrupted": ("fail", "stopped by a signal; the same command resumes it"),
+    "interrupted": ("fail", "it did not come to its end; the same command resumes it"),
     "evaluation_error": ("fail", "an evaluation failed; the same command resumes it"),
     "submission_error": ("warn", "an error in the submission"),
     "out_of_memory": ("warn", "out of memory"),

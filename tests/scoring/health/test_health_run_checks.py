@@ -66,7 +66,7 @@ CASES = {
     # --- files, and how it ended
     "torn status of a run": (lambda r: r.status.update(status="running", finished=False), {"ended": "fail"}, "killed"),
     "interrupted": (
-        lambda r: r.status.update(status="interrupted", finished=False), {"ended": "fail"}, "stopped by a signal"
+        lambda r: r.status.update(status="interrupted", finished=False), {"ended": "fail"}, "did not come to its end"
     ),
     "error of the submission": (
         lambda r: r.status.update(status="submission_error", finished=False, message="ValueError: no"),
@@ -167,6 +167,21 @@ CASES = {
     ),
     "evaluated by steps": (
         lambda r: r.status.update(eval_every_steps=100), {"official-settings": "warn"}, "eval_every_steps was 100"
+    ),
+    # --- the machine
+    "beside others": (
+        lambda r: r.status["machine"]["sessions"][0].update(shared=True), {"machine": "warn"}, "shared its devices"
+    ),
+    "busy machine": (
+        lambda r: r.status["machine"]["sessions"].append({"other_cores": 1.6}),
+        {"machine": "warn"},
+        "others kept 1.6 of 8 cores busy",
+    ),
+    "heat": (
+        lambda r: r.status["machine"]["sessions"][0].update(thermal_throttles=3), {"machine": "warn"}, "heat 3 times"
+    ),
+    "stopped": (
+        lambda r: r.status["machine"].update(stopped_sec=6.04), {"not-stopped": "warn"}, "for 6.0 s nothing could run"
     ),
     # --- metrics
     "fewer examples": (

@@ -20,20 +20,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from algoperf.data.files import (
-    explaining_full_disk,
-    format_bytes,
-    full_disk,
-    make_directory,
-    open_locked,
-    sync_directory,
-    sync_file,
-    write_file,
-)  # fmt: skip
+from algoperf.data.files import make_directory, open_locked, sync_directory, sync_file, write_file  # fmt: skip
 from algoperf.data.publish import sync_tree
 from algoperf.data.store.manifest import StoredFile, write_manifest, write_store_files
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.errors import AlgoperfError, UserError
+from algoperf.errors import AlgoperfError, DiskFull, UserError, explaining_full_disk, format_bytes
 from algoperf.system import follow
 
 _PLAN = "plan.json"
@@ -189,7 +180,7 @@ def _announce(tasks: Sequence[Task], directory: Path) -> None:
         flush=True,
     )
     if required > free:
-        raise full_disk(directory, required)
+        raise DiskFull(directory, required)
 
 
 def _write_here(workspace: Workspace, tasks: Sequence[Task], form: Form) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from algoperf.data.files import explaining_full_disk, sha256_of
+from algoperf.data.files import sha256_of
 from algoperf.data.publish import publishing
 from algoperf.data.store.growing_array import GrowingSplit, check_name
 from algoperf.data.store.manifest import (
@@ -36,7 +36,7 @@ from algoperf.data.store.manifest import (
     write_store_files,
 )  # fmt: skip
 from algoperf.data.store.warm import warm
-from algoperf.errors import DataError, UserError, unknown
+from algoperf.errors import DataError, UserError, explaining_full_disk, unknown
 
 
 class StoreWriter:

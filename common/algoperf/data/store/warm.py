@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from algoperf.data.files import format_bytes
+from algoperf.errors import format_bytes
 from algoperf.system import local_process
 
 _SHARE = 0.8  # of free memory: reading more would evict what was read first

@@ -11,9 +11,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from algoperf.data.files import explaining_full_disk
 from algoperf.data.publish import publishing
-from algoperf.errors import DataError, UserError
+from algoperf.errors import DataError, UserError, explaining_full_disk
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _CORRUPT = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)

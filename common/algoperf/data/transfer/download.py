@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from algoperf.data.files import format_bytes, full_disk, make_directory, sha256_of
+from algoperf.data.files import make_directory, sha256_of
 from algoperf.data.transfer.partial_download import PartialFile
 from algoperf.data.transfer.progress import ReportProgress, byte_progress
-from algoperf.errors import DataError
+from algoperf.errors import DataError, DiskFull, format_bytes
 
 if TYPE_CHECKING:
     import requests
@@ -100,7 +100,7 @@ def _announce(files: Sequence[RemoteFile], directory: Path) -> None:
         flush=True,
     )
     if required > free:
-        raise full_disk(directory, required)
+        raise DiskFull(directory, required)
 
 
 def _bytes_there(file: RemoteFile, directory: Path) -> int:

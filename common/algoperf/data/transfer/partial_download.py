@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from algoperf.data.files import explaining_full_disk, explaining_refusal, open_locked, sync_directory
-from algoperf.errors import UserError
+from algoperf.data.files import explaining_refusal, open_locked, sync_directory
+from algoperf.errors import UserError, explaining_full_disk
 
 _READ_BYTES = 1 << 20
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from algoperf.data.files import format_bytes
+from algoperf.errors import format_bytes
 
 ReportProgress = Callable[[int], None]  # called with the number of bytes done so far
 

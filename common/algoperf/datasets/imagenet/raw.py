@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from algoperf.data.files import format_bytes, write_file
+from algoperf.data.files import write_file
 from algoperf.data.transfer.download import RemoteFile
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.errors import DataError
+from algoperf.errors import DataError, format_bytes
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"

@@ -4,6 +4,7 @@ With FAULT_RANK set, only that process fails.
 """
 
 import contextlib
+import ctypes
 import os
 import socket
 import sys
@@ -33,6 +34,12 @@ def fault(function, step=0):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
     if what == "complete":
         raise spec.TrainingCompleteError("done")
+    if what == "leave":
+        os._exit(0)
+    if what == "segfault":
+        ctypes.string_at(0)
+    if what == "be killed":
+        ctypes.CDLL(None).kill(os.getpid(), 9)  # as another program would: the guard sees signals from Python
     if what == "hang":
         time.sleep(1000)
     return what

@@ -1,0 +1,274 @@
+"""Starts the processes of one trial, passes signals on to them, watches them, and ends them together.
+
+It is the trial's parent on every machine: it imports no framework and nothing of the submission, so that it survives
+whatever happens there. torchrun would add its own traceback when a process fails, and leave its processes running when
+it is killed. Users may still start a trial with their own torchrun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any, Protocol
+
+import psutil
+
+from algoperf.system import adopt_orphans, usable_cores
+from algoperf.trial import messages
+
+TICK_SEC = 1.0
+STOPS = (signal.SIGTERM, signal.SIGINT)
+_KILL_ROUNDS = 5  # a process may have started others before it died
+_LAST_WORDS_SEC = 10.0  # for a process that was told to stop at once
+
+
+class Watcher(Protocol):
+    """Learns at least once per TICK_SEC that time passes, and when processes are stopped and continued."""
+
+    def tick(self, member: psutil.Process) -> None:
+        """Called about once per TICK_SEC with the first process."""
+        ...
+
+    def stopped(self, process: int) -> None:
+        """A process of the trial stands still."""
+        ...
+
+    def continued(self, process: int) -> None:
+        """It goes on."""
+        ...
+
+    def parent_continued(self) -> None:
+        """This process was stopped, and goes on."""
+        ...
+
+
+class Member:
+    """One process of a trial.
+
+    Attributes:
+      rank: its number.
+      stage: the kind of its latest message; "starting" before the first.
+      said: its `end` or `error`; None if it ended without one, or has not ended.
+      code: its exit code or negative signal number; None while it runs.
+      ended_at: monotonic seconds; `was_killed`: whether the supervisor had to kill it.
+    """
+
+    def __init__(self, rank: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.rank = rank
+        self.stage = "starting"
+        self.said: dict[str, Any] | None = None
+        self.code: int | None = None
+        self.ended_at = 0.0
+        self.was_killed = False
+        self.inbox = messages.Inbox()
+        told = {**environment, **messages.environment(self.inbox.theirs)}
+        # A group of its own: the terminal sends signals to ours only, and nothing gets one twice.
+        self.process = subprocess.Popen(command, env=told, process_group=0, pass_fds=[self.inbox.theirs.fileno()])
+        self.inbox.theirs.close()
+
+    def listen(self) -> None:
+        """Take in its messages."""
+        for message in self.inbox.receive():
+            self.stage = str(message["kind"])
+            if self.stage in ("end", "error"):
+                self.said = message
+
+    def stop(self, number: int) -> None:
+        """Pass a signal on. A process that is not ready for it has nothing to lose."""
+        if self.stage == "starting":
+            self.kill()
+        elif self.stage in ("ready", "training"):
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+        if self.code is None:
+            self.was_killed = True
+            self.process.kill()
+
+    def poll(self) -> None:
+        """Note whether it has ended."""
+        if self.code is None and (code := self.process.poll()) is not None:
+            self.listen()
+            self.code, self.ended_at = code, time.monotonic()
+
+
+class Supervisor:
+    """Runs the processes of one trial.
+
+    Attributes:
+      members: the processes, once they run.
+      signals: how many signals to stop have come.
+    """
+
+    def __init__(self, grace_sec: float = 30.0) -> None:
+        """When one process has ended, the others have `grace_sec` seconds to end too; then they are killed."""
+        self.members: list[Member] = []
+        self.signals = 0
+        self._grace_sec = grace_sec
+        self._deadline: float | None = None
+
+    @contextlib.contextmanager
+    def obeying_signals(self) -> Iterator[None]:
+        """Signals are for the trial's processes inside; without any, they end the waiting (KeyboardInterrupt)."""
+        handlers = {number: signal.signal(number, self._on_stop) for number in STOPS}
+        handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._on_suspend)
+        handlers[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._on_continue)
+        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)  # wakes us
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def run(
+        self, command: Sequence[str], num_processes: int, known: Mapping[str, Any], watcher: Watcher
+    ) -> list[Member]:
+        """Run `command` in `num_processes` processes, which learn what is `known`; returns them when all have ended."""
+        self._watcher = watcher
+        adopt_orphans()
+        told = messages.knowledge(known)
+        environments = enumerate(_environments(num_processes))
+        self.members = [Member(rank, command, {**each, **told}) for rank, each in environments]
+        try:
+            with _waking() as alarm:
+                self._wait(alarm)
+        finally:
+            for member in self.members:
+                member.kill()
+                member.process.wait()
+                member.poll()
+                member.inbox.close()
+            _kill_descendants()
+        return self.members
+
+    def _wait(self, alarm: socket.socket) -> None:
+        selector = selectors.DefaultSelector()
+        selector.register(alarm, selectors.EVENT_READ)
+        first = psutil.Process(self.members[0].process.pid)
+        next_tick = time.monotonic()
+        while any(member.code is None for member in self.members):
+            selector.select(max(0.0, min(TICK_SEC, next_tick - time.monotonic())))
+            with contextlib.suppress(BlockingIOError):
+                alarm.recv(1 << 10)
+            for member in self.members:
+                self._note_stops(member)
+                member.listen()
+                member.poll()
+            if time.monotonic() >= next_tick:
+                self._watcher.tick(first)
+                next_tick = time.monotonic() + TICK_SEC
+            self._end_stragglers()
+
+    def _note_stops(self, member: Member) -> None:
+        """Ask the kernel whether a process was stopped or continued."""
+        process = member.process.pid
+        while member.code is None:
+            try:
+                found = os.waitid(os.P_PID, process, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            if found.si_code == os.CLD_CONTINUED:
+                self._watcher.continued(process)
+            else:
+                self._watcher.stopped(process)
+
+    def _end_stragglers(self) -> None:
+        """Kill those that outlive another one, their own last message, or an order to stop at once."""
+        ended = any(member.code is not None or member.said is not None for member in self.members)
+        if ended and self._deadline is None:
+            self._deadline = time.monotonic() + self._grace_sec
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            for member in self.members:
+                member.kill()
+
+    # --- signals ------------------------------------------------------------------------------------------------
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.signals += 1
+        if not self.members:
+            raise KeyboardInterrupt
+        for member in self.members:
+            member.listen()
+        trains = any(member.stage == "training" for member in self.members)
+        if self._deadline is None and (self.signals > 1 or not trains):
+            self._deadline = time.monotonic() + _LAST_WORDS_SEC
+        for member in self.members:
+            member.stop(number)
+
+    def _on_suspend(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-Z reaches only this process's group."""
+        del number, frame
+        self._signal_groups(signal.SIGSTOP)
+        signal.raise_signal(signal.SIGSTOP)
+
+    def _on_continue(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._watcher.parent_continued()
+        self._signal_groups(signal.SIGCONT)
+
+    def _signal_groups(self, number: int) -> None:
+        for member in self.members:
+            if member.code is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(member.process.pid, number)
+
+
+@contextlib.contextmanager
+def _waking() -> Iterator[socket.socket]:
+    """A socket that can be read whenever a signal has come."""
+    ours, theirs = socket.socketpair()
+    for each in (ours, theirs):
+        each.setblocking(False)
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    try:
+        yield ours
+    finally:
+        signal.set_wakeup_fd(before)
+        ours.close()
+        theirs.close()
+
+
+def _kill_descendants() -> None:
+    """Kill whatever processes of the trial are left, detached ones included, and take note of their deaths."""
+    for _ in range(_KILL_ROUNDS):
+        descendants = psutil.Process().children(recursive=True)
+        if not descendants:
+            return
+        for process in descendants:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(descendants, timeout=TICK_SEC)
+
+
+def _environments(num_processes: int) -> list[dict[str, str]]:
+    """The environment of each process; of several, with the variables that torchrun sets."""
+    if num_processes == 1:
+        return [dict(os.environ)]
+    threads = max(1, usable_cores() // num_processes)
+    shared = {
+        "OMP_NUM_THREADS": str(threads),
+        **os.environ,
+        "WORLD_SIZE": str(num_processes),
+        "LOCAL_WORLD_SIZE": str(num_processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+    }
+    return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(num_processes)]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,86 @@
+"""Parents of trials whose processes import no framework: they only do what a test names, and mostly die of it.
+
+    supervised.py FOLDER DATA CASE...
+
+For each case, a line of JSON: exit code, what the parent raised, and `status.json`.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from algoperf.errors import AlgoperfError
+from algoperf.records.status import read_status
+from algoperf.trial import endings
+from algoperf.trial.machine import MachineWatch
+from algoperf.trial.request import Request, settle
+from algoperf.trial.supervisor import Supervisor
+
+BEGIN = """
+import ctypes, json, os, signal, subprocess, sys, time
+from pathlib import Path
+from algoperf.trial import messages
+messages.connect()
+messages.tell("ready")
+def status(**content):
+    Path(sys.argv[1], "status.json").write_text(json.dumps({"process_id": os.getpid(), **content}))
+def trains():
+    status(status="running", finished=False, message="", machine=messages.known("machine"))
+    messages.tell("training")
+def end():
+    status(status="max_steps_reached", finished=True, message="done")
+    messages.tell("end", code=0)
+"""
+CASES = {
+    "leaves before the start": "os._exit(0)",
+    "leaves": "trains(); os._exit(0)",
+    "leaves with 7": "trains(); os._exit(7)",
+    "crashes": "trains(); ctypes.string_at(0)",
+    "is killed": "trains(); os.kill(os.getpid(), signal.SIGKILL)",
+    "ends": "trains(); end()",
+    "ends, then crashes": "trains(); end(); os.kill(os.getpid(), signal.SIGSEGV)",
+    "finds a mistake": """messages.tell("error", code=2, message="wrong", crashed=False)""",
+    "says nonsense": """trains(); messages._Line.socket.sendall(b"[]\\nnonsense\\n"); os._exit(0)""",
+    "stands still": """
+trains()
+subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {os.getpid()}"])
+os.kill(os.getpid(), signal.SIGSTOP)
+end()""",
+    "leaves a child": """
+trains()
+child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+Path(sys.argv[1], "child").write_text(str(child.pid))
+os._exit(0)""",
+    "does not come to an end": "trains(); end(); time.sleep(1000)",
+}
+
+
+def run(case: str, folder: Path, data: Path) -> dict:
+    settings = settle(
+        Request(
+            workload="digits", framework="pytorch", submission=Path(__file__), ruleset="self", data_dir=data,
+            output_dir=folder / case.replace(" ", "_"),
+        )
+    )  # fmt: skip
+    settings.directory.mkdir(parents=True)
+    warnings: list[str] = []
+    watch = MachineWatch(warnings.append)
+    supervisor = Supervisor(grace_sec=0.5)
+    found: dict = {}
+    with supervisor.obeying_signals():
+        command = [sys.executable, "-c", BEGIN + CASES[case], str(settings.directory)]
+        members = supervisor.run(command, 1, {"machine": watch.record()}, watch)
+        try:
+            found["code"] = endings.conclude(settings, members, supervisor.signals, watch)
+        except AlgoperfError as error:
+            found |= {"code": error.exit_code, "error": str(error)}
+    child = settings.directory / "child"
+    if child.exists():
+        found["child lives"] = Path("/proc", child.read_text()).exists()
+    return {**found, "status": read_status(settings.directory), "warnings": warnings}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[3:]:
+        result = run(name, Path(sys.argv[1]), Path(sys.argv[2]))
+        print("RESULT", json.dumps(result), flush=True)

@@ -1,0 +1,160 @@
+"""A trial's parent survives its processes: it says how they died, ends what they leave, and notices when they stop."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from algoperf.trial.devices import Line
+from places import SUPPORT, TEST_SUBMISSIONS
+from supervised import CASES
+from trial_runs import PATIENCE_SEC, Run
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> dict[str, dict]:
+    """What the parents of all cases found."""
+    folder = tmp_path_factory.mktemp("supervised")
+    command = [sys.executable, str(SUPPORT / "supervised.py"), str(folder), str(folder / "data"), *CASES]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
+    assert len(lines) == len(CASES), done.stdout + done.stderr
+    return {name: json.loads(line.partition(" ")[2]) for name, line in zip(CASES, lines, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "status", "message"),
+    [
+        ("leaves before the start", 3, "submission_error", "ended with exit code 0 in the middle"),
+        ("leaves", 3, "submission_error", "ended with exit code 0 in the middle"),
+        ("leaves with 7", 3, "submission_error", "ended with exit code 7 in the middle"),
+        ("leaves a child", 3, "submission_error", "ended with exit code 0"),
+        ("says nonsense", 3, "submission_error", "ended with exit code 0"),
+        ("crashes", 3, "submission_error", "crashed (SIGSEGV, segmentation fault)"),
+        ("is killed", 130, "interrupted", "was killed (SIGKILL); the same command resumes it"),
+        ("ends", 0, "max_steps_reached", "done"),
+        ("ends, then crashes", 0, "max_steps_reached", "done"),
+        ("does not come to an end", 0, "max_steps_reached", "done"),
+        ("stands still", 0, "max_steps_reached", "done"),
+    ],
+)
+def test_every_end_of_a_process_has_a_status_and_an_exit_code(results, case, code, status, message):
+    found = results[case]
+    assert found["code"] == code
+    assert (found["status"]["status"], found["status"]["finished"]) == (status, code == 0)
+    assert message in found["status"]["message"]
+    assert found["status"]["machine"]["sessions"][0]["load_average"]["end"]
+
+
+def test_a_mistake_is_raised_and_leaves_no_status(results):
+    assert results["finds a mistake"] == {"code": 2, "error": "wrong", "status": None, "warnings": []}
+
+
+def test_nothing_is_left_of_a_trial(results):
+    assert results["leaves a child"]["child lives"] is False
+
+
+def test_seconds_in_which_nothing_could_run_are_recorded(results):
+    found = results["stands still"]
+    assert found["status"]["machine"]["stopped_sec"] > 0.5
+    assert any("nothing could run" in warning for warning in found["warnings"])
+    assert results["ends"]["status"]["machine"]["stopped_sec"] == 0
+
+
+# --- the line of those who wait for devices ----------------------------------------------------------------------
+
+
+def test_trials_wait_for_devices_that_they_have_in_common(tmp_path):
+    said: list[str] = []
+    first = Line(["core_0", "core_1"], "the first", tmp_path)
+    with first.alone(said.append), Line(["core_2"], "elsewhere", tmp_path).alone(said.append):
+        assert said == []
+        code = (
+            "import sys; from pathlib import Path; from algoperf.trial.devices import Line\n"
+            "line = Line(['core_1', 'core_2'], 'the second', Path(sys.argv[1]))\n"
+            "with line.alone(lambda text: print(text, flush=True)): print('its turn')"
+        )
+        waiting = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert waiting.stdout.readline().startswith("waiting for the first; --share would")
+        assert waiting.poll() is None
+    assert waiting.communicate(timeout=PATIENCE_SEC)[0] == "its turn\n"
+
+
+def test_those_who_share_wait_for_nobody_and_are_noticed(tmp_path):
+    alone = Line(["core_0"], "the first", tmp_path)
+    with alone.alone(print):
+        assert not alone.is_shared()
+        with (
+            Line(["core_0"], "beside", tmp_path).beside_others() as waited,
+            Line(["core_0"], "", tmp_path).beside_others(),
+        ):
+            assert waited == 0
+            assert alone.is_shared()
+        assert not alone.is_shared()
+
+
+def test_the_kernel_drops_the_locks_of_the_dead(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from algoperf.trial.devices import Line\n"
+        "with Line(['core_0'], 'it', Path(sys.argv[1])).alone(print): os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -signal.SIGKILL
+    said: list[str] = []
+    with Line(["core_0"], "the next", tmp_path).alone(said.append) as waited:
+        assert (said, waited) == ([], 0)
+
+
+# --- whole trials ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trial(tmp_path, data_root):
+    return Run(TEST_SUBMISSIONS / "faulty", "pytorch", data_root, tmp_path / "runs", {"max_global_steps": 100_000})
+
+
+def test_a_submission_that_leaves_has_not_succeeded(trial, monkeypatch):
+    monkeypatch.setenv("FAULT", "update_params 12 leave")
+    code, output = trial.finish()
+    assert code == 3, output
+    assert trial.status["status"] == "submission_error"
+    assert "submission_error: The trial's process ended with exit code 0" in output
+    assert trial.status["machine"]["shared"] is True, "tests share the machine"
+    assert [row["global_step"] for row in trial.rows] == ["10"]
+    assert not list(trial.trial.glob(".failure*"))
+
+
+def test_a_signal_before_the_clock_starts_ends_a_trial_at_once(trial):
+    process = trial.start()
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not psutil.Process(process.pid).children():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=PATIENCE_SEC) == 130
+    output = trial.log.read_text()
+    assert "interrupted: Stopped by a signal" in output
+    assert "most recent call last" not in output
+    assert not trial.trial.exists(), "nothing had begun"
+
+
+def test_a_signal_while_waiting_for_devices_ends_the_wait(trial, tmp_path, monkeypatch):
+    monkeypatch.delenv("ALGOPERF_SHARE")
+    monkeypatch.setenv("ALGOPERF_LOCKS", str(tmp_path / "locks"))
+    (tmp_path / "locks").mkdir()
+    core = min(os.sched_getaffinity(0))
+    with (tmp_path / "locks" / f"core_{core:04d}.alone").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = trial.start()
+        deadline = time.monotonic() + PATIENCE_SEC
+        while "waiting for another trial" not in trial.log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(timeout=PATIENCE_SEC) == 130
+    assert "most recent call last" not in trial.log.read_text()
