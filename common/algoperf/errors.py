@@ -39,15 +39,18 @@ class CheckpointMismatch(UserError):
 
 
 class DiskFull(UserError):
-    """A disk is, or would become, full: `required_bytes` have to be written to `directory`, as far as is known."""
+    """A disk is, or would become, full: `required_bytes` have to be written to `directory`, as far as is known.
 
-    def __init__(self, directory: Path | None, required_bytes: int | None = None) -> None:
+    They are `more` than that if not all of it is known.
+    """
+
+    def __init__(self, directory: Path | None, required_bytes: int | None = None, more: bool = False) -> None:
         where = required = free = ""
         if directory is not None:
             where = f" in {directory}"
             free = f"{_counted(_free_bytes(directory))} free. "
         if required_bytes is not None:
-            required = f"{_counted(required_bytes)} needed, "
+            required = f"{'more than ' if more else ''}{_counted(required_bytes)} needed, "
         super().__init__(
             f"Not enough disk space{where}: {required}{free or 'a disk is full. '}"
             "Free some space or choose another directory, then run the same command again."
@@ -107,6 +110,8 @@ def is_full_disk(error: BaseException) -> bool:
     """Whether the system said 'no space left' or 'quota exceeded', to Python or to a library in another language."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, AlgoperfError):
+        return False
     told = (f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}", "No space left on device")  # as Rust and C say it
     return isinstance(error, Exception) and any(words in str(error) for words in told)
 
@@ -123,3 +128,15 @@ def explaining_full_disk(directory: Path | None = None, required_bytes: int | No
             raise
         named = getattr(error, "filename", None)
         raise DiskFull(Path(named).parent if directory is None and named else directory, required_bytes) from error
+
+
+@contextmanager
+def explaining_full_disk_below(directory: Path, temporary: Path) -> Iterator[None]:
+    """The same for all that is written to `temporary`, which will become `directory`: more is needed than is there."""
+    try:
+        yield
+    except Exception as error:
+        if not is_full_disk(error):
+            raise
+        written = sum(path.stat().st_size for path in temporary.rglob("*") if path.is_file())
+        raise DiskFull(directory.parent, written, more=True) from error

@@ -36,7 +36,7 @@ from algoperf.data.store.manifest import (
     write_store_files,
 )  # fmt: skip
 from algoperf.data.store.warm import warm
-from algoperf.errors import DataError, UserError, explaining_full_disk, unknown
+from algoperf.errors import DataError, UserError, explaining_full_disk_below, unknown
 
 
 class StoreWriter:
@@ -88,7 +88,7 @@ class StoreWriter:
 @contextmanager
 def create_store(directory: Path, *, dataset: str) -> Iterator[StoreWriter]:
     """Yield a writer. Its complete store appears at `directory` when the block ends without an error."""
-    with publishing(directory) as temporary, explaining_full_disk(temporary):
+    with publishing(directory) as temporary, explaining_full_disk_below(directory, temporary):
         writer = StoreWriter(temporary, dataset)
         try:
             yield writer

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from algoperf.data.publish import publishing
-from algoperf.errors import DataError, UserError, explaining_full_disk
+from algoperf.errors import DataError, UserError, explaining_full_disk_below
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _CORRUPT = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
@@ -32,7 +32,7 @@ def extract(archive: Path, directory: Path) -> None:
         raise DataError(f"{archive} is not there. Run the `download` task (or `miniature`) first.")
     if directory.is_dir() and any(directory.iterdir()):
         raise UserError(f"Cannot unpack into {directory}: it is not empty. Remove it or choose another directory.")
-    with publishing(directory) as temporary, explaining_full_disk(temporary):
+    with publishing(directory) as temporary, explaining_full_disk_below(directory, temporary):
         try:
             if name.endswith(_TAR_SUFFIXES):
                 _extract_tar(archive, temporary)
