@@ -8,6 +8,7 @@ else is in the parameters file: YAML whose keys are the options of the command (
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ PATHS = {
     "evaluate": {"data_in": "data-dir", "output_in": "output-dir", "scores_dir": "scores-dir"},
 }
 PARAMETERS_FILE = "parameters_file"
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
 NOT_GIVEN = "null"  # file name for an optional file that was not given
 
 
@@ -59,19 +61,23 @@ def _parse_paths(task: str, arguments: list[str]) -> dict[str, str]:
 def _read_parameters(path: str) -> dict[str, Any]:
     if Path(path).name == NOT_GIVEN:
         return {}
-    import yaml
+    from algoperf.readers.yaml_text import read_yaml
 
     try:
-        content = yaml.safe_load(Path(path).read_text())
-    except OSError as error:
-        raise UserError(f"The parameters file cannot be read: {error.strerror} ({Path(path).name}).") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"The parameters file is not valid YAML: {error}") from None
+        content = read_yaml(Path(path))
+    except UserError as error:
+        raise UserError(f"The parameters file cannot be used. {error}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise UserError(f"The parameters file must hold `name: value` lines, but it holds a {type(content).__name__}.")
-    return {str(name).replace("-", "_"): value for name, value in content.items()}
+    settings: dict[str, Any] = {}
+    for given, value in content.items():
+        name = given.replace("-", "_")
+        if name in settings:
+            raise UserError(f"The parameters file says {name} twice, with - and with _.")
+        settings[name] = value
+    return settings
 
 
 def _submission(folder: str, settings: dict[str, Any]) -> str:
@@ -109,9 +115,11 @@ def _option_words(name: str, option: click.Parameter, value: Any) -> list[str]:
         if not isinstance(value, bool):
             raise UserError(f"{name}: {value!r} is not a truth value. Allowed: true, false.")
         return [option.opts[0]] if value else option.secondary_opts[:1]
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+    if not isinstance(value, str):
         raise UserError(f"{name}: {value!r} is not a single value.")
-    return [option.opts[0], str(value)]
+    if isinstance(option.type, click.types.IntParamType) and _OCTAL.fullmatch(value):
+        raise UserError(f"{name}: {value} is octal in YAML and decimal elsewhere. Write it without leading zeros.")
+    return [option.opts[0], value]
 
 
 def main() -> None:

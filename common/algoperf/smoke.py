@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from typing import Any
 from algoperf.data.contracts import dataset_dir
 from algoperf.data.store.store import store_exists
 from algoperf.errors import UserError, unknown
-from algoperf.records.layout import STATUS_FILE, trial_dir
-from algoperf.records.status import Status
+from algoperf.records.layout import trial_dir
+from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
 from algoperf.versions import Scale, Version
 from algoperf.workload.definition import Framework, WorkloadDefinition
@@ -116,7 +115,7 @@ def _command(definition: WorkloadDefinition, settings: SmokeSettings) -> Sequenc
 
 
 def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path, log: Path, code: int) -> SmokeRun:
-    status = _read(folder / STATUS_FILE)
+    status = read_status(folder) or {}
     reached = status.get("target_reached_at")
     if reached and code == 0:
         verdict = f"reached in {reached['submission_sec']:.2f} s, {reached['global_step']:,} steps"
@@ -133,14 +132,6 @@ def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path
     message = status.get("message") or _last_line(log)
     label = status.get("status", f"exit code {code}")
     return SmokeRun(definition.name, False, f"failed ({label}): {message[:_SHOWN_CHARACTERS]}", log)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _number(value: Any) -> str:

@@ -135,7 +135,7 @@ def _read_status(file: Path) -> Mapping[str, Any] | None:
         status = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{STATUS_FILE} cannot be read: {error}") from error
     if not isinstance(status, dict):
         raise ValueError(f"{STATUS_FILE} is not a JSON object")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from algoperf.readers.text_file import UnreadableFile
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.sources import Source
 
@@ -95,12 +96,13 @@ def mistakes(file: Path) -> list[str]:
 
 
 def _content(file: Path) -> dict[str, Any]:
-    import yaml  # importing it takes as long as reading hundreds of runs
+    from algoperf.readers.yaml_text import read_yaml  # importing yaml takes as long as reading hundreds of runs
 
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot be read: {' '.join(str(error).split())}") from error
+        content = read_yaml(file)
+    except UnreadableFile as error:
+        line = "" if error.line is None else f"line {error.line}: "
+        raise ValueError(f"cannot be read: {line}{error.what}") from error
     if not isinstance(content, dict):
         raise ValueError("is not a table of fields")
     return content
@@ -110,7 +112,7 @@ def _text(content: Mapping[str, Any], key: str) -> str:
     value = content.get(key)
     if isinstance(value, list):
         return ", ".join(str(item).strip() for item in value)
-    return " ".join(str(value).split()) if isinstance(value, (str, int, float)) else ""
+    return " ".join(str(value).split()) if isinstance(value, str) else ""
 
 
 def read_infos(

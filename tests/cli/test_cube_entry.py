@@ -26,7 +26,7 @@ def train_arguments(submissions, parameters):
 
 def write(tmp_path, text):
     file = tmp_path / "run.yaml"
-    file.write_text(text)
+    file.write_text(text, errors="surrogateescape")
     return file
 
 
@@ -37,6 +37,14 @@ def test_paths_and_settings_become_options(tmp_path, submissions):
         "train", "--workload", "mnist", "--data-dir", "/mlcube_io0", "--submission", f"{submissions}/mine",
         "--output-dir", "/mlcube_io3", "--framework", "jax", "--study", "2", "--max-global-steps", "10", "--skip-evals",
     ]  # fmt: skip
+
+
+def test_values_are_taken_as_they_are_written(tmp_path, submissions):
+    (submissions / "010").mkdir()
+    file = write(tmp_path, "submission: 010\nversion: v0.6\nstudy: 1:30\n")
+    words = command_line("train", train_arguments(submissions, file), "mnist")
+    assert words[-6:] == ["--output-dir", "/mlcube_io3", "--version", "v0.6", "--study", "1:30"]
+    assert f"{submissions}/010" in words
 
 
 def test_truth_values_become_flags(tmp_path, submissions):
@@ -63,6 +71,12 @@ def test_an_optional_file_that_was_not_given_is_called_null():
         ("submission: mine\nresume: 3", "true, false"),
         ("- 1", "name: value"),
         ("a: b: c", "not valid YAML"),
+        ("submission: mine\nseed: 1\nseed: 2", "run.yaml, line 3: the key 'seed' is given twice, first in line 2"),
+        ("submission: mine\nmax-global-steps: 1\nmax_global_steps: 2", "max_global_steps twice"),
+        ("submission: mine\nseed: 010", "octal in YAML and decimal"),
+        ("submission: &a mine\nframework: *a", "line 2: .* alias"),
+        ("submission: mine\nskip_evals: yes", "true, false"),
+        ("\udce9", "line 1: byte 0xe9 is not UTF-8"),
     ],
 )
 def test_bad_parameters_are_explained(tmp_path, submissions, text, complaint):
@@ -77,7 +91,7 @@ def test_bad_parameters_are_explained(tmp_path, submissions, text, complaint):
         ("download", ["--raw_dri=/x"], "Did you mean 'raw_dir'"),
         ("download", ["--raw_dir"], "--raw_dir=PATH"),
         ("download", [], "needs: --raw_dir=PATH"),
-        ("download", ["--raw_dir=/x", "--parameters_file=/nowhere/run.yaml"], "cannot be read"),
+        ("download", ["--raw_dir=/x", "--parameters_file=/nowhere/run.yaml"], "no such file"),
     ],
 )
 def test_bad_calls_are_explained(task, arguments, complaint):

@@ -13,6 +13,7 @@ from places import REPOSITORY
 # From the bottom up. Parts of one layer do not import each other.
 LAYERS = (
     ("errors", "system", "spec", "random_utils"),
+    ("readers",),
     ("seeds", "versions", "data", "tuning"),
     ("datasets", "metrics"),
     ("workload",),
@@ -30,7 +31,7 @@ LAYERS = (
 # (module, what it imports) -> what has to happen first.
 EXCEPTIONS = {}
 # What other packages may import of `algoperf`.
-OF_SCORING = {"errors", "records", "submission", "tuning", "versions"}
+OF_SCORING = {"errors", "readers", "records", "submission", "tuning", "versions"}
 ONLY_COMMAND_OF_CHECK = "algoperf.commands.check"
 
 GRAPH = import_graph.graph()

@@ -8,6 +8,7 @@ GOLDENS = REPOSITORY / "tests" / "goldens"
 # Folders beside the repository where the project is developed; users do not have them.
 SHARED_GOLDENS = REPOSITORY.parent / "shared" / "goldens"
 SHARED_LOGS = REPOSITORY.parent / "shared" / "logs"
+SHARED_CASES = REPOSITORY.parent / "shared" / "cases"
 BASELINES = REPOSITORY / "submissions" / "baselines"
 TEST_SUBMISSIONS = SUPPORT / "submissions"
 PROBE_CUBES = SUPPORT / "cubes"  # tiny workloads that show what the harness can do

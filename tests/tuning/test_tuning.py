@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -10,7 +11,8 @@ from algoperf import seeds
 from algoperf.errors import UserError
 from algoperf.tuning.halton import quasi_random_points
 from algoperf.tuning.points import as_hyperparameters, trial_point
-from algoperf.tuning.search_space import load_search_space
+from algoperf.tuning.search_space import MOST_DIMENSIONS, load_search_space
+from places import SHARED_CASES
 
 SPACE = {"rate": {"min": 1e-3, "max": 1e-1, "scaling": "log"}, "size": {"feasible_points": [1, 2, 3]}}
 
@@ -73,6 +75,18 @@ def test_a_list_that_is_too_short_is_refused():
         ('{"a": {"feasible_points": 0.3}}', "non-empty list"),
         ('{"not a name": {"feasible_points": [1]}}', "identifier"),
         ('{"a": 1}', "Allowed"),
+        ('{"class": {"feasible_points": [1]}}', "keyword"),
+        ('{"_a": {"feasible_points": [1]}}', "without _ in front"),
+        ('{"ﬁ": {"feasible_points": [1]}}', "identifier"),
+        ('[{"a b": 1}]', "point 1: 'a b'.*identifier"),
+        ('{"a": {"mn": 0, "max": 1, "scaling": "linear"}}', "Did you mean 'min'"),
+        ('{"a": {"min": 0, "max": 1, "scaling": ["log"]}}', "scaling is .*linear, log"),
+        ('{"a": {"feasible_points": [null]}}', "feasible point 1 is None"),
+        ('{"a": {"feasible_points": [0, [1]]}}', "feasible point 2 is"),
+        ('{"a": {"feasible_points": [{"min": 0}]}}', "feasible point 1 is an object"),
+        ('{"a": {"min": -1e308, "max": 1e308, "scaling": "linear"}}', "too wide a range"),
+        (json.dumps({f"a{n}": {"feasible_points": [n]} for n in range(167)}), "167 dimensions"),
+        ("[" + '{"a": ' + "1" + "0" * 400 + "}]", "too large a number"),
     ],
 )
 def test_bad_search_spaces_are_explained(tmp_path, content, complaint):
@@ -80,6 +94,25 @@ def test_bad_search_spaces_are_explained(tmp_path, content, complaint):
     file.write_text(content)
     with pytest.raises(UserError, match=complaint):
         load_search_space(file)
+
+
+COLLECTED = SHARED_CASES.glob("0[3-6]-*/*.json")
+FINE = {"bom.json"}
+
+
+@pytest.mark.parametrize("file", sorted(COLLECTED), ids=lambda file: f"{file.parent.name[:2]}-{file.stem}")
+def test_collected_search_spaces_are_refused_with_a_sentence(file):
+    if file.name in FINE:
+        assert load_search_space(file)
+        return
+    with pytest.raises(UserError, match=re.escape(str(file))) as caught:
+        load_search_space(file)
+    assert len(str(caught.value)) < len(str(file)) + 300
+
+
+def test_the_most_dimensions_have_points():
+    space = {f"a{number}": {"feasible_points": [number]} for number in range(MOST_DIMENSIONS)}
+    assert quasi_random_points(space, 1) == [{name: int(name[1:]) for name in space}]
 
 
 def test_points_become_namedtuples():

@@ -1,4 +1,4 @@
-"""JSON files that other programs can read: written atomically, without NaN."""
+"""JSON files that programs write and read: written atomically, without NaN; read if they are whole."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from algoperf.data.files import write_file
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically; NaN and infinity become null, unknown objects their text."""
     write_file(path, (json.dumps(_jsonable(content), indent=2) + "\n").encode())
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file that a program wrote; None if there is none that can be read."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):  # not json, or not even text
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _jsonable(value: Any) -> Any:

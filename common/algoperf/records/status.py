@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-import json
 from pathlib import Path
 from typing import Any
 
+from algoperf.records.json_file import read_object
 from algoperf.records.layout import STATUS_FILE
 
 
@@ -47,8 +47,4 @@ class Status(enum.Enum):
 
 def read_status(directory: Path) -> dict[str, Any] | None:
     """The content of a trial's `status.json`; None if there is none that can be read."""
-    try:
-        content = json.loads((directory / STATUS_FILE).read_text())
-    except (OSError, ValueError):  # not json, or not even text
-        return None
-    return content if isinstance(content, dict) else None
+    return read_object(directory / STATUS_FILE)

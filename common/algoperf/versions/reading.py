@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import UserError, unknown
+from algoperf.readers.text_file import TOO_DEEP, UnreadableFile, read_text
 from algoperf.versions.limits import GOALS, SCALES, Limits
 
 LimitsTable = Mapping[str, Mapping[str, Limits]]
@@ -25,9 +26,13 @@ NO_TARGET = "none"
 def read_toml(file: Path) -> dict[str, Any]:
     """The content of a TOML file. Raises UserError if it is missing or not TOML."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(read_text(file))
+    except tomllib.TOMLDecodeError as error:
         raise UserError(f"Cannot read limits from {file}: {error}") from error
+    except UnreadableFile as error:
+        raise UserError(f"Cannot read limits. {error}") from None
+    except RecursionError:
+        raise UserError(f"Cannot read limits from {file}: {TOO_DEEP}.") from None
 
 
 def check_keys(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from algoperf.readers.text_file import UnreadableFile
 from algoperf.submission.loading import SEARCH_SPACE_FILE, is_part
 from algoperf.workload.registry import REPOSITORY_CUBES
 from algoperf_check.findings import Finding
@@ -44,18 +45,15 @@ def check(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _read_info(folder: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
-    import yaml
+    from algoperf.readers.yaml_text import read_yaml
 
     file = folder / INFO_FILE
     if not file.is_file():
         return None, [Finding(RULES["12.5"], f"There is no {INFO_FILE} in the folder.")]
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        return None, [Finding(RULES["12.4"], f"{error.problem}.", INFO_FILE, line)]
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        return None, [Finding(RULES["12.4"], f"{error}", INFO_FILE)]
+        content = read_yaml(file)
+    except UnreadableFile as error:
+        return None, [Finding(RULES["12.4"], f"{error.what}.", INFO_FILE, error.line)]
     if not isinstance(content, dict):
         return None, [Finding(RULES["12.4"], "It is not a table of fields, name: value.", INFO_FILE)]
     return content, []

@@ -37,7 +37,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
         return
     try:
         space = load_search_space(file)
-    except (UserError, UnicodeDecodeError, TypeError) as error:
+    except UserError as error:
         yield Finding(RULES["9.5"], str(error).replace(f"{file.parent}/", ""), file.name)
         return
     yield from _content(analysis, space, file)

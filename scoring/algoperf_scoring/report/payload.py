@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from algoperf.records.json_file import read_object
 from algoperf.records.layout import HPARAMS_FILE
 from algoperf.versions import Limits
 from algoperf_scoring import profiles, rules, sensitivity, speedup, uncertainty
@@ -169,11 +170,8 @@ def _whole(number: float) -> float | int | None:
 
 def _read_hparams(folder: Path) -> Mapping[str, Any] | None:
     """Hyperparameters of a trial; None if missing or damaged; scores do not depend on them."""
-    try:
-        found = json.loads((folder / HPARAMS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(found, dict):
+    found = read_object(folder / HPARAMS_FILE)
+    if found is None:
         return None
     return {key: finite(value) if isinstance(value, float) else value for key, value in found.items()}
 
