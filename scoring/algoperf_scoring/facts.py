@@ -12,7 +12,7 @@ from typing import Any
 
 from algoperf.records.layout import HPARAMS_FILE, STATUS_FILE
 from algoperf.records.status import Status
-from algoperf.submission.loading import combined_hash
+from algoperf.submission.identity import combined_hash
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, version_names
 

@@ -21,6 +21,9 @@ def broken(tmp_path_factory, repository, data_root):
     root = tmp_path_factory.mktemp("broken")
     folder = root / "submissions" / "faulty"
     shutil.copytree(TEST_SUBMISSIONS / "faulty", folder)
+    (folder / "helper.py").write_text("RATE = 1\n")
+    with (folder / "submission.py").open("a") as file:
+        file.write("import helper\n")
     options = {"ruleset": "external", "max_global_steps": 40, "eval_every_steps": 20, "num_trials": 1}
     run = Run(folder, "pytorch", data_root, root / "runs", options)
     with pytest.MonkeyPatch.context() as patch:
@@ -49,8 +52,47 @@ def test_the_same_trial_goes_on(found, capsys):
     assert [row["global_step"] for row in found.rows] == ["20", "40"]
 
 
+EDITS = {
+    "README.md": "Now with a description.\n",
+    "submission_info.yml": "authors: somebody else\n",
+    "tests/test_rates.py": "import pytest\n",
+    "tuning_search_space_wide.json": "{}\n",
+    "notes.py": "x = 1\n",
+}
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_the_code_does_not_use_may_change(found, capsys, finished):
+    if finished:
+        assert found.here() == 0
+    for name, text in EDITS.items():
+        (found.submission / name).parent.mkdir(exist_ok=True)
+        (found.submission / name).write_text(text)
+    space = found.submission / "tuning_search_space.json"
+    space.write_text(json.dumps(json.loads(space.read_text()), indent=4))
+    capsys.readouterr()
+    assert found.here() == 0
+    assert ("already finished" if finished else "resumed from checkpoint_20") in capsys.readouterr().out
+    if not finished:
+        assert set(EDITS) <= set(found.status["other_submission_files"])
+
+
+def test_a_finished_trial_recorded_by_all_files_of_the_folder_still_counts(found, capsys):
+    assert found.here() == 0
+    status = found.status
+    del status["identity"]["search space"]
+    status["identity"] |= {f"submission file {name}": "a hash of then" for name in EDITS}
+    (found.trial / "status.json").write_text(json.dumps(status))
+    capsys.readouterr()
+    assert found.here() == 0
+    assert "already finished" in capsys.readouterr().out
+    other_code(found, None)
+    assert found.here() == 2
+    assert "submission file helper.py" in capsys.readouterr().err
+
+
 def other_code(run, monkeypatch):
-    (run.submission / "helper.py").write_text("# new\n")
+    (run.submission / "helper.py").write_text("RATE = 2\n")
     return {}
 
 
@@ -79,11 +121,11 @@ def other_point(run, monkeypatch):
         (lambda *_: {"eval_every_steps": 10}, "  eval_every_steps: checkpoint_20 has 20, this run has 10"),
         (lambda *_: {"max_global_steps": 50}, "  max_global_steps: checkpoint_20 has 40, this run has 50"),
         (changed_code, "  submission file submission.py: checkpoint_20 has '"),
-        (other_code, "  submission file helper.py: checkpoint_20 has 'nothing', this run has '"),
+        (other_code, "  submission file helper.py: checkpoint_20 has '"),
         (other_batch_size, "  batch size: checkpoint_20 has 64, this run has 32"),
         (other_point, "  hyperparameters: checkpoint_20 has {'learning_rate': 0."),
     ],
-    ids=["seed", "evaluations", "steps", "changed code", "new file", "batch size", "point"],
+    ids=["seed", "evaluations", "steps", "changed code", "changed helper", "batch size", "point"],
 )
 def test_a_checkpoint_of_other_code_or_settings_is_refused(found, monkeypatch, capsys, change, named):
     options = change(found, monkeypatch)
@@ -91,7 +133,8 @@ def test_a_checkpoint_of_other_code_or_settings_is_refused(found, monkeypatch, c
     assert found.here(**options) == 2
     error = capsys.readouterr().err
     assert named in error
-    assert error.count("checkpoint_20 has") == 1, "more is said to differ than does"
+    expected = 2 if change is other_point else 1  # the search space differs too
+    assert error.count("checkpoint_20 has") == expected, "more is said to differ than does"
     assert "start over with --no-resume" in error
     assert "Traceback" not in error
     assert everything(found) == before

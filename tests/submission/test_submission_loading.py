@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from algoperf.errors import UserError
-from algoperf.submission.loading import load_submission, submission_file, submission_hashes, submission_name
+from algoperf.submission.loading import load_submission, submission_file, submission_name
 
 FUNCTIONS = """
 def get_batch_size(workload_name): return 8
@@ -100,19 +100,6 @@ def test_an_import_error_shows_the_submissions_own_lines(tmp_path):
     assert "import helper_of_bad" in str(caught.value)
     assert "SyntaxError" in str(caught.value)
     assert "importlib" not in str(caught.value)
-
-
-def test_hashes_cover_every_file_but_caches(tmp_path):
-    folder = tmp_path / "hashed"
-    write(folder, submission=FUNCTIONS, deep__helper="x = 1\n", __pycache____x="")
-    (folder / "__pycache__").mkdir(exist_ok=True)
-    (folder / "__pycache__" / "x.pyc").touch()
-    first = submission_hashes(folder / "submission.py")
-    assert set(first) == {"submission.py", "deep/helper.py"}
-    (folder / "deep" / "helper.py").write_text("x = 2\n")
-    second = submission_hashes(folder / "submission.py")
-    assert first["submission.py"] == second["submission.py"]
-    assert first["deep/helper.py"] != second["deep/helper.py"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import psutil
 
 import algoperf
 from algoperf import spec
-from algoperf.submission.loading import combined_hash
+from algoperf.submission.identity import combined_hash
 from algoperf.system import usable_cores
 
 _PACKAGE = Path(__file__).resolve().parents[1]

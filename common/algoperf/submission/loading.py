@@ -7,14 +7,13 @@ by name. A folder below one called `submissions` can also be imported by that lo
 
 from __future__ import annotations
 
-import hashlib
 import importlib.machinery
 import importlib.util
 import inspect
 import operator
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_sel
 SEARCH_SPACE_FILE = "tuning_search_space.json"
 OLDER_NAME = "algorithmic_efficiency"
 SUBMISSION_PACKAGE = "algoperf_submission"
-_NOT_HASHED = {"__pycache__", ".git", ".pytest_cache"}
+_NO_PART = {"__pycache__", ".git", ".pytest_cache"}
 
 
 def submission_file(path: Path) -> Path:
@@ -56,19 +55,7 @@ def submission_name(file: Path) -> str:
 
 def is_part(entry: Path, folder: Path) -> bool:
     """Whether a file below a submission's folder belongs to it: caches and git's files do not."""
-    return not _NOT_HASHED & set(entry.relative_to(folder).parts)
-
-
-def submission_hashes(file: Path) -> dict[str, str]:
-    """SHA-256 of every file in the submission's folder, by relative path."""
-    folder = file.parent
-    files = sorted(entry for entry in folder.rglob("*") if entry.is_file() and is_part(entry, folder))
-    return {str(entry.relative_to(folder)): hashlib.sha256(entry.read_bytes()).hexdigest() for entry in files}
-
-
-def combined_hash(hashes: Mapping[str, str]) -> str:
-    """One SHA-256 for a set of files."""
-    return hashlib.sha256("".join(f"{name}:{value}\n" for name, value in sorted(hashes.items())).encode()).hexdigest()
+    return not _NO_PART & set(entry.relative_to(folder).parts)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from algoperf.trial import endings, failures, messages
 from algoperf.trial.devices import Line, devices, has_gpu_driver
 from algoperf.trial.machine import MachineWatch
 from algoperf.trial.request import Request, settle
-from algoperf.trial.settings import TrialSettings
+from algoperf.trial.settings import TrialSettings, identity_differences
 from algoperf.trial.supervisor import STOPS, Supervisor
 from algoperf.workload.registry import model_module
 
@@ -70,10 +70,10 @@ def _code_of_finished(settings: TrialSettings) -> int | None:
     status = read_status(directory)
     if status is None or not (status.get("finished") or status.get("status") == Status.RULE_BREACH.label):
         return None
+    recorded, now = dict(status.get("identity") or {}), settings.identity()
     differences = [
-        f"  {key}: it has {status['identity'].get(key, 'nothing')!r}, now it would be {value!r}"
-        for key, value in {**dict.fromkeys(status["identity"]), **settings.identity()}.items()
-        if status["identity"].get(key) != value
+        f"  {key}: it has {recorded.get(key, 'nothing')!r}, now it would be {now.get(key, 'nothing')!r}"
+        for key in identity_differences(recorded, now)
     ]
     if differences:
         raise CheckpointMismatch(

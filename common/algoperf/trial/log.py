@@ -11,7 +11,7 @@ from algoperf.records.json_file import write_json
 from algoperf.records.layout import STATUS_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.records.trial_records import TrialRecords
-from algoperf.submission.loading import combined_hash, submission_hashes
+from algoperf.submission.identity import other_hashes
 from algoperf.trial import failures, messages
 from algoperf.trial.clock import Times
 from algoperf.trial.settings import TrialSettings
@@ -67,7 +67,8 @@ class TrialLog:
             "trial_seed": settings.trial_seed,
             "batch_size": batch_size,
             "dataset": {"name": settings.definition.dataset.name, "hash": dataset_hash},
-            "submission_hash": combined_hash(submission_hashes(settings.submission_file)),
+            "submission_hash": settings.submission_hash,
+            "other_submission_files": other_hashes(settings.submission_file),
             "versions": versions,
             "hardware": {**environment.hardware(), "devices": found["devices"]},
             "budget_sec": settings.budget_sec,

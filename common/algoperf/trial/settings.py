@@ -11,12 +11,15 @@ from algoperf import seeds
 from algoperf.checkpoint import Keep
 from algoperf.records.environment import python_hash
 from algoperf.records.layout import trial_dir
-from algoperf.submission.loading import submission_hashes, submission_name
+from algoperf.submission.identity import code_hashes, combined_hash, search_space_hash
+from algoperf.submission.loading import submission_name
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.tuning.search_space import SearchSpace
 from algoperf.versions import Version
 from algoperf.workload.definition import Framework, WorkloadDefinition
 
+CODE_FILE = "submission file "
+SEARCH_SPACE = "search space"
 CompilePolicy = Literal["auto", "on", "off"]
 
 
@@ -31,7 +34,7 @@ class TrialSettings:
       study, trial: the trial's place in the tuning ruleset; `seed` is the user's.
       fixed_trial_seed: `trial_seed`, if it must not depend on names; None for real trials.
       hyperparameters: the point of an external tuning trial; None under self-tuning.
-      search_space: the space of the point, for the records only: it does not identify the trial.
+      search_space: the space of the point; None under self-tuning.
       data_dir: the workload's preprocessed data; output_dir: root of all run folders.
       max_global_steps: stop after this many steps; None for no limit.
       eval_every_steps: evaluate after this many steps instead of by time; such runs are not official.
@@ -100,7 +103,31 @@ class TrialSettings:
             "compile_policy": self.compile_policy,
         }
 
+    @property
+    def submission_hash(self) -> str:
+        """One SHA-256 over the submission's code and the search space used."""
+        space = search_space_hash(self.search_space)
+        return combined_hash({**code_hashes(self.submission_file), **({} if space is None else {SEARCH_SPACE: space})})
+
     def identity(self) -> dict[str, Any]:
         """Settings, submission and cube: what must be equal for a trial to count as done or to be resumed."""
-        files = {f"submission file {name}": digest for name, digest in submission_hashes(self.submission_file).items()}
-        return {**self.describe(), **files, "cube code": python_hash(self.definition.folder)}
+        files = {f"{CODE_FILE}{name}": digest for name, digest in code_hashes(self.submission_file).items()}
+        return {
+            **self.describe(),
+            **files,
+            SEARCH_SPACE: search_space_hash(self.search_space),
+            "cube code": python_hash(self.definition.folder),
+        }
+
+
+def identity_differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The keys in which a recorded identity differs from one of today.
+
+    Identities once held every file of the submission's folder and no search space. Of these, only code counts.
+    """
+    if SEARCH_SPACE not in recorded:
+        recorded = {
+            **{key: value for key, value in recorded.items() if key in now or not key.startswith(CODE_FILE)},
+            SEARCH_SPACE: now[SEARCH_SPACE],
+        }
+    return [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from algoperf.errors import UserError
+from algoperf.submission.imports import imported_modules
 from algoperf.workload.definition import FRAMEWORKS, Framework
-from algoperf_check.static.imports import imported_modules
 from algoperf_check.static.source import read_sources
 
 _PACKAGES: dict[str, Framework] = {

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from algoperf.submission.imports import relative_to_folder
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
-from algoperf_check.static.imports import relative_to_folder
 from algoperf_check.static.scopes import FUNCTIONS, Binding, Function, Scopes
 from algoperf_check.static.source import SourceFile
 

@@ -7,9 +7,9 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from algoperf.submission.imports import OwnFiles, module_parts
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
-from algoperf_check.static.imports import OwnFiles, module_parts
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,18 @@ class SourceFile:
 
 def read_sources(file: Path) -> tuple[list[SourceFile], list[Finding]]:
     """The files that a submission's main file can reach, itself first, and findings for unreadable ones."""
-    own = OwnFiles(file)
-    sources, findings = [], []
-    pending = list(own.roots)
-    seen = set(pending)
-    while pending:
-        path = pending.pop()
+    sources: list[SourceFile] = []
+    findings: list[Finding] = []
+
+    def tree_of(path: Path) -> ast.Module | None:
         read = _read(path, file.parent)
         if isinstance(read, Finding):
             findings.append(read)
-            continue
+            return None
         sources.append(read)
-        new = own.imported_by(path, read.tree) - seen
-        pending += new
-        seen |= new
+        return read.tree
+
+    OwnFiles(file).reach(tree_of)
     sources.sort(key=lambda source: (source.path != Path(file.name), source.path))
     return sources, findings
 

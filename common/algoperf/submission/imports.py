@@ -1,10 +1,10 @@
-"""Which files of a submission its main file can reach. Only those are judged, not tests and examples beside them."""
+"""Which files of a submission its main file can reach: its code, and not the tests and examples beside it."""
 
 from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from algoperf.submission.loading import is_part
@@ -27,10 +27,10 @@ class OwnFiles:
     """
 
     def __init__(self, main: Path) -> None:
-        self._folder, self._owns_folder = main.parent, main.stem == "submission"
+        self._folder, self.owns_folder = main.parent, main.stem == "submission"
         self._all: set[Path] = set()
         self._by_end: dict[tuple[str, ...], set[Path]] = defaultdict(set)
-        if self._owns_folder:
+        if self.owns_folder:
             self._all = {path for path in self._folder.rglob("*.py") if is_part(path, self._folder)}
         for path in self._all:
             module = module_parts(path.relative_to(self._folder))
@@ -40,10 +40,33 @@ class OwnFiles:
         package = self._folder / "__init__.py"
         self.roots = [main, *({package} & self._all)]
 
+    @property
+    def python_files(self) -> set[Path]:
+        """All Python files of a submission that owns its folder."""
+        return self._all
+
+    def others(self) -> list[Path]:
+        """The files that are no Python code: below the folder, or beside a file that does not own it."""
+        entries = self._folder.rglob("*") if self.owns_folder else self._folder.iterdir()
+        return [path for path in entries if path.suffix != ".py" and path.is_file() and is_part(path, self._folder)]
+
+    def reach(self, tree_of: Callable[[Path], ast.Module | None]) -> list[Path]:
+        """The files that the main file can reach, itself included. `tree_of` reads one; None if it cannot be read."""
+        pending, reached = list(self.roots), []
+        seen = set(pending)
+        while pending:
+            path = pending.pop()
+            reached.append(path)
+            tree = tree_of(path)
+            new = set() if tree is None else self.imported_by(path, tree) - seen
+            pending += new
+            seen |= new
+        return reached
+
     def imported_by(self, path: Path, tree: ast.Module) -> set[Path]:
         """The files that the imports of one file may mean, anywhere in its code."""
         if _imports_unknown(tree):
-            return self._all  # any file may be meant, so all are judged
+            return self._all  # any file may be meant
         return {
             file
             for name, level in imported_modules(tree)
@@ -61,7 +84,7 @@ class OwnFiles:
             yield from relative_to_folder(name.split("."), self._folder)
 
     def _files(self, module: tuple[str, ...]) -> set[Path]:
-        if self._owns_folder:
+        if self.owns_folder:
             return self._by_end.get(module, set())
         place = self._folder.joinpath(*module)
         return {file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()}
