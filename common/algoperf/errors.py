@@ -79,11 +79,23 @@ class ChecksFailed(AlgoperfError):
     exit_code = 8
 
 
+def nearest(given: str, allowed: Iterable[str]) -> str | None:
+    """The name most like a given one, in whatever case; None if none is like it."""
+    names = {name.casefold(): name for name in sorted(allowed, reverse=True)}
+    found = difflib.get_close_matches(given.casefold(), names, n=1, cutoff=0.5)
+    return names[found[0]] if found else None
+
+
+def did_you_mean(given: str, allowed: Iterable[str]) -> str:
+    """The question whether the nearest name was meant, with a space in front; "" if none is near."""
+    found = nearest(given, allowed)
+    return f" Did you mean {found!r}?" if found is not None else ""
+
+
 def unknown(what: str, given: str, allowed: Iterable[str], remedy: str = "") -> UserError:
     """A UserError in the house form: given, allowed, nearest match, what to do."""
     names = sorted(allowed)
-    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    hint = did_you_mean(given, names)
     listed = ", ".join(names) or "(none)"
     return UserError(f"Unknown {what} {given!r}.{hint} Allowed: {listed}.{' ' + remedy if remedy else ''}")
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from algoperf.commands.train import train
+from algoperf.errors import nearest
 from algoperf.trial.request import Request
 
 
@@ -68,6 +69,12 @@ def test_workloads_lists_cubes_with_targets(run):
         ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "elf"], "'self'"),
         (["evaluate", "--workload", "digits"], "no checkpoint of digits"),
         (["score", "nowhere"], "nowhere"),
+        ([*TRAIN, "--framework", "torch"], "Did you mean 'pytorch'"),
+        (
+            [*TRAIN, "--framework", "jax", "--submission", "{repo}/submissions/template", "--ruleset", "self"],
+            "is written for PyTorch",
+        ),
+        ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "self", "--study", "9"], "3 studies"),
     ],
 )
 def test_bad_input_gets_a_message_and_exit_code_2(run, repository, arguments, complaint):
@@ -75,6 +82,14 @@ def test_bad_input_gets_a_message_and_exit_code_2(run, repository, arguments, co
     assert done.returncode == 2
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("DIGITS", "digits"), ("Mnits", "mnist"), ("torch", "pytorch"), ("PyTorch", "pytorch"), ("qqqqqqq", None)],
+)
+def test_the_nearest_name_ignores_case(given, meant):
+    assert nearest(given, ["digits", "mnist", "pytorch", "jax"]) == meant
 
 
 def test_missing_data_names_the_commands_that_make_it(run, repository):

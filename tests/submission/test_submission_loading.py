@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from algoperf.errors import UserError
-from algoperf.submission.loading import load_submission, submission_file, submission_name
+from algoperf.submission.loading import load_submission, submission_file, submission_name, submission_traceback
+from algoperf.submission.signatures import KEYWORDS, POSITIONAL
 
 FUNCTIONS = """
 def get_batch_size(workload_name): return 8
@@ -100,6 +102,50 @@ def test_an_import_error_shows_the_submissions_own_lines(tmp_path):
     assert "import helper_of_bad" in str(caught.value)
     assert "SyntaxError" in str(caught.value)
     assert "importlib" not in str(caught.value)
+
+
+def test_a_syntax_error_shows_its_line_and_no_frames_of_the_import(tmp_path):
+    (tmp_path / "submission.py").write_text("x = 1\ndef f(:\n")
+    with pytest.raises(UserError, match=r"line 2\n.*def f\(:") as caught:
+        load_submission(tmp_path)
+    assert "importlib" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "says"),
+    [
+        ("def init_optimizer_state(workload): ...", range(5), "with the arguments workload, model_params, "),
+        ("def update_params(workload, batch): ...", {"rng": 0}, "with the arguments workload, current_param"),
+        ("def get_batch_size(): ...", ["digits"], "with the arguments workload_name"),
+        ("class A:\n  def data_selection(self): ...\ndata_selection = A().data_selection", [1], "input_queue"),
+        ("def update_params(): len(3)", [], None),
+        ("def update_params(): update_params(1)", [], None),
+    ],
+)
+def test_a_wrong_signature_lists_the_expected_arguments(tmp_path, code, arguments, says):
+    names: dict = {}
+    exec(compile(code, str(tmp_path / "submission.py"), "exec"), names)
+    function = next(names[name] for name in (*POSITIONAL, *KEYWORDS) if name in names)
+    with pytest.raises(TypeError) as caught:
+        function(**arguments) if isinstance(arguments, dict) else function(*arguments)
+    text = submission_traceback(caught.value, tmp_path)
+    assert ("is called with" in text) == (says is not None)
+    assert ("Traceback" in text) == (says is None)
+    assert (says or "") in text
+
+
+def test_a_missing_submission_is_sought_among_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("submissions/self_tuning/mine", "elsewhere/other_one"):
+        write(tmp_path / name, submission=FUNCTIONS)
+    for given in ("mien", "MINE", "submissions/mine", "elsewhere/mine.py"):
+        with pytest.raises(UserError, match="Did you mean 'submissions/self_tuning/mine'"):
+            submission_file(Path(given))
+    with pytest.raises(UserError, match="Did you mean 'elsewhere/other_one'"):
+        submission_file(Path("elsewhere/otherone"))
+    with pytest.raises(UserError, match="There are elsewhere/other_one, submissions/self_tuning/mine"):
+        submission_file(Path("elsewhere/quite_different_12"))
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("submission", type=click.Path(path_type=Path))
 @click.option(
-    "--framework", type=click.Choice(["jax", "pytorch"]), help="The submission's framework.  [default: by its imports]"
+    "--framework",
+    type=options.Choice(["jax", "pytorch"]),
+    help="The submission's framework.  [default: by its imports]",
 )
 @click.option(
     "--ruleset",
-    type=click.Choice(["external", "self"]),
+    type=options.Choice(["external", "self"]),
     help="[default: by its folder, else external if it has a search space]",
 )
 @options.version

@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from algoperf.commands import options
 from algoperf.commands.scoring_options import load_version_with_cubes, require_scoring
 
 _FOLDER = click.Path(path_type=Path)
@@ -18,11 +19,11 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--version", "version_name", default="v0.6", show_default=True, help="Benchmark version.")
 @click.option(
     "--ruleset",
-    type=click.Choice(["external", "self"]),
+    type=options.Choice(["external", "self"]),
     help="Check only runs of this ruleset; also that of runs whose files do not say.  [default: all; external if some "
     "have hyperparameters]",
 )
-@click.option("--scale", type=click.Choice(["full", "mini"]), help="Check only runs of this scale.  [default: all]")
+@click.option("--scale", type=options.Choice(["full", "mini"]), help="Check only runs of this scale.  [default: all]")
 @click.option(
     "--submissions",
     "submissions_dirs",

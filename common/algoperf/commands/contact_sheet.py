@@ -15,7 +15,7 @@ from algoperf.commands import options
 @options.data_dir
 @click.option(
     "--split",
-    type=click.Choice(["train", "eval_train", "validation", "test"]),
+    type=options.Choice(["train", "eval_train", "validation", "test"]),
     default="train",
     show_default=True,
     help="train: as a submission gets them, augmented. Others: as they are evaluated.",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from algoperf.commands import options
+
 if TYPE_CHECKING:
     from algoperf.tuning.ruleset import Ruleset
     from algoperf.workload.definition import Framework
@@ -14,10 +16,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name")
-@click.option("--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="Framework of the submission.")
+@click.option(
+    "--framework", type=options.Choice(["jax", "pytorch"]), required=True, help="Framework of the submission."
+)
 @click.option(
     "--ruleset",
-    type=click.Choice(["external", "self"]),
+    type=options.Choice(["external", "self"]),
     required=True,
     help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
 )

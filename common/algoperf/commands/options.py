@@ -10,10 +10,26 @@ import click
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+
+class Choice(click.Choice[str]):
+    """One of some names. The error says which one is nearest."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Click's message, and the nearest of the names."""
+        from algoperf.errors import did_you_mean
+
+        return super().get_invalid_choice_message(value, ctx) + did_you_mean(str(value), self.choices)
+
+
 workload = click.option("--workload", required=True, help="A workload or variant by name, or the folder of a cube.")
+framework = click.option(
+    "--framework",
+    type=Choice(["jax", "pytorch"]),
+    help="The submission's framework.  [default: as its submission_info.yml or its imports say]",
+)
 scale = click.option(
     "--scale",
-    type=click.Choice(["full", "mini"]),
+    type=Choice(["full", "mini"]),
     default="full",
     show_default=True,
     help="mini: a small model on generated data, with its own target.",

@@ -12,10 +12,10 @@ from algoperf.commands import options
 
 @click.command()
 @click.option("--submission", type=click.Path(path_type=Path), required=True, help="A folder, or a .py file.")
-@click.option("--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="The submission's framework.")
+@options.framework
 @click.option(
     "--ruleset",
-    type=click.Choice(["external", "self"]),
+    type=options.Choice(["external", "self"]),
     default="self",
     show_default=True,
     help="external: the first point of the search space.",
@@ -43,9 +43,13 @@ def smoke(workloads: str | None, version_name: str, **given: object) -> None:
     from rich.console import Console
 
     from algoperf import smoke as runs
+    from algoperf.submission.framework import choose_framework
+    from algoperf.submission.loading import submission_file
     from algoperf.versions import load_version
 
     version = load_version(version_name)
+    file = submission_file(given["submission"])  # type: ignore[arg-type]
+    given["framework"] = choose_framework(file, given["framework"])  # type: ignore[arg-type]
     names = None if workloads is None else [part.strip() for part in workloads.split(",") if part.strip()]
     settings = runs.SmokeSettings(version=version, **given)  # type: ignore[arg-type]
     chosen = runs.choose(names, version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from algoperf.commands import options
 
 @click.command()
 @options.workload
-@click.option("--framework", type=click.Choice(["jax", "pytorch"]), required=True, help="The submission's framework.")
+@options.framework
 @click.option(
     "--submission",
     type=click.Path(path_type=Path),
@@ -22,7 +23,7 @@ from algoperf.commands import options
 )
 @click.option(
     "--ruleset",
-    type=click.Choice(["external", "self"]),
+    type=options.Choice(["external", "self"]),
     required=True,
     help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
 )
@@ -52,7 +53,7 @@ from algoperf.commands import options
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Resume the trial found, or start over.")
 @click.option(
     "--checkpoints",
-    type=click.Choice(["last", "all", "none"]),
+    type=options.Choice(["last", "all", "none"]),
     default="last",
     show_default=True,
     help="Which checkpoints to keep.",
@@ -60,7 +61,7 @@ from algoperf.commands import options
 @click.option(
     "--torch-compile",
     "compile_policy",
-    type=click.Choice(["auto", "on", "off"]),
+    type=options.Choice(["auto", "on", "off"]),
     default="auto",
     show_default=True,
     help="auto: as published, on GPUs only.",
@@ -87,21 +88,25 @@ def train(ctx: click.Context, **given: Any) -> None:
     from algoperf.records.status import Status
 
     try:
+        from algoperf.submission.framework import choose_framework
+        from algoperf.submission.loading import submission_file
         from algoperf.trial import launch
         from algoperf.trial.request import Request
 
-        code = launch.train(Request(**given), _arguments(ctx))
+        framework = choose_framework(submission_file(given["submission"]), given["framework"])
+        given["framework"] = ctx.params["framework"] = framework
+        code = launch.train(Request(**given), ["train", *arguments(ctx)])
     except KeyboardInterrupt:  # before there was anything to stop
         code = Status.INTERRUPTED.exit_code
     sys.exit(code)
 
 
-def _arguments(ctx: click.Context) -> list[str]:
-    """The command line, to start further processes with."""
-    arguments = ["train"]
+def arguments(ctx: click.Context, leaving_out: Collection[str] = ()) -> list[str]:
+    """The options of a command line, to start further processes with."""
+    arguments = []
     for option in ctx.command.params:
         value = ctx.params.get(option.name or "")
-        if value is None:
+        if value is None or option.name in leaving_out:
             continue
         if isinstance(value, bool):
             arguments += (

@@ -13,21 +13,23 @@ import inspect
 import operator
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from algoperf import spec
-from algoperf.errors import UserError
+from algoperf.errors import UserError, nearest
 from algoperf.submission.missing_package import explain_missing
 from algoperf.submission.naming import require_name
+from algoperf.submission.signatures import expected_by
 from algoperf.workload import registry
 
 REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")
 SEARCH_SPACE_FILE = "tuning_search_space.json"
 OLDER_NAME = "algorithmic_efficiency"
 SUBMISSION_PACKAGE = "algoperf_submission"
+_LISTED = 8
 _NO_PART = {"__pycache__", ".git", ".pytest_cache"}
 
 
@@ -41,8 +43,20 @@ def submission_file(path: Path) -> Path:
             return file.resolve()
         holds = sorted(entry.name for entry in path.iterdir())
         raise UserError(f"The folder {path} has no submission.py. It holds: {', '.join(holds) or 'nothing'}.")
-    what = "is not a Python file" if path.exists() else "does not exist"
-    raise UserError(f"The submission {path} {what}. Give a folder with a submission.py, or a .py file.")
+    remedy = "Give a folder with a submission.py, or a .py file."
+    if path.exists():
+        raise UserError(f"The submission {path} is not a Python file. {remedy}")
+    known = {file.parent.name: file.parent for file in _submissions_near(path)}
+    found = nearest(path.stem, known)
+    hint = f" Did you mean '{known[found]}'?" if found is not None else ""
+    listed = f" There are {', '.join(sorted(map(str, known.values()))[:_LISTED])}, ..." if known and not hint else ""
+    raise UserError(f"The submission {path} does not exist.{hint}{listed} {remedy}")
+
+
+def _submissions_near(path: Path) -> Iterator[Path]:
+    """The main files of submissions that are where a missing one was looked for, and of all in `submissions`."""
+    yield from sorted(Path("submissions").rglob("submission.py"))
+    yield from sorted(path.parent.glob("*/submission.py"))
 
 
 def submission_name(file: Path) -> str:
@@ -181,12 +195,12 @@ def _missing_package(error: Exception, folder: Path) -> str | None:
 
 def submission_traceback(error: BaseException, folder: Path) -> str:
     """The traceback of an error cut to the submission's own frames, where it has any."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
-    return "".join(
-        (
-            "Traceback (submission's frames only):\n",
-            *traceback.format_list(own or frames[-3:]),
-            *traceback.format_exception_only(error),
-        )
-    ).rstrip()
+    expected = None if own else expected_by(error)
+    if own or not (expected or isinstance(error, SyntaxError)):
+        shown = ["Traceback (submission's frames only):\n", *traceback.format_list(own or frames[-3:])]
+    else:
+        shown = []  # the caller's frames say nothing about a file that has no code, or about a function's arguments
+    text = "".join((*shown, *traceback.format_exception_only(error))).rstrip()
+    return text if expected is None else f"{text}\n{expected}"

@@ -53,6 +53,7 @@ def settle(request: Request) -> TrialSettings:
     definition = find_workload(request.workload)
     version = with_cube_limits(load_version(request.version_name), definition.folder)
     version.limits(definition.name, request.scale)
+    _check_study(request, version)
     definition = definition.at(request.scale)
     file = submission_file(request.submission)
     space = _search_space(request, file)
@@ -75,6 +76,17 @@ def settle(request: Request) -> TrialSettings:
         keep_checkpoints=None if request.checkpoints == "none" else request.checkpoints,  # type: ignore[arg-type]
         compile_policy=request.compile_policy,
     )
+
+
+def _check_study(request: Request, version: Version) -> None:
+    planned = request.num_studies or version.num_studies
+    if request.study > planned:
+        planned_by = "--num-studies says" if request.num_studies else f"{version.name} has"
+        points = " It also changes which points are drawn." if request.ruleset == "external" else ""
+        raise UserError(
+            f"Study {request.study} was asked for, but {planned_by} {planned} studies. "
+            f"For more, say how many: --num-studies {request.study}.{points}"
+        )
 
 
 def _search_space(request: Request, file: Path) -> SearchSpace | None:

@@ -19,6 +19,7 @@ from algoperf import seeds
 from algoperf.errors import AlgoperfError, UserError
 from algoperf.records.status import Status
 from algoperf.submission.loading import SEARCH_SPACE_FILE, SUBMISSION_PACKAGE, Submission, submission_file
+from algoperf.submission.signatures import KEYWORDS, POSITIONAL
 from algoperf.system import follow
 from algoperf.tuning.points import trial_point
 from algoperf.tuning.search_space import load_search_space
@@ -27,19 +28,6 @@ from algoperf_check.probe import memory, trials
 from algoperf_check.probe.tiny import TINIES, Tiny
 from algoperf_check.probe.trials import NUM_STEPS, Arrays, Plan, TrialOutcome
 
-POSITIONAL = {
-    "init_optimizer_state": ("workload", "model_params", "model_state", "hyperparameters", "rng"),
-    "data_selection": (
-        "workload", "input_queue", "optimizer_state", "current_param_container", "model_state", "hyperparameters",
-        "global_step", "rng",
-    ),
-    "get_batch_size": ("workload_name",),
-}  # fmt: skip
-_PREPARE = (
-    "workload", "current_param_container", "current_params_types", "model_state", "hyperparameters", "loss_type",
-    "optimizer_state", "eval_results", "global_step", "rng",
-)  # fmt: skip
-KEYWORDS = {"update_params": (*_PREPARE, "batch"), "prepare_for_eval": _PREPARE}
 # Allowed distance between two runs, relative to the distance that training covered.
 SAME, SAME_BUT_FOR_ORDER = 1e-5, 1e-2
 _ROUNDING = 1e-5  # relative to the parameters; smaller changes are rounding errors
