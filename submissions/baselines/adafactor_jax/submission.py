@@ -42,7 +42,7 @@ def normalised(grad, squares):
     """A gradient divided by the root of its mean squares, with its root mean square clipped."""
     if len(squares) == 2:
         row, column = squares
-        row = row / row.mean(-1, keepdims=True)
+        row = jnp.maximum(row / row.mean(-1, keepdims=True), SMALLEST_SQUARE)  # else 0 beside very large rows
         grad = grad / (jnp.sqrt(row)[..., None] * jnp.sqrt(column)[..., None, :])
     else:
         grad = grad / jnp.sqrt(squares[0])

@@ -26,7 +26,7 @@ def normalised(grad, state):
     if grad.ndim >= 2:
         row = average(state, "row", squares.mean(-1), decay)
         column = average(state, "column", squares.mean(-2), decay)
-        row = row / row.mean(-1, keepdim=True)
+        row = (row / row.mean(-1, keepdim=True)).clamp_(min=SMALLEST_SQUARE)  # else 0 beside very large rows
         grad = grad / (row.sqrt()[..., None] * column.sqrt()[..., None, :])
     else:
         grad = grad / average(state, "all", squares, decay).sqrt()

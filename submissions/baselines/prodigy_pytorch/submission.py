@@ -47,7 +47,9 @@ class Prodigy(UpdateRule):
         moved = torch.stack([self._take_in(param, group) for param in params]).sum()
         group["numerator"] = math.sqrt(beta2) * group["numerator"] + (d / d0) * rate * moved
         denominator = torch.stack([self.state[param]["gradients"].abs().sum() for param in params]).sum()
-        group["d"] = torch.maximum(d, group["numerator"] / denominator)
+        started = denominator > 0  # before the first gradient there is nothing to divide by, and nothing moves
+        group["d"] = torch.maximum(d, torch.where(started, group["numerator"] / denominator, 0.0))
+        rate = rate * started
         for param in params:
             state = self.state[param]
             direction = state["m"] / (state["v"].sqrt().add_(group["d"] * EPSILON))

@@ -47,12 +47,21 @@ def as_matrix(array):
     return array.reshape(-1, array.shape[-1])
 
 
-def inverse_fourth_root(statistic):
-    """The inverse fourth root of a positive semi-definite matrix, plus a ridge of 1e-6 times its largest eigenvalue."""
-    values, vectors = jnp.linalg.eigh(statistic)
-    values = jnp.maximum(values, 0.0)
+def inverse_fourth_root(statistic, previous):
+    """The inverse fourth root of a positive semi-definite matrix, plus a ridge of 1e-6 times its largest eigenvalue.
+
+    LAPACK returns NaN, or fails, if products of entries underflow. So the largest entry of what is decomposed is about
+    1, and the diagonal has at least `RIDGE`. If there is no finite root, the result is the previous one.
+    """
+    identity = jnp.eye(len(statistic), dtype=statistic.dtype)
+    scale = jnp.abs(statistic).max()
+    usable = (scale > 0) & jnp.isfinite(scale)
+    scaled = jnp.where(usable, statistic / jnp.where(usable, scale, 1.0), identity)
+    values, vectors = jnp.linalg.eigh(scaled + RIDGE * identity)
+    values = jnp.maximum(values - RIDGE, 0.0) * jnp.where(usable, scale, 0.0)
     root = (values + RIDGE * values[-1] + 1e-30) ** -0.25
-    return (vectors * root) @ vectors.T
+    root = (vectors * root) @ vectors.T
+    return jnp.where(jnp.isfinite(root).all() & jnp.isfinite(scale), root, previous)
 
 
 def preconditioned(momentum, graft, roots):
@@ -62,6 +71,8 @@ def preconditioned(momentum, graft, roots):
     matrix = as_matrix(momentum)
     for block, (left, right) in zip(blocks_of(momentum), roots, strict=True):
         matrix = matrix.at[block].set(left @ matrix[block] @ right)
+    largest = jnp.abs(matrix).max()  # its square may be too large, or too small, for a norm
+    matrix = matrix / jnp.where(largest > 0, largest, 1.0)
     norm = jnp.linalg.norm(matrix)
     length = jnp.linalg.norm(graft.reshape(-1)) / jnp.where(norm > 0, norm, 1.0)
     return (matrix * length).reshape(graft.shape)
@@ -98,7 +109,7 @@ def scale_by_shampoo(beta1, beta2, start_step, root_every):
         started = count >= start_step
         roots = jax.lax.cond(
             started & ((count - start_step) % root_every == 0),
-            lambda: jax.tree.map(inverse_fourth_root, statistics),
+            lambda: jax.tree.map(inverse_fourth_root, statistics, state.roots),
             lambda: state.roots,
         )
         both = zip(jax.tree.leaves(n_hat), jax.tree.leaves(graft), roots, strict=True)

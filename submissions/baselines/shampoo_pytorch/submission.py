@@ -22,12 +22,21 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 RIDGE = 1e-6
 
 
-def inverse_fourth_root(statistic):
-    """The inverse fourth root of a positive semi-definite matrix, plus a ridge of 1e-6 times its largest eigenvalue."""
-    values, vectors = torch.linalg.eigh(statistic)
-    values = values.clamp(min=0.0)
+def inverse_fourth_root(statistic, previous):
+    """The inverse fourth root of a positive semi-definite matrix, plus a ridge of 1e-6 times its largest eigenvalue.
+
+    LAPACK returns NaN, or fails, if products of entries underflow. So the largest entry of what is decomposed is about
+    1, and the diagonal has at least `RIDGE`. If there is no finite root, the result is the previous one.
+    """
+    identity = torch.eye(len(statistic), dtype=statistic.dtype, device=statistic.device)
+    scale = statistic.abs().amax()
+    usable = (scale > 0) & scale.isfinite()
+    scaled = torch.where(usable, statistic / torch.where(usable, scale, 1.0), identity)
+    values, vectors = torch.linalg.eigh(scaled + RIDGE * identity)
+    values = (values - RIDGE).clamp(min=0.0) * torch.where(usable, scale, 0.0)
     root = (values + RIDGE * values[-1] + 1e-30) ** -0.25
-    return (vectors * root) @ vectors.T
+    root = (vectors * root) @ vectors.T
+    return torch.where(root.isfinite().all() & scale.isfinite(), root, previous)
 
 
 class Shampoo(UpdateRule):
@@ -52,17 +61,20 @@ class Shampoo(UpdateRule):
         new = [statistic for pair in pairs for statistic in pair]
         if "statistics" not in state:
             state["statistics"] = [torch.zeros_like(statistic) for statistic in new]
+            state["roots"] = [torch.eye(len(statistic), dtype=grad.dtype, device=grad.device) for statistic in new]
         for old, statistic in zip(state["statistics"], new, strict=True):
             old.mul_(group["beta2"]).add_(statistic, alpha=1.0 - group["beta2"])
         since_start = state["step"] - group["start_step"]
         if since_start >= 0 and since_start % group["root_every"] == 0:
-            state["roots"] = [inverse_fourth_root(statistic) for statistic in state["statistics"]]
+            state["roots"] = [*map(inverse_fourth_root, state["statistics"], state["roots"])]
 
     def _preconditioned(self, momentum, blocks, roots, graft):
         """A matrix's momentum between its roots, with the norm of `graft`."""
         matrix = torch.empty_like(momentum)
         for block, left, right in zip(blocks, roots[::2], roots[1::2], strict=True):
             matrix[block] = left @ momentum[block] @ right
+        largest = matrix.abs().amax()  # its square may be too large, or too small, for a norm
+        matrix = matrix / torch.where(largest > 0, largest, 1.0)
         norm = matrix.norm()
         return (matrix * (graft.norm() / torch.where(norm > 0, norm, 1.0))).view_as(graft)
 
