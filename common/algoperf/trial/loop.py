@@ -8,7 +8,6 @@ no evaluation follows the very first step; the budget is checked at every step.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import gc
 import math
 import signal
@@ -26,12 +25,12 @@ from algoperf.trial.clock import Clock
 from algoperf.trial.data import TrialData
 from algoperf.trial.evaluation import Evaluator
 from algoperf.trial.log import TrialLog
+from algoperf.trial.point_dropout import with_point_dropout
 from algoperf.trial.progress import Progress
 from algoperf.trial.returned import WrongForm
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.state import Snapshot, Training, TrialEnd, TrialState
 from algoperf.tuning.points import as_hyperparameters
-from algoperf.workload.definition import WorkloadDefinition
 
 EVALUATION_ATTEMPTS = 2
 
@@ -136,7 +135,10 @@ class Trial:
         settings, backend, definition = self.settings, self.backend, self.settings.definition
         resume.seed_global_generators(settings.trial_seed, backend.rank)
         limits = settings.version.limits(definition.name, definition.scale)
-        self.workload = backend.bind(self._definition_for_v05(), limits)
+        bound, notes = with_point_dropout(definition, settings.hyperparameters, settings.version, self.submission)
+        for note in notes:
+            self.progress.note(note)
+        self.workload = backend.bind(bound, limits)
         self.workload.attach_metrics_logger(self.log.metrics_logger)
         self._keys = seeds.TrialKeys(settings.trial_seed)
         params, model_state = self.workload.init_model_fn(self._keys.model_init)
@@ -169,13 +171,6 @@ class Trial:
         """
         gc.freeze()
         self._resources.callback(gc.unfreeze)
-
-    def _definition_for_v05(self) -> WorkloadDefinition:
-        """The workload. For v0.5 with the trial's dropout rate, which such submissions do not pass to `model_fn`."""
-        definition, point = self.settings.definition, self.settings.hyperparameters or {}
-        if not self.submission.uses_older_name or definition.dropout is None or "dropout_rate" not in point:
-            return definition
-        return dataclasses.replace(definition, dropout=point["dropout_rate"])
 
     def _resume(self) -> None:
         found = checkpoint.checkpoints(self.settings.directory)

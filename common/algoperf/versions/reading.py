@@ -75,6 +75,13 @@ def count(where: str, value: Any) -> int:
     return value
 
 
+def flag(where: str, value: Any) -> bool:
+    """`value` if it is true or false, else a UserError."""
+    if not isinstance(value, bool):
+        raise UserError(f"{where} must be true or false, not {value!r}.")
+    return value
+
+
 def names(where: str, value: Any) -> tuple[str, ...]:
     """A list of distinct strings as a tuple, else a UserError."""
     if not isinstance(value, list) or len(set(map(str, value))) != len(value):

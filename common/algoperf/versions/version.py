@@ -32,6 +32,7 @@ class Version:
       num_studies: independent repetitions of every workload.
       num_trials: trials per study under external tuning; self-tuning has one.
       self_tuning_budget_factor: multiplies the budget under self-tuning.
+      point_sets_dropout: whether the runner applied the `dropout_rate` of a trial's point.
       scored: the workloads in the score; their number is its denominator.
       held_out: by scored workload, the variant on which a submission must also succeed (v0.5 only).
       development: workloads that no version scores, for experiments or from outside the repository.
@@ -43,6 +44,7 @@ class Version:
     num_studies: int
     num_trials: int
     self_tuning_budget_factor: float
+    point_sets_dropout: bool
     scored: tuple[str, ...]
     held_out: Mapping[str, str] = dataclasses.field(hash=False)
     development: tuple[str, ...]
@@ -110,7 +112,7 @@ def _load(name: str) -> Version:
 def read_version(file: Path) -> Version:
     """The version in a TOML file, named after the file, without the development workloads."""
     content = reading.read_toml(file)
-    reading.check_keys(str(file), content, _HEADER, frozenset({"held_out"}))
+    reading.check_keys(str(file), content, _HEADER, frozenset({"held_out", "point_sets_dropout"}))
     tables = reading.table(f"{file}: [workloads]", content["workloads"])
     limits = reading.read_limits(file, tables, {})
     scored = reading.names(f"{file}: scored", content["scored"])
@@ -126,6 +128,7 @@ def read_version(file: Path) -> Version:
         self_tuning_budget_factor=reading.positive(
             f"{file}: self_tuning_budget_factor", content["self_tuning_budget_factor"]
         ),
+        point_sets_dropout=reading.flag(f"{file}: point_sets_dropout", content.get("point_sets_dropout", False)),
         scored=scored,
         held_out=MappingProxyType(dict(held_out)),
         development=(),
