@@ -116,6 +116,7 @@ _TABLE = [
         ("10.5", "warning", "A requirement without an exact version", "Pin it: name==version."),
         ("10.6", "warning", "An import that no requirement provides", "Add the package to requirements.txt."),
         ("10.7", "error", "An option of pip", "Remove it: the organisers choose where packages come from."),
+        ("10.8", "warning", "Code of the pmap era", "Use jax.jit on global arrays; docs/compatibility.md says more."),
     ),
     *_section(
         "A run is a closed system: it has no network, and clock and records belong to the harness.",

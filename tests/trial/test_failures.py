@@ -197,6 +197,15 @@ def test_a_submission_that_exits_has_not_succeeded(trial, monkeypatch, capsys, f
     assert_shows_only_the_submission(capsys.readouterr().out, fault.split()[0])
 
 
+def test_an_entry_of_the_pmap_era_is_told_so(tmp_path, data_root, capsys):
+    run = Run(TEST_SUBMISSIONS / "pmap_era", "jax", data_root, tmp_path, {"max_global_steps": 2})
+    assert run.here() == 3
+    output = capsys.readouterr().out
+    assert "the submission is of the pmap era" in output
+    assert "It uses flax.jax_utils.replicate, jax.pmap" in output
+    assert "note: dropped or renamed by newer libraries, replaced for this submission: jax.tree_map" in output
+
+
 def test_a_submission_that_cannot_be_imported(trial, tmp_path, capsys):
     run = trial("jax")
     run.submission = tmp_path / "faulty_import"

@@ -22,7 +22,9 @@ from algoperf import spec
 from algoperf.errors import UserError, nearest
 from algoperf.submission.missing_package import explain_missing
 from algoperf.submission.naming import require_name
+from algoperf.submission.renamed import PMAP_ERA_MEANS
 from algoperf.submission.signatures import expected_by
+from algoperf.submission.translation import Modules
 from algoperf.workload import registry
 
 REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")
@@ -85,6 +87,8 @@ class Submission:
     get_batch_size: Callable[[str], int]
     wants_train_state: bool
     uses_older_name: bool = False  # imports `algorithmic_efficiency`: a submission of v0.5
+    renamed: frozenset[str] = frozenset()  # names that newer libraries have dropped, and that are replaced for it
+    pmap_era: frozenset[str] = frozenset()  # functions that only JAX entries of the pmap era use
 
     def batch_size(
         self, workload: str, bases: tuple[str, ...], num_devices: int, num_examples: int | None = None
@@ -126,7 +130,8 @@ def load_submission(path: Path) -> Submission:
     file = submission_file(path)
     for name in [name for name in sys.modules if name.split(".")[0] == OLDER_NAME]:
         del sys.modules[name]  # an earlier submission's import
-    module = _import(file)
+    modules = Modules(file.parent)
+    module = _import(file, modules)
     missing = [name for name in REQUIRED if not callable(getattr(module, name, None))]
     if missing:
         defined = sorted(name for name, value in vars(module).items() if inspect.isfunction(value))
@@ -140,6 +145,8 @@ def load_submission(path: Path) -> Submission:
         prepare_for_eval=getattr(module, "prepare_for_eval", None),
         wants_train_state="train_state" in inspect.signature(module.update_params).parameters,
         uses_older_name=OLDER_NAME in sys.modules,
+        renamed=frozenset(modules.renamed),
+        pmap_era=frozenset(modules.pmap_era),
         **{name: getattr(module, name) for name in REQUIRED},
     )
 
@@ -153,7 +160,8 @@ def _extend_import_path(folder: Path) -> None:
             sys.path.append(str(place))
 
 
-def _import(file: Path) -> Any:
+def _import(file: Path, modules: Modules) -> Any:
+    modules.install()
     _extend_import_path(file.parent)
     package = importlib.util.module_from_spec(
         importlib.machinery.ModuleSpec(SUBMISSION_PACKAGE, loader=None, is_package=True)
@@ -161,7 +169,7 @@ def _import(file: Path) -> Any:
     package.__path__ = [str(file.parent)]
     sys.modules[SUBMISSION_PACKAGE] = package
     name = f"{SUBMISSION_PACKAGE}.{file.stem}"
-    module_spec = importlib.util.spec_from_file_location(name, file)
+    module_spec = importlib.util.spec_from_file_location(name, file, loader=modules.loader(name, str(file)))
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
@@ -175,6 +183,11 @@ def _import(file: Path) -> Any:
             f"The submission {file} cannot be imported.{advice}\n{submission_traceback(error, file.parent)}"
         ) from error
     return module
+
+
+def explain_pmap_era(submission: Submission) -> str:
+    """One sentence about why a JAX entry of the pmap era does not run."""
+    return f"It uses {', '.join(sorted(submission.pmap_era))}: {PMAP_ERA_MEANS}."
 
 
 def raised_in(error: BaseException, folder: Path) -> bool:

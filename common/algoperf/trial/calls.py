@@ -13,7 +13,7 @@ from algoperf.data.batches.queue import InputQueue
 from algoperf.errors import AlgoperfError
 from algoperf.frameworks.backend import Backend
 from algoperf.records.status import Status
-from algoperf.submission.loading import Submission, raised_in, submission_traceback
+from algoperf.submission.loading import Submission, explain_pmap_era, raised_in, submission_traceback
 from algoperf.trial.clock import Clock
 from algoperf.trial.returned import ReturnCheck
 from algoperf.trial.state import Training, TrialEnd
@@ -139,7 +139,8 @@ class SubmissionCalls:
             if isinstance(error, spec.TrainingCompleteError) and function is self._submission.update_params:
                 raise
             own_frames = submission_traceback(error, self._submission.file.parent)
-            message = f"{function.__name__} failed at step {self.global_step}.{_hint(kwargs)}\n{own_frames}"
+            era = f" {explain_pmap_era(self._submission)}" if self._submission.pmap_era else ""
+            message = f"{function.__name__} failed at step {self.global_step}.{_hint(kwargs)}{era}\n{own_frames}"
             ran_out = self._backend.is_out_of_memory(error)
             raise TrialEnd(Status.OUT_OF_MEMORY if ran_out else Status.SUBMISSION_ERROR, message) from error
 

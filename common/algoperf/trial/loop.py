@@ -135,6 +135,9 @@ class Trial:
         settings, backend, definition = self.settings, self.backend, self.settings.definition
         resume.seed_global_generators(settings.trial_seed, backend.rank)
         limits = settings.version.limits(definition.name, definition.scale)
+        if self.submission.renamed:
+            names = ", ".join(sorted(self.submission.renamed))
+            self.progress.note(f"note: dropped or renamed by newer libraries, replaced for this submission: {names}")
         bound, notes = with_point_dropout(definition, settings.hyperparameters, settings.version, self.submission)
         for note in notes:
             self.progress.note(note)

@@ -13,6 +13,7 @@ from algoperf_check.static import (
     calls,
     comparisons,
     environment,
+    era,
     formalities,
     literals,
     requirements,
@@ -24,7 +25,7 @@ from algoperf_check.static import (
 from algoperf_check.static.analysis import Analysis
 from algoperf_check.static.source import read_sources
 
-_OF_CODE = (literals, workload_use, comparisons, batch_size_rules, writes, uses, calls, environment)
+_OF_CODE = (literals, workload_use, comparisons, batch_size_rules, writes, uses, calls, environment, era)
 _OF_FILES = (search_space, requirements, formalities)
 _DEEPEST = 20_000
 
