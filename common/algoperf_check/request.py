@@ -22,6 +22,7 @@ class CheckRequest:
       ruleset: "external": the harness draws hyperparameters from a search space; "self": the submission sets them.
       version: the benchmark version whose numbers apply.
       smoke: also train on workloads at scale mini.
+      given_space: a search space other than the one in the folder.
     """
 
     submission: Path
@@ -29,6 +30,7 @@ class CheckRequest:
     ruleset: Ruleset
     version: Version
     smoke: bool = False
+    given_space: Path | None = None
 
     @functools.cached_property
     def file(self) -> Path:
@@ -48,7 +50,7 @@ class CheckRequest:
     @property
     def search_space(self) -> Path:
         """The search space file of external tuning, if it exists."""
-        return self.folder / SEARCH_SPACE_FILE
+        return self.given_space or self.folder / SEARCH_SPACE_FILE
 
 
 def ruleset_folder(folder: Path) -> Ruleset | None:

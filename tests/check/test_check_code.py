@@ -176,9 +176,9 @@ BREACHES = [
     (step("import os\nx = os.getenv('CUDA_VISIBLE_DEVICES')"), {"8.2"}),
     (step("import os\nx = dict(os.environ)"), {"8.2"}),
     # 10: the versions of today
-    (step("import functools\nimport jax\nf = functools.partial(jax.pmap, axis_name='batch')(f)"), {"10.8"}),
-    (step("from jax import pmap\nf = pmap(f)"), {"10.8"}),
-    (step("from flax import jax_utils\nstate = jax_utils.replicate(optimizer_state)"), {"10.8"}),
+    (step("import functools\nimport jax\nf = functools.partial(jax.pmap, axis_name='batch')(f)"), {"10.9"}),
+    (step("from jax import pmap\nf = pmap(f)"), {"10.9"}),
+    (step("from flax import jax_utils\nstate = jax_utils.replicate(optimizer_state)"), {"10.9"}),
     # 11: the outside world
     (step("import requests"), {"11.1"}),
     (step("import urllib.request as u"), {"11.1"}),

@@ -21,6 +21,7 @@ def space(content) -> dict[str, str]:
     return {SPACE: json.dumps(content), "submission.py": READS}
 
 
+HELPER = "CHOSEN = {}\ndef helper(hyperparameters):\n    return hyperparameters.beta\n"
 SPACES = [
     (space([POINT] * 5), set()),
     (space({"learning_rate": {"min": 1, "max": 2, "scaling": "log"}, "beta": {"feasible_points": [0.9]}}), set()),
@@ -39,6 +40,7 @@ SPACES = [
     ({**space([POINT] * 5), "tuning_search_space_wmt.json": "[]"}, {"9.6"}),
     (space([{"learning_rate": 0.1}] * 5), {"9.7"}),
     (space([{**POINT, "gamma": 1}] * 5), {"9.8"}),
+    (space([{**POINT, "dropout_rate": 0.1}] * 5), set()),  # the harness applies it
     (space([{**POINT, "wmt": 1}] * 5), {"2.1", "9.8"}),
     ({**space([POINT] * 5), "submission.py": step("a = getattr(hyperparameters, 'gamma', 0)")}, {"9.8"}),
     (
@@ -67,6 +69,13 @@ def test_the_number_of_points_is_the_version_s(write, check):
     assert "5 trials" in found.what
 
 
+def test_a_dropout_rate_that_nothing_applies(write, check):
+    files = space([{**POINT, "dropout_rate": 0.1}] * 5)
+    assert {found.rule.number for found in check(write(files), version="v1.0")} == {"9.8"}
+    files["submission.py"] = "from algorithmic_efficiency import spec\n" + READS
+    assert check(write(files, "older"), version="v1.0") == []
+
+
 @pytest.mark.parametrize(
     ("place", "code", "broken"),
     [
@@ -76,6 +85,11 @@ def test_the_number_of_points_is_the_version_s(write, check):
         ("mine", step("rate = hyperparameters.beta if hyperparameters else 1"), {"9.2"}),
         ("mine", step("if hyperparameters is None: pass\nrate = hyperparameters.beta"), {"9.2"}),
         ("mine", step("hyperparameters = x\nrate = hyperparameters.beta"), {"9.2"}),
+        ("mine", HELPER + step("rate = helper(CHOSEN)"), {"9.2"}),
+        ("mine", HELPER + step("rate = helper(hyperparameters=CHOSEN)"), {"9.2"}),
+        ("mine", HELPER + step("hyperparameters = CHOSEN\nrate = helper(hyperparameters)"), {"9.2"}),
+        ("mine", HELPER + step("rate = helper(hyperparameters)"), {"9.2", "9.9"}),
+        ("mine", HELPER + step("rate = helper(CHOSEN) + helper(hyperparameters)"), {"9.2", "9.9"}),
     ],
 )
 def test_search_space_under_self_tuning(write, check, place, code, broken):

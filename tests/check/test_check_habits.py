@@ -73,6 +73,10 @@ HABITS = {
         "import torch\nfor p in current_param_container.parameters():\n    p.data = p.data + 1\n    p.grad = None\n"
         "    p.requires_grad = True"
     ),
+    "when DDP exchanges gradients": step(
+        "current_param_container.require_backward_grad_sync = False\nmodel = current_param_container\n"
+        "model.require_forward_param_sync = True"
+    ),
     "dropout rates of layers": step(
         "import torch\nfor m in current_param_container.modules():\n"
         "    if isinstance(m, torch.nn.Dropout): m.p = 0.1"

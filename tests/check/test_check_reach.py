@@ -92,7 +92,7 @@ def test_an_own_module_that_is_imported_by_the_wrong_name(write, check):
         "parts/rate_table.py": "RATE = 0.1\n",
     }
     (found,) = check(write(files))
-    assert (found.rule.number, found.place) == ("10.6", "parts/rates.py:1")
+    assert (found.rule.number, found.place) == ("10.10", "parts/rates.py:1")
     assert "write 'parts.rate_table'" in found.what
     path = "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'parts'))\n"
     assert check(write({**files, "submission.py": path + files["submission.py"]})) == []

@@ -149,6 +149,42 @@ def test_a_missing_submission_is_sought_among_others(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("files", "statement", "right"),
+    [
+        ({"parts__rate_table": "RATE = 1\n", "parts__rates": "from rate_table import RATE\n"}, "import parts.rates",
+         "parts.rate_table"),
+        ({"parts__deep____init__": "", "parts____init__": ""}, "import deep", "parts.deep"),
+        ({"parts__deep__inner": ""}, "import deep.inner", "parts.deep"),
+    ],
+)  # fmt: skip
+def test_an_own_module_is_not_called_an_uninstalled_package(tmp_path, files, statement, right):
+    write(tmp_path / "own", submission=f"{statement}\n{FUNCTIONS}{UPDATE}", **files)
+    with pytest.raises(UserError) as caught:
+        load_submission(tmp_path / "own")
+    assert "is not installed" not in str(caught.value)
+    assert f"Write '{right}'" in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["x = 1 1\n", "def f(:\n", 'x = 1"""Another file."""\n', "return 1\n"])
+def test_a_syntax_error_shows_its_place_and_no_frames(tmp_path, code):
+    write(tmp_path / "syntax", submission=code)
+    with pytest.raises(UserError, match=r"submission.py\", line 1") as caught:
+        load_submission(tmp_path / "syntax")
+    assert "Traceback" not in str(caught.value)
+    assert "importlib" not in str(caught.value)
+
+
+@pytest.mark.parametrize("raised", ["KeyError(workload_name)", "ZeroDivisionError('x')", "SystemExit(1)", "OSError(2)"])
+def test_every_error_of_get_batch_size_is_the_submissions(tmp_path, raised):
+    code = FUNCTIONS.replace("return 8", f"raise {raised}") + UPDATE
+    write(tmp_path / "sizes", submission=code)
+    submission = load_submission(tmp_path / "sizes")
+    with pytest.raises(UserError, match=rf"get_batch_size\('ogbg'\) raised {raised.partition('(')[0]}") as caught:
+        submission.batch_size("ogbg", ("ogbg",), 1)
+    assert "in get_batch_size" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("requirements", "says"),
     [
         (None, ["has no requirements.txt", "no_such_package==1.2.3"]),

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     type=options.Choice(["external", "self"]),
     help="[default: by its folder, else external if it has a search space]",
 )
+@click.option(
+    "--search-space",
+    type=click.Path(path_type=Path),
+    help="External ruleset only.  [default: tuning_search_space.json in the submission's folder]",
+)
 @options.version
 @click.option("--static-only", is_flag=True, help="Only read the code; run none of it.")
 @click.option("--smoke", is_flag=True, help="Also train on all workloads at scale mini (minutes).")
@@ -38,6 +43,7 @@ def check(
     submission: Path,
     framework: Framework | None,
     ruleset: Ruleset | None,
+    search_space: Path | None,
     version_name: str,
     static_only: bool,
     smoke: bool,
@@ -61,15 +67,20 @@ def check(
 
     if static_only and smoke:
         raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
+    if search_space is not None and ruleset == "self":
+        raise UserError("--search-space is for external tuning; self-tuning has no search space. Leave one out.")
+    if search_space is not None and not search_space.is_file():
+        raise UserError(f"There is no search space {search_space}. Give a JSON file.")
     file = submission_file(submission)
     framework = framework or infer_framework(file, required=not static_only)
     static_only = static_only or framework is None  # a submission whose code is unreadable cannot run either
     request = CheckRequest(
         submission=submission,
         framework=framework,
-        ruleset=ruleset or infer_ruleset(file),
+        ruleset=ruleset or ("external" if search_space is not None else infer_ruleset(file)),
         version=load_version(version_name),
         smoke=smoke,
+        given_space=search_space,
     )
     result = report.Report(request, static_only, tuple(_findings(request, static_only)))
     if json_file == "-":

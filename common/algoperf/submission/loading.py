@@ -20,7 +20,7 @@ from typing import Any
 
 from algoperf import spec
 from algoperf.errors import UserError, nearest
-from algoperf.submission.missing_package import explain_missing
+from algoperf.submission.missing_package import explain_missing, explain_own_module, own_module
 from algoperf.submission.naming import require_name
 from algoperf.submission.renamed import PMAP_ERA_MEANS
 from algoperf.submission.signatures import expected_by
@@ -106,6 +106,10 @@ class Submission:
                 size = self.get_batch_size(base)
             except ValueError:
                 raise UserError(f"The submission {self.name} has no batch size for {workload}: {error}") from error
+            except (Exception, SystemExit) as other:
+                raise self._no_batch_size(base, other) from other
+        except (Exception, SystemExit) as error:
+            raise self._no_batch_size(workload, error) from error
         found = _integer(size)
         if found is None or found < 1 or found > (num_examples or found):
             most = "" if num_examples is None else f", at most {num_examples}, the number of training examples"
@@ -113,6 +117,11 @@ class Submission:
         if found % num_devices:
             raise UserError(f"The batch size {found} for {workload} cannot be divided among {num_devices} devices.")
         return found
+
+    def _no_batch_size(self, workload: str, error: BaseException) -> UserError:
+        own_frames = submission_traceback(error, self.file.parent)
+        what = f"get_batch_size({workload!r}) raised {type(error).__name__}: {error}"
+        return UserError(f"{what}\n{own_frames}")
 
 
 def _integer(value: Any) -> int | None:
@@ -177,8 +186,7 @@ def _import(file: Path, modules: Modules) -> Any:
     try:
         module_spec.loader.exec_module(module)
     except Exception as error:
-        needed = _missing_package(error, file.parent)
-        advice = "" if needed is None else f" {explain_missing(needed, file.parent)}"
+        advice = _advice(error, file.parent)
         raise UserError(
             f"The submission {file} cannot be imported.{advice}\n{submission_traceback(error, file.parent)}"
         ) from error
@@ -194,6 +202,16 @@ def raised_in(error: BaseException, folder: Path) -> bool:
     """Whether code in `folder` itself raised the error, not something that it called."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and Path(frames[-1].filename).is_relative_to(folder)
+
+
+def _advice(error: Exception, folder: Path) -> str:
+    """What to do about a module that is not found; empty for other errors."""
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        own = own_module(folder, error.name.rpartition(".")[2])
+        if own is not None:
+            return f" {explain_own_module(own, error.name)}"
+    needed = _missing_package(error, folder)
+    return "" if needed is None else f" {explain_missing(needed, folder)}"
 
 
 def _missing_package(error: Exception, folder: Path) -> str | None:

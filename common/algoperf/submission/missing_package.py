@@ -39,6 +39,23 @@ def read_requirements(file: Path) -> tuple[list[Requirement], list[int]]:
     return requirements, unreadable
 
 
+def own_module(folder: Path, name: str) -> Path | None:
+    """The file or package of that name below a submission's folder, relative to it; None if there is none."""
+    files = (path for pattern in (f"{name}.py", f"{name}/__init__.py") for path in sorted(folder.rglob(pattern)))
+    folders = (path for path in sorted(folder.rglob(name)) if any(path.glob("*.py")))
+    return next((path.relative_to(folder) for path in (*files, *folders)), None)
+
+
+def explain_own_module(place: Path, name: str) -> str:
+    """Advice about an import that looks for a module of the submission in the wrong place."""
+    parts = place.with_suffix("").parts
+    full = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    return (
+        f"Its own module {place} cannot be imported as {name!r}: modules are found from the submission's folder on. "
+        f"Write {full!r}, or a relative import."
+    )
+
+
 def explain_missing(package: str, folder: Path) -> str:
     """Advice for a submission in `folder` that cannot import a package."""
     return f"The package {package!r} is not installed. {' '.join(_advice(package, folder / REQUIREMENTS_FILE))}"

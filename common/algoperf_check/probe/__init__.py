@@ -48,8 +48,8 @@ def run(request: CheckRequest, tasks: Sequence[str] | None = None, limit_sec: fl
         folders = [Path(root, str(number)) for number in range(num_processes)]
         told = list(threads.map(lambda folder: _in_process(request, wanted, folder, claims, limit_sec), folders))
     found = list(dict.fromkeys(finding for _, findings in told for finding in findings))
-    if state := [size for sizes, _ in told for size in sizes]:
-        found += memory.findings(request.version, max(state))
+    if state := [description for descriptions, _ in told for description in descriptions]:
+        found += memory.findings(request.version, *memory.split(state))
     if request.smoke:
         from algoperf_check.probe.smoke import findings
 
@@ -59,14 +59,15 @@ def run(request: CheckRequest, tasks: Sequence[str] | None = None, limit_sec: fl
 
 def _in_process(
     request: CheckRequest, tasks: Sequence[str], folder: Path, claims: Path, limit_sec: float
-) -> tuple[list[float], list[Finding]]:
-    """Run one process; returns the bytes of state per parameter on its tasks, and its findings."""
+) -> tuple[list[memory.Description], list[Finding]]:
+    """Run one process; returns descriptions of the state on its tasks, and its findings."""
     folder.mkdir()
     asked, told, output = folder / "request.json", folder / "events.jsonl", folder / "output.txt"
     content = {
         "submission": str(request.submission.resolve()),
         "framework": request.framework,
         "ruleset": request.ruleset,
+        "search_space": str(request.search_space.resolve()),
         "version": request.version.name,
         "tasks": tasks,
         "claims": str(claims),

@@ -18,7 +18,7 @@ import numpy as np
 from algoperf import seeds
 from algoperf.errors import AlgoperfError, UserError
 from algoperf.records.status import Status
-from algoperf.submission.loading import SEARCH_SPACE_FILE, SUBMISSION_PACKAGE, Submission, submission_file
+from algoperf.submission.loading import SUBMISSION_PACKAGE, Submission
 from algoperf.submission.signatures import KEYWORDS, POSITIONAL
 from algoperf.system import follow
 from algoperf.tuning.points import trial_point
@@ -37,7 +37,7 @@ _RULE_OF_STATUS = {Status.NAN: "14.2", Status.RULE_BREACH: "14.4"}
 class Session:
     """One process of a probe: runs the tasks that no other process of the probe has claimed.
 
-    `say` takes `("doing", text)`, `("finding", rule, text)` and `("state", bytes per parameter)`.
+    `say` takes `("doing", text)`, `("finding", rule, text)` and `("state", memory.described(...))`.
     """
 
     def __init__(self, request: dict[str, Any], say: Callable[..., None], root: Path) -> None:
@@ -86,9 +86,8 @@ class Session:
     def _hyperparameters(self) -> dict[str, Any] | None:
         if self._request["ruleset"] == "self":
             return None
-        file = submission_file(self._submission)
         return trial_point(
-            load_search_space(file.parent / SEARCH_SPACE_FILE),
+            load_search_space(Path(self._request["search_space"])),
             study=1, trial=1, num_studies=self._version.num_studies, num_trials=self._version.num_trials,
             seed=seeds.derive("probe"),
         )  # fmt: skip
@@ -100,8 +99,6 @@ class Session:
                 submission.batch_size(workload, self._version.scored, devices)
             except UserError as error:
                 yield "13.3", str(error)
-            except Exception as error:  # any exception here is a finding
-                yield "13.3", f"get_batch_size({workload!r}) raised {type(error).__name__}: {error}"
         module = sys.modules[f"{SUBMISSION_PACKAGE}.{submission.file.stem}"]
         if hasattr(module, "get_eval_batch_size"):
             yield "13.4", "The function is defined."
@@ -112,9 +109,7 @@ class Session:
         outcome = yield from self._trial(plan, tiny, "plain", "base", "training")
         if outcome is None:
             return
-        parameters = sum(array.size for path, array in outcome.end.items() if path.startswith("params"))
-        state = sum(array.nbytes for array in outcome.state.values() if array.size > 1)
-        self._say("state", state / parameters)
+        self._say("state", memory.described(outcome.end, outcome.state))
         yield from self._again_from_checkpoint(plan, tiny, outcome)
         yield from self._under_other_names(plan, tiny, outcome)
 

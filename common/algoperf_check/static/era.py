@@ -1,4 +1,4 @@
-"""Rule 10.8: code of the pmap era, which cannot run on the pinned versions."""
+"""Rule 10.9: code of the pmap era, which cannot run on the pinned versions."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     """The first use of a function that only entries of the pmap era have."""
     uses = (node for node in analysis.project.nodes(ast.Attribute, ast.Name) if analysis.names(node) in PMAP_ERA)
     for node in uses:
-        yield analysis.finding("10.8", node, f"{shown(node)}: {PMAP_ERA_MEANS}.")
+        yield analysis.finding("10.9", node, f"{shown(node)}: {PMAP_ERA_MEANS}.")
         return

@@ -30,6 +30,7 @@ _BY_POSITION: dict[str, tuple[str | None, ...]] = {
     "init_optimizer_state": (WORKLOAD, MODEL, None, HYPERPARAMETERS),
     "data_selection": (WORKLOAD, INPUT_QUEUE, None, MODEL, None, HYPERPARAMETERS),
 }
+_API = (*_BY_POSITION, "update_params", "prepare_for_eval")
 _KEPT = "workload"  # also recognised by the name of the attribute or key that holds it
 _PARTS = ("modules", "named_modules", "children", "named_children")
 _ROUNDS = 6
@@ -237,6 +238,32 @@ class Names:
             if len(self._roles) + len(self._attributes) == before:
                 break
         self._known.clear()
+        self._drop_namesakes()
+
+    def _drop_namesakes(self) -> None:
+        """Parameters of helpers that are called `hyperparameters`, but whose calls all pass something else."""
+        passed: dict[tuple[ast.AST, str], list[bool]] = {}
+        for call in self._project.calls():
+            function, skipped, given = self._callee(call)
+            if function is None or self._is_api(function):
+                continue
+            names = parameters(function)[skipped:]
+            pairs = [*zip(names, given, strict=False), *((key.arg, key.value) for key in call.keywords)]
+            for name, argument in pairs:
+                if name is not None and self._roles.get((function, name)) == HYPERPARAMETERS:
+                    passed.setdefault((function, name), []).append(self._is_never_rebound(argument))
+        for parameter, known in passed.items():
+            if not any(known):
+                del self._roles[parameter]
+        self._known.clear()
+
+    def _is_api(self, function: Function) -> bool:
+        return isinstance(self._project.parent(function), ast.Module) and getattr(function, "name", "") in _API
+
+    def _is_never_rebound(self, argument: ast.expr) -> bool:
+        """Whether an argument is the harness's hyperparameters, and not a name that was bound to others."""
+        bindings = self._project.bindings(argument) if isinstance(argument, ast.Name) else []
+        return self(argument) == HYPERPARAMETERS and all(binding.kind == "parameter" for binding in bindings)
 
     def _name_roles(self, function: Function) -> None:
         names = parameters(function)

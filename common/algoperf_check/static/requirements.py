@@ -12,12 +12,12 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from algoperf.submission.missing_package import REQUIREMENTS_FILE
+from algoperf.submission.missing_package import REQUIREMENTS_FILE, own_module
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
 from algoperf_check.static.analysis import Analysis
+from algoperf_check.static.imports import module_parts
 from algoperf_check.static.packages import harness_packages, packages_by_import, pins
-from algoperf_check.static.project import File
 from algoperf_check.static.uses import is_forbidden
 
 _ADDRESS = re.compile(r"(git|hg|svn|bzr)\+|https?://|file:|\.{0,2}/")
@@ -126,23 +126,20 @@ def _imports(analysis: Analysis, provided: set[str]) -> Iterator[Finding]:
             if package in reported or _is_provided(analysis, node, name, provided) or _may_fail(analysis, node):
                 continue
             reported.add(package)
-            yield analysis.finding("10.6", node, _missing(analysis, package))
+            own = own_module(analysis.request.folder, package)
+            if own is not None:
+                what = f"{own} cannot be imported as {package!r}: write {'.'.join(module_parts(own))!r}."
+                yield analysis.finding("10.10", node, what)
+            else:
+                yield analysis.finding("10.6", node, _missing(analysis, package))
 
 
 def _missing(analysis: Analysis, package: str) -> str:
     """Why a package cannot be imported."""
-    own = _own_file(analysis, package)
-    if own is not None:
-        return f"{own.source.path} cannot be imported as {package!r}: write {own.module!r}, or a relative import."
     for place in analysis.request.folder.parents:
         if (place / package).is_dir() or (place / f"{package}.py").is_file():
             return f"{package!r} lies outside the folder, so it is not part of the submission."
     return f"Nothing provides {package!r}."
-
-
-def _own_file(analysis: Analysis, package: str) -> File | None:
-    """A file in a subfolder, by the last part of its name."""
-    return next((file for file in analysis.project.files if file.module.split(".")[-1] == package), None)
 
 
 def _is_provided(analysis: Analysis, node: ast.AST, name: str, provided: set[str]) -> bool:
@@ -154,7 +151,7 @@ def _is_provided(analysis: Analysis, node: ast.AST, name: str, provided: set[str
     place = analysis.request.folder / package
     if place.is_dir() or place.with_suffix(".py").is_file() or package == analysis.request.folder.name:
         return True
-    if _own_file(analysis, package) is not None and _extends_path(analysis):
+    if own_module(analysis.request.folder, package) is not None and _extends_path(analysis):
         return True
     sources = packages_by_import().get(package, frozenset()) | {canonicalize_name(package)}
     return bool(sources & (provided | harness_packages() | set(pins())))

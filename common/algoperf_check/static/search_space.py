@@ -8,6 +8,7 @@ from pathlib import Path
 
 import algoperf.blocks
 from algoperf.errors import UserError
+from algoperf.submission.loading import OLDER_NAME
 from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf_check.findings import Finding
 from algoperf_check.request import ruleset_folder
@@ -68,7 +69,7 @@ def _unused_and_missing(analysis: Analysis, keys: list[str], file: Path) -> Iter
             reported.add(node.attr)
             what = f"{shown(node)} is read, but {file.name} has only: {', '.join(keys)}."
             yield analysis.finding("9.7", node, what)
-    mentioned = _mentioned(analysis)
+    mentioned = _mentioned(analysis) | _applied_by_the_harness(analysis)
     for key in keys:
         if key not in mentioned:
             yield Finding(RULES["9.8"], f"{key!r} is nowhere in the code.", file.name)
@@ -111,6 +112,13 @@ def _mentioned(analysis: Analysis) -> set[str]:
             elif isinstance(node, (ast.arg, ast.keyword)) and node.arg is not None:
                 found.add(node.arg)
     return found
+
+
+def _applied_by_the_harness(analysis: Analysis) -> set[str]:
+    """Hyperparameters that have an effect without being read; see `algoperf.trial.point_dropout`."""
+    imports = (ast.unparse(node) for node in analysis.project.nodes(ast.ImportFrom, ast.Import))
+    older = any(OLDER_NAME in line for line in imports)
+    return {"dropout_rate"} if analysis.request.version.point_sets_dropout or older else set()
 
 
 def _under_self_tuning(analysis: Analysis) -> Iterator[Finding]:

@@ -34,6 +34,7 @@ _SETTERS = ("delattr", "object.__delattr__", "object.__setattr__", "setattr", "t
 _PATCHES = ("unittest.mock.patch", "mock.patch")
 _MODEL_BEHAVIOUR = ("__call__", "__class__", "_call_impl", "_modules", "_parameters", "forward")
 _DROPOUT_RATE = "p"
+_OF_DDP = ("require_backward_grad_sync", "require_forward_param_sync")  # when processes exchange gradients
 _OPEN_PLACES = ("sys.path", "sys.stdout", "sys.stderr", "warnings", "logging")
 _SHARED_TABLES = ("sys.modules", "algoperf.", "builtins")
 
@@ -104,7 +105,7 @@ def _into(analysis: Analysis, write: _Write) -> Iterator[Finding]:
 def _into_model(analysis: Analysis, write: _Write, owner: str) -> Iterator[Finding]:
     if write.is_item and owner == MODEL:
         return  # in JAX, the parameter tree, which the submission may build itself
-    if write.member == _DROPOUT_RATE and owner == MODEL_PART:
+    if (write.member == _DROPOUT_RATE and owner == MODEL_PART) or write.member in _OF_DDP:
         return
     changes = write.member is None or write.member in _MODEL_BEHAVIOUR
     if changes:

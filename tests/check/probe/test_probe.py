@@ -24,7 +24,7 @@ def try_it(submission: Path, framework: str, tasks=None):
 def test_each_fault_is_found_where_it_is(repository):
     """One submission with another fault on each tiny workload, and some in its interface."""
     found = try_it(TEST_SUBMISSIONS / "many_faults", "pytorch")
-    assert [finding.what for finding in found if finding.rule.number == "13.3"] == [
+    assert [finding.what.partition("\n")[0] for finding in found if finding.rule.number == "13.3"] == [
         "The batch size 262145 for criteo1tb cannot be divided among 8 devices.",
         "get_batch_size('ogbg') raised KeyError: 'ogbg'",
         "get_batch_size('wmt') returned '128'. Allowed: a positive integer.",
@@ -41,6 +41,55 @@ def test_each_fault_is_found_where_it_is(repository):
     }
     (memory_use,) = (finding.what for finding in found if finding.rule.number == "16.1")
     assert memory_use.startswith("criteo1tb: about 32.4 GB of 16 GB per device")
+
+
+def test_what_a_state_holds_once_is_not_multiplied(tmp_path):
+    """A generator, a table and a history are as large on every workload; copies of the parameters are not."""
+    code = (
+        STATE_CODE.format(state=CONSTANT),
+        STATE_CODE.format(state=f"{{**{CONSTANT}, 'copies': copies(model_params)}}"),
+    )
+    for number, text in enumerate(code):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "submission.py").write_text(text)
+    assert [found.rule.number for found in try_it(tmp_path / "0", "pytorch")] == []
+    assert [found.rule.number for found in try_it(tmp_path / "1", "pytorch")] == ["16.1"]
+
+
+CONSTANT = "{'generator': torch.Generator().manual_seed(1), 'table': torch.zeros(3, 1000), 'losses': torch.zeros(500)}"
+STATE_CODE = """
+import torch
+from algoperf import spec
+
+
+def get_batch_size(workload_name):
+    return 64
+
+
+def copies(model):
+    return [[p.detach().clone() for p in model.parameters()] for _ in range(12)]
+
+
+def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
+    return {state}
+
+
+def data_selection(workload, input_queue, optimizer_state, params, model_state, hyperparameters, global_step, rng):
+    return next(input_queue)
+
+
+def update_params(workload, current_param_container, current_params_types, model_state, hyperparameters, batch,
+                  loss_type, optimizer_state, eval_results, global_step, rng):
+    model = current_param_container
+    model.zero_grad()
+    logits, _ = workload.model_fn(model, batch, None, spec.ForwardPassMode.TRAIN, None, True)
+    loss = workload.loss_fn(batch["targets"], logits, batch.get("weights"))
+    (loss["summed"] / loss["n_valid_examples"]).backward()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.sub_(0.01 * p.grad)
+    return optimizer_state, model, model_state
+"""
 
 
 def found_on(finding) -> str:
