@@ -104,12 +104,17 @@ def test_rows_that_do_not_fit(tmp_path, rows, message):
     [
         ({"x": np.array([{}])}, "Python objects"),
         ({"../x": np.zeros(3)}, "file name"),
-        ({"x": np.empty((0, 3))}, "no examples"),
     ],
 )
 def test_what_cannot_be_stored(tmp_path, rows, message):
     with pytest.raises(ValueError, match=message):
         write_train(tmp_path / "store", rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_split_without_examples_is_a_mistake_of_the_raw_data(tmp_path):
+    with pytest.raises(DataError, match="give the split 'train' no example"):
+        write_train(tmp_path / "store", {"x": np.empty((0, 3))})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -188,6 +188,15 @@ def test_malformed_idx(tmp_path, content, message):
         read_idx(path, (28, 28))
 
 
+def test_too_few_images(raw_copy, tmp_path):
+    for name, array in {"images": np.zeros((3, 28, 28), np.uint8), "labels": np.zeros(3, np.uint8)}.items():
+        file = mnist.TRAIN_IMAGES if name == "images" else mnist.TRAIN_LABELS
+        (raw_copy / file).write_bytes(encode_idx(array))
+    with pytest.raises(DataError, match=rf"{mnist.TRAIN_IMAGES} has 3 images: too few"):
+        MNIST.preprocess(raw_copy, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 def test_labels_that_do_not_fit(raw_copy, tmp_path):
     labels = read_idx(raw_copy / mnist.TRAIN_LABELS, ()).copy()
     (raw_copy / mnist.TRAIN_LABELS).write_bytes(encode_idx(labels[:-1]))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from algoperf.data.contracts import Shard
 from algoperf.data.store.store import Store
 from algoperf.datasets.ogbg import number_table
 from algoperf.datasets.ogbg.batches import UNKNOWN_LABEL
@@ -202,6 +203,54 @@ def test_damaged_archives(archive, tmp_path, member, change, message):
     with pytest.raises(DataError, match=message):
         MOLPCBA.preprocess(tmp_path, tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def changed(archive: Path, target: Path, changes) -> None:
+    """Copy an archive with some tables changed."""
+    source = archive
+    for number, (name, change) in enumerate(changes.items()):
+        rewritten(source, target.with_name(f"{number}.zip"), ({**MEMBERS, **SPLITS})[name].path, change)
+        source = target.with_name(f"{number}.zip")
+    source.rename(target)
+
+
+def without_edges(archive: Path, graph: int):
+    """Changes that remove the edges of one graph."""
+    counts = [int(row[0]) for row in rows_of(archive, MEMBERS["num_edges"].path)]
+    first = sum(counts[:graph])
+    kept = lambda rows: rows[:first] + rows[first + counts[graph] :]  # noqa: E731
+    return {
+        "num_edges": lambda rows: [*rows[:graph], ["0"], *rows[graph + 1 :]],
+        "edges": kept,
+        "ends": kept,
+    }
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_an_empty_split_is_refused(archive, tmp_path, split):
+    numbers = rows_of(archive, SPLITS[split].path)
+    changed(archive, tmp_path / ARCHIVE.name, {split: lambda rows: [], "train": lambda rows: rows + numbers})
+    with pytest.raises(DataError, match=rf"pcba\.zip .*{SPLITS[split].path} names no graph"):
+        MOLPCBA.preprocess(tmp_path, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_split_without_any_edge_is_refused(archive, tmp_path):
+    [[only]] = rows_of(archive, SPLITS["test"].path)
+    changed(archive, tmp_path / ARCHIVE.name, without_edges(archive, int(only)))
+    with pytest.raises(DataError, match=r"none of the graphs that .*test\.csv\.gz names has an edge"):
+        MOLPCBA.preprocess(tmp_path, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_graph_without_edges_is_a_graph(archive, tmp_path):
+    changed(archive, tmp_path / ARCHIVE.name, without_edges(archive, 1))
+    MOLPCBA.preprocess(tmp_path, tmp_path / "store")
+    opened = MOLPCBA.open(tmp_path / "store")
+    numbers = [int(row[0]) for row in rows_of(archive, SPLITS["train"].path)]
+    [batch] = opened.evaluation("train", num_examples=4, batch_size=8, shard=Shard(), seed=0)
+    assert batch["inputs"].n_edge[numbers.index(1)] == 0
+    assert batch["inputs"].n_node[numbers.index(1)] == 5
 
 
 def test_missing_and_truncated_archives(archive, tmp_path):

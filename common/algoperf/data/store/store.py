@@ -76,7 +76,9 @@ class StoreWriter:
                     sha256_of(array.path), array.path.stat().st_size, array.dtype.str, array.shape
                 )
             if arrays.num_rows == 0:
-                raise ValueError(f"split {split!r} has no examples")
+                raise DataError(
+                    f"The raw files of {self._dataset} give the split {split!r} no example. Fetch them again."
+                )
             splits[split] = {"num_examples": arrays.num_rows, "fields": sorted(arrays.fields)}
         write_manifest(self._directory, self._dataset, splits, files)
 

@@ -7,6 +7,7 @@ archive a compressed tar of one folder per class number. Images are copied uncha
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from algoperf.datasets.imagenet.raw import Devkit, require
 from algoperf.errors import DataError
 
 SHARD_BYTES = 1 << 30
+_VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d+)\.JPE?G", re.IGNORECASE)
 _CORRUPT = (tarfile.TarError, EOFError, OSError)
 
 
@@ -61,6 +63,13 @@ def _record(key: str, data: bytes, target: int, source: str) -> Record:
     return Record(key, stored, {"targets": np.int32(target), "heights": np.int32(height), "widths": np.int32(width)})
 
 
+def _check_class(path: Path, name: str, tar: str) -> None:
+    """DataError if a training picture's name says another class than the tar that it lies in."""
+    named, own = name.rpartition("/")[2].partition("_")[0], tar.removesuffix(".tar")
+    if re.fullmatch(r"n\d+", named) and named != own:
+        raise DataError(f"{path} is not the published archive: {name} lies in {tar}. Fetch it again.")
+
+
 @dataclass(frozen=True)
 class PiecesShard:
     """The images in an archive: its `pieces` themselves, or, if `nested`, the members of the tars that `pieces` are."""
@@ -98,6 +107,7 @@ class PiecesShard:
                     if not member.isfile():
                         continue
                     count += 1
+                    _check_class(self.path, member.name, piece.name)
                     data = content[member.offset_data : member.offset_data + member.size]
                     yield _record(member.name, data, piece.target, f"{member.name} in {piece.name} in {self.path}")
         except tarfile.TarError as error:
@@ -176,19 +186,49 @@ def train_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> 
 
 
 def validation_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> list[PiecesShard]:
-    """The validation archive; the n-th label belongs to the n-th name. DataError if their counts differ."""
-    members = sorted(list_members(path), key=lambda member: member.name)
-    labels = devkit.validation_labels
+    """The validation archive; the label of picture n is the n-th one, wherever in the archive it lies.
+
+    DataError if the pictures are not those that there are labels for, or if a folder contradicts a label.
+    """
+    members, labels = list_members(path), devkit.validation_labels.tolist()
     if len(members) != len(labels):
         raise DataError(
             f"{path} holds {len(members)} images, but the development kit has labels for {len(labels)}. "
             "Fetch both again."
         )
-    pieces = [
-        Piece(member.name, member.offset_data, member.size, label)
-        for member, label in zip(members, labels.tolist(), strict=True)
-    ]
+    by_number: dict[int, Piece] = {}
+    for member in members:
+        number = _validation_number(path, member.name, len(labels))
+        if number in by_number:
+            raise _rebuilt(path, f"both {by_number[number].name} and {member.name} have the number {number}")
+        label = labels[number - 1]
+        _check_folder(path, member.name, devkit.classes, label)
+        # The published name: the order of the store is that of the names.
+        by_number[number] = Piece(f"ILSVRC2012_val_{number:08d}.JPEG", member.offset_data, member.size, label)
+    pieces = [by_number[number] for number in sorted(by_number)]
     return [PiecesShard(path, group, nested=False) for group in _groups(pieces, shard_bytes)]
+
+
+def _validation_number(path: Path, name: str, num_labels: int) -> int:
+    """The number in the name of a validation picture, from 1."""
+    found = _VALIDATION_NAME.fullmatch(name.rpartition("/")[2])
+    if found is None or not 1 <= int(found[1]) <= num_labels:
+        raise _rebuilt(path, f"{name} is not named ILSVRC2012_val_N.JPEG with N from 1 to {num_labels}")
+    return int(found[1])
+
+
+def _check_folder(path: Path, name: str, classes: list[str], label: int) -> None:
+    """DataError if a picture lies in the folder of another class, as rebuilt archives have folders."""
+    folder = name.split("/")[-2] if "/" in name else ""
+    if folder in classes and folder != classes[label]:
+        raise _rebuilt(path, f"{name} lies in the folder of {folder}, but its label is {classes[label]}")
+
+
+def _rebuilt(path: Path, what: str) -> DataError:
+    return DataError(
+        f"{path} is not the published archive: {what}. Labels are found by these numbers, so they would be wrong. "
+        "Fetch the archive again."
+    )
 
 
 def _groups(pieces: list[Piece], group_bytes: int) -> Iterator[tuple[Piece, ...]]:

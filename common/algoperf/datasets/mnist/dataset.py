@@ -68,6 +68,8 @@ class Mnist:
             return
         images, labels = _read_pair(raw_dir / TRAIN_IMAGES, raw_dir / TRAIN_LABELS)
         num_train = len(images) - len(images) // 6
+        if num_train == len(images):
+            raise DataError(f"{raw_dir / TRAIN_IMAGES} has {len(images)} images: too few for training and validation.")
         test_images, test_labels = _read_pair(raw_dir / TEST_IMAGES, raw_dir / TEST_LABELS)
         with create_store(data_dir, dataset=self.name) as writer:
             writer.append("train", {"inputs": images[:num_train], "targets": labels[:num_train]})
@@ -85,6 +87,8 @@ def _read_pair(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.nda
     remedy = "Delete both and run the `download` task again."
     if len(images) != len(labels):
         raise DataError(f"{images_path} has {len(images)} images, {labels_path} has {len(labels)} labels. {remedy}")
+    if not len(images):
+        raise DataError(f"{images_path} has no images. {remedy}")
     if labels.max(initial=0) >= NUM_CLASSES:
         raise DataError(f"{labels_path} has the label {labels.max()}, allowed are 0 to {NUM_CLASSES - 1}. {remedy}")
     return images, labels

@@ -91,6 +91,11 @@ def read_archive(path: Path) -> RawMolecules:
     if not np.array_equal(np.sort(np.concatenate(list(numbers.values()))), np.arange(len(labels))):
         names = ", ".join(member.path for member in SPLITS.values())
         raise _corrupt(path, f"{names} do not name each of {len(labels)} graphs once")
+    for split, array in numbers.items():
+        if not len(array):
+            raise _corrupt(path, f"{SPLITS[split].path} names no graph")
+        if not table.num_edges[array].any():
+            raise _corrupt(path, f"none of the graphs that {SPLITS[split].path} names has an edge")
     return RawMolecules(table, labels, numbers)
 
 
