@@ -12,11 +12,11 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from algoperf.submission.imports import module_parts
 from algoperf.submission.missing_package import REQUIREMENTS_FILE, own_module
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
 from algoperf_check.static.analysis import Analysis
-from algoperf_check.static.imports import module_parts
 from algoperf_check.static.packages import harness_packages, packages_by_import, pins
 from algoperf_check.static.uses import is_forbidden
 
