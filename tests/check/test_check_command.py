@@ -196,3 +196,27 @@ def test_where_the_checks_are_not_installed(monkeypatch, capsys, repository):
         main(["check", str(repository / "submissions/template"), "--static-only"])
     assert end.value.code == 2
     assert "Run it from the repository" in capsys.readouterr().err
+
+
+def test_a_search_space_beside_the_folder(run, write, tmp_path):
+    folder = write({"submission.py": step("rate = hyperparameters.learning_rate")})
+    space = tmp_path / "mine.json"
+    space.write_text(json.dumps([{"learning_rate": 0.1, "beta": 0.9}] * 5))
+    done = run(folder, "--static-only", "--framework", "pytorch", "--search-space", space)
+    assert done.returncode == 0
+    assert "(pytorch, ruleset external, v0.6; read only)" in done.stdout
+    assert "'beta' is nowhere in the code" in done.stdout
+    space.write_text(json.dumps({"learning_rate": {"min": 2, "max": 1, "scaling": "log"}}))
+    assert run(folder, "--static-only", "--framework", "pytorch", "--search-space", space).returncode == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--search-space", "nothing.json"), "There is no search space nothing.json"),
+        (("--search-space", "nothing.json", "--ruleset", "self"), "self-tuning has no search space"),
+    ],
+)
+def test_search_spaces_that_cannot_be_meant(run, write, options, message):
+    done = run(write({"submission.py": step("pass")}), "--static-only", "--framework", "pytorch", *options)
+    assert (done.returncode, message in done.stderr) == (2, True)
