@@ -10,6 +10,7 @@ import pytest
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import load_submission, submission_file, submission_name, submission_traceback
+from algoperf.submission.missing_package import OF_THE_REFERENCE, REFERENCE_PACKAGES, read_requirements
 from algoperf.submission.signatures import KEYWORDS, POSITIONAL
 
 FUNCTIONS = """
@@ -206,6 +207,17 @@ def test_a_missing_package_is_named_with_what_to_do(tmp_path, requirements, says
         load_submission(tmp_path / "needy")
     assert all(text in str(caught.value) for text in says)
     assert "import no_such_package.part" in str(caught.value)
+
+
+@pytest.mark.parametrize("package", OF_THE_REFERENCE)
+def test_packages_of_the_references_environment_come_from_a_list(tmp_path, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    write(tmp_path / "old", submission=f"import {package}\n{FUNCTIONS}{UPDATE}")
+    with pytest.raises(UserError, match="Published submissions find it in the reference's environment") as caught:
+        load_submission(tmp_path / "old")
+    assert f"--requirement {REFERENCE_PACKAGES} --constraint" in str(caught.value)
+    names = {requirement.package.removesuffix("-py") for requirement in read_requirements(REFERENCE_PACKAGES)[0]}
+    assert package.replace("_", "-") in names
 
 
 @pytest.mark.parametrize("statement", ["import json.no_such_module", "from .no_such_helper import x", "import broken"])

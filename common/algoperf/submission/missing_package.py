@@ -12,6 +12,9 @@ from pathlib import Path
 
 REQUIREMENTS_FILE = "requirements.txt"
 CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
+REFERENCE_PACKAGES = CONSTRAINTS.parent / "ci" / "reference_packages.txt"
+OF_THE_REFERENCE = ("absl", "chex", "jraph", "ml_collections")
+"""Names by which published submissions import the packages in `REFERENCE_PACKAGES`, though they do not name them."""
 _LINE = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?\s*([=<>!~@;#].*)?")
 
 
@@ -81,6 +84,10 @@ def _advice(package: str, file: Path) -> Iterator[str]:
 
 
 def _how_to_name(package: str) -> Iterator[str]:
+    if package in OF_THE_REFERENCE and REFERENCE_PACKAGES.is_file():
+        yield "Published submissions find it in the reference's environment. Install what that has and ours lacks:\n "
+        yield install_command(REFERENCE_PACKAGES)
+        return
     yield f"Name it there, as a line like `{package}==1.2.3  # what for`; then install it."
     yield "docs/submitting.md says how, also in containers."
 

@@ -15,7 +15,7 @@ from algoperf.frameworks.backend import Backend
 from algoperf.records.status import Status
 from algoperf.submission.loading import Submission, explain_pmap_era, raised_in, submission_traceback
 from algoperf.trial.clock import Clock
-from algoperf.trial.returned import ReturnCheck
+from algoperf.trial.returned import ReturnCheck, WrongForm
 from algoperf.trial.state import Training, TrialEnd
 from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import WorkloadDefinition
@@ -127,7 +127,10 @@ class SubmissionCalls:
 
     def _update(self, function: Callable[..., Any], training: Training, arguments: dict[str, Any]) -> None:
         result = self._guarded(function, **arguments)
-        triple = self._returned.triple(function.__name__, self.global_step, result, training)
+        try:
+            triple = self._returned.triple(function.__name__, self.global_step, result, training)
+        except WrongForm as wrong:
+            raise WrongForm(f"{wrong.message}{self._era()}") from None
         training.optimizer_state, training.params, training.model_state = triple
 
     def _guarded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -139,10 +142,14 @@ class SubmissionCalls:
             if isinstance(error, spec.TrainingCompleteError) and function is self._submission.update_params:
                 raise
             own_frames = submission_traceback(error, self._submission.file.parent)
-            era = f" {explain_pmap_era(self._submission)}" if self._submission.pmap_era else ""
-            message = f"{function.__name__} failed at step {self.global_step}.{_hint(kwargs)}{era}\n{own_frames}"
+            hints = f"{_hint(kwargs)}{self._era()}"
+            message = f"{function.__name__} failed at step {self.global_step}.{hints}\n{own_frames}"
             ran_out = self._backend.is_out_of_memory(error)
             raise TrialEnd(Status.OUT_OF_MEMORY if ran_out else Status.SUBMISSION_ERROR, message) from error
+
+    def _era(self) -> str:
+        """Why a submission cannot run, if it was written for another era of the benchmark."""
+        return f" {explain_pmap_era(self._submission)}" if self._submission.pmap_era else ""
 
 
 def _hint(kwargs: dict[str, Any]) -> str:
