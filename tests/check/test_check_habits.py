@@ -73,6 +73,11 @@ HABITS = {
         "import torch\nfor p in current_param_container.parameters():\n    p.data = p.data + 1\n    p.grad = None\n"
         "    p.requires_grad = True"
     ),
+    "a train_state of its own": (
+        "import jax\ndef train_step(train_state, batch):\n    train_state['steps'] = 1\n    return train_state\n"
+        "jitted = jax.jit(train_step)\n" + step("state = jitted(optimizer_state['inner'], batch)")
+    ),
+    "communication hooks": step("current_param_container.register_comm_hook(None, x)"),
     "when DDP exchanges gradients": step(
         "current_param_container.require_backward_grad_sync = False\nmodel = current_param_container\n"
         "model.require_forward_param_sync = True"

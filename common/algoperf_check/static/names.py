@@ -31,6 +31,7 @@ _BY_POSITION: dict[str, tuple[str | None, ...]] = {
     "data_selection": (WORKLOAD, INPUT_QUEUE, None, MODEL, None, HYPERPARAMETERS),
 }
 _API = (*_BY_POSITION, "update_params", "prepare_for_eval")
+_NAMESAKES = (HYPERPARAMETERS, TRAIN_STATE)
 _KEPT = "workload"  # also recognised by the name of the attribute or key that holds it
 _PARTS = ("modules", "named_modules", "children", "named_children")
 _ROUNDS = 6
@@ -241,7 +242,10 @@ class Names:
         self._drop_namesakes()
 
     def _drop_namesakes(self) -> None:
-        """Parameters of helpers that are called `hyperparameters`, but whose calls all pass something else."""
+        """Parameters of helpers that are named like one of the API's, but whose calls all pass something else.
+
+        Only those that are as common in other code, and whose objects cannot be changed.
+        """
         passed: dict[tuple[ast.AST, str], list[bool]] = {}
         for call in self._project.calls():
             function, skipped, given = self._callee(call)
@@ -250,8 +254,9 @@ class Names:
             names = parameters(function)[skipped:]
             pairs = [*zip(names, given, strict=False), *((key.arg, key.value) for key in call.keywords)]
             for name, argument in pairs:
-                if name is not None and self._roles.get((function, name)) == HYPERPARAMETERS:
-                    passed.setdefault((function, name), []).append(self._is_never_rebound(argument))
+                role = self._roles.get((function, name or ""))
+                if name is not None and role in _NAMESAKES:
+                    passed.setdefault((function, name), []).append(self._is_never_rebound(argument, role))
         for parameter, known in passed.items():
             if not any(known):
                 del self._roles[parameter]
@@ -260,10 +265,10 @@ class Names:
     def _is_api(self, function: Function) -> bool:
         return isinstance(self._project.parent(function), ast.Module) and getattr(function, "name", "") in _API
 
-    def _is_never_rebound(self, argument: ast.expr) -> bool:
-        """Whether an argument is the harness's hyperparameters, and not a name that was bound to others."""
+    def _is_never_rebound(self, argument: ast.expr, role: str) -> bool:
+        """Whether an argument is the harness's object of a role, and not a name that was bound to others."""
         bindings = self._project.bindings(argument) if isinstance(argument, ast.Name) else []
-        return self(argument) == HYPERPARAMETERS and all(binding.kind == "parameter" for binding in bindings)
+        return self(argument) == role and all(binding.kind == "parameter" for binding in bindings)
 
     def _name_roles(self, function: Function) -> None:
         names = parameters(function)
