@@ -187,6 +187,13 @@ def test_damaged_archives(tmp_path, changes, message):
     assert not (tmp_path / "store").exists()
 
 
+def test_too_few_pictures_for_validation(tmp_path):
+    one_each = {name.replace(".", "__"): bytes(3073) for name in cifar.TRAIN_FILES}
+    with pytest.raises(DataError, match=rf"{cifar.ARCHIVE.name} is .* 5 training pictures leave none for validation"):
+        CIFAR10.preprocess(archive(tmp_path / "raw", **one_each), tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 def test_missing_and_truncated_archives(raw, tmp_path):
     with pytest.raises(DataError, match=r"is not there\. Run the `download` task"):
         CIFAR10.preprocess(tmp_path, tmp_path / "store")

@@ -63,6 +63,8 @@ class Cifar10:
         files = _read_archive(raw_dir / ARCHIVE.name)
         images, labels = (np.concatenate(parts) for parts in zip(*(files[name] for name in TRAIN_FILES), strict=True))
         num_train = len(images) - len(images) // 10
+        if num_train == len(images):
+            raise _corrupt(str(raw_dir / ARCHIVE.name), f"{len(images)} training pictures leave none for validation")
         with create_store(data_dir, dataset=self.name) as writer:
             writer.append("train", {"inputs": images[:num_train], "targets": labels[:num_train]})
             writer.append("validation", {"inputs": images[num_train:], "targets": labels[num_train:]})
