@@ -122,6 +122,8 @@ smoke: setup ## Train SUBMISSION on every workload at scale mini, to see if it w
 	  --version $(VERSION) --raw-dir $(DATA)/raw --data-dir $(DATA)
 
 score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION, score all RUNS
+	$(if $(SUBMISSION),$(if $(AGAINST),,@echo "No baselines are recorded for $(VERSION), RULESET=$(RULESET), \
+	  SCALE=$(SCALE): the comparison is with the other runs in $(RUNS)."))
 	@chosen=($(compared) --ruleset $(RULESET) --scale $(SCALE) \
 	  $(if $(SUBMISSION),--submission $(SUBMISSION) $(if $(AGAINST),--against $(AGAINST)))) && \
 	$(ALGOPERF) score $(RUNS) "$${chosen[@]}" --output $(RUNS)/report && \

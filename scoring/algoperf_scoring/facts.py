@@ -19,7 +19,7 @@ from algoperf.versions import SCALES, version_names
 _LONGEST_SEC = 1e9
 """Thirty years: a larger number of seconds is invalid."""
 
-_FILE = "submission file "
+_FILE, _SEARCH_SPACE = "submission file ", "search space"
 _BESIDE_CODE = re.compile(r"LICENSE|test_\w*\.py|\w*_test\.py|.*\.(?:md|rst|txt|yml|yaml)", re.IGNORECASE)
 """Files of a submission that no training depends on."""
 
@@ -108,15 +108,17 @@ def _hardware(found: Any) -> str:
 
 
 def _code(status: Mapping[str, Any]) -> str:
-    """One hash of the submission's code and search space, without its documents and tests; "" if not recorded."""
+    """One hash of the submission's code and search space, without its documents and tests; "" if not recorded.
+
+    `submission_hash` is that, but once it covered all files. Then the identity lists them, and no search space.
+    """
     identity = status.get("identity")
-    files = {
-        key.removeprefix(_FILE): value
-        for key, value in (identity.items() if isinstance(identity, dict) else ())
-        if key.startswith(_FILE) and isinstance(value, str)
-    }
-    parts = {name: value for name, value in files.items() if not _BESIDE_CODE.fullmatch(name.rpartition("/")[2])}
-    return combined_hash(parts) if parts else _text(status.get("submission_hash")) or ""
+    listed = identity if isinstance(identity, dict) and _SEARCH_SPACE not in identity else {}
+    files = sorted((key.removeprefix(_FILE), str(value)) for key, value in listed.items() if key.startswith(_FILE))
+    parts = [part for part in files if not _BESIDE_CODE.fullmatch(part[0].rpartition("/")[2])]
+    if parts:
+        return combined_hash(dict(parts))
+    return _text(status.get("submission_hash")) or ""
 
 
 def _text(value: Any) -> str | None:

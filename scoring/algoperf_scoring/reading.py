@@ -85,7 +85,7 @@ def read_comparison(
     findings = Findings(tuple(source.root for source in sources))
     found = find_trials(sources, version.workloads, findings)
     if not found:
-        raise selection.no_trials(sources[0].root)
+        raise selection.no_trials(sources[0].root, findings.notes)
     if not _own(found, sources[0]):
         raise selection.no_trials_of(sources[0])
     asked = selection.Asked(scale=scale, ruleset=ruleset)

@@ -10,11 +10,12 @@ from pathlib import Path
 from algoperf.errors import UserError, unknown
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
-from algoperf_scoring.findings import Findings
+from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.sources import Source
 
 _HASH_DIGITS = 8
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -170,11 +171,12 @@ def check_version(trials: Iterable[RecordedTrial], version: Version) -> None:
         )
 
 
-def no_trials(root: Path) -> UserError:
-    """The error for a folder without any run."""
+def no_trials(root: Path, notes: Sequence[Finding] = ()) -> UserError:
+    """The error for a folder without any run; `notes` are about what was left out."""
+    left_out = "".join(f"\n  {note.path}: {note.reason}" for note in notes[:_SHOWN])
     return UserError(
         f"No runs found in {root}. Expected <submission>/study_<k>/<workload>_<framework>/trial_<j>/ below it"
-        f"{_nearby(root)}."
+        f"{_nearby(root)}.{left_out}"
     )
 
 

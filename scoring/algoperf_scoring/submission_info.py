@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.readers.text_file import UnreadableFile
-from algoperf_scoring.findings import Finding
+from algoperf_scoring.findings import Finding, printable
 from algoperf_scoring.sources import Source
 
 SUBMISSION_INFO_FILE = "submission_info.yml"
@@ -132,9 +132,9 @@ def read_infos(
             continue
         try:
             infos[name] = read_submission_info(file)
-            findings += [Finding(file.as_posix(), mistake) for mistake in mistakes(file)]
+            findings += [Finding(printable(file), mistake) for mistake in mistakes(file)]
         except ValueError as error:
-            findings.append(Finding(file.as_posix(), str(error)))
+            findings.append(Finding(printable(file), str(error)))
     return infos, findings
 
 

@@ -29,6 +29,7 @@ SEED = 0
 LEVEL = 0.95
 """Level of the intervals. A pair is separated if one is ahead in all replicates except the tail of such an interval."""
 
+SEPARATED = 1 - (1 - LEVEL) / 2
 SAME_SCORE = 1e-12
 """Scores that differ by at most this are equal: summing in another order changes the rounding."""
 
@@ -85,7 +86,7 @@ class Uncertainty:
     def is_separated(self, first: int, second: int) -> bool:
         """Whether the lead of one of two submissions is statistically significant."""
         has_evidence = self.has_evidence[first] and self.has_evidence[second]
-        return bool(has_evidence and self._certainty(first, second) >= 1 - (1 - LEVEL) / 2)
+        return bool(has_evidence and self._certainty(first, second) >= SEPARATED)
 
     def is_tie(self, first: int, second: int) -> bool:
         """Whether neither of two submissions is clearly more often ahead."""

@@ -10,7 +10,7 @@ from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Unfinished
 from algoperf_scoring.reading import Missing
 from algoperf_scoring.rules import MAX_RATIO, ScoringRule
-from algoperf_scoring.uncertainty import MIN_STUDIES, SAME_SCORE
+from algoperf_scoring.uncertainty import MIN_STUDIES, SAME_SCORE, SEPARATED
 
 _RULESETS = {"external": "external tuning", "self": "self-tuning"}
 
@@ -42,7 +42,7 @@ def uncertainty_in_words(board: Leaderboard) -> list[str]:
     if not board.neighbours:
         return []
     scores = {entry.submission: entry.score for entry in board.entries}
-    undecided = [_pair(pair, scores) for pair in board.neighbours if not pair.is_separated]
+    undecided = [_pair(pair, scores) for pair in board.neighbours if pair.probability < SEPARATED]
     lone = [entry.submission for entry in board.entries if entry.num_studies(board.workloads)[1] == 1]
     blind = [f"{name} has one study: its interval shows the spread of the others only" for name in lone]
     found = [*_little_evidence(board), *undecided, *blind]
@@ -115,7 +115,7 @@ def cell_in_words(cell: Cell) -> str:
 
 
 def _more(unfinished: Sequence[Unfinished]) -> str:
-    return f", {len(unfinished)} unfinished" if unfinished else ""
+    return f" ({len(unfinished)} unfinished)" if unfinished else ""
 
 
 def _progress(trial: Unfinished) -> str:

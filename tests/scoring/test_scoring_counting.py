@@ -47,6 +47,11 @@ def test_a_folder_without_records_is_neither_submission_nor_study_nor_run(runs):
     with pytest.raises(UserError, match="a: wmt_jax has 1 studies instead of 3") as error:
         score(runs, strict=True)
     assert "mistake" not in str(error.value)
+    shutil.rmtree(runs.root / "a")
+    with pytest.raises(
+        UserError, match=r"No runs found(.|\n)*mistake/study_0/wmt_jax/trial_1: left out: there is no record"
+    ):
+        score(runs)
 
 
 def test_a_name_that_begins_like_a_report_is_a_name(runs):

@@ -37,4 +37,4 @@ def report(path: Path, output: Path | None, no_checks: bool, **options: Any) -> 
         health = check_runs(path, compared.version, compared.ruleset, chosen.info_folders, compared.scale)
     file = output or path / "report" / "report.html"
     write_report(board, file, health)
-    click.echo(f"Wrote {file} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser.")
+    click.echo(f"Wrote {click.format_filename(file)} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

@@ -30,4 +30,4 @@ def score(path: Path, json_file: Path | None, output: Path | None, **options: An
         if json_file is not None:
             files.write_whole(json_file, files.json_text(board))
         for file in files.write_leaderboard(board, output) if output is not None else ():
-            click.echo(f"Wrote {file}")
+            click.echo(f"Wrote {click.format_filename(file)}")

@@ -84,7 +84,7 @@ def check_runs(
     findings = Findings((root,))
     found = find_trials([source], version.workloads, findings)
     if not found and not findings.problems:
-        raise no_trials(root)
+        raise no_trials(root, findings.notes)
     trials = filtered(found, Asked(scale=scale, ruleset=ruleset), Findings((root,))) if found else []
     runs: list[Evidence] = []
     outcomes: dict[str, list[Outcome]] = defaultdict(list, {_FILES.id: _as_outcomes(findings.problems, "fail")})

@@ -155,6 +155,14 @@ CASES = {
         lambda r: (rows_of(r, 6), put(r, 3, **{"validation/accuracy": 0.98}), end(r)), {"budget": "warn"},
         "the last one",
     ),
+    "a smaller budget, not used up": (
+        lambda r: r.status.update(budget_sec=45.0), {"limits": "warn"},
+        "budget 45 instead of 60; both targets were reached at 41.3 s, within either",
+    ),
+    "a smaller budget than it took": (lambda r: r.status.update(budget_sec=40.0), {"limits": "fail"}, "40 instead"),
+    "a smaller budget, used up": (
+        lambda r: r.status.update(status="budget_spent", budget_sec=45.0), {"limits": "fail"}, "budget 45 instead of 60"
+    ),
     "another budget": (lambda r: r.status.update(budget_sec=90.0), {"limits": "fail"}, "budget 90 instead of 60"),
     "another target": (
         lambda r: r.meta.update({"workload.validation_target_value": 0.9}), {"limits": "fail"}, "0.9 instead of 0.97"
