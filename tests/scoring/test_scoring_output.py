@@ -170,7 +170,7 @@ def test_intervals_and_undecided_neighbours_are_shown_with_scores(runs):
     for page in (markdown(board), html(board), in_terminal(board)):
         assert "95 % interval" in page
         assert "a before b may be chance: a is better in " in " ".join(page.split())
-        assert "Nothing here is beyond chance: that takes at least 4 studies" in " ".join(page.split())
+        assert "Nothing here is beyond chance: that takes at least 5 studies" in " ".join(page.split())
         assert "is ahead" not in page
 
 
@@ -184,7 +184,12 @@ def test_a_submission_with_one_study_is_said_to_have_no_spread_of_its_own(runs):
 
 
 def test_what_is_beyond_chance_and_what_is_tied_is_said_alike_everywhere(runs):
-    for name, times in {"a": (10, 11, 12, 13), "b": (30, 31, 32, 33), "c": (31, 30, 34, 33), "few": (80, 81)}.items():
+    for name, times in {
+        "a": (10, 11, 12, 13, 14),
+        "b": (30, 31, 32, 33, 34),
+        "c": (31, 30, 34, 33, 32.5),
+        "few": (80, 81),
+    }.items():
         for study, seconds in enumerate(times):
             runs.reaching(name, "wmt", seconds, study=study)
     board = algoperf_scoring.score(runs.root, load_version(), "external", workloads=["wmt"])
@@ -193,7 +198,7 @@ def test_what_is_beyond_chance_and_what_is_tied_is_said_alike_everywhere(runs):
     for page in (markdown(board), html(board), in_terminal(board)):
         words = " ".join(page.split())
         assert "b and c are tied: b is better in" in words
-        assert "few has fewer than 4 studies on some workload: its order may always be chance" in words
+        assert "few has fewer than 5 studies on some workload: its order may always be chance" in words
         assert "a before b" not in words
     content = to_json(board)["uncertainty"]["neighbours"][1]
     assert (content["is_separated"], content["is_tie"]) == (False, True)

@@ -94,10 +94,11 @@ def test_clear_neighbours_are_separated_and_equal_ones_are_tied():
     assert not found.is_separated(3, 2)
 
 
-@pytest.mark.parametrize("studies", [2, 3])
-def test_three_studies_tell_nothing_from_chance(studies: int):
+@pytest.mark.parametrize("studies", [2, 3, 4])
+def test_few_studies_tell_nothing_from_chance(studies: int):
     """Of six studies dealt into two equal submissions, one has all fast ones in 1 of 10 cases."""
     assert 2 / math.comb(6, 3) > 1 - LEVEL > 2 / math.comb(2 * MIN_STUDIES, MIN_STUDIES)
+    assert studies < MIN_STUDIES
     found = bootstrap(several(10, 30, studies=studies), [-1], DOCUMENTED, share_studies=True)
     assert found.ahead[0, 1] == 1
     assert not found.is_separated(0, 1)

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 import algoperf_scoring
+from algoperf.versions import load_version
 from algoperf_scoring import DOCUMENTED, Leaderboard, rank
 from algoperf_scoring.report import write_report
 
@@ -40,6 +41,50 @@ def test_the_leaderboard_is_that_of_python(opened, file: Path, board: Leaderboar
     assert _scores(page) == pytest.approx({entry.submission: entry.score for entry in board.entries}, abs=1e-12)
     assert _column(page, "leaderboard", "rank") == [str(rank) for rank in board.ranks()]
     assert page.locator("#notice").count() == 0
+
+
+HEADLINES = {
+    # Seconds of the studies of a and b: what the headline says, and whether the summary of neighbours says the same.
+    ((10, 11, 12), (30, 31, 32)): "a has the highest score, {}. Nothing here is beyond chance: that takes at least 5",
+    (
+        (10, 11, 12, 13, 14),
+        (30, 31, 32, 33, 34),
+    ): "a has the highest score, {}. Its lead over all others is beyond chance.",
+    ((10, 12, 14, 16, 18), (10.1, 12.1, 14.1, 16.1, 18.1)): "a and b are tied, with {} and",
+}
+
+
+@pytest.mark.parametrize("times", HEADLINES)
+def test_the_headline_says_what_the_leaderboard_says(opened, runs, tmp_path: Path, times):
+    for name, seconds in zip("ab", times, strict=True):
+        for study, second in enumerate(seconds):
+            runs.reaching(name, "wmt", second, study=study)
+    board = algoperf_scoring.score(runs.root, load_version(), "external", workloads=["wmt"])
+    write_report(board, tmp_path / "report.html")
+    page = opened(tmp_path / "report.html").page
+    before, _, after = HEADLINES[times].partition("{}")
+    headline = page.locator("#verdict .headline").inner_text()
+    assert headline.startswith(before)
+    assert after in headline
+    (pair,) = board.neighbours
+    summary = page.locator("#certainty summary").first.inner_text()
+    assert pair.is_separated == ("beyond chance" in summary and "Nothing" not in summary)
+    assert pair.is_tie == ("are tied" in headline)
+    assert ("may be chance" in headline) == (pair.is_tie)
+
+
+def test_unfinished_runs_are_shown_in_the_live_page(opened, runs, tmp_path: Path):
+    status = {"status": "interrupted", "finished": False, "seconds": {"submission": 41.2}, "budget_sec": 135}
+    runs.missing("good", "digits", status=status)
+    runs.missing("fast", "mnist", status=status)
+    runs.reaching("fast", "digits", 5)
+    board = algoperf_scoring.score(runs.root, load_version(), "self")
+    write_report(board, tmp_path / "report.html")
+    page = opened(tmp_path / "report.html").page
+    shown = page.locator("#leaderboard").inner_text()
+    assert "Without a result, and so without a rank: good" in shown
+    assert "good: digits study 0, trial 1 is interrupted, 41 of 135 s" in shown
+    assert "unfinished" in page.locator('table[data-csv="times"]').inner_text()
 
 
 def test_every_choice_of_the_rule_changes_scores_or_table_and_is_kept_in_the_address(opened, file: Path):
