@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from algoperf.readers.json_text import read_json
+from algoperf.readers.text_file import UnreadableFile
 from algoperf.records.layout import HPARAMS_FILE, STATUS_FILE
 from algoperf.records.status import Status
 from algoperf.submission.identity import combined_hash
@@ -133,12 +134,12 @@ def _seconds(content: Any, name: str) -> float | None:
 
 
 def _read_status(file: Path) -> Mapping[str, Any] | None:
-    try:
-        status = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not file.exists():
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{STATUS_FILE} cannot be read: {error}") from error
+    try:
+        status = read_json(file)
+    except UnreadableFile as error:
+        raise ValueError(f"{STATUS_FILE} cannot be read: {error.what}") from error
     if not isinstance(status, dict):
         raise ValueError(f"{STATUS_FILE} is not a JSON object")
     return status

@@ -156,6 +156,28 @@ def test_an_impossible_value_reaches_no_target(runs, workload: str, value: float
     assert f"line 2: validation/{V06.limits(workload).metric} {value:g} does not count: possible is" in reason
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"status": "running", "finished": false, "finished": true}',
+        '{"scale": "full", "scale": "mini"}',
+        '{"seconds": {"submission": NaN}}',
+        "[" * 10000,
+        "[]",
+        "",
+        "\ufeff{",
+    ],
+)
+def test_a_trial_whose_status_can_be_read_in_two_ways_or_none_is_not_scored(runs, text: str):
+    runs.reaching("a", "digits", 10)
+    folder = runs.reaching("a", "digits", 1, study=1)
+    (folder / "status.json").write_text(text)
+    board = score(runs)
+    assert board.entries[0].cells["digits"].studies == {0: 10}
+    (reason,) = reasons(board.comparison.problems).values()
+    assert reason.startswith("trial ignored: status.json ")
+
+
 UNFINISHED = [
     {"status": "interrupted", "finished": False},
     {"status": "running", "finished": False},

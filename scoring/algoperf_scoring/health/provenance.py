@@ -24,12 +24,13 @@ def same_data(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
 
 
 def same_code(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """Compare the hash of the submission's files, per submission and framework."""
+    """Compare the hash of the submission's code, per submission and framework."""
     del version
 
     def facts(run: Evidence) -> ComparedFacts:
         trial = run.trial
-        return {f"hash of {trial.submission} for {trial.framework}:": run.recorded("submission_hash")}
+        code = trial.facts.code or run.recorded("submission_hash")
+        return {f"hash of {trial.submission} for {trial.framework}:": code}
 
     return agreement(runs, facts, "fail", "the records do not say the hash of the submission")
 
