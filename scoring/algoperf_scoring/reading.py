@@ -86,14 +86,15 @@ def read_comparison(
     found = find_trials(sources, version.workloads, findings)
     if not found:
         raise selection.no_trials(sources[0].root, findings.notes)
-    if not _own(found, sources[0]):
+    before = _own(found, sources[0])
+    if not before:
         raise selection.no_trials_of(sources[0])
     asked = selection.Asked(scale=scale, ruleset=ruleset)
     found = selection.filtered(found, asked, findings)
     # A submission compared with others is compared on the workloads for which it has runs.
     own = _own(found, sources[0])
     if not own:
-        raise asked.nothing_left(f"of {sources[0].only} in {sources[0].root}")
+        raise asked.nothing_left(f"of {sources[0].only} in {sources[0].root}", before)
     chosen, basis = selection.choose_workloads(own, version, workloads)
     held_out = {name: version.held_out[name] for name in chosen if name in version.held_out}
     trials = [trial for trial in found if trial.workload in (*chosen, *held_out.values())]

@@ -38,12 +38,13 @@ class Asked:
         pairs = (("scale", self.scale, trial.facts.scale), ("ruleset", self.ruleset, trial.facts.ruleset))
         return next((f"its {what} is {own}" for what, asked, own in pairs if asked and own and own != asked), "")
 
-    def nothing_left(self, where: str) -> UserError:
-        """The error for a place without any such run."""
+    def nothing_left(self, where: str, found: Iterable[RecordedTrial]) -> UserError:
+        """The error for a place where none of the runs found is such a run."""
         wanted = [f"{what} {asked}" for what, asked in (("scale", self.scale), ("ruleset", self.ruleset)) if asked]
+        there = Counter(f"scale {trial.facts.scale}, ruleset {trial.facts.ruleset or 'unknown'}" for trial in found)
         return UserError(
-            f"There are runs {where}, but none of {' and '.join(wanted)}. Choose others with --scale and --ruleset "
-            "(with make: SCALE= and RULESET=)."
+            f"No runs of {' and '.join(wanted)} {where}. There are: {_listed(there)}. "
+            "Choose with --scale and --ruleset (with make: SCALE= and RULESET=)."
         )
 
 
@@ -56,7 +57,7 @@ def filtered(trials: Sequence[RecordedTrial], asked: Asked, findings: Findings) 
         else:
             kept.append(trial)
     if not kept:
-        raise asked.nothing_left(f"in {', '.join(map(str, findings.roots))}")
+        raise asked.nothing_left(f"in {', '.join(map(str, findings.roots))}", trials)
     return kept
 
 

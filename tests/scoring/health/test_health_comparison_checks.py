@@ -105,7 +105,7 @@ def test_runs_of_one_kind_can_be_chosen(folder):
     assert (health.num_runs, health.num_left_out, found(health)) == (1, 2, {})
     assert "(2 of another scale or ruleset left out)" in render(health)
     assert folder.check(scale="mini").num_runs == 1
-    with pytest.raises(UserError, match="none of scale mini and ruleset self"):
+    with pytest.raises(UserError, match="No runs of scale mini and ruleset self"):
         folder.check(scale="mini", ruleset="self")
 
 
