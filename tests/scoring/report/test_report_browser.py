@@ -76,6 +76,10 @@ def test_the_headline_says_what_the_leaderboard_says(opened, runs, tmp_path: Pat
 def test_unfinished_runs_are_shown_in_the_live_page(opened, runs, tmp_path: Path):
     status = {"status": "interrupted", "finished": False, "seconds": {"submission": 41.2}, "budget_sec": 135}
     runs.missing("good", "digits", status=status)
+    write_report(algoperf_scoring.score(runs.root, load_version(), "self"), tmp_path / "alone.html")
+    alone = opened(tmp_path / "alone.html").page.locator("#leaderboard").inner_text()
+    assert "No run has a result yet." in alone
+    assert "good: digits study 0, trial 1 is interrupted, 41 of 135 s" in alone
     runs.missing("fast", "mnist", status=status)
     runs.reaching("fast", "digits", 5)
     board = algoperf_scoring.score(runs.root, load_version(), "self")

@@ -101,7 +101,10 @@ const report = (() => {
     const isEmpty = !view.submissions.length || !view.workloads.length;
     document.documentElement.classList.toggle("is-empty", isEmpty);
     if (isEmpty) {
-      dom.fill(dom.byId("verdict"), dom.make("p", {}, "Choose at least one submission and one workload."));
+      const words = data.submissions.length
+        ? "Choose at least one submission and one workload."
+        : "No run has a result yet.";
+      dom.fill(dom.byId("verdict"), dom.make("p", {}, words));
       return;
     }
     const ranked = board.rank(data, view);
