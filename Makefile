@@ -11,8 +11,8 @@ ACCELERATOR ?= cpu
 #?        builds of PyTorch and JAX: cpu, cu126 (V100), cu130
 SUBMISSION ?=
 #?        folder of a submission, or its .py file
-FRAMEWORK ?= pytorch
-#?        the submission's framework: jax or pytorch
+FRAMEWORK ?=
+#?        jax or pytorch; default: as the submission says (make new: pytorch)
 WORKLOADS ?= digits
 #?        names or folders of cubes, comma-separated
 RULESET ?= self
@@ -33,6 +33,10 @@ RUNS ?= runs
 #?        folder for runs: one subfolder per submission
 AGAINST ?= $(recorded)
 #?        runs that `make score SUBMISSION=...` compares with; default: the recorded baselines
+WITH ?=
+#?        what `make compare` trains beside: a baseline's name, or a path; default: nadamw
+COMPARISON ?= comparison
+#?        folder for the runs of `make compare`
 LOGS ?=
 #?        folder of runs for `make leaderboard`
 BOARD ?= build/leaderboard
@@ -47,22 +51,45 @@ EXTRA ?=
 # Small models do not gain from more threads, and spinning threads starve other trials.
 export OMP_NUM_THREADS ?= 1
 
+# Messages then name variables instead of options.
+export ALGOPERF_CALLED_BY_MAKE := 1
+
 recorded = $(wildcard scoring/baselines/$(VERSION)/$(RULESET)/$(SCALE))
 
-# --- derived values ------------------------------------------------------------------------------------
-comma := ,
-ALGOPERF := $(VENV)/bin/algoperf
-workloads := $(subst $(comma), ,$(WORKLOADS))
-count = $(shell seq 1 $(1))
-trials := $(if $(filter self,$(RULESET)),1,$(call count,$(TRIALS)))
-jobs := $(foreach w,$(workloads),$(foreach s,$(call count,$(STUDIES)),$(foreach t,$(trials),train/$(s)/$(t)/$(w))))
-pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 25
-demo := nadamw_jax:jax nadamw_pytorch:pytorch momentum_pytorch:pytorch
+# --- mistakes in the call, said before anything is done ------------------------------------------------
+settings := $(shell sed -n 's/^\([A-Z_]*\) ?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+unknown := $(filter-out $(settings) OMP_NUM_THREADS MAKEFLAGS SHELL -%,$(given))
+nearest = $(shell $(PYTHON) -c "import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))" \
+  $(firstword $(unknown)) $(settings))
+ifneq ($(unknown),)
+$(error Unknown variable $(firstword $(unknown)).$(if $(nearest), Did you mean $(nearest)?) Allowed: $(sort $(settings)))
+endif
+ifneq ($(word 2,$(VENV)),)
+$(error VENV is a target of make, which takes no spaces: "$(VENV)")
+endif
+# $(call asks,VARIABLE,targets,example): end if one of the targets is asked for without the variable.
+asks = $(if $(filter $(2),$(MAKECMDGOALS)),$(if $(strip $($(1))),,$(error Which $(3))))
+$(call asks,SUBMISSION,train check smoke compare,submission? Say: make $(firstword $(MAKECMDGOALS)) SUBMISSION=submissions/template)
+$(call asks,NAME,new,name? Say: make new NAME=mine)
+$(call asks,LOGS,leaderboard,runs? Say: make leaderboard LOGS=folder)
 
-.PHONY: help setup new demo test test-full check smoke train score leaderboard check-runs baselines cubes containers clean
+# --- derived values ------------------------------------------------------------------------------------
+ALGOPERF := $(VENV)/bin/algoperf
+quoted = '$(subst ','\'',$(1))'
+# $(call option,--name,VARIABLE): the option with the variable's value, if it has one.
+option = $(if $(strip $($(2))),$(1) $(call quoted,$($(2))))
+common = $(call option,--submission,SUBMISSION) $(call option,--framework,FRAMEWORK) $(call option,--ruleset,RULESET) \
+  $(call option,--seed,SEED) $(call option,--version,VERSION) --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA)
+plan = --workloads $(call quoted,$(WORKLOADS)) --studies $(call quoted,$(STUDIES)) $(call option,--scale,SCALE) \
+  $(if $(filter self,$(RULESET)),,--trials $(call quoted,$(TRIALS))) $(common)
+pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 25
+demo := nadamw_jax nadamw_pytorch momentum_pytorch
+
+.PHONY: help setup new demo test test-full check smoke train compare score leaderboard check-runs baselines cubes containers clean
 .DELETE_ON_ERROR:
-# Data targets are folders to keep: without this, make would try to delete data/digits at the end.
-.SECONDARY:
+# Trials at the same time disturb each other's times.
+.NOTPARALLEL:
 
 help: ## Explain targets and variables
 	@awk 'BEGIN { FS = ":.*## "; print "Targets:" } \
@@ -77,8 +104,9 @@ $(VENV)/ready-$(ACCELERATOR): pyproject.toml constraints.txt ci/install.py
 setup: $(VENV)/ready-$(ACCELERATOR) ## Make the environment: uv (installed by pip), JAX, PyTorch and other dependencies
 
 demo: setup ## Train three submissions on real data and score them: a first result in two minutes
-	@for entry in $(demo); do $(MAKE) --no-print-directory train SUBMISSION=submissions/baselines/$${entry%:*} \
-	  FRAMEWORK=$${entry#*:} WORKLOADS=digits RULESET=self STUDIES=3 RUNS=demo/runs || exit; done
+	@for name in $(demo); do $(ALGOPERF) train-all --submission submissions/baselines/$$name --ruleset self \
+	  --workloads digits --studies 3 --raw-dir $(call quoted,$(DATA)/raw) --data-dir $(call quoted,$(DATA)) \
+	  --output-dir demo/runs || exit; done
 	@$(ALGOPERF) score demo/runs --output demo/report --submissions submissions
 	@$(ALGOPERF) report demo/runs --output demo/report/report.html --submissions submissions
 	@echo "Runs: demo/runs. Look at demo/report/report.html in a browser. Next: make new NAME=mine"
@@ -92,55 +120,46 @@ test-full: test ## `make test`, then slow tests: full-size models against the re
 	$(pytest) -m full
 
 new: setup ## Write a submission called NAME to start from, for FRAMEWORK and RULESET
-	$(if $(NAME),,$(error Which name? Say: make new NAME=mine))
-	@$(ALGOPERF) new $(NAME) --framework $(FRAMEWORK) --ruleset $(RULESET)
+	@$(ALGOPERF) new --framework $(call quoted,$(or $(FRAMEWORK),pytorch)) --ruleset $(call quoted,$(RULESET)) -- $(call quoted,$(NAME))
 
-train: $(jobs) ## Train SUBMISSION on WORKLOADS; skips finished trials, resumes interrupted ones
+train: setup ## Train SUBMISSION on WORKLOADS; skips finished trials, resumes interrupted ones
+	@$(ALGOPERF) train-all $(plan) --output-dir $(call quoted,$(RUNS)) $(EXTRA)
 
-train/%: setup | $(addprefix data/,$(workloads))
-	$(if $(SUBMISSION),,$(error Which submission? Say: make train SUBMISSION=submissions/template))
-	@IFS=/ read -r study trial workload <<< '$*' && $(ALGOPERF) train --workload "$$workload" \
-	  --study $$study --trial $$trial --framework $(FRAMEWORK) --submission $(SUBMISSION) --ruleset $(RULESET) \
-	  --seed $(SEED) --scale $(SCALE) --version $(VERSION) --data-dir $(DATA) --output-dir $(RUNS) $(EXTRA)
-
-data/%: setup
-	@$(ALGOPERF) download --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw
-	@$(ALGOPERF) preprocess --workload $* --scale $(SCALE) --raw-dir $(DATA)/raw --data-dir $(DATA)
+compare: setup ## Train SUBMISSION and a baseline (WITH=) here, in turn, and compare their times
+	@$(ALGOPERF) compare $(plan) $(call option,--with,WITH) --output-dir $(call quoted,$(COMPARISON)) $(EXTRA)
 
 # Logs may not state their ruleset: then give it on the command line, `make leaderboard RULESET=...`.
 if_given = $(if $(filter command line environment,$(origin $(1))),$(2))
-compared = --version $(VERSION) --submissions submissions
+compared = $(call option,--version,VERSION) --submissions submissions
 
 check: setup ## Check SUBMISSION against the rules: its code, and runs on small models
-	$(if $(SUBMISSION),,$(error Which submission? Say: make check SUBMISSION=submissions/template))
-	@$(ALGOPERF) check $(SUBMISSION) --version $(VERSION) $(call if_given,FRAMEWORK,--framework $(FRAMEWORK)) \
-	  $(call if_given,RULESET,--ruleset $(RULESET))
+	@$(ALGOPERF) check $(call option,--version,VERSION) $(call option,--framework,FRAMEWORK) \
+	  $(call if_given,RULESET,$(call option,--ruleset,RULESET)) -- $(call quoted,$(SUBMISSION))
 
 smoke: setup ## Train SUBMISSION on every workload at scale mini, to see if it works at all
-	$(if $(SUBMISSION),,$(error Which submission? Say: make smoke SUBMISSION=submissions/template))
-	@$(ALGOPERF) smoke --submission $(SUBMISSION) --framework $(FRAMEWORK) --ruleset $(RULESET) --seed $(SEED) \
-	  --version $(VERSION) --raw-dir $(DATA)/raw --data-dir $(DATA)
+	@$(ALGOPERF) smoke $(common)
 
 score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION, score all RUNS
 	$(if $(SUBMISSION),$(if $(AGAINST),,@echo "No baselines are recorded for $(VERSION), RULESET=$(RULESET), \
-	  SCALE=$(SCALE): the comparison is with the other runs in $(RUNS)."))
-	@chosen=($(compared) --ruleset $(RULESET) --scale $(SCALE) \
-	  $(if $(SUBMISSION),--submission $(SUBMISSION) $(if $(AGAINST),--against $(AGAINST)))) && \
-	$(ALGOPERF) score $(RUNS) "$${chosen[@]}" --output $(RUNS)/report && \
-	$(ALGOPERF) report $(RUNS) "$${chosen[@]}" --output $(RUNS)/report/report.html
+	  SCALE=$(SCALE): the comparison is with the other runs in" $(call quoted,$(RUNS)).))
+	@chosen=($(compared) $(call option,--ruleset,RULESET) $(call option,--scale,SCALE) \
+	  $(if $(SUBMISSION),$(call option,--submission,SUBMISSION) $(call option,--against,AGAINST))) && \
+	runs=$(call quoted,$(RUNS)) && \
+	$(ALGOPERF) score "$$runs" "$${chosen[@]}" --output "$$runs/report" && \
+	$(ALGOPERF) report "$$runs" "$${chosen[@]}" --output "$$runs/report/report.html"
 
 leaderboard: setup ## Write leaderboard and report of all submissions in LOGS to BOARD
-	$(if $(LOGS),,$(error Which runs? Say: make leaderboard LOGS=folder))
-	@chosen=($(compared) $(call if_given,RULESET,--ruleset $(RULESET)) $(call if_given,SCALE,--scale $(SCALE))) && \
-	$(ALGOPERF) score $(LOGS) "$${chosen[@]}" --output $(BOARD) && \
-	$(ALGOPERF) report $(LOGS) "$${chosen[@]}" --output $(BOARD)/report.html
+	@chosen=($(compared) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \
+	  $(call if_given,SCALE,$(call option,--scale,SCALE))) && logs=$(call quoted,$(LOGS)) && board=$(call quoted,$(BOARD)) && \
+	$(ALGOPERF) score "$$logs" "$${chosen[@]}" --output "$$board" && \
+	$(ALGOPERF) report "$$logs" "$${chosen[@]}" --output "$$board/report.html"
 
 check-runs: setup ## Check the health of all runs in RUNS: clocks, cadence, seeds, points, counts, hardware
-	@$(ALGOPERF) check-runs $(RUNS) $(compared) $(call if_given,RULESET,--ruleset $(RULESET)) \
-	  $(call if_given,SCALE,--scale $(SCALE))
+	@$(ALGOPERF) check-runs $(call quoted,$(RUNS)) $(compared) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \
+	  $(call if_given,SCALE,$(call option,--scale,SCALE))
 
 baselines: setup ## Record the baselines under RULESET for `make score`; run nothing else meanwhile
-	bash ci/record_baselines.sh $(ALGOPERF) $(VERSION) $(RULESET)
+	bash ci/record_baselines.sh $(ALGOPERF) $(call quoted,$(VERSION)) $(call quoted,$(RULESET))
 
 cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
 	$(VENV)/bin/python ci/make_cube.py

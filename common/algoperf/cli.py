@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -15,6 +16,8 @@ COMMANDS = {
     "contact-sheet": "Draw the pictures that a model sees.",
     "check": "Check whether a submission keeps the rules.",
     "train": "Train a submission on a workload, under the clock.",
+    "train-all": "Train a submission on several workloads, studies and trials.",
+    "compare": "Train a submission and a baseline here, in turn, and compare.",
     "smoke": "Train a submission on every workload at scale mini.",
     "evaluate": "Evaluate checkpoints again, without the submission.",
     "score": "Compare the runs of submissions.",
@@ -65,11 +68,20 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an AlgoperfError becomes a message and an exit code, without a traceback."""
     try:
         from algoperf.errors import AlgoperfError, explaining_full_disk
+        from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     try:
         with explaining_full_disk():
-            cli.main(args=arguments, prog_name="algoperf")
+            sys.exit(cli.main(args=arguments, prog_name="algoperf", standalone_mode=False))
     except AlgoperfError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {in_words_of_the_caller(str(error))}", err=True)
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        if os.environ.get(CALLED_BY_MAKE):
+            click.echo(f"error: {in_words_of_the_caller(error.format_message())}", err=True)
+        else:
+            error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit("Aborted!")

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.data.contracts import dataset_dir
-from algoperf.data.store.store import store_exists
+from algoperf.data.prepare import prepare as prepare_dataset
 from algoperf.errors import UserError, unknown
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import Status, read_status
@@ -74,12 +73,7 @@ def mini_workloads(version: Version) -> dict[str, WorkloadDefinition]:
 
 def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:
     """Make the workload's miniature data if it does not exist."""
-    dataset = definition.dataset
-    raw, data = dataset_dir(settings.raw_dir, dataset, SCALE), dataset_dir(settings.data_dir, dataset, SCALE)
-    if store_exists(data):
-        return
-    dataset.miniature(raw)
-    dataset.preprocess(raw, data)
+    prepare_dataset(definition.dataset, SCALE, settings.raw_dir, settings.data_dir)
 
 
 def run(definition: WorkloadDefinition, settings: SmokeSettings) -> SmokeRun:

@@ -97,6 +97,7 @@ def test_missing_data_names_the_commands_that_make_it(run, repository):
     assert done.returncode == 5
     assert "algoperf download --workload digits" in done.stderr
     assert "algoperf preprocess --workload digits" in done.stderr
+    assert "--raw-dir" not in done.stderr
 
 
 def test_a_cube_anywhere_on_disk_runs_through_all_tasks(run, repository, tmp_path):

@@ -1,9 +1,10 @@
-"""The Makefile: fan-out over workloads, studies and trials."""
+"""The Makefile: mistakes in a call, fan-out over workloads, studies and trials, and what failed."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -53,6 +54,53 @@ def test_help_explains_every_target_and_variable(make, repository):
         assert f"  {name} " in text
 
 
+TRAIN = ("train", "SUBMISSION=submissions/template")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["train"], "Which submission? Say: make train SUBMISSION=submissions/template"),
+        (["compare"], "Which submission? Say: make compare SUBMISSION="),
+        (["new"], "Which name?"),
+        (["leaderboard"], "Which runs?"),
+        ([*TRAIN, "WORKLOAD=mnist"], "Unknown variable WORKLOAD. Did you mean WORKLOADS?"),
+        (["score", "SUBMISION=x"], "Unknown variable SUBMISION. Did you mean SUBMISSION?"),
+        (["help", "VENV=my venv"], "takes no spaces"),
+        ([*TRAIN, "STUDIES=0"], "'STUDIES': 0 is not in the range x>=1"),
+        ([*TRAIN, "STUDIES=-1"], "'STUDIES': -1 is not"),
+        ([*TRAIN, "STUDIES=abc"], "'STUDIES': 'abc' is not"),
+        ([*TRAIN, "RULESET=external", "TRIALS=-1"], "'TRIALS': -1 is not"),
+        ([*TRAIN, "RULESET=external", "STUDIES=4"], 'EXTRA="--num-studies 4"'),
+        ([*TRAIN, "WORKLOADS= , "], "Name at least one with WORKLOADS"),
+        ([*TRAIN, "FRAMEWORK=torch"], "'FRAMEWORK': 'torch' is not one of 'jax', 'pytorch'. Did you mean 'pytorch'?"),
+        ([*TRAIN, "FRAMEWORK=jax"], "FRAMEWORK=jax was given, but"),
+        (["train", "SUBMISSION=submissions/templat"], "Did you mean 'submissions/template'?"),
+        (["new", "NAME=my try"], "Try 'my_try'"),
+        (["score", "SUBMISSION=my try", "RUNS=no runs"], "no runs"),
+    ],
+)
+def test_a_mistake_is_said_in_words_of_make_before_anything_is_done(make, tmp_path, arguments, complaint):
+    done = make(*arguments)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "--" not in done.stderr.replace('EXTRA="--num-studies 4"', "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_paths_may_have_spaces(make, repository, tmp_path):
+    submission, runs = tmp_path / "my tpl's", tmp_path / "my runs"
+    shutil.copytree(repository / "submissions" / "template", submission)
+    paths = [f"SUBMISSION={submission}", f"RUNS={runs}", f"DATA={tmp_path}/my data"]
+    trained = make("train", *paths, "STUDIES=1", FEW_STEPS)
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    assert (runs / "my tpl's/study_1/digits_pytorch/trial_1/status.json").is_file()
+    scored = make("score", *paths, "AGAINST=")
+    assert scored.returncode == 0, scored.stdout + scored.stderr
+    assert (runs / "report" / "report.html").is_file()
+
+
 def test_train_fans_out_and_repeats_nothing(make, tmp_path):
     arguments = ["-j2", "train", "SUBMISSION=submissions/template", "RULESET=external", "STUDIES=2", "TRIALS=1"]
     done = make(*arguments, FEW_STEPS)
@@ -60,6 +108,8 @@ def test_train_fans_out_and_repeats_nothing(make, tmp_path):
     first = statuses(tmp_path)
     assert list(first) == [f"template/study_{study}/digits_pytorch/trial_1" for study in (1, 2)]
     assert {status["status"] for status in first.values()} == {"max_steps_reached"}
+    begins = [done.stdout.index(f"study {study}, trial 1: validation") for study in (1, 2)]
+    assert done.stdout[begins[0] : begins[1]].count("max_steps_reached") == 1, "trials ran at the same time"
     points = [json.dumps(status["hyperparameters"]) for status in first.values()]
     assert len(set(points)) == 2
     again = make(*arguments, FEW_STEPS)
@@ -95,22 +145,22 @@ def update_params(workload, current_param_container, current_params_types, model
                    loss_type, optimizer_state, eval_results, global_step, rng)
 """
     (broken / "submission.py").write_text(code + fails_once)
-    arguments = ["-k", "train", f"SUBMISSION={broken}", "STUDIES=2", "EXTRA=--max-global-steps 5 --eval-every-steps 2"]
+    arguments = ["train", f"SUBMISSION={broken}", "STUDIES=2", "EXTRA=--max-global-steps 5 --eval-every-steps 2"]
     failed = make(*arguments)
     assert failed.returncode == 2
     assert "broken on purpose" in failed.stdout
+    assert (
+        "0 of 2 trials ended by the rules.\n"
+        "  broken on digits, study 1: exit code 3, submission_error\n"
+        "  broken on digits, study 2: exit code 3, submission_error\n"
+    ) in failed.stderr
+    assert "Error 3" in failed.stderr
     assert {status["status"] for status in statuses(tmp_path).values()} == {"submission_error"}
     (tmp_path / "mended").touch()
     done = make(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("resumed from checkpoint_2") == 2
     assert {status["preemption_count"] for status in statuses(tmp_path).values()} == {1}
-
-
-def test_a_missing_submission_is_asked_for(make):
-    done = make("train")
-    assert done.returncode == 2
-    assert "Which submission?" in done.stderr
 
 
 def test_a_submission_is_scored_against_recorded_baselines(make, repository, tmp_path):
@@ -133,9 +183,8 @@ def test_a_leaderboard_of_any_folder(make, repository, tmp_path):
     arguments = ["leaderboard", f"LOGS={tmp_path}/logs", f"BOARD={tmp_path}/board", "VERSION=v0.5"]
     refused = make(*arguments)
     assert refused.returncode == 2
-    assert "--ruleset external or --ruleset self" in refused.stderr
+    assert "RULESET=external or RULESET=self" in refused.stderr
     done = make(*arguments, "RULESET=self")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0.8539" in (tmp_path / "board" / "leaderboard.md").read_text()
     assert (tmp_path / "board" / "report.html").is_file()
-    assert "Which runs?" in make("leaderboard").stderr

@@ -3,6 +3,7 @@ import itertools
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -372,3 +373,12 @@ def test_a_disk_that_fills_up_keeps_the_part_for_later(server, small_disk):
     download([file], small_disk, patience=QUICK)
     assert_complete(small_disk)
     assert server.requests[-1].range == f"bytes={kept}-"
+
+
+def test_a_download_without_a_network_leaves_no_part(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        file = RemoteFile(f"http://127.0.0.1:{unused.getsockname()[1]}/file.bin", "file.bin", 10, "0" * 64)
+        with pytest.raises(DataError, match="3 attempts in a row brought nothing new; nothing was written"):
+            download([file], tmp_path, patience=QUICK)
+    assert list(tmp_path.iterdir()) == []

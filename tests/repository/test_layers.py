@@ -12,7 +12,7 @@ from places import REPOSITORY
 
 # From the bottom up. Parts of one layer do not import each other.
 LAYERS = (
-    ("errors", "system", "spec", "random_utils"),
+    ("errors", "make_words", "system", "spec", "random_utils"),
     ("readers",),
     ("seeds", "versions", "data", "tuning"),
     ("datasets", "metrics"),
@@ -23,7 +23,7 @@ LAYERS = (
     ("jax_sharding_utils", "pytorch_utils"),
     ("blocks", "integrity", "records"),
     ("trial",),
-    ("reevaluate", "smoke", "testing"),
+    ("reevaluate", "sequence", "smoke", "testing"),
     ("commands",),
     ("cli",),
     ("container", "__main__"),

@@ -22,6 +22,17 @@ class Choice(click.Choice[str]):
 
 
 workload = click.option("--workload", required=True, help="A workload or variant by name, or the folder of a cube.")
+workloads = click.option("--workloads", required=True, help="Names or folders of cubes, comma-separated.")
+studies = click.option(
+    "--studies", type=click.IntRange(min=1), default=3, show_default=True, help="Studies 1 to this, of each workload."
+)
+trials = click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Trials 1 to this of each study under external tuning; self-tuning has one.",
+)
 framework = click.option(
     "--framework",
     type=Choice(["jax", "pytorch"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +100,12 @@ def train(ctx: click.Context, **given: Any) -> None:
     sys.exit(code)
 
 
-def arguments(ctx: click.Context, leaving_out: Collection[str] = ()) -> list[str]:
+def arguments(ctx: click.Context) -> list[str]:
     """The options of a command line, to start further processes with."""
     arguments = []
     for option in ctx.command.params:
         value = ctx.params.get(option.name or "")
-        if value is None or option.name in leaving_out:
+        if value is None:
             continue
         if isinstance(value, bool):
             arguments += (

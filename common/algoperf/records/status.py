@@ -45,6 +45,21 @@ class Status(enum.Enum):
         return next(status for status in cls if status.label == label)
 
 
+_EXIT_CODES = {
+    1: "a failure that no argument could have prevented",
+    2: "a mistake in arguments or files",
+    5: "data is missing or broken",
+    **{status.exit_code: status.label for status in Status if status.exit_code > 1},
+}
+
+
+def exit_code_name(code: int) -> str:
+    """What an exit code of `algoperf train` means; shells add 128 to the number of a signal that killed it."""
+    if code not in _EXIT_CODES and code > 128:
+        return f"killed by signal {code - 128}"
+    return _EXIT_CODES.get(code, "unknown")
+
+
 def read_status(directory: Path) -> dict[str, Any] | None:
     """The content of a trial's `status.json`; None if there is none that can be read."""
     return read_object(directory / STATUS_FILE)

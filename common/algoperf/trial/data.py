@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,21 @@ from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Batch, OpenDataset, Shard, Split
 from algoperf.errors import DataError
 from algoperf.workload.definition import WorkloadDefinition
+from algoperf.workload.registry import cube_folders
+
+
+def missing_data(definition: WorkloadDefinition, data_dir: Path) -> DataError:
+    """The error for a workload without a store at `data_dir`, with the commands that make it there."""
+    root = data_dir.parents[1]
+    known = definition.folder.name in cube_folders()
+    workload = ["--workload", definition.name if known else str(definition.folder), "--scale", definition.scale]
+    raw = [] if root == Path("data") else ["--raw-dir", str(root / "raw")]
+    commands = (
+        ["algoperf", "download", *workload, *raw],
+        ["algoperf", "preprocess", *workload, *raw, "--data-dir", str(root)],
+    )
+    lines = "".join(f"\n  {shlex.join(command)}" for command in commands)
+    return DataError(f"There is no data at {data_dir}. Make it with:{lines}")
 
 
 @dataclass(frozen=True)

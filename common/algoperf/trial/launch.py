@@ -18,11 +18,12 @@ from pathlib import Path
 
 from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
-from algoperf.errors import AlgoperfError, CheckpointMismatch, DataError, UserError, explaining_full_disk
+from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explaining_full_disk
 from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.system import usable_cores
 from algoperf.trial import endings, failures, messages
+from algoperf.trial.data import missing_data
 from algoperf.trial.devices import Line, devices, has_gpu_driver
 from algoperf.trial.machine import MachineWatch
 from algoperf.trial.request import Request, settle
@@ -101,12 +102,7 @@ def _move_aside(directory: Path) -> None:
 def train_in_this_process(settings: TrialSettings, rank: int, arguments: list[str]) -> int:
     """Run a trial, or this process's part of it; returns the exit code. DataError if the data is missing."""
     if not settings.data_dir.is_dir():
-        name, scale = settings.definition.name, settings.definition.scale
-        raise DataError(
-            f"There is no data at {settings.data_dir}. Make it with:\n"
-            f"  algoperf download --workload {name} --scale {scale}\n"
-            f"  algoperf preprocess --workload {name} --scale {scale} --data-dir {settings.data_dir.parents[1]}"
-        )
+        raise missing_data(settings.definition, settings.data_dir)
     from algoperf.frameworks import load_backend
     from algoperf.submission.loading import load_submission
     from algoperf.trial.log import TrialLog
@@ -149,7 +145,7 @@ def _leaving_no_empty_folder(settings: TrialSettings, is_first: bool) -> Iterato
     try:
         yield
     finally:
-        if [entry.name for entry in settings.directory.iterdir()] == [_LOCK_FILE]:
+        if [entry.name for entry in settings.directory.iterdir()] == [_LOCK_FILE] and not _moved_back(settings.directory):
             (settings.directory / _LOCK_FILE).unlink()
             with contextlib.suppress(OSError):  # another trial's folder is there
                 for folder in (settings.directory, *settings.directory.parents):
@@ -158,6 +154,18 @@ def _leaving_no_empty_folder(settings: TrialSettings, is_first: bool) -> Iterato
                     folder.rmdir()
                     if folder == settings.output_dir:
                         break
+
+
+def _moved_back(directory: Path) -> bool:
+    """Put back the earlier trial that this process moved aside; whether there is one."""
+    aside = sorted(directory.parent.glob(f".{directory.name}.replaced-*-{os.getpid()}"))
+    if not aside:
+        return False
+    for entry in list(aside[-1].iterdir()):
+        entry.rename(directory / entry.name)
+    aside[-1].rmdir()
+    print(f"the earlier trial is back in {directory}")
+    return True
 
 
 def _train_supervised(settings: TrialSettings, arguments: list[str], num_processes: int, share: bool) -> int:

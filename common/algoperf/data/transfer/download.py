@@ -149,10 +149,15 @@ def _receive(file: RemoteFile, part: PartialFile, patience: Patience, report: Re
             failures = 0 if part.size > furthest else failures + 1
             furthest = max(furthest, part.size)
             if failures >= patience.attempts:
+                here = (
+                    f"the {part.size} of {file.num_bytes} bytes that are here are kept in {part.path}, and the next "
+                    "call continues from there"
+                    if part.size
+                    else "nothing was written"
+                )
                 raise DataError(
-                    f"Cannot fetch {file.url}: {failures} attempts in a row brought nothing new, {part.size} "
-                    f"of {file.num_bytes} bytes are here. Last problem: {error}. Check the network, then run "
-                    "the same command again: it continues from there."
+                    f"Cannot fetch {file.url}: {failures} attempts in a row brought nothing new; {here}. "
+                    f"Last problem: {error}. Check the network, then run the same command again."
                 ) from error
             patience.wait(failures)
 

@@ -48,7 +48,14 @@ class PartialFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with self._file:
+            if error is not None and self.size == 0:  # nothing that a next call could go on from
+                self.discard()
+
+    @property
+    def path(self) -> Path:
+        """Where the bytes so far lie."""
+        return self._path
 
     @property
     def sha256(self) -> str:
@@ -98,4 +105,4 @@ class PartialFile:
     def discard(self) -> None:
         """Delete the partial file."""
         self.restart()
-        self._path.unlink()
+        self._path.unlink(missing_ok=True)

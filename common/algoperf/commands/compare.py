@@ -1,0 +1,107 @@
+"""`algoperf compare`: trains two submissions in turn on this machine, and compares their times."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from algoperf.commands import options
+from algoperf.commands.train import train
+from algoperf.commands.train_all import ONE_TRIAL, plan_trial, split_workloads
+
+if TYPE_CHECKING:
+    from algoperf.sequence import PlannedTrial
+    from algoperf.workload.definition import Framework
+
+DEFAULT_BASELINE = "nadamw"
+
+
+@click.command()
+@click.option(
+    "--with",
+    "baseline",
+    help=f"A baseline by name, or a path.  [default: {DEFAULT_BASELINE} in the submission's framework]",
+)
+@options.workloads
+@options.studies
+@options.trials
+@options.raw_dir
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="comparison",
+    show_default=True,
+    help="Root of the run folders of both.",
+)
+def compare(
+    baseline: str | None, workloads: str, studies: int, trials: int, raw_dir: Path, output_dir: Path, **given: Any
+) -> None:
+    """Train a submission and a baseline on this machine, in turn, and compare their times to target.
+
+    Study 1 of one is followed by study 1 of the other, then come both studies 2, and so on; which one begins
+    alternates. So what the machine does meanwhile meets both. The same command goes on after an interruption.
+    """
+    from algoperf import sequence
+    from algoperf.commands.scoring_options import require_scoring
+    from algoperf.errors import UserError
+
+    require_scoring()
+    trials = 1 if given["ruleset"] == "self" else trials
+    mine, other = _sides({**given, "output_dir": output_dir}, baseline)
+    planned = [
+        plan_trial(side, workload, study, trial)
+        for workload in split_workloads(workloads)
+        for study in range(1, studies + 1)
+        for side in ((mine, other) if study % 2 else (other, mine))
+        for trial in range(1, trials + 1)
+    ]
+    names = {trial.settings.submission for trial in planned}
+    if len(names) == 1:
+        raise UserError(f"Both submissions are called {names.pop()!r}, the name of their run folders. Rename one.")
+    outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))
+    click.echo("\n".join([outcome.summary(), "", *_lines(planned, output_dir, studies, trials)]))
+    sys.exit(outcome.exit_code)
+
+
+compare.params += [
+    option for option in train.params if option.name not in (*ONE_TRIAL, "output_dir", "resume", "skip_evals")
+]
+
+
+def _sides(given: dict[str, Any], baseline: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of `algoperf train` for both submissions. The framework and the search space are the first one's."""
+    from algoperf.submission.framework import choose_framework
+    from algoperf.submission.loading import submission_file
+
+    common = {"resume": True, "skip_evals": False}
+    framework = choose_framework(submission_file(given["submission"]), given["framework"])
+    other = {"submission": _baseline(baseline, framework), "framework": None, "search_space": None}
+    return {**given, **common, "framework": framework}, {**given, **common, **other}
+
+
+def _baseline(name: str | None, framework: Framework) -> Path:
+    from algoperf.workload.registry import REPOSITORY_CUBES
+
+    name = name or f"{DEFAULT_BASELINE}_{framework}"
+    among_baselines = REPOSITORY_CUBES.parent / "submissions" / "baselines" / name
+    return among_baselines if among_baselines.is_dir() and not Path(name).exists() else Path(name)
+
+
+def _lines(planned: list[PlannedTrial], root: Path, studies: int, trials: int) -> list[str]:
+    """What the comparison found on each workload."""
+    from algoperf_scoring.paired import Side, describe, hosts, read_pairs
+
+    sides = [Side(trial.settings.submission, trial.settings.framework) for trial in planned]
+    first = sides[0]
+    second = next(side for side in sides if side != first)
+    lines = []
+    for workload in dict.fromkeys(trial.settings.definition.name for trial in planned):
+        place = (root, (first, second), workload, studies, trials)
+        found = hosts(*place)
+        if len(found) > 1:
+            lines.append(f"Not one machine: {', '.join(sorted(found))}. Times from different hardware do not compare.")
+        lines += describe(workload, read_pairs(*place), first.name, second.name)
+    return [*lines, "", f"Runs: {root}. The same command goes on; `algoperf score {root}` has all numbers."]

@@ -1,0 +1,83 @@
+"""`algoperf train-all`: many trials of one submission, one after another."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from algoperf.commands import options
+from algoperf.commands.train import arguments, train
+
+if TYPE_CHECKING:
+    from algoperf.sequence import PlannedTrial
+
+ONE_TRIAL = ("workload", "study", "trial")
+"""Options of `algoperf train` that say which trial it is."""
+
+
+@click.command("train-all")
+@options.workloads
+@options.studies
+@options.trials
+@options.raw_dir
+def train_all(workloads: str, studies: int, trials: int, raw_dir: Path, **given: Any) -> None:
+    """Train a submission on several workloads, in several studies and trials, one trial after another.
+
+    Makes missing data first. Finished trials are not repeated, interrupted ones are resumed, and one that
+    fails does not keep the others from running. A summary says what failed where. The exit code is that of the
+    failed trials, or 1 if they have different ones.
+    """
+    from algoperf import sequence
+
+    trials = 1 if given["ruleset"] == "self" else trials
+    planned = [
+        plan_trial(given, workload, study, trial)
+        for workload in split_workloads(workloads)
+        for study in range(1, studies + 1)
+        for trial in range(1, trials + 1)
+    ]
+    outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))
+    if len(planned) > 1:
+        click.echo(outcome.summary(), err=outcome.exit_code != 0)
+    sys.exit(outcome.exit_code)
+
+
+train_all.params += [option for option in train.params if option.name not in ONE_TRIAL]
+
+
+def split_workloads(names: str) -> list[str]:
+    """The names or folders in a comma-separated list, each once. Raises UserError if there is none."""
+    from algoperf.errors import UserError
+
+    parts = [part.strip() for part in names.split(",") if part.strip()]
+    if not parts:
+        raise UserError("No workload is given. Name at least one with --workloads, such as digits.")
+    return list(dict.fromkeys(parts))
+
+
+def plan_trial(given: dict[str, Any], workload: str, study: int, trial: int) -> PlannedTrial:
+    """One trial of a plan with the options of `algoperf train`. Raises UserError if they do not allow it."""
+    from algoperf.sequence import PlannedTrial, train_command
+    from algoperf.submission.framework import choose_framework
+    from algoperf.submission.loading import submission_file
+    from algoperf.trial.request import Request, settle
+
+    file = submission_file(given["submission"])
+    values = {
+        **{option.name: given[option.name] for option in train.params if option.name not in ONE_TRIAL},
+        "framework": choose_framework(file, given["framework"]),
+        "workload": workload,
+        "study": study,
+        "trial": trial,
+    }
+    if given["ruleset"] == "self" and study > 1:  # any number of studies may be asked for: no points depend on it
+        values["num_studies"] = max(study, given["num_studies"] or 0)
+    settings = settle(Request(**values))
+    number = f"study {study}" if given["ruleset"] == "self" else f"study {study}, trial {trial}"
+    context = click.Context(train)
+    context.params = values
+    title = f"{settings.submission} on {settings.definition.name}, {number}"
+    return PlannedTrial(title, settings, train_command(arguments(context)))

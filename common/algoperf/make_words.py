@@ -1,0 +1,48 @@
+"""Says messages in the words of `make` to those who called it: SUBMISSION=... instead of --submission ..."""
+
+from __future__ import annotations
+
+import os
+import re
+
+CALLED_BY_MAKE = "ALGOPERF_CALLED_BY_MAKE"
+"""Environment variable that the Makefile sets."""
+VARIABLES = {
+    "--against": "AGAINST",
+    "--data-dir": "DATA",
+    "--framework": "FRAMEWORK",
+    "--output-dir": "RUNS",
+    "--ruleset": "RULESET",
+    "--scale": "SCALE",
+    "--seed": "SEED",
+    "--studies": "STUDIES",
+    "--submission": "SUBMISSION",
+    "--trials": "TRIALS",
+    "--version": "VERSION",
+    "--with": "WITH",
+    "--workload": "WORKLOADS",
+    "--workloads": "WORKLOADS",
+}
+_EXTRA = {
+    *("--checkpoints", "--eval-every-steps", "--max-global-steps", "--no-resume", "--num-processes", "--num-studies"),
+    *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile"),
+}
+_OPTION = re.compile(
+    r"(?<![\w-])(--[a-z][a-z-]+)(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|[A-Z]+)\b|\S*/\S+))?"
+)
+
+
+def in_words_of_the_caller(message: str) -> str:
+    """A message, with the options outside of command lines (`algoperf ...`) as variables if `make` was called."""
+    if not os.environ.get(CALLED_BY_MAKE):
+        return message
+    return "\n".join(line if "algoperf " in line else _OPTION.sub(_as_variable, line) for line in message.split("\n"))
+
+
+def _as_variable(found: re.Match[str]) -> str:
+    option, value = found[1], found[2]
+    if option in VARIABLES:
+        return f"{VARIABLES[option]}={value}" if value else VARIABLES[option]
+    if option not in _EXTRA:
+        return found[0]
+    return f'EXTRA="{option} {value}"' if value else f"EXTRA={option}"

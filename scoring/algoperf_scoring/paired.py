@@ -1,0 +1,136 @@
+"""Compares the times of two submissions that were trained in turn on one machine, study by study."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from algoperf.records.layout import trial_dir
+from algoperf.records.status import read_status
+
+CONFIDENCE = 0.95
+FEWEST_PAIRS = 6  # of fewer pairs, even the whole range has less than that confidence
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two submissions: its name and its framework."""
+
+    name: str
+    framework: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Seconds to target of both submissions in one study; infinity: not reached; None: no finished trial."""
+
+    study: int
+    first: float | None
+    second: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The first one's time in units of the second one's, if both have reached the target."""
+        if self.first is None or self.second is None or not math.isfinite(self.first + self.second):
+            return None
+        return self.first / self.second
+
+
+def read_pairs(root: Path, sides: tuple[Side, Side], workload: str, studies: int, trials: int) -> list[Pair]:
+    """The times in a folder of runs. The time of a study is that of its fastest trial."""
+    return [
+        Pair(study, *(_study_time(root, side, workload, study, trials) for side in sides))
+        for study in range(1, studies + 1)
+    ]
+
+
+def hosts(root: Path, sides: tuple[Side, Side], workload: str, studies: int, trials: int) -> set[str]:
+    """The processors of the runs compared."""
+    found = (status.get("hardware") for side in sides for status in _statuses(root, side, workload, studies, trials))
+    return {f"{each.get('cpu_count')}x {each.get('cpu_model_name')}" for each in found if isinstance(each, Mapping)}
+
+
+def _statuses(root: Path, side: Side, workload: str, studies: int, trials: int) -> Iterator[dict[str, Any]]:
+    for study in range(1, studies + 1):
+        for trial in range(1, trials + 1):
+            status = read_status(trial_dir(root, side.name, study, workload, side.framework, trial))
+            if status is not None:
+                yield status
+
+
+def _study_time(root: Path, side: Side, workload: str, study: int, trials: int) -> float | None:
+    folders = [trial_dir(root, side.name, study, workload, side.framework, trial) for trial in range(1, trials + 1)]
+    found = [_trial_time(read_status(folder)) for folder in folders]
+    return None if None in found else min(time for time in found if time is not None)
+
+
+def _trial_time(status: Mapping[str, Any] | None) -> float | None:
+    if status is None or not status.get("finished"):
+        return None
+    reached = status.get("target_reached_at")
+    return float(reached["submission_sec"]) if isinstance(reached, Mapping) else math.inf
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """An interval that holds the median with `CONFIDENCE`, whatever the distribution; None if values are too few.
+
+    It ends at two of the values: the k-th from below and from above, for the largest k that a binomial distribution
+    allows.
+    """
+    ordered, count = sorted(values), len(values)
+    found, outside = None, 0.0
+    for k in range(1, count // 2 + 1):
+        outside += 2 * math.comb(count, k - 1) * 0.5**count
+        if outside > 1 - CONFIDENCE:
+            break
+        found = (ordered[k - 1], ordered[count - k])
+    return found
+
+
+def describe(workload: str, pairs: Sequence[Pair], first: str, second: str) -> list[str]:
+    """The times of both submissions on a workload, and what they tell, in plain words."""
+    lines = [f"{workload}: seconds to target, {first} and {second}"]
+    lines += [
+        f"  study {pair.study}: {_seconds(pair.first)} and {_seconds(pair.second)}"
+        + ("" if pair.ratio is None else f", ratio {pair.ratio:.3f}")
+        for pair in pairs
+    ]
+    ratios = [pair.ratio for pair in pairs if pair.ratio is not None]
+    lines.append(f"  {_verdict(ratios, first, second)}")
+    for name, times in ((first, [pair.first for pair in pairs]), (second, [pair.second for pair in pairs])):
+        missed = sum(time == math.inf for time in times)
+        if missed:
+            lines.append(f"  {name} did not reach the target in {missed} of {len(pairs)} studies.")
+    return lines
+
+
+def _seconds(time: float | None) -> str:
+    if time is None:
+        return "unfinished"
+    return f"{time:.2f}" if math.isfinite(time) else "not reached"
+
+
+def _verdict(ratios: Sequence[float], first: str, second: str) -> str:
+    if not ratios:
+        return "There is no study in which both reached the target, so there is no ratio of times."
+    ratio = f"{first} took {statistics.median(ratios):.3f} of the time of {second}"
+    interval = median_interval(ratios)
+    if interval is not None:
+        low, high = interval
+        tells = "faster" if high < 1 else "slower" if low > 1 else None
+        found = f"{first} is {tells}" if tells else "No difference can be told"
+        return f"{found}: {ratio} (median of {len(ratios)} pairs, 95 % interval {low:.3f} to {high:.3f})."
+    if len(ratios) == 1:
+        return f"{ratio} in one pair, which tells nothing about chance. Train {FEWEST_PAIRS} studies or more."
+    faster = sum(value < 1 for value in ratios)
+    text = f"{ratio} (median of {len(ratios)} pairs, from {min(ratios):.3f} to {max(ratios):.3f})"
+    if 0 < faster < len(ratios):
+        return f"{text}, and was faster in {faster} of them: no difference can be told."
+    return (
+        f"{text}, and was {'faster' if faster else 'slower'} in all of them. Two equal ones would look like that in "
+        f"1 of {2 ** (len(ratios) - 1)} comparisons: {FEWEST_PAIRS} pairs or more can tell."
+    )

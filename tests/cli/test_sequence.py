@@ -1,0 +1,120 @@
+"""Trials one after another: one that fails does not keep others from running, a signal ends all, a summary says so."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from algoperf import sequence
+from algoperf.cli import cli
+from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
+from algoperf.sequence import DataPlace, PlannedTrial
+from algoperf.trial.request import Request, settle
+from places import BASELINES
+
+STOPS_ITS_PARENT = "import os, signal, time; os.kill(os.getppid(), signal.{}); time.sleep(60)"
+
+
+@pytest.fixture
+def place(data_root, tmp_path):
+    return DataPlace("full", tmp_path / "raw", data_root)
+
+
+def planned(place, title, code, workload="digits"):
+    settings = settle(
+        Request(
+            workload=workload, framework="pytorch", submission=BASELINES / "nadamw_pytorch", ruleset="self",
+            data_dir=place.data_dir, output_dir=place.raw_dir,
+        )
+    )  # fmt: skip
+    return PlannedTrial(title, settings, [sys.executable, "-c", code])
+
+
+def test_a_failure_does_not_keep_others_from_running(place, capfd):
+    codes = {"a": "sys.exit(3)", "b": "print('ran')", "c": "import os; os.kill(os.getpid(), 9)", "d": "sys.exit(4)"}
+    outcome = sequence.run([planned(place, title, f"import sys; {code}") for title, code in codes.items()], place)
+    assert capfd.readouterr().out == "ran\n"
+    assert outcome.codes == {"a": 3, "b": 0, "c": 137, "d": 4}
+    assert outcome.exit_code == 1
+    assert outcome.summary().split("\n") == [
+        "1 of 4 trials ended by the rules.",
+        "  a: exit code 3, submission_error",
+        "  c: exit code 137, killed by signal 9",
+        "  d: exit code 4, out_of_memory",
+    ]
+
+
+def test_failures_of_one_kind_have_its_exit_code(place):
+    outcome = sequence.run(
+        [planned(place, title, f"import sys; sys.exit({title})") for title in ("0", "7", "+7")], place
+    )
+    assert outcome.exit_code == 7
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_reaches_the_trial_and_ends_the_sequence(place, name):
+    before = signal.getsignal(getattr(signal, name))
+    trials = [planned(place, "a", STOPS_ITS_PARENT.format(name)), planned(place, "b", "")]
+    outcome = sequence.run(trials, place)
+    assert outcome.codes.keys() == {"a"}
+    assert outcome.codes["a"] != 0
+    assert outcome.not_begun == {"b": "because of the interruption"}
+    assert "b: not begun" in outcome.summary()
+    assert signal.getsignal(getattr(signal, name)) == before
+
+
+def test_data_that_cannot_be_made_is_said_once_and_others_run(place, capfd, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    place = DataPlace("full", place.raw_dir, place.raw_dir / "stores")
+    trials = [planned(place, title, "print('ran')", "imagenet_resnet") for title in "ab"]
+    outcome = sequence.run([*trials, planned(place, "c", "print('ran')")], place)
+    assert outcome.codes == {"a": 5, "b": 5, "c": 0}
+    text = capfd.readouterr()
+    assert text.out == "ran\n"
+    assert text.err.count("error: ") == 1
+
+
+def test_compare_trains_in_turn_and_the_one_that_begins_alternates(place, monkeypatch):
+    plans = []
+
+    def run(trials, place):
+        plans.append([f"{trial.settings.submission}, {trial.title.partition(', ')[2]}" for trial in trials])
+        return sequence.Outcome(dict.fromkeys(plans[-1], 0))
+
+    monkeypatch.setattr(sequence, "run", run)
+    arguments = ["compare", "--submission", str(BASELINES / "momentum_pytorch"), "--workloads", "digits"]
+    done = CliRunner().invoke(cli, [*arguments, "--ruleset", "self", "--output-dir", str(place.raw_dir)])
+    assert done.exit_code == 0, done.output
+    assert plans == [
+        ["momentum_pytorch, study 1", "nadamw_pytorch, study 1", "nadamw_pytorch, study 2", "momentum_pytorch, study 2",
+         "momentum_pytorch, study 3", "nadamw_pytorch, study 3"]
+    ]  # fmt: skip
+    assert "study 1: unfinished and unfinished" in done.output
+    external = ["--ruleset", "external", "--studies", "1", "--trials", "2", "--with", "lamb_pytorch"]
+    done = CliRunner().invoke(cli, [*arguments, *external, "--output-dir", str(place.raw_dir)])
+    assert [title.partition(",")[0] for title in plans[1]] == ["momentum_pytorch"] * 2 + ["lamb_pytorch"] * 2
+    same = CliRunner().invoke(cli, [*arguments, "--ruleset", "self", "--with", "momentum_pytorch"])
+    assert "Both submissions are called 'momentum_pytorch'" in str(same.exception)
+
+
+@pytest.mark.parametrize(
+    ("message", "by_make"),
+    [
+        ("another --output-dir, or else --no-resume.", "another RUNS, or else EXTRA=--no-resume."),
+        ("Say --framework jax or --framework pytorch.", "Say FRAMEWORK=jax or FRAMEWORK=pytorch."),
+        ("For more: --num-studies 9.", 'For more: EXTRA="--num-studies 9".'),
+        ("--search-space goes with --ruleset external", "EXTRA=--search-space goes with RULESET=external"),
+        ("given instead: --workload path/to/cube", "given instead: WORKLOADS=path/to/cube"),
+        ("Make it with:\n  algoperf download --workload x", "Make it with:\n  algoperf download --workload x"),
+        ("a word--data-dir and --unknown", "a word--data-dir and --unknown"),
+    ],
+)  # fmt: skip
+def test_messages_name_variables_to_those_who_use_make(monkeypatch, message, by_make):
+    monkeypatch.delenv(CALLED_BY_MAKE, raising=False)
+    assert in_words_of_the_caller(message) == message
+    monkeypatch.setenv(CALLED_BY_MAKE, "1")
+    assert in_words_of_the_caller(message) == by_make
