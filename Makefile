@@ -51,9 +51,6 @@ EXTRA ?=
 # Small models do not gain from more threads, and spinning threads starve other trials.
 export OMP_NUM_THREADS ?= 1
 
-# Messages then name variables instead of options.
-export ALGOPERF_CALLED_BY_MAKE := 1
-
 recorded = $(wildcard scoring/baselines/$(VERSION)/$(RULESET)/$(SCALE))
 
 # --- mistakes in the call, said before anything is done ------------------------------------------------
@@ -75,7 +72,8 @@ $(call asks,NAME,new,name? Say: make new NAME=mine)
 $(call asks,LOGS,leaderboard,runs? Say: make leaderboard LOGS=folder)
 
 # --- derived values ------------------------------------------------------------------------------------
-ALGOPERF := $(VENV)/bin/algoperf
+# With this variable, messages name variables of make instead of options.
+ALGOPERF := ALGOPERF_CALLED_BY_MAKE=1 $(VENV)/bin/algoperf
 quoted = '$(subst ','\'',$(1))'
 # $(call option,--name,VARIABLE): the option with the variable's value, if it has one.
 option = $(if $(strip $($(2))),$(1) $(call quoted,$($(2))))
@@ -159,7 +157,7 @@ check-runs: setup ## Check the health of all runs in RUNS: clocks, cadence, seed
 	  $(call if_given,SCALE,$(call option,--scale,SCALE))
 
 baselines: setup ## Record the baselines under RULESET for `make score`; run nothing else meanwhile
-	bash ci/record_baselines.sh $(ALGOPERF) $(call quoted,$(VERSION)) $(call quoted,$(RULESET))
+	bash ci/record_baselines.sh $(VENV)/bin/algoperf $(call quoted,$(VERSION)) $(call quoted,$(RULESET))
 
 cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
 	$(VENV)/bin/python ci/make_cube.py

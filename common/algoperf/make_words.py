@@ -6,7 +6,7 @@ import os
 import re
 
 CALLED_BY_MAKE = "ALGOPERF_CALLED_BY_MAKE"
-"""Environment variable that the Makefile sets."""
+"""Environment variable with which the Makefile calls `algoperf`."""
 VARIABLES = {
     "--against": "AGAINST",
     "--data-dir": "DATA",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,17 @@ class Choice(click.Choice[str]):
         from algoperf.errors import did_you_mean
 
         return super().get_invalid_choice_message(value, ctx) + did_you_mean(str(value), self.choices)
+
+
+class FiniteFloatRange(click.FloatRange):
+    """A number within bounds; NaN is within none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The value as a finite number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
 
 
 workload = click.option("--workload", required=True, help="A workload or variant by name, or the folder of a cube.")
