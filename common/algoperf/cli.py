@@ -84,4 +84,5 @@ def main(arguments: list[str] | None = None) -> None:
             error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        sys.exit("Aborted!")
+        click.echo("interrupted", err=True)
+        sys.exit(_INTERRUPTED)

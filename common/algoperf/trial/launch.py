@@ -145,7 +145,9 @@ def _leaving_no_empty_folder(settings: TrialSettings, is_first: bool) -> Iterato
     try:
         yield
     finally:
-        if [entry.name for entry in settings.directory.iterdir()] == [_LOCK_FILE] and not _moved_back(settings.directory):
+        if [entry.name for entry in settings.directory.iterdir()] == [_LOCK_FILE] and not _moved_back(
+            settings.directory
+        ):
             (settings.directory / _LOCK_FILE).unlink()
             with contextlib.suppress(OSError):  # another trial's folder is there
                 for folder in (settings.directory, *settings.directory.parents):
