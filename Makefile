@@ -57,7 +57,7 @@ recorded = $(wildcard scoring/baselines/$(VERSION)/$(RULESET)/$(SCALE))
 settings := $(shell sed -n 's/^\([A-Z_]*\) ?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 unknown := $(filter-out $(settings) OMP_NUM_THREADS MAKEFLAGS SHELL -%,$(given))
-nearest = $(shell $(PYTHON) -c "import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))" \
+nearest = $(shell $(PYTHON) -c "import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.5))" \
   $(firstword $(unknown)) $(settings))
 ifneq ($(unknown),)
 $(error Unknown variable $(firstword $(unknown)).$(if $(nearest), Did you mean $(nearest)?) Allowed: $(sort $(settings)))
@@ -80,7 +80,7 @@ option = $(if $(strip $($(2))),$(1) $(call quoted,$($(2))))
 common = $(call option,--submission,SUBMISSION) $(call option,--framework,FRAMEWORK) $(call option,--ruleset,RULESET) \
   $(call option,--seed,SEED) $(call option,--version,VERSION) --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA)
 plan = --workloads $(call quoted,$(WORKLOADS)) --studies $(call quoted,$(STUDIES)) $(call option,--scale,SCALE) \
-  $(if $(filter self,$(RULESET)),,--trials $(call quoted,$(TRIALS))) $(common)
+  --trials $(call quoted,$(TRIALS)) $(common)
 pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 25
 demo := nadamw_jax nadamw_pytorch momentum_pytorch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -118,3 +119,21 @@ def test_messages_name_variables_to_those_who_use_make(monkeypatch, message, by_
     assert in_words_of_the_caller(message) == message
     monkeypatch.setenv(CALLED_BY_MAKE, "1")
     assert in_words_of_the_caller(message) == by_make
+
+
+@pytest.mark.full
+def test_compare_trains_both_and_goes_on(data_root, tmp_path):
+    command = [
+        sys.executable, "-m", "algoperf", "compare", "--submission", BASELINES / "momentum_pytorch",
+        "--ruleset", "self", "--workloads", "digits", "--data-dir", data_root, "--output-dir", tmp_path / "runs",
+        "--share", "--max-global-steps", "2",
+    ]  # fmt: skip
+    for studies, again in (("1", 0), ("2", 2)):
+        done = subprocess.run([*command, "--studies", studies], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("already finished") == again
+        assert f"{2 * int(studies)} of {2 * int(studies)} trials ended by the rules." in done.stdout
+    titles = [line.partition(", trial")[0] for line in done.stdout.splitlines() if ", trial 1: validation" in line]
+    assert titles == [f"{name}_pytorch on digits (pytorch), study 2" for name in ("nadamw", "momentum")]
+    assert "  study 2: not reached and not reached\n" in done.stdout
+    assert "momentum_pytorch did not reach the target in 2 of 2 studies." in done.stdout

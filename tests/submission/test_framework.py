@@ -46,7 +46,6 @@ def test_it_is_known_without_being_given(file, code, info, framework):
         ("import torch\n", "JAX", "pytorch"),  # code counts more than what is said about it
         ("import torch\nimport jax\n", "JAX", "pytorch"),
         ("", None, "jax"),
-        ("def f(:\n", None, "jax"),
     ],
 )
 def test_what_is_given_may_be_right(file, code, info, asked):
@@ -62,6 +61,9 @@ def test_what_is_given_may_be_right(file, code, info, asked):
         ("import torch\n", "JAX", None, "imports PyTorch, and submission_info.yml says JAX. Say --framework"),
         ("import torch, jax\n", None, None, "imports JAX and PyTorch, and no submission_info.yml"),
         ("", None, None, "imports neither JAX nor PyTorch"),
+        ("x = 1\ndef f(:\n", None, None, "line 2\n.*\n.*\nSyntaxError"),
+        ("import torch\ndef f(:\n", "PyTorch", "pytorch", "line 2\n.*\n.*\nSyntaxError"),
+        ("import torch\0\n", None, None, "null bytes"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(file, code, info, asked, complaint):

@@ -232,3 +232,11 @@ def test_the_older_name_is_noticed(tmp_path):
     write(tmp_path / "old", submission="from algorithmic_efficiency import spec\n" + FUNCTIONS + UPDATE)
     write(tmp_path / "new", submission=FUNCTIONS + UPDATE)
     assert [load_submission(tmp_path / name).uses_older_name for name in ("old", "new", "old")] == [True, False, True]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_requirements_are_decoded_as_pip_does(tmp_path, encoding):
+    file = tmp_path / "requirements.txt"
+    file.write_text("tqdm==4.0  # é\n", encoding=encoding)
+    ((requirement,), unreadable) = read_requirements(file)
+    assert (requirement.number, requirement.package, requirement.text, unreadable) == (1, "tqdm", "tqdm==4.0", [])

@@ -55,7 +55,7 @@ def test_a_mistake_leaves_other_trials_alone(run):
     other = run.output / "mine" / "study_1" / "digits_pytorch" / "trial_2"
     other.mkdir(parents=True)
     (other / "status.json").write_text("{}")
-    (run.submission / "submission.py").write_text(WHOLE + "def f(:\n")
+    (run.submission / "submission.py").write_text(WHOLE + "import no_such_package\n")
     assert run.here() == 2
     assert [path.name for path in other.parent.iterdir()] == ["trial_2"]
     assert (other / "status.json").is_file()
@@ -67,7 +67,7 @@ def test_an_earlier_trial_is_put_back_when_starting_over_fails_by_a_mistake(run,
     assert run.here(max_global_steps=2) == 0
     before = {path.name: path.read_bytes() for path in run.trial.iterdir() if path.is_file()}
     with (run.submission / "submission.py").open("a") as file:
-        file.write("def f(:\n")
+        file.write("import no_such_package\n")
     assert run.here(max_global_steps=2, no_resume=True) == 2
     assert f"the earlier trial is back in {run.trial}" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in run.trial.iterdir() if path.is_file()} == before

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+MOST = 1000
+"""Studies, and trials of a study, that one command may plan: more is a slip of the keyboard."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -36,11 +38,11 @@ class FiniteFloatRange(click.FloatRange):
 workload = click.option("--workload", required=True, help="A workload or variant by name, or the folder of a cube.")
 workloads = click.option("--workloads", required=True, help="Names or folders of cubes, comma-separated.")
 studies = click.option(
-    "--studies", type=click.IntRange(min=1), default=3, show_default=True, help="Studies 1 to this, of each workload."
+    "--studies", type=click.IntRange(1, MOST), default=3, show_default=True, help="Studies 1 to this, of each workload."
 )
 trials = click.option(
     "--trials",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST),
     default=5,
     show_default=True,
     help="Trials 1 to this of each study under external tuning; self-tuning has one.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,8 +32,10 @@ _HARNESS_PARTS: dict[str, Framework] = {
 def choose_framework(file: Path, asked: Framework | None) -> Framework:
     """The framework to train a submission in: the one asked for, else the one that it is written for.
 
-    Raises UserError if it is not written for the one asked for, or if none was asked for and it does not say.
+    Raises UserError if it is not written for the one asked for, if none was asked for and it does not say, or if its
+    main file is no Python.
     """
+    _check_syntax(file)
     main, everywhere = _imported(file)
     said = _said(file)
     if asked is not None:
@@ -51,6 +54,16 @@ def choose_framework(file: Path, asked: Framework | None) -> Framework:
         f"Which framework is {file} written for? It imports {imports}, and {says}. "
         f"Say --framework {' or --framework '.join(FRAMEWORKS)}."
     )
+
+
+def _check_syntax(file: Path) -> None:
+    try:
+        ast.parse(file.read_bytes(), filename=str(file))
+    except (SyntaxError, ValueError) as error:
+        shown = "".join(traceback.format_exception_only(error)).rstrip()
+        raise UserError(f"The submission {file} cannot be imported.\n{shown}") from None
+    except (RecursionError, MemoryError):
+        pass  # the import may manage
 
 
 def framework_of(sources: Iterable[ast.AST]) -> set[Framework]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.metadata
 import re
 import shlex
@@ -30,7 +31,11 @@ class Requirement:
 def read_requirements(file: Path) -> tuple[list[Requirement], list[int]]:
     """The requirements in a file, and the numbers of lines that pip cannot read (of a conda environment, say)."""
     requirements, unreadable = [], []
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    content = file.read_bytes()
+    encoding = (
+        "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    )  # as pip does
+    for number, line in enumerate(content.decode(encoding, errors="replace").splitlines(), start=1):
         text = line.split(" #")[0].strip()
         if not text or text.startswith("#") or re.match(r"-\S", text):  # options of pip
             continue
