@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_INTERRUPTED)
     try:
         with explaining_full_disk():
-            sys.exit(cli.main(args=arguments, prog_name="algoperf", standalone_mode=False))
+            sys.exit(cli.main(args=arguments, prog_name="algoperf", standalone_mode=False) or 0)
     except AlgoperfError as error:
         click.echo(f"error: {in_words_of_the_caller(str(error))}", err=True)
         sys.exit(error.exit_code)
