@@ -46,6 +46,15 @@ trains()
 subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {os.getpid()}"])
 os.kill(os.getpid(), signal.SIGSTOP)
 end()""",
+    "stops its parent": """
+trains()
+os.kill(os.getppid(), signal.SIGSTOP)
+begin = time.monotonic()
+while time.monotonic() < begin + 5:
+    pass
+os.kill(os.getppid(), signal.SIGCONT)
+time.sleep(1)
+end()""",
     "leaves a child": """
 trains()
 child = subprocess.Popen(["sleep", "1000"], start_new_session=True)

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from algoperf.trial.devices import Line
+from algoperf.trial.machine import MachineWatch
 from places import SUPPORT, TEST_SUBMISSIONS
 from supervised import CASES
 from trial_runs import PATIENCE_SEC, Run
@@ -65,6 +66,28 @@ def test_seconds_in_which_nothing_could_run_are_recorded(results):
     assert found["status"]["machine"]["stopped_sec"] > 0.5
     assert any("nothing could run" in warning for warning in found["warnings"])
     assert results["ends"]["status"]["machine"]["stopped_sec"] == 0
+
+
+def test_a_parent_that_stands_still_is_not_the_trial(results):
+    found = results["stops its parent"]["status"]["machine"]
+    assert found["stopped_sec"] == 0
+    assert found["sessions"][0]["parent_stopped_sec"] > 1
+
+
+def test_more_threads_than_idle_cores_are_said_in_one_line(monkeypatch):
+    monkeypatch.setattr("algoperf.trial.machine._FIRST_LOOK_SEC", 0.0)
+    said: list[str] = []
+    MachineWatch(said.append, threads=10_000).tick(psutil.Process())
+    MachineWatch(said.append, threads=None).tick(psutil.Process())
+    told = [line for line in said if "PyTorch uses 10000 threads, but only" in line]
+    assert len(told) == 1
+    assert "OMP_NUM_THREADS=1" in told[0]
+
+
+def test_sessions_of_earlier_processes_are_kept():
+    first = MachineWatch(print, shared=True).record(ended=True)
+    both = MachineWatch(print, first).record()
+    assert (both["shared"], [each["shared"] for each in both["sessions"]]) == (True, [True, False])
 
 
 # --- the line of those who wait for devices ----------------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from algoperf import random_utils
-from algoperf.errors import UserError, unknown
+from algoperf.errors import AlgoperfError, UserError, unknown
 
 if TYPE_CHECKING:
     from algoperf.frameworks.backend import Backend
@@ -32,8 +34,11 @@ def load_backend(name: str) -> Backend:
 
 
 def visible_gpus() -> int:
-    """GPUs that PyTorch can use; 0 if it is not installed."""
+    """GPUs that PyTorch can use; 0 if it is not installed. Asks another process, so that this one stays small."""
     if importlib.util.find_spec("torch") is None:
         return 0
-    count: int = importlib.import_module("torch").cuda.device_count()
-    return count
+    asked = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise AlgoperfError(f"PyTorch cannot be asked for its GPUs:\n{done.stderr.strip()}")
+    return int(done.stdout.split()[-1])

@@ -64,12 +64,23 @@ def _unique_names() -> dict[str, str]:
 
 
 class Line:
-    """The locks of one machine's devices, and a place among those who wait for them."""
+    """The locks of one machine's devices, and a place among those who wait for them.
+
+    Attributes:
+      problem: why there are no locks here, so that nobody waits; "" if there are.
+    """
 
     def __init__(self, names: Sequence[str], who: str, folder: Path | None = None) -> None:
         """`who` is what others are told that they wait for."""
+        self.problem = ""
+        try:
+            self._folder = folder or _folder()
+            for name in names:
+                for kind in ("alone", "beside"):
+                    os.close(self._open(name, kind))
+        except OSError as error:
+            names, self.problem = (), f"Trials cannot wait for each other here: {error}."
         self._names, self._who = names, who
-        self.folder = folder or _folder()
         self._held: list[int] = []
         self._beside: list[int] = []
 
@@ -116,7 +127,7 @@ class Line:
         return False
 
     def _open(self, name: str, kind: str) -> int:
-        path = self.folder / f"{name}.{kind}"
+        path = self._folder / f"{name}.{kind}"
         with contextlib.suppress(FileExistsError):
             # In a shared folder, some systems refuse O_CREAT on another user's file, so a new file is made apart.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))

@@ -184,6 +184,8 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
                 _say, earlier, shared=share, waited_sec=waited_sec, threads=_unchosen_threads(settings, num_processes),
                 is_shared_now=line.is_shared,
             )  # fmt: skip
+            if line.problem:
+                watch.warn(line.problem)
             members = supervisor.run(command, num_processes, {"machine": watch.record()}, watch)
             watch.warn_at_end()
             return endings.conclude(settings, members, supervisor.signals, watch)
