@@ -166,6 +166,21 @@ def test_a_signal_before_the_clock_starts_ends_a_trial_at_once(trial):
     assert not trial.trial.exists(), "nothing had begun"
 
 
+def test_a_signal_in_the_first_step_ends_a_trial_at_once(trial, monkeypatch):
+    """It may compile for many minutes, and nothing can be lost yet."""
+    monkeypatch.setenv("FAULT", "update_params 0 hang")
+    process = trial.start()
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not (trial.trial / "status.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(timeout=PATIENCE_SEC) == 130
+    assert trial.status["status"] == "interrupted"
+    assert "Stopped before its first step was done" in trial.status["message"]
+    assert "most recent call last" not in trial.log.read_text()
+
+
 def test_a_signal_while_waiting_for_devices_ends_the_wait(trial, tmp_path, monkeypatch):
     monkeypatch.delenv("ALGOPERF_SHARE")
     monkeypatch.setenv("ALGOPERF_LOCKS", str(tmp_path / "locks"))

@@ -102,8 +102,6 @@ class Trial:
             self._set_up()
             self.log.running(self.state, self.clock.times)
             self._wait()
-            self._trains = True
-            messages.tell("training")
             self.clock.start()
             self.guard.clock_started(self.clock)
             if self.state.eval_results:  # a monotonic time from an earlier process is meaningless here
@@ -113,11 +111,14 @@ class Trial:
             while True:
                 self._end_if_done()
                 self._step()
+                if not self._trains:  # the first step compiles for long, and until it is done nothing can be lost
+                    self._trains = True
+                    messages.tell("training")
         except TrialEnd as end:
             self.clock.note_compilation(self.backend.compile_seconds())
             return end
         except KeyboardInterrupt:
-            how = "by a second signal, without a checkpoint" if self._trains else "by a signal before the clock started"
+            how = "by a second signal, without a checkpoint" if self._trains else "before its first step was done"
             message = f"Stopped {how}; the same command resumes it."
             self.log.end(Status.INTERRUPTED, message, self.state, self.clock.times)
             self.progress.end(Status.INTERRUPTED, message)

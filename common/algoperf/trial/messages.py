@@ -3,7 +3,7 @@
 | kind       | content                            | when                                                          |
 |------------|------------------------------------|---------------------------------------------------------------|
 | `ready`    |                                    | from now on, signals end the trial as documented              |
-| `training` |                                    | the clock starts: signals are obeyed when a step has ended    |
+| `training` |                                    | the first step is done: signals are obeyed after the current  |
 | `closing`  |                                    | the end is recorded; signals are no longer of use             |
 | `end`      | `code`                             | the last one: how the trial ended                             |
 | `error`    | `code`, `message`, `crashed`       | instead of `end`: what stopped the process                    |
