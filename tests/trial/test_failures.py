@@ -102,7 +102,15 @@ def test_a_batch_size_that_cannot_be_had(trial, monkeypatch, capsys):
     [
         ("update_params 2 none", "update_params returned None at step 2. It must return three: (optimizer_state,"),
         ("prepare_for_eval 9 none", "prepare_for_eval returned None at step 9. It must return three"),
-        ("data_selection 2 none", "update_params failed at step 2. Its batch is None, as data_selection returned it."),
+        ("data_selection 2 none", "update_params failed at step 2. Its batch is None, as data_selection returned it;"),
+        (
+            "init_optimizer_state 0 none",
+            "update_params failed at step 0. Its optimizer_state is None, as init_optimizer",
+        ),
+        (
+            "data_selection 2 number",
+            "update_params failed at step 2. Its batch is an int, as data_selection returned it;",
+        ),
         ("update_params 0 pair", "update_params returned a tuple of 2 at step 0. It must return three"),
         ("update_params 3 number", "update_params returned an int at step 3. It must return three"),
         ("update_params 7 numbers", "came a value of type int, expected"),

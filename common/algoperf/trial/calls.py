@@ -4,7 +4,7 @@ An error of the submission becomes a `TrialEnd`; an error of the harness stays a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +15,7 @@ from algoperf.frameworks.backend import Backend
 from algoperf.records.status import Status
 from algoperf.submission.loading import Submission, explain_pmap_era, raised_in, submission_traceback
 from algoperf.trial.clock import Clock
-from algoperf.trial.returned import ReturnCheck, WrongForm
+from algoperf.trial.returned import ReturnCheck, WrongForm, described
 from algoperf.trial.state import Training, TrialEnd
 from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import WorkloadDefinition
@@ -153,9 +153,10 @@ class SubmissionCalls:
 
 
 def _hint(kwargs: dict[str, Any]) -> str:
-    """What the submission forgot to return earlier, if anything: an allowed value, but rarely a wanted one."""
-    if kwargs.get("batch", ...) is None:
-        return " Its batch is None, as data_selection returned it."
-    if kwargs.get("optimizer_state", ...) is None:
-        return " Its optimizer_state is None, as init_optimizer_state or an earlier step returned it."
+    """What the submission returned earlier that may explain its error: allowed values, but rarely wanted ones."""
+    batch, state = kwargs.get("batch", {}), kwargs.get("optimizer_state", {})
+    if not isinstance(batch, Mapping):
+        return f" Its batch is {described(batch)}, as data_selection returned it; the input queue has dictionaries."
+    if state is None or isinstance(state, (int, float, str)):
+        return f" Its optimizer_state is {described(state)}, as init_optimizer_state or an earlier step returned it."
     return ""

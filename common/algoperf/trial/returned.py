@@ -35,7 +35,7 @@ class ReturnCheck:
     def triple(self, function: str, step: int, result: Any, training: Training) -> tuple[Any, Any, Any]:
         """The three values that `function` returned in place of `training`. Raises WrongForm."""
         if not isinstance(result, (tuple, list)) or len(result) != 3:
-            raise WrongForm(f"{function} returned {_described(result)} at step {step}. It must return three: {TRIPLE}.")
+            raise WrongForm(f"{function} returned {described(result)} at step {step}. It must return three: {TRIPLE}.")
         optimizer_state, params, model_state = result
         same_types = type(params) is type(training.params) and type(model_state) is type(training.model_state)
         if self._num_checked < _FULL_CHECKS or not same_types:
@@ -67,7 +67,8 @@ class ReturnCheck:
         return self._backend.model_form(params, model_state)
 
 
-def _described(result: Any) -> str:
+def described(result: Any) -> str:
+    """A value by its type, and by its length if it has one: "a tuple of 2"."""
     if result is None:
         return "None"
     kind = f"{'an' if type(result).__name__[0] in 'aeiou' else 'a'} {type(result).__name__}"

@@ -64,7 +64,8 @@ class Stateful:
 
 def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):
     del workload, hyperparameters, rng, model_params, model_state
-    fault("init_optimizer_state")
+    if fault("init_optimizer_state") == "none":
+        return None
     return {"steps": 0, "stateful": Stateful()}
 
 
@@ -128,6 +129,7 @@ def data_selection(
     rng,
 ):
     del workload, optimizer_state, current_param_container, model_state, hyperparameters, rng
-    if fault("data_selection", global_step) == "none":
-        return None
+    wrong = fault("data_selection", global_step)
+    if wrong is not None:
+        return None if wrong == "none" else 3
     return next(input_queue)
