@@ -39,6 +39,9 @@ CASES = {
     "is killed": "trains(); os.kill(os.getpid(), signal.SIGKILL)",
     "ends": "trains(); end()",
     "ends, then crashes": "trains(); end(); os.kill(os.getpid(), signal.SIGSEGV)",
+    "breaks a rule, then crashes": """
+trains(); status(status="rule_breach", finished=False, message="it cheated"); messages.tell("closing")
+os.kill(os.getpid(), signal.SIGSEGV)""",
     "finds a mistake": """messages.tell("error", code=2, message="wrong", crashed=False)""",
     "says nonsense": """trains(); messages._Line.socket.sendall(b"[]\\nnonsense\\n"); os._exit(0)""",
     "stands still": """

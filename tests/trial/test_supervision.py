@@ -41,6 +41,7 @@ def results(tmp_path_factory) -> dict[str, dict]:
         ("is killed", 130, "interrupted", "was killed (SIGKILL); the same command resumes it"),
         ("ends", 0, "max_steps_reached", "done"),
         ("ends, then crashes", 0, "max_steps_reached", "done"),
+        ("breaks a rule, then crashes", 9, "rule_breach", "it cheated"),
         ("does not come to an end", 0, "max_steps_reached", "done"),
         ("stands still", 0, "max_steps_reached", "done"),
     ],

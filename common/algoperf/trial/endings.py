@@ -35,17 +35,18 @@ def conclude(settings: TrialSettings, members: Sequence[Member], num_signals: in
     failures.clear(directory)
     content = read_status(directory) or {}
     is_new = content.get("process_id") in {member.process.pid for member in members}
+    is_running = is_new and content.get("status") == Status.RUNNING.label
     error = _error(members, explained=bool(deaths))
     ended = None
-    if deaths and error is None and not (is_new and content["finished"]):
+    if deaths and error is None and not (is_new and _is_final(content, len(members))):
         ended = deaths[0]
-    elif other and error is None and is_new and content["status"] == Status.RUNNING.label:
+    elif other and error is None and is_running:
         ended = other
     if ended is not None:
         print(f"{ended[0].label}: {ended[1]}", flush=True)
         if is_new or not _was_stopped_before_it_began(members, num_signals):
             content, is_new = _with_end(settings, content, *ended), True
-    elif is_new and error is not None and content["status"] == Status.RUNNING.label:  # it had no room to say so
+    elif error is not None and is_running:  # it had no room to say so
         content = {**content, "status": Status.INTERRUPTED.label, "message": str(error)}
     checkpoint.remove_leftovers(directory)
     if is_new:
@@ -57,7 +58,20 @@ def conclude(settings: TrialSettings, members: Sequence[Member], num_signals: in
     if ended is not None:
         return ended[0].exit_code
     told = [int(member.said["code"]) for member in members if member.said is not None]
+    if deaths:  # after the end was recorded
+        told.append(Status.from_label(content["status"]).exit_code)
     return next((code for code in told if code), 0)
+
+
+def _is_final(content: dict[str, Any], num_members: int) -> bool:
+    """Whether a recorded end stands although a process died afterwards.
+
+    Of several processes, the first may have recorded only that it lost the one that died.
+    """
+    status = content.get("status")
+    if content.get("finished") or status == Status.RULE_BREACH.label:
+        return True
+    return num_members == 1 and status != Status.RUNNING.label
 
 
 def _with_end(settings: TrialSettings, content: dict[str, Any], status: Status, message: str) -> dict[str, Any]:
