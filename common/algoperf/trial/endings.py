@@ -57,9 +57,9 @@ def conclude(settings: TrialSettings, members: Sequence[Member], num_signals: in
         raise error
     if ended is not None:
         return ended[0].exit_code
+    if is_new:  # also if a process died after that, or ended in another way because another one did
+        return Status.from_label(content["status"]).exit_code
     told = [int(member.said["code"]) for member in members if member.said is not None]
-    if deaths:  # after the end was recorded
-        told.append(Status.from_label(content["status"]).exit_code)
     return next((code for code in told if code), 0)
 
 
