@@ -3,6 +3,7 @@
     AlgoperfError                1  a failure that no argument could have prevented
     ├── UserError                2  bad input: says what was given, what is allowed, how to fix it
     │   ├── CheckpointMismatch   2  a checkpoint from other code or settings
+    │   ├── SubmissionError      3  the submission raised before the trial began
     │   └── DiskFull             2  a disk has no room left, whatever was to be written
     ├── DataError                5  raw or preprocessed data is missing, truncated or corrupt
     ├── UnsavedState             1  a submission's state cannot be saved: the trial continues without checkpoints
@@ -36,6 +37,12 @@ class UserError(AlgoperfError):
 
 class CheckpointMismatch(UserError):
     """The checkpoint found was written by other code or under other settings."""
+
+
+class SubmissionError(UserError):
+    """The submission's own code raised before the trial began; once it has begun, that is a status."""
+
+    exit_code = 3
 
 
 class DiskFull(UserError):

@@ -92,8 +92,9 @@ def test_a_batch_size_that_cannot_be_had(trial, monkeypatch, capsys):
     assert "no batch size for digits: wrong in get_batch_size" in capsys.readouterr().err
     assert not run.trial.exists(), "a mistake leaves nothing behind"
     monkeypatch.setenv("FAULT", "get_batch_size 0 memory")
-    assert run.here() == 4, "an exception of the submission is its own"
-    assert "get_batch_size failed at step 0" in run.status["message"]
+    assert run.here() == 3, "an exception of the submission is its own"
+    assert "get_batch_size('digits') raised MemoryError: no room" in capsys.readouterr().err
+    assert not run.trial.exists()
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

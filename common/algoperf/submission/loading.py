@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf import spec
-from algoperf.errors import UserError, nearest
+from algoperf.errors import SubmissionError, UserError, nearest
 from algoperf.submission.missing_package import explain_missing, explain_own_module, own_module
 from algoperf.submission.naming import require_name
 from algoperf.submission.renamed import PMAP_ERA_MEANS
@@ -96,7 +96,7 @@ class Submission:
         """The global training batch size. On a ValueError, ask again with the base workload's name.
 
         Raises UserError if there is none, if it is no integer (of Python, NumPy or a framework) from 1 to the number
-        of training examples (None if it is not known), or if devices cannot share it.
+        of training examples (None if it is not known), or if devices cannot share it; SubmissionError if it raises.
         """
         try:
             size = self.get_batch_size(workload)
@@ -118,10 +118,10 @@ class Submission:
             raise UserError(f"The batch size {found} for {workload} cannot be divided among {num_devices} devices.")
         return found
 
-    def _no_batch_size(self, workload: str, error: BaseException) -> UserError:
+    def _no_batch_size(self, workload: str, error: BaseException) -> SubmissionError:
         own_frames = submission_traceback(error, self.file.parent)
         what = f"get_batch_size({workload!r}) raised {type(error).__name__}: {error}"
-        return UserError(f"{what}\n{own_frames}")
+        return SubmissionError(f"{what}\n{own_frames}")
 
 
 def _integer(value: Any) -> int | None:

@@ -55,13 +55,8 @@ class SubmissionCalls:
 
     def batch_size(self, definition: WorkloadDefinition, scored: tuple[str, ...]) -> int:
         """The global training batch size; see `Submission.batch_size`. Not timed."""
-
-        def get_batch_size() -> int:
-            num_examples = definition.examples.train
-            return self._submission.batch_size(definition.name, scored, self._backend.num_devices, num_examples)
-
-        size: int = self._guarded(get_batch_size)
-        return size
+        num_examples = definition.examples.train
+        return self._submission.batch_size(definition.name, scored, self._backend.num_devices, num_examples)
 
     def init_optimizer_state(self, params: Any, model_state: Any, key: spec.RandomState) -> Training:
         """Create the submission's state for a new model. Not timed."""
