@@ -15,7 +15,7 @@ from algoperf import random_utils
 from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.spec import ForwardPassMode, ParameterType
 from bound_workload import WithData, find
-from contract_kinds import Classification, MultiLabelGraphs, one_array
+from contract_kinds import Classification, MultiLabelGraphs, Reconstruction, one_array
 from probe_kinds import PROBE_KINDS
 
 ROWS = [
@@ -25,9 +25,15 @@ ROWS = [
     ("imagenet_resnet", "mini"),
     ("imagenet_vit", "mini"),
     ("ogbg", "mini"),
+    ("fastmri", "mini"),
     *((name, "mini") for name in PROBE_KINDS),
 ]
-KINDS = {"imagenet_vit": Classification(mixed=True), "ogbg": MultiLabelGraphs(), **PROBE_KINDS}
+KINDS = {
+    "imagenet_vit": Classification(mixed=True),
+    "ogbg": MultiLabelGraphs(),
+    "fastmri": Reconstruction(),
+    **PROBE_KINDS,
+}
 DEFAULT_KIND = Classification()
 LOSSES = {"classes": ("digits", "full"), "labels": ("ogbg", "mini")}  # one of the rows for each loss function
 FRAMEWORKS = ("jax", "pytorch")

@@ -8,7 +8,8 @@ import numpy as np
 
 from algoperf.data.batches.graphs import GraphsTuple
 from algoperf.data.contracts import Padded
-from algoperf.spec import LossType
+from algoperf.spec import ForwardPassMode, LossType
+from similarity import similarity
 
 
 def arrays(value: Any) -> list[np.ndarray]:
@@ -155,6 +156,56 @@ class MultiLabelGraphs(Kind):
             "loss": losses[known].mean(),
             "mean_average_precision": float(np.mean(scores)),
         }
+
+
+class Reconstruction(Kind):
+    """Pictures from pictures of the same size; the metric needs the numbers that they were normalised with."""
+
+    metrics = ("ssim", "loss")
+    loss_type = LossType.MEAN_ABSOLUTE_ERROR
+    _side = 80
+
+    def logits_shape(self, batch_size: int) -> tuple[int, ...]:
+        """One picture per row, without an axis of channels."""
+        return (batch_size, self._side, self._side)
+
+    def check_training_batch(self, case: Any, batch: dict[str, Any], batch_size: int) -> None:
+        """Published names, in their order; no mask."""
+        pictures, numbers = (batch_size, self._side, self._side), (batch_size,)
+        assert all(isinstance(tensor, case.kit.tensor_type) for tensor in batch.values())
+        assert {name: (tuple(tensor.shape), np.asarray(tensor).dtype) for name, tensor in batch.items()} == {
+            "inputs": (pictures, np.float32),
+            "mean": (numbers, np.float32),
+            "std": (numbers, np.float32),
+            "targets": (pictures, np.float32),
+            "volume_max": (numbers, np.float32),
+        }
+        inputs = np.asarray(batch["inputs"])
+        np.testing.assert_allclose(inputs.mean(axis=(1, 2)), 0, atol=0.01)  # few values are clipped
+        assert np.abs(inputs).max() <= 6
+
+    def loss_example(self, integer: type[np.integer[Any]]) -> tuple[np.ndarray, ...]:
+        """Targets, logits, a mask, and the losses, which are not smoothed."""
+        del integer
+        targets, logits = np.random.default_rng(0).normal(size=(2, 5, 8, 8)).astype(np.float32)
+        mask = np.array([1, 0, 1, 1, 0], np.float32)
+        return targets, logits, mask, np.abs(logits - targets).mean(axis=(1, 2)) * mask
+
+    def expected_metrics(self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+        """The loss as mean over the rows."""
+        del weights
+        return {"loss": float(np.abs(logits - targets).mean(dtype=np.float64))}
+
+    def further_metrics(self, case: Any, model: Any, batch: dict[str, Any]) -> dict[str, float]:
+        """Structural similarity in the units of the measurement."""
+        logits, _ = case.forward(model, case.workload.place(batch), ForwardPassMode.EVAL)
+        values = [
+            similarity(logit * std + mean, target * std + mean, maximum)
+            for logit, target, mean, std, maximum in zip(
+                logits, *(batch[name] for name in ("targets", "mean", "std", "volume_max")), strict=True
+            )
+        ]
+        return {"ssim": float(np.mean(values))}
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> np.ndarray:

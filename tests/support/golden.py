@@ -1,7 +1,8 @@
 """Golden files of the reference implementation: their location, and the weights they were computed with.
 
 ALGOPERF_GOLDENS names the folder; the default is beside the repository. If it is missing, the small copies in
-tests/goldens are used. They cover mnist, the metric and batches of ogbg, the random numbers and a few search spaces.
+tests/goldens are used. They cover mnist, the metric and batches of ogbg, the metric and inputs of fastmri, the random
+numbers and a few search spaces.
 """
 
 from __future__ import annotations
@@ -54,14 +55,15 @@ def thinned(array: np.ndarray, every: int) -> np.ndarray:
     return array if every == 1 else array.reshape(-1)[::every]
 
 
-def _generator(name: str, seed: int) -> np.random.Generator:
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random numbers of a name: see the description of the golden files."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
 def weight(name: str, shape: tuple[int, ...], rule: str, seed: int) -> np.ndarray:
     """The deterministic value of a parameter or running statistic, float32."""
-    x = _generator(name, seed).standard_normal(shape, dtype=np.float32)
+    x = generator(name, seed).standard_normal(shape, dtype=np.float32)
     tenth = np.float32(0.1)
     if rule == "matrix":
         return x * np.float32((np.prod(shape) / max(shape)) ** -0.5)
@@ -76,9 +78,9 @@ def weight(name: str, shape: tuple[int, ...], rule: str, seed: int) -> np.ndarra
 
 def probe(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """The factor for the gradient of a parameter: the draw after that of its weight, float64."""
-    generator = _generator(name, seed)
-    generator.standard_normal(shape, dtype=np.float32)
-    return generator.standard_normal(shape, dtype=np.float32).astype(np.float64)
+    numbers = generator(name, seed)
+    numbers.standard_normal(shape, dtype=np.float32)
+    return numbers.standard_normal(shape, dtype=np.float32).astype(np.float64)
 
 
 def weights(entries: list[dict[str, Any]], seed: int) -> dict[str, np.ndarray]:

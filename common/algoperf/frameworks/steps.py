@@ -11,6 +11,7 @@ from typing import Any
 
 from algoperf import spec
 from algoperf.data.contracts import Batch
+from algoperf.frameworks.ssim import reconstruction_similarity
 
 
 def classification(
@@ -38,6 +39,17 @@ def multi_label(
     }
 
 
+def reconstruction(
+    workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any
+) -> dict[str, spec.Tensor]:
+    """Summed structural similarity and loss over the rows with weight 1."""
+    logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
+    units = (batch[name] for name in ("mean", "std", "volume_max"))
+    similarity = reconstruction_similarity(logits, batch["targets"], *units) * batch["weights"]
+    loss = workload.loss_fn(batch["targets"], logits, batch["weights"])
+    return {"ssim": similarity.sum(), "loss": loss["summed"]}
+
+
 def mean_loss(workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any) -> dict[str, spec.Tensor]:
     """Sum over the real rows of the loss, which is a mean in rows with several losses."""
     logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
@@ -48,5 +60,6 @@ def mean_loss(workload: spec.Workload, params: Any, model_state: Any, batch: Bat
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "classification": classification,
     "multi_label": multi_label,
+    "reconstruction": reconstruction,
     "mean_loss": mean_loss,
 }

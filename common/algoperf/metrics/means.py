@@ -33,3 +33,4 @@ class MeanOverExamples:
 
 
 CLASSIFICATION = Evaluation(step="classification", accumulator=lambda dataset: MeanOverExamples())
+RECONSTRUCTION = Evaluation(step="reconstruction", accumulator=lambda dataset: MeanOverExamples())

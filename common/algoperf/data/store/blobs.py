@@ -11,6 +11,7 @@ The manifest, checks and hash are those of every store (`store.py`). Reading a r
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -69,3 +70,9 @@ class BlobReader:
         if shard not in self._opened:
             self._opened[shard] = os.open(self._path(shard), os.O_RDONLY | os.O_CLOEXEC)
         return self._opened[shard]
+
+
+@lru_cache(maxsize=8)
+def shared_reader(directory: Path, split: str) -> BlobReader:
+    """The reader of this process for a split: tasks of workers name it, and it is opened once."""
+    return BlobReader(directory, split)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,26 @@ class RecordUnit(Unit, Protocol):
     def records(self) -> Iterator[Record]:
         """Yield the records in the order in which they are written."""
         ...
+
+
+class _Sized(Protocol):
+    @property
+    def num_bytes(self) -> int: ...
+
+
+Piece = TypeVar("Piece", bound=_Sized)
+
+
+def grouped(pieces: Iterable[Piece], group_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    """Group consecutive pieces of shards, each group just reaching `group_bytes`."""
+    group: list[Piece] = []
+    for piece in pieces:
+        group.append(piece)
+        if sum(member.num_bytes for member in group) >= group_bytes:
+            yield tuple(group)
+            group = []
+    if group:
+        yield tuple(group)
 
 
 class _Records:

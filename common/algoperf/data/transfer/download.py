@@ -25,12 +25,15 @@ _RANGE_NOT_SATISFIABLE = 416
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the web. `name` is its path below the download directory, `sha256` is hexadecimal."""
+    """A file on the web. `name` is its path below the download directory.
+
+    `sha256` is hexadecimal, or None if it is not known: then any content of the right size is accepted.
+    """
 
     url: str
     name: str
     num_bytes: int
-    sha256: str
+    sha256: str | None
 
     def __post_init__(self) -> None:
         path = PurePosixPath(self.name)
@@ -80,11 +83,34 @@ def download(files: Sequence[RemoteFile], directory: Path, *, patience: Patience
         _fetch(file, directory / file.name, patience or Patience())
 
 
+def announced_size(url: str, name: str) -> int:
+    """The size in bytes of a file whose size is not published, as its server states it.
+
+    Raises DataError if the server cannot be reached or does not state it.
+    """
+    import requests
+
+    try:
+        # One byte, not only the head: links that are signed for reading refuse that.
+        with requests.get(url, headers={"Range": "bytes=0-0"}, stream=True, timeout=Patience.timeout_sec) as response:
+            status, length = response.status_code, response.headers.get("Content-Length", "")
+            size = _content_range(response)[1] if status == 206 else int(length) if length.isdigit() else None
+    except requests.RequestException as error:
+        raise DataError(f"Cannot fetch {name} from {url}: {error}. Check the link and the network.") from error
+    if status not in (200, 206):
+        raise DataError(
+            f"Cannot fetch {name} from {url}: HTTP {status} {response.reason}. Links may expire: ask for new ones."
+        )
+    if not size:
+        raise DataError(f"Cannot fetch {name} from {url}: the server does not say how many bytes it has.")
+    return size
+
+
 def _is_complete(file: RemoteFile, directory: Path) -> bool:
     path = directory / file.name
     if not path.exists():
         return False
-    if path.stat().st_size == file.num_bytes and sha256_of(path) == file.sha256:
+    if path.stat().st_size == file.num_bytes and file.sha256 in (None, sha256_of(path)):
         return True
     print(f"{path} is not the file expected (size or SHA-256 differ); fetching it again.", flush=True)
     return False
@@ -118,7 +144,7 @@ def _fetch(file: RemoteFile, target: Path, patience: Patience) -> None:
         for is_last_try in (False, True):
             try:
                 _receive(file, part, patience, report)
-                if part.sha256 != file.sha256:
+                if file.sha256 not in (None, part.sha256):
                     raise _WrongContentError(f"its SHA-256 is {part.sha256}, expected {file.sha256}")
             except _WrongContentError as wrong:
                 part.restart()
@@ -244,8 +270,9 @@ def _check_announced_size(file: RemoteFile, response: requests.Response) -> None
 
 
 def _by_hand(file: RemoteFile) -> str:
+    content = "" if file.sha256 is None else f" with SHA-256 {file.sha256}"
     return (
-        f"A file of {file.num_bytes} bytes with SHA-256 {file.sha256}, put into the download directory as "
+        f"A file of {file.num_bytes} bytes{content}, put into the download directory as "
         f"{file.name}, is accepted as well."
     )
 

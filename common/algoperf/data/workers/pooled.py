@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ _CHUNK_BYTES = 39_000_000  # 64 pictures of ImageNet as inputs, with their label
 _MOST_ROWS = MESSAGE_BYTES // 16  # so that the numbers of a task's rows, 8 bytes each, fit into a message
 MakeTasks = Callable[[int, int], list[Task]]
 """Cuts a batch, given by its number, into tasks of at most the given number of rows."""
+EVALUATION_MASKS: Layout = {"weights": ((), np.dtype(np.float32)), "real": ((), np.dtype(np.bool_))}
+"""Fields of an evaluation batch whose rows have one loss each; see `fill_masks`."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,11 @@ def evaluation_tasks(examples: Rows, batch_size: int, rows: slice) -> MakeTasks:
         return [Task(start, stop, mine[start:stop]) for start, stop in cut(size, chunk)]
 
     return make_tasks
+
+
+def fill_masks(task: np.ndarray, out: Mapping[str, np.ndarray]) -> None:
+    """Write EVALUATION_MASKS for a task of `evaluation_tasks`: 1 and True where a row is an example."""
+    out["weights"][:] = out["real"][:] = task >= 0
 
 
 def chunk_rows(num_rows: int, num_workers: int, layout: Layout) -> int:

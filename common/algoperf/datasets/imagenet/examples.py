@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +14,8 @@ from algoperf.data.batches.seeding import keyed_generator
 from algoperf.data.images import crops, randaugment
 from algoperf.data.images.bicubic import resize
 from algoperf.data.images.jpeg import decode_part
-from algoperf.data.store.blobs import BlobReader
+from algoperf.data.store.blobs import BlobReader, shared_reader
+from algoperf.data.workers.pooled import EVALUATION_MASKS, fill_masks
 from algoperf.data.workers.shared_memory import Layout
 from algoperf.errors import DataError
 
@@ -63,11 +64,6 @@ class Recipe:
         return type(self), (self.size, self.mean, self.stddev, self.augment)
 
 
-@lru_cache(maxsize=8)
-def _reader(directory: Path, split: str) -> BlobReader:
-    return BlobReader(directory, split)
-
-
 def _read(reader: BlobReader, row: int, split: str, make: Callable[[bytes], None]) -> None:
     try:
         make(reader.read(row))
@@ -99,7 +95,7 @@ class TrainingSource:
     @property
     def reader(self) -> BlobReader:
         """The records of the training split."""
-        return _reader(self.directory, "train")
+        return shared_reader(self.directory, "train")
 
     def make(self, place: int, row: int, out: np.ndarray) -> None:
         """Make the example in row `row` of the store, as it appears at `place` in the stream."""
@@ -154,23 +150,18 @@ class EvaluationSource:
 
     def layout(self) -> Layout:
         """Inputs, class numbers, weights (1 for an example, 0 for padding), and the same as `real`."""
-        fields: Layout = {
-            "targets": ((), np.dtype(np.int32)),
-            "weights": ((), np.dtype(np.float32)),
-            "real": ((), np.dtype(np.bool_)),
-        }
-        return {**_layout(self.recipe), **fields}
+        return {**_layout(self.recipe), "targets": ((), np.dtype(np.int32)), **EVALUATION_MASKS}
 
     def fill(self, task: np.ndarray, out: Mapping[str, np.ndarray], between: Callable[[], None]) -> None:
         """Make the rows one by one."""
-        reader = _reader(self.directory, self.split)
+        reader = shared_reader(self.directory, self.split)
         for place, row in enumerate(task.tolist()):
             between()
             if row < 0:
                 out["inputs"][place] = 0
             else:
                 _read(reader, row, self.split, partial(self.recipe.evaluation, out=out["inputs"][place]))
-        out["weights"][:] = out["real"][:] = task >= 0
+        fill_masks(task, out)
         out["targets"][:] = np.where(task >= 0, reader.fields["targets"][task.clip(0)], 0)
 
 

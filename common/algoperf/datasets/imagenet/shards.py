@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.images.jpeg import to_stored
-from algoperf.data.store.record_units import Record
+from algoperf.data.store.record_units import Record, grouped
 from algoperf.datasets.imagenet.raw import Devkit, require
 from algoperf.errors import DataError
 
@@ -182,7 +182,7 @@ def train_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> 
         Piece(f"{wnid}.tar", tars[wnid].offset_data, tars[wnid].size, number, devkit.train_counts[wnid])
         for number, wnid in enumerate(devkit.classes)
     ]
-    return [PiecesShard(path, group, nested=True) for group in _groups(pieces, shard_bytes)]
+    return [PiecesShard(path, group, nested=True) for group in grouped(pieces, shard_bytes)]
 
 
 def validation_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES) -> list[PiecesShard]:
@@ -206,7 +206,7 @@ def validation_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES
         # The published name: the order of the store is that of the names.
         by_number[number] = Piece(f"ILSVRC2012_val_{number:08d}.JPEG", member.offset_data, member.size, label)
     pieces = [by_number[number] for number in sorted(by_number)]
-    return [PiecesShard(path, group, nested=False) for group in _groups(pieces, shard_bytes)]
+    return [PiecesShard(path, group, nested=False) for group in grouped(pieces, shard_bytes)]
 
 
 def _validation_number(path: Path, name: str, num_labels: int) -> int:
@@ -229,15 +229,3 @@ def _rebuilt(path: Path, what: str) -> DataError:
         f"{path} is not the published archive: {what}. Labels are found by these numbers, so they would be wrong. "
         "Fetch the archive again."
     )
-
-
-def _groups(pieces: list[Piece], group_bytes: int) -> Iterator[tuple[Piece, ...]]:
-    """Group consecutive pieces, each group just reaching `group_bytes`."""
-    group: list[Piece] = []
-    for piece in pieces:
-        group.append(piece)
-        if sum(member.num_bytes for member in group) >= group_bytes:
-            yield tuple(group)
-            group = []
-    if group:
-        yield tuple(group)

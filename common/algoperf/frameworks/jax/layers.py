@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -16,7 +16,12 @@ class Dropout(nn.Module):
 
     The rate may be a traced value, so changing it does not recompile. In return there is no shortcut for a rate of
     0, and training always needs a `dropout` key.
+
+    Attributes:
+      broadcast_dims: axes along which elements are dropped together.
     """
+
+    broadcast_dims: Sequence[int] = ()
 
     @nn.compact
     def __call__(self, inputs: jax.Array, rate: float | jax.Array, deterministic: bool) -> jax.Array:
@@ -24,5 +29,6 @@ class Dropout(nn.Module):
         if deterministic:
             return inputs
         keep = 1.0 - rate
-        mask = jax.random.bernoulli(self.make_rng("dropout"), keep, inputs.shape)
+        shape = [1 if axis in self.broadcast_dims else size for axis, size in enumerate(inputs.shape)]
+        mask = jax.random.bernoulli(self.make_rng("dropout"), keep, shape)
         return jnp.where(mask, inputs / keep, jnp.zeros_like(inputs))
