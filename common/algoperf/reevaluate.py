@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from algoperf import checkpoint, seeds
-from algoperf.data.contracts import dataset_dir
+from algoperf.data.contracts import Batch, dataset_dir
 from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError
 from algoperf.frameworks import load_backend
+from algoperf.frameworks.backend import Backend
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE
+from algoperf.spec import ForwardPassMode
 from algoperf.trial.data import TrialData
 from algoperf.trial.evaluation import Evaluator
 from algoperf.versions import Scale, load_version
 from algoperf.versions.version import with_cube_limits
+from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import find_workload
 
@@ -119,7 +124,7 @@ def evaluate_checkpoint(
     """
     run = checkpoint.read_manifest(path)
     fingerprint, global_step = run["fingerprint"], run["global_step"]
-    recomputed = _recompute(path, definition.at(cast(Scale, fingerprint["scale"])), data_root, fingerprint, global_step)
+    recomputed = _recompute(path, definition, data_root, global_step)
     recorded = _recorded(path.parent, global_step)
     evaluated = any(step == global_step for step, _ in run["trial"]["state"]["eval_results"])
     differences = {name: abs(recomputed[name] - value) for name, value in (recorded or {}).items()}
@@ -144,9 +149,25 @@ def evaluate_checkpoint(
     }
 
 
-def _recompute(
-    path: Path, definition: WorkloadDefinition, data_root: Path, fingerprint: dict[str, Any], global_step: int
-) -> dict[str, float]:
+@dataclass(frozen=True)
+class RestoredModel:
+    """The model of a checkpoint, and what its trial trained it on."""
+
+    workload: BoundWorkload
+    backend: Backend
+    data: TrialData
+    keys: seeds.TrialKeys
+    params: Any
+    model_state: Any
+
+
+def restore_model(path: Path, definition: WorkloadDefinition, data_root: Path) -> RestoredModel:
+    """The model of a checkpoint; `definition` is that of its workload, at any scale.
+
+    Raises DataError if the data differs from that of the trial, CheckpointMismatch if the checkpoint is damaged.
+    """
+    fingerprint = checkpoint.read_manifest(path)["fingerprint"]
+    definition = definition.at(cast(Scale, fingerprint["scale"]))
     version = with_cube_limits(load_version(fingerprint["version"]), definition.folder)
     backend = load_backend(fingerprint["framework"])
     trial_seed = seeds.derive(
@@ -163,8 +184,21 @@ def _recompute(
     keys = seeds.TrialKeys(trial_seed)
     params, model_state = workload.init_model_fn(keys.model_init)
     model = checkpoint.restore_model(path, {"params": params, "model_state": model_state}, backend.codecs)
-    eval_key = keys.of_step(global_step - 1)[-1]
-    return Evaluator(workload, data, backend).metrics(model["params"], model["model_state"], eval_key, global_step)
+    return RestoredModel(workload, backend, data, keys, model["params"], model["model_state"])
+
+
+def outputs_of(model: RestoredModel, batch: Batch) -> np.ndarray:
+    """What a model makes of a batch on the host, in evaluation mode."""
+    logits, _ = model.workload.model_fn(
+        model.params, model.workload.place(batch), model.model_state, ForwardPassMode.EVAL, None, False
+    )
+    return model.workload.fetch({"logits": logits})["logits"]
+
+
+def _recompute(path: Path, definition: WorkloadDefinition, data_root: Path, global_step: int) -> dict[str, float]:
+    model = restore_model(path, definition, data_root)
+    evaluator, key = Evaluator(model.workload, model.data, model.backend), model.keys.of_step(global_step - 1)[-1]
+    return evaluator.metrics(model.params, model.model_state, key, global_step)
 
 
 def _recorded(trial: Path, global_step: int) -> dict[str, float] | None:

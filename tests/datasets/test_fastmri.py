@@ -27,21 +27,27 @@ from scans import HEIGHT, PACKED, SIZE, SMALL, Scan, Scans
 
 def test_uniform_numbers_are_those_of_the_reference():
     expected = golden.arrays("pipelines/fastmri_pipeline")["eval_uniform_seed_0_0"]
-    np.testing.assert_array_equal(masks.uniform(len(expected), (0, 0)), expected)
-    for count in (1, 2, 3, 5, 368):
-        np.testing.assert_array_equal(masks.uniform(count, (0, 0)), expected[:count])
+    for count in (1, 2, 3, 5, 368, len(expected)):
+        found = masks.uniform(count, 0, np.array([3, 0, 7]))
+        np.testing.assert_array_equal(found[1], expected[:count])
 
 
 def test_masks_are_those_of_the_reference():
     for width, columns in GOLDEN["eval_mask_columns"].items():
         assert np.flatnonzero(masks.evaluation_mask(int(width))).tolist() == columns
     training = GOLDEN["train_masks_for_PRNGKey_7"]
-    for seed, columns in zip(training["seeds_of_slices_0_to_5"], training["columns_width_368"], strict=True):
-        assert np.flatnonzero(masks.column_mask(368, tuple(seed))).tolist() == columns
+    seeds, rows = zip(*training["seeds_of_slices_0_to_5"], strict=True)
+    numbers = masks.uniform(400, seeds[0], np.array(rows))
+    for row, columns in enumerate(training["columns_width_368"]):
+        assert np.flatnonzero(masks.column_mask(368, numbers[row])).tolist() == columns
 
 
 def test_large_seeds_count_and_masks_keep_about_a_quarter():
-    kept = [masks.column_mask(368, (seed, row)) for seed in (1, 1 << 40, (1 << 64) - 1) for row in range(50)]
+    kept = [
+        masks.column_mask(368, numbers)
+        for seed in (1, 1 << 40, (1 << 64) - 1)
+        for numbers in masks.uniform(368, seed, np.arange(50))
+    ]
     assert len({mask.tobytes() for mask in kept}) == len(kept)
     assert np.mean(kept) == pytest.approx(0.25, abs=0.01)
     assert all(mask[170:199].all() for mask in kept)
@@ -55,7 +61,7 @@ def test_pictures_are_those_of_the_plain_transform(height, width, size):
     """The whole centred transform in two dimensions of the masked slice, in double precision."""
     rng = np.random.default_rng(width)
     kspace = (rng.normal(size=(height, width)) + 1j * rng.normal(size=(height, width))).astype(np.complex64)
-    mask = masks.column_mask(width, (3, 4))
+    mask = masks.column_mask(width, masks.uniform(width, 3, np.array([4]))[0])
     moved = np.fft.ifftshift(kspace.astype(np.complex128) * mask)
     whole = np.fft.fftshift(np.fft.ifft2(moved, norm="ortho"))
     top, left = (height - size) // 2, (width - size) // 2
@@ -150,7 +156,7 @@ def test_slices_are_in_the_order_of_names(scans, tmp_path):
     source = opened.training_source(seed=1)
     for row, (maximum, target) in enumerate(expected):
         out = {name: np.empty((1, *shape), dtype) for name, (shape, dtype) in source.layout().items()}
-        source.make(row, out)
+        source.make(np.array([row]), out, lambda: None)
         assert out["volume_max"] == np.float32(maximum)
         scaled = (target - out["mean"][0]) / out["std"][0]
         np.testing.assert_allclose(out["targets"][0], scaled.clip(-6, 6), rtol=1e-5, atol=1e-6)

@@ -31,18 +31,32 @@ from algoperf.commands import options
     show_default=True,
     help="The PNG to write.",
 )
+@click.option(
+    "--checkpoint",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where targets are pictures: a trial's checkpoint_<step>, whose model's pictures are drawn beside them.",
+)
 def contact_sheet(
-    workload: str, scale: str, data_dir: Path, split: str, seed: int, num_images: int, output: Path
-) -> None:
-    """Write a PNG of the pictures that a model sees, with their classes: is the input what it should be?"""
+    workload: str, scale: str, data_dir: Path, split: str, seed: int, num_images: int, output: Path,
+    checkpoint: Path | None,
+) -> None:  # fmt: skip
+    """Write a PNG of the pictures that a model sees, with their classes: is the input what it should be?
+
+    Where targets are pictures, they stand beside the inputs.
+    """
     from algoperf.data.contracts import Shard, dataset_dir
-    from algoperf.data.images.contact_sheet import draw_sheet
+    from algoperf.data.images.contact_sheet import draw_beside, draw_sheet
     from algoperf.errors import UserError
     from algoperf.workload.registry import find_workload
 
     definition = find_workload(workload).at(scale)  # type: ignore[arg-type]  # click has checked it
-    if definition.input_stats is None or getattr(definition.example_batch()["inputs"], "ndim", 0) != 4:
+    example = definition.example_batch()
+    ranks = [getattr(example[name], "ndim", 0) for name in ("inputs", "targets")]
+    to_pictures = ranks == [3, 3]
+    if not to_pictures and (definition.input_stats is None or ranks[0] != 4):
         raise UserError(f"The inputs of {definition.name} are not normalised pictures.")
+    if checkpoint is not None and not to_pictures:
+        raise UserError(f"The outputs of {definition.name} are not pictures: leave out --checkpoint.")
     dataset = definition.dataset.open(dataset_dir(data_dir, definition.dataset, scale))
     if split == "train":
         batch = dataset.training(seed=seed, batch_size=num_images, shard=Shard()).batch(0)
@@ -51,5 +65,15 @@ def contact_sheet(
             split,  # type: ignore[arg-type]
             num_examples=num_images, batch_size=num_images, shard=Shard(), seed=seed,
         )  # fmt: skip
-    draw_sheet(batch["inputs"], batch["targets"], *definition.input_stats).save(output)
+    if to_pictures:
+        columns = {"input": batch["inputs"], "target": batch["targets"]}
+        if checkpoint is not None:
+            from algoperf.reevaluate import outputs_of, restore_model
+
+            model = restore_model(checkpoint, find_workload(workload), data_dir)
+            columns["reconstruction"] = outputs_of(model, batch)
+        draw_beside(columns, "target").save(output)
+    else:
+        assert definition.input_stats is not None
+        draw_sheet(batch["inputs"], batch["targets"], *definition.input_stats).save(output)
     click.echo(f"{num_images} pictures of {definition.name}, {split}: {output}")

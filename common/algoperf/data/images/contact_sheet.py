@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,25 @@ def draw_sheet(inputs: np.ndarray, targets: np.ndarray, mean: Any, stddev: Any) 
         enlarged = np.broadcast_to(picture, (height, width, 3)).repeat(factor, axis=0).repeat(factor, axis=1)
         sheet.paste(Image.fromarray(enlarged), (column * cell_width, row * cell_height))
         pen.text((column * cell_width + 2, (row + 1) * cell_height - _LABEL_HEIGHT - 2), label(target), fill="black")
+    return sheet
+
+
+def draw_beside(columns: Mapping[str, np.ndarray], shown_as: str) -> Image:
+    """Grey pictures (N, H, W) of each column below its title; all of a row have the contrast of column `shown_as`."""
+    from PIL import Image, ImageDraw
+
+    count, height, width = columns[shown_as].shape
+    factor = max(1, math.ceil(_SMALLEST_SIDE / max(height, width)))
+    cell_width, cell_height = width * factor + _GAP, height * factor + _GAP
+    sheet = Image.new("L", (len(columns) * cell_width, count * cell_height + _LABEL_HEIGHT), "white")
+    pen = ImageDraw.Draw(sheet)
+    flat = columns[shown_as].reshape(count, -1)
+    dark, bright = (bound[:, None, None] for bound in (flat.min(axis=1), flat.max(axis=1)))
+    for number, (title, pictures) in enumerate(columns.items()):
+        pen.text((number * cell_width + 2, 0), title, fill="black")
+        pixels = ((pictures - dark) / np.maximum(bright - dark, 1e-12) * 255).clip(0, 255).astype(np.uint8)
+        for row, picture in enumerate(pixels.repeat(factor, axis=1).repeat(factor, axis=2)):
+            sheet.paste(Image.fromarray(picture), (number * cell_width, _LABEL_HEIGHT + row * cell_height))
     return sheet
 
 

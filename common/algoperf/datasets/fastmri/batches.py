@@ -14,7 +14,7 @@ from algoperf.data.store.store import Store
 from algoperf.data.workers.pool import WorkerPool, shared_pool
 from algoperf.data.workers.pooled import EVALUATION_MASKS, PooledDataset, fill_masks
 from algoperf.data.workers.shared_memory import Layout
-from algoperf.datasets.fastmri.masks import column_mask
+from algoperf.datasets.fastmri.masks import column_mask, uniform
 from algoperf.datasets.fastmri.slices import magnitude, normalise
 
 NAME = "fastmri"
@@ -59,19 +59,25 @@ class MaskedSource:
 
     def fill(self, task: tuple[int, np.ndarray], out: Mapping[str, np.ndarray], between: Callable[[], None]) -> None:
         """Make the rows one by one."""
-        for place, row in enumerate(np.asarray(task[1]).tolist()):
-            between()
-            self.make(row, {name: array[place : place + 1] for name, array in out.items()})
+        self.make(np.asarray(task[1]), out, between)
 
-    def make(self, row: int, out: Mapping[str, np.ndarray]) -> None:
-        """Make the slice in row `row` of the store; every array of `out` has one row."""
+    def make(self, rows: np.ndarray, out: Mapping[str, np.ndarray], between: Callable[[], None]) -> None:
+        """Make the slices in some rows of the store."""
         reader, size = shared_reader(self.directory, "train"), self.image_size
-        width = int(reader.fields["widths"][row])
-        kspace = np.frombuffer(data := reader.read(row), np.complex64, size * width).reshape(size, width)
-        target = np.frombuffer(data, np.float32, offset=kspace.nbytes).reshape(size, size)
-        image = magnitude(kspace, column_mask(width, (self.seed, row)))
-        out["mean"][:], out["std"][:] = normalise(image, target, out["inputs"][0], out["targets"][0])
-        out["volume_max"][:] = reader.fields["volume_max"][row]
+        between()
+        widths = np.asarray(reader.fields["widths"][rows])
+        numbers = uniform(
+            int(widths.max(initial=0)), self.seed, rows
+        )  # of all rows: one by one takes ten times as long
+        for place, (row, width) in enumerate(zip(rows.tolist(), widths.tolist(), strict=True)):
+            between()
+            data = reader.read(row)
+            kspace = np.frombuffer(data, np.complex64, size * width).reshape(size, width)
+            target = np.frombuffer(data, np.float32, offset=kspace.nbytes).reshape(size, size)
+            image = magnitude(kspace, column_mask(width, numbers[place]))
+            pictures = out["inputs"][place], out["targets"][place]
+            out["mean"][place], out["std"][place] = normalise(image, target, *pictures)
+        out["volume_max"][:] = reader.fields["volume_max"][rows]
 
 
 @dataclass(frozen=True)
@@ -87,15 +93,11 @@ class EvaluationSource:
     def fill(self, task: np.ndarray, out: Mapping[str, np.ndarray], between: Callable[[], None]) -> None:
         """Make the rows one by one."""
         fill_masks(task, out)
+        num_real = int(np.count_nonzero(task >= 0))  # padding is at the end
         made = {name: out[name] for name in self.masked.layout()}
-        for place, row in enumerate(task.tolist()):
-            between()
-            part = {name: array[place : place + 1] for name, array in made.items()}
-            if row >= 0:
-                self.masked.make(row, part)
-            else:
-                for array in part.values():
-                    array[:] = 0
+        self.masked.make(task[:num_real], {name: array[:num_real] for name, array in made.items()}, between)
+        for array in made.values():
+            array[num_real:] = 0
 
 
 @dataclass(frozen=True)
