@@ -18,17 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from algoperf.data.files import (
-    explaining_full_disk,
-    format_bytes,
-    full_disk,
-    make_directory,
-    sync_directory,
-    write_file,
-)
+from algoperf.data.files import make_directory, sync_directory, write_file
 from algoperf.data.transfer.download import RemoteFile, announced_size, download
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.errors import DataError
+from algoperf.errors import DataError, DiskFull, explaining_full_disk, format_bytes
 
 PARTS = ("train", "val")
 """The archives that are used. The third, `knee_singlecoil_test`, has no ground truth."""
@@ -122,7 +115,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         flush=True,
     )
     if required > free:
-        raise full_disk(folder, required)
+        raise DiskFull(folder, required)
     try:
         with explaining_full_disk(folder):
             _unpack_volumes(archive, folder)
