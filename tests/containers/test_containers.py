@@ -59,7 +59,13 @@ def test_evaluation_gives_the_recorded_metrics(cube, trained, note):
 
 @pytest.mark.parametrize(
     ("workload", "framework"),
-    [("cifar", "jax"), ("imagenet_resnet", "pytorch"), ("imagenet_vit", "jax"), ("ogbg", "pytorch")],
+    [
+        ("cifar", "jax"),
+        ("imagenet_resnet", "pytorch"),
+        ("imagenet_vit", "jax"),
+        ("ogbg", "pytorch"),
+        ("fastmri", "jax"),
+    ],
 )
 def test_every_cube_runs_its_four_tasks(cube, note, workload, framework):
     """Both ImageNet cubes work in one data folder: the second finds what the first has made."""

@@ -20,7 +20,7 @@ from algoperf.workload.registry import find_workload
 WORKLOADS = [
     "digits",
     "imagenet_vit",
-    *(pytest.param(name, marks=pytest.mark.full) for name in ("mnist", "cifar", "imagenet_resnet")),
+    *(pytest.param(name, marks=pytest.mark.full) for name in ("mnist", "cifar", "imagenet_resnet", "fastmri")),
 ]
 STEPS, EVERY, BATCH_SIZE = 6, 2, 32
 

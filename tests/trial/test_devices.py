@@ -29,15 +29,17 @@ PER_PROCESS = "cifar:mini"
 GRAPHS = "ogbg:mini"
 PROCESSES = {
     "jax": ("jax", ["digits:full", GRAPHS]),
-    "jax_more": ("jax", ["mnist:mini", "cifar:mini"]),
-    "pytorch": ("pytorch", ["mnist:mini", "imagenet_vit:mini", PER_PROCESS, GRAPHS]),
+    "jax_more": ("jax", ["mnist:mini", "cifar:mini", "fastmri:mini"]),
+    "pytorch": ("pytorch", ["mnist:mini", "imagenet_vit:mini", "fastmri:mini", PER_PROCESS, GRAPHS]),
 }
 CASES = [
     ("jax", "digits:full"),
     pytest.param(("jax_more", "mnist:mini"), marks=pytest.mark.full),  # more of what digits has
     pytest.param(("jax_more", "cifar:mini"), marks=pytest.mark.full),
+    pytest.param(("jax_more", "fastmri:mini"), marks=pytest.mark.full),
     ("pytorch", "mnist:mini"),
     ("pytorch", "imagenet_vit:mini"),
+    ("pytorch", "fastmri:mini"),
 ]
 TWO_PROCESSES = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
 EVALUATIONS = ["eval_default", "eval_77"]  # by batch size
