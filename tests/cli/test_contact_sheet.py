@@ -6,9 +6,11 @@ from PIL import Image
 
 from algoperf import cli
 from algoperf.data.contracts import Shard, dataset_dir
-from algoperf.data.images.contact_sheet import draw_sheet, label, to_pixels
+from algoperf.data.images.contact_sheet import draw_beside, draw_sheet, label, to_pixels
 from algoperf.datasets.cifar.dataset import CIFAR10, MEAN, STDDEV
 from algoperf.errors import UserError
+from places import TEST_SUBMISSIONS
+from trial_runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +67,44 @@ def test_inputs_that_are_no_pictures(tmp_path):
     """Said before any data is looked for."""
     with pytest.raises(UserError, match="The inputs of ogbg are not normalised pictures"):
         run(tmp_path, "--workload", "ogbg")
+
+
+def test_pictures_beside_each_other_have_the_contrast_of_one_column():
+    rng = np.random.default_rng(0)
+    target, other = rng.uniform(-3, 3, (2, 2, 100, 120)).astype(np.float32)
+    other[0, 0, :2] = -9, 9  # darker and brighter than the target's darkest and brightest
+    sheet = np.asarray(draw_beside({"input": other, "target": target}, "target"))
+    assert sheet.shape == (14 + 2 * 104, 2 * 124)
+    shown = sheet[14:114, 124:244]
+    assert (shown.min(), shown.max()) == (0, 255)
+    np.testing.assert_allclose(shown / 255, (target[0] - target[0].min()) / np.ptp(target[0]), atol=1 / 255)
+    assert sheet[14, :2].tolist() == [0, 255]
+
+
+def test_targets_that_are_pictures_stand_beside_the_inputs(prepare, tmp_path):
+    """With a checkpoint, its model's pictures too. Other outputs are no pictures."""
+    from algoperf.workload.registry import find_workload
+
+    data = prepare(find_workload("fastmri").at("mini").dataset, "mini")
+    file = tmp_path / "sheet.png"
+    run(data, "--workload", "fastmri", "--scale", "mini", "--split", "test", "--num-images", "3", "--output", str(file))
+    assert np.asarray(Image.open(file)).shape == (14 + 3 * 164, 2 * 164)
+    with pytest.raises(UserError, match="The outputs of cifar are not pictures: leave out --checkpoint"):
+        run(data, "--workload", "cifar", "--scale", "mini", "--checkpoint", str(tmp_path))
+
+
+def test_reconstructions_are_those_of_the_checkpoint(prepare, tmp_path):
+    from algoperf.workload.registry import find_workload
+
+    data = prepare(find_workload("fastmri").at("mini").dataset, "mini")
+    options = {"workload": "fastmri", "scale": "mini", "max_global_steps": 1, "eval_every_steps": 1}
+    trial = Run(TEST_SUBMISSIONS / "broken" / "sound.py", "pytorch", data, tmp_path / "runs", options)
+    assert trial.here() == 0
+    [checkpoint] = (tmp_path / "runs").rglob("checkpoint_*")
+    file = tmp_path / "sheet.png"
+    given = ("--workload", "fastmri", "--scale", "mini", "--split", "test", "--num-images", "2", "--output", str(file))
+    run(data, *given, "--checkpoint", str(checkpoint))
+    sheet = np.asarray(Image.open(file))
+    assert sheet.shape == (14 + 2 * 164, 3 * 164)
+    assert len(np.unique(sheet[14:174, 328:488])) > 20, "something is drawn"
+    assert (sheet[14:174, 328:488] != sheet[14:174, :160]).any()
