@@ -19,6 +19,9 @@ from algoperf.workload.definition import Framework, WorkloadDefinition
 from algoperf.workload.registry import find_workload
 from places import PROBE_CUBES
 
+# Models with the layers of scale mini in less time, where tests do not need that one.
+SMALL_MODELS: dict[str, dict[str, Any]] = {"fastmri": {"num_channels": 2, "num_pool_layers": 1}}
+
 
 def find(name: str, scale: str) -> WorkloadDefinition:
     """A workload at a scale, by name; the probe workloads of the tests lie outside the repository's cubes."""

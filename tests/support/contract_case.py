@@ -14,7 +14,7 @@ import pytest
 from algoperf import random_utils
 from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.spec import ForwardPassMode, ParameterType
-from bound_workload import WithData, find
+from bound_workload import SMALL_MODELS, WithData, find
 from contract_kinds import Classification, MultiLabelGraphs, Reconstruction, one_array
 from probe_kinds import PROBE_KINDS
 
@@ -204,5 +204,6 @@ def kit_of(framework: str) -> Jax | Torch:
 def open_case(name: str, scale: str, framework: str, prepare: Callable[[Dataset, str], Path]) -> Case:
     """A row of the table, with its data."""
     dataset = find(name, scale).dataset
-    opened = WithData.open(name, scale, framework, dataset_dir(prepare(dataset, scale), dataset, scale))
+    data_dir = dataset_dir(prepare(dataset, scale), dataset, scale)
+    opened = WithData.open(name, scale, framework, data_dir, **SMALL_MODELS.get(name, {}))
     return Case(opened.workload, framework, kit_of(framework), opened)

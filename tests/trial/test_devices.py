@@ -46,6 +46,7 @@ EVALUATIONS = ["eval_default", "eval_77"]  # by batch size
 Results = dict[str, np.ndarray]
 # Rounding may exchange two graphs in the ranking that average precision looks at.
 RANKING = 1e-3
+SIGNS = {"fastmri:mini": 1e-3}  # an absolute error has signs as gradients: 400,000 of them make that of a bias
 ROUNDING = 1e-8  # of sums of gradients; steps are larger than 1e-5
 
 
@@ -119,10 +120,12 @@ def test_the_devices_are_there(results):
 
 
 @pytest.mark.parametrize("prefix", ["sgd0/", "sgd1/", "nadamw/"])
-def test_training_steps(results, prefix):
+def test_training_steps(case, results, prefix):
     """Loss, gradient norm, updated parameters and batch statistics, with and without mask."""
     alone, together = results
-    tolerance = 5e-4 if prefix == "nadamw/" else 1e-5  # its first steps are signs of gradients, even of small ones
+    tolerance = SIGNS.get(
+        case[1], 5e-4 if prefix == "nadamw/" else 1e-5
+    )  # its first steps are signs of gradients, even of small ones
     for process in together:
         assert_same(alone, process, prefix, tolerance)
 
