@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import golden
+from algoperf import cli
 from algoperf.data.contracts import Shard
 from algoperf.data.store.store import Store
 from algoperf.data.workers.pool import WorkerPool
@@ -18,6 +19,7 @@ from algoperf.datasets.fastmri.dataset import FastMRI
 from algoperf.datasets.fastmri.raw import PARTS, is_volume
 from algoperf.datasets.fastmri.slices import magnitude, transform_rows
 from algoperf.errors import DataError, UserError
+from algoperf.workload.registry import find_workload
 from faulty_server import FaultyServer
 from golden_scans import GOLDEN, golden_dataset, write_golden_scans
 from scans import HEIGHT, PACKED, SIZE, SMALL, Scan, Scans
@@ -203,8 +205,6 @@ def test_a_new_archive_is_unpacked_anew(scans, tmp_path):
 
 def test_the_miniature(prepare, tmp_path):
     """It is the same at every call, both widths are there, and other files are not overwritten."""
-    from algoperf.workload.registry import find_workload
-
     definition = find_workload("fastmri").at("mini")
     opened = definition.dataset.open(prepare(definition.dataset, "mini") / "fastmri" / "mini")
     counts = {split: opened.num_examples(split) for split in ("train", "validation", "test")}
@@ -213,6 +213,15 @@ def test_the_miniature(prepare, tmp_path):
     (tmp_path / "knee_singlecoil_val.tar.xz").write_bytes(b"the real one")
     with pytest.raises(UserError, match="may be the real one"):
         definition.dataset.miniature(tmp_path)
+
+
+def test_the_command_prepares_the_data_of_the_scale(raw_data, tmp_path):
+    """Which has other numbers of volumes than the full one."""
+    dataset = find_workload("fastmri").at("mini").dataset
+    raw_dir = raw_data(dataset, "mini").parents[1]
+    given = ["--raw-dir", str(raw_dir), "--data-dir", str(tmp_path)]
+    cli.cli.main(["preprocess", "--workload", "fastmri", "--scale", "mini", *given], standalone_mode=False)
+    assert dataset.open(tmp_path / "fastmri" / "mini").num_examples("train") == 320
 
 
 # --- mistakes -------------------------------------------------------------------------------------------------

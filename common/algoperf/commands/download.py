@@ -21,7 +21,7 @@ def download(workload: str, scale: str, raw_dir: Path) -> None:
     from algoperf.data.contracts import dataset_dir
     from algoperf.workload.registry import find_workload
 
-    dataset = find_workload(workload).dataset
+    dataset = find_workload(workload).at(scale).dataset  # type: ignore[arg-type]  # click has checked it
     target = dataset_dir(raw_dir, dataset, scale)
     (dataset.miniature if scale == "mini" else dataset.download)(target)
     click.echo(f"Raw data of {dataset.name} ({scale}): {target}")

@@ -19,7 +19,7 @@ def preprocess(workload: str, scale: str, raw_dir: Path, data_dir: Path) -> None
     from algoperf.data.contracts import dataset_dir
     from algoperf.workload.registry import find_workload
 
-    dataset = find_workload(workload).dataset
+    dataset = find_workload(workload).at(scale).dataset  # type: ignore[arg-type]  # click has checked it
     target = dataset_dir(data_dir, dataset, scale)
     dataset.preprocess(dataset_dir(raw_dir, dataset, scale), target)
     click.echo(f"Data of {dataset.name} ({scale}): {target}, hash {dataset.open(target).hash}")
