@@ -37,16 +37,22 @@ def has_copy(name: str) -> bool:
     return (GOLDENS / f"{name}.json").exists()
 
 
+def _file(name: str) -> Path:
+    """A file of the folder; where a folder of other seeds lacks one that has no seed, the copy."""
+    given = ROOT / name
+    return given if given.exists() else GOLDENS / name
+
+
 @functools.cache
 def read(name: str) -> dict[str, Any]:
     """A JSON file, by its name without the suffix."""
-    content: dict[str, Any] = json.loads((ROOT / f"{name}.json").read_text())
+    content: dict[str, Any] = json.loads(_file(f"{name}.json").read_text())
     return content
 
 
 def arrays(name: str) -> dict[str, np.ndarray]:
     """The arrays of an npz file, by its name without the suffix."""
-    with np.load(ROOT / f"{name}.npz") as file:
+    with np.load(_file(f"{name}.npz")) as file:
         return dict(file)
 
 
