@@ -22,14 +22,16 @@ from algoperf.workload.definition import Examples, WorkloadDefinition
 
 _NUM_MOLECULES = 1024
 _ATOMS = (0.6, 1.2)  # times the nodes that a batch has room for per graph
+TRAIN_EXAMPLES = 1 << 16  # batches are at most as large as the training split
 
 
 def on_generated_data(definition: WorkloadDefinition, eval_batch_size: int) -> WorkloadDefinition:
-    """The same workload on generated data; every split is one batch of an evaluation."""
+    """The same workload on generated data; an evaluation of every split is one batch."""
     size = eval_batch_size
+    examples = Examples(train=max(size, TRAIN_EXAMPLES), eval_train=size, validation=size, test=size)
     changes = {
-        "dataset": _Generated(definition.dataset.name, definition, num_examples=size),
-        "examples": Examples(train=size, eval_train=size, validation=size, test=size),
+        "dataset": _Generated(definition.dataset.name, definition, examples),
+        "examples": examples,
         "eval_batch_size": size,
     }
     return definition.with_fields(changes)
@@ -37,16 +39,21 @@ def on_generated_data(definition: WorkloadDefinition, eval_batch_size: int) -> W
 
 @dataclass(frozen=True)
 class _Generated:
-    """Stands for the dataset of the definition `like`; every split has `num_examples`."""
+    """Stands for the dataset of the definition `like`."""
 
     name: str
     like: WorkloadDefinition
-    num_examples: int
+    examples: Examples
 
     @property
     def input_stats(self) -> Any:
         """As for the real data."""
         return self.like.input_stats
+
+    @property
+    def num_classes(self) -> int | None:
+        """As for the real data."""
+        return self.like.dataset.num_classes
 
     def example_batch(self) -> Batch:
         """As for the real data."""
@@ -56,7 +63,7 @@ class _Generated:
         """Generate; `data_dir` is not read."""
         del data_dir
         has_graphs = hasattr(self.like.example_batch()["inputs"], "n_node")
-        return (_Graphs if has_graphs else _Arrays)(self.like, self.num_examples)
+        return (_Graphs if has_graphs else _Arrays)(self.like, self.examples)
 
 
 class _InMemory:
@@ -64,14 +71,14 @@ class _InMemory:
 
     hash = "generated"
 
-    def __init__(self, definition: WorkloadDefinition, num_examples: int) -> None:
+    def __init__(self, definition: WorkloadDefinition, examples: Examples) -> None:
         self.definition = definition
-        self._num_examples = num_examples
+        self._examples = examples
 
     def num_examples(self, split: Split) -> int:
-        """The same for every split."""
-        del split
-        return self._num_examples
+        """So many are said to be there."""
+        found: int = getattr(self._examples, split)
+        return found
 
     def warm(self) -> None:
         """Nothing is stored."""
@@ -130,8 +137,8 @@ def random_batch(definition: WorkloadDefinition, size: int) -> Batch:
 class _Graphs(_InMemory):
     """Random molecules with random labels, a third of them unknown."""
 
-    def __init__(self, definition: WorkloadDefinition, num_examples: int) -> None:
-        super().__init__(definition, num_examples)
+    def __init__(self, definition: WorkloadDefinition, examples: Examples) -> None:
+        super().__init__(definition, examples)
         rng = np.random.default_rng(0)
         low, high = (int(factor * definition.dataset.nodes_per_graph) for factor in _ATOMS)  # type: ignore[attr-defined]
         drawn = draw_molecules(rng, rng.integers(low, high, size=_NUM_MOLECULES, endpoint=True))

@@ -11,7 +11,7 @@ ROOT = REPOSITORY
 # Errors that test submissions have on purpose. They wait, exit and look around to test the harness.
 EXPECTED = {
     "tests/support/submissions/many_faults": {"3.1"},
-    "tests/support/submissions/faulty": {"11.1", "11.2", "11.6"},
+    "tests/support/submissions/faulty": {"7.1", "11.1", "11.2", "11.6"},
     "tests/support/submissions/many_states_jax": {"11.2"},
     "tests/support/submissions/many_states_pytorch": {"11.2"},
     "tests/containers/submissions/calls_out": {"11.1"},
