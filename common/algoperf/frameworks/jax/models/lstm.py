@@ -15,7 +15,7 @@ from jax.sharding import PartitionSpec
 
 from algoperf.frameworks.jax.sharding import get_batch_dim_sharding
 
-USE_CUDNN = False  # on GPUs; until benchmarks/gpu_lstm.py has shown there that results and gradients are right
+USE_CUDNN = True  # on GPUs: benchmarks/gpu_lstm.py has shown on an H200 that results and gradients are the scan's
 _UNROLL = 4  # steps of the scan that are compiled together
 
 
@@ -73,9 +73,12 @@ def _reordered(x: jax.Array, order: jax.Array) -> jax.Array:
 
 
 def cudnn_lstm(
-    x: jax.Array, lengths: jax.Array, weights: Weights, precision: jax.lax.Precision = jax.lax.Precision.DEFAULT
+    x: jax.Array, lengths: jax.Array, weights: Weights, precision: jax.lax.Precision = jax.lax.Precision.HIGHEST
 ) -> jax.Array:
-    """The same by cuDNN, on an NVIDIA GPU; zeros behind a row's length. Has a gradient, but no forward mode."""
+    """The same by cuDNN, on an NVIDIA GPU; zeros behind a row's length. Has a gradient, but no forward mode.
+
+    JAX refuses the default precision here.
+    """
     from jax.experimental import rnn
 
     num_inputs, hidden = weights.inputs.shape[1], weights.recurrent.shape[1]
