@@ -1,1 +1,0 @@
-"""Constants of audio features, in numpy; both frameworks compute with them."""

@@ -1,1 +1,0 @@
-"""Texts as sequences of integers."""
