@@ -51,5 +51,5 @@ def _notes(definition: WorkloadDefinition, point: Mapping[str, Any], version: Ve
             f"WARNING: {RATE} {point[RATE]} of the trial's point is not applied in version {version.name}: the model "
             f"uses its default, {definition.dropout}, unless the submission passes {RATE} to model_fn."
         )
-    if AUX_RATE in point:
+    if AUX_RATE in point and not (applied and point[AUX_RATE] == point[RATE]):
         yield f"WARNING: {AUX_RATE} {point[AUX_RATE]} of the trial's point is not applied: models take one rate."

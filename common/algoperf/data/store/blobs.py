@@ -55,10 +55,12 @@ class BlobReader:
             raise DataError(f"{self._path(shard)} ends within record {row} of split {self._split!r}.")
         return data
 
+    _close = staticmethod(os.close)  # kept here, because modules may be gone when the interpreter ends
+
     def close(self) -> None:
         """Close all files."""
         while self._opened:
-            os.close(self._opened.popitem()[1])
+            self._close(self._opened.popitem()[1])
 
     def __del__(self) -> None:
         self.close()
