@@ -1,4 +1,4 @@
-"""fastMRI: from archives to batches, and mistakes."""
+"""fastMRI: from archives and folders to the store, mistakes, downloads."""
 
 from __future__ import annotations
 
@@ -8,107 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import golden
 from algoperf import cli
 from algoperf.data.contracts import Shard
 from algoperf.data.store.store import Store
-from algoperf.data.workers.pool import WorkerPool
-from algoperf.datasets.fastmri import masks
 from algoperf.datasets.fastmri.batches import OpenFastMRI
 from algoperf.datasets.fastmri.dataset import FastMRI
 from algoperf.datasets.fastmri.raw import PARTS, is_volume
-from algoperf.datasets.fastmri.slices import magnitude, transform_rows
 from algoperf.errors import DataError, UserError
 from algoperf.workload.registry import find_workload
 from faulty_server import FaultyServer
-from golden_scans import GOLDEN, golden_dataset, write_golden_scans
-from scans import HEIGHT, PACKED, SIZE, SMALL, Scan, Scans
-
-# --- masks ----------------------------------------------------------------------------------------------------
-
-
-def test_uniform_numbers_are_those_of_the_reference():
-    expected = golden.arrays("pipelines/fastmri_pipeline")["eval_uniform_seed_0_0"]
-    for count in (1, 2, 3, 5, 368, len(expected)):
-        found = masks.uniform(count, 0, np.array([3, 0, 7]))
-        np.testing.assert_array_equal(found[1], expected[:count])
-
-
-def test_masks_are_those_of_the_reference():
-    for width, columns in GOLDEN["eval_mask_columns"].items():
-        assert np.flatnonzero(masks.evaluation_mask(int(width))).tolist() == columns
-    training = GOLDEN["train_masks_for_PRNGKey_7"]
-    seeds, rows = zip(*training["seeds_of_slices_0_to_5"], strict=True)
-    numbers = masks.uniform(400, seeds[0], np.array(rows))
-    for row, columns in enumerate(training["columns_width_368"]):
-        assert np.flatnonzero(masks.column_mask(368, numbers[row])).tolist() == columns
-
-
-def test_large_seeds_count_and_masks_keep_about_a_quarter():
-    kept = [
-        masks.column_mask(368, numbers)
-        for seed in (1, 1 << 40, (1 << 64) - 1)
-        for numbers in masks.uniform(368, seed, np.arange(50))
-    ]
-    assert len({mask.tobytes() for mask in kept}) == len(kept)
-    assert np.mean(kept) == pytest.approx(0.25, abs=0.01)
-    assert all(mask[170:199].all() for mask in kept)
-
-
-# --- slices ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("height", "width", "size"), [(640, 368, 320), (640, 372, 320), (160, 93, 80), (41, 23, 15)])
-def test_pictures_are_those_of_the_plain_transform(height, width, size):
-    """The whole centred transform in two dimensions of the masked slice, in double precision."""
-    rng = np.random.default_rng(width)
-    kspace = (rng.normal(size=(height, width)) + 1j * rng.normal(size=(height, width))).astype(np.complex64)
-    mask = masks.column_mask(width, masks.uniform(width, 3, np.array([4]))[0])
-    moved = np.fft.ifftshift(kspace.astype(np.complex128) * mask)
-    whole = np.fft.fftshift(np.fft.ifft2(moved, norm="ortho"))
-    top, left = (height - size) // 2, (width - size) // 2
-    expected = np.abs(whole[top : top + size, left : left + size])
-    found = magnitude(transform_rows(kspace, size), mask)
-    assert found.dtype == np.float32
-    assert np.linalg.norm(found - expected) < 1e-6 * np.linalg.norm(expected)
-
-
-@pytest.fixture(scope="module")
-def golden_store(tmp_path_factory) -> OpenFastMRI:
-    folder = tmp_path_factory.mktemp("golden_scans")
-    golden_dataset().preprocess(write_golden_scans(folder / "raw"), folder / "store")
-    return golden_dataset().open(folder / "store")
-
-
-def check_pictures(name: str, field: str, found: np.ndarray) -> None:
-    info = GOLDEN[name][field]
-    assert list(found.shape) == info["shape"]
-    norms = np.linalg.norm(found.reshape(len(found), -1).astype(np.float64), axis=1)
-    assert norms == pytest.approx(info["l2_per_slice"], rel=1e-5)
-    assert int((np.abs(found) == 6).sum()) == info["clipped_elements"]
-
-
-def test_prepared_slices_are_those_of_the_reference(golden_store):
-    expected, stored = GOLDEN["validation"], golden.arrays("pipelines/fastmri_pipeline")
-    [batch] = golden_store.evaluation("validation", num_examples=3, batch_size=3, shard=Shard(), seed=0)
-    for name in ("mean", "std", "volume_max"):
-        assert batch[name] == pytest.approx(np.array(expected[name], np.float32), rel=1e-6), name
-    for name in ("inputs", "targets"):
-        check_pictures("validation", name, batch[name])
-        thinned = golden.thinned(batch[name], expected[name]["stored_every_kth_k"])
-        difference = np.linalg.norm(thinned - stored[f"validation_{name}"])
-        assert difference < 1e-5 * np.linalg.norm(stored[f"validation_{name}"])
-
-
-def test_the_last_batch_is_padded_as_in_the_reference(golden_store):
-    expected = GOLDEN["validation_last_batch"]
-    [batch] = golden_store.evaluation("test", num_examples=1, batch_size=3, shard=Shard(), seed=0)
-    for name in ("weights", "mean", "std", "volume_max"):
-        assert batch[name] == pytest.approx(np.array(expected[name], np.float32), rel=1e-6), name
-    assert not any(batch[name][1:].any() for name in batch)
-
-
-# --- archives and folders -------------------------------------------------------------------------------------
+from scans import PACKED, SMALL, Scan, Scans
 
 
 @pytest.fixture
@@ -358,68 +267,3 @@ def test_an_expired_link(server, tmp_path):
     server.behaviour.status, server.behaviour.without_length = None, True
     with pytest.raises(DataError, match="does not say how many bytes"):
         SMALL.download(tmp_path)
-
-
-# --- batches --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("scans")
-    SMALL.preprocess(Scans().write_folders(folder / "raw"), folder / "store")
-    return folder / "store"
-
-
-def test_batches_do_not_depend_on_workers_or_shards(store):
-    pool = WorkerPool(2)
-    try:
-        alone, helped = (OpenFastMRI(store, SIZE, lambda pool=pool: pool) for pool in (WorkerPool(0), pool))
-        given = {"seed": 7, "batch_size": 4}
-        for position in (0, 1, 5):
-            whole = alone.training(**given, shard=Shard()).batch(position)
-            parts = [helped.training(**given, shard=Shard(index, 2)).batch(position) for index in range(2)]
-            for name, array in whole.items():
-                np.testing.assert_array_equal(array, np.concatenate([part[name] for part in parts]), err_msg=name)
-            assert list(whole) == ["inputs", "mean", "std", "targets", "volume_max"]
-    finally:
-        pool.close()
-
-
-def test_a_slice_has_one_mask_per_seed(store):
-    """The same in every epoch; others for other slices and seeds; in an evaluation always the same."""
-    opened = OpenFastMRI(store, SIZE, lambda: WorkerPool(0))
-
-    def means(seed: int, position: int) -> set[float]:
-        batch = opened.training(seed=seed, batch_size=6, shard=Shard()).batch(position)
-        return set(batch["mean"].tolist())
-
-    assert means(1, 0) == means(1, 1) == means(1, 9)
-    assert not means(1, 0) & means(2, 0)
-    evaluated = [
-        np.sort(opened.evaluation("eval_train", num_examples=6, batch_size=6, shard=Shard(), seed=seed)[0]["mean"])
-        for seed in (1, 2)
-    ]
-    np.testing.assert_array_equal(*evaluated)
-
-
-@pytest.mark.parametrize("count", [1, 2, 4, 8, 16])
-def test_every_slice_is_evaluated_once_on_any_number_of_devices(store, count):
-    opened = OpenFastMRI(store, SIZE, lambda: WorkerPool(0))
-    for split in ("eval_train", "validation", "test"):
-        num_examples = opened.num_examples(split)
-        found = [
-            value
-            for index in range(count)
-            for batch in opened.evaluation(
-                split, num_examples=num_examples, batch_size=16, shard=Shard(index, count), seed=0
-            )
-            for value in batch["mean"][batch["real"]].tolist()
-        ]
-        [whole] = opened.evaluation(split, num_examples=num_examples, batch_size=num_examples, shard=Shard(), seed=0)
-        assert sorted(found) == sorted(whole["mean"].tolist())
-
-
-def test_heights_of_scans_do_not_matter():
-    """Only the central rows of the picture are kept."""
-    assert transform_rows(Scan.drawn(0).kspace[0], SIZE).shape == (SIZE, 23)
-    assert HEIGHT > SIZE

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from algoperf.data.store.blobs import BlobReader
 from algoperf.datasets.archives import tar_of
+from algoperf.datasets.imagenet.dataset import ImageNet
 from algoperf.datasets.imagenet.raw import DEVKIT, TEST, TRAIN, VALIDATION
 
+ONE_SHARD_EACH = ImageNet(shard_bytes=1)
 CLASSES = ("n01", "n02", "n03")
 IDS = {"n01": 3, "n02": 1, "n03": 2}  # not in the order of the names
 
@@ -19,10 +22,14 @@ def picture(seed: int, height: int = 20, width: int = 30) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def jpeg(seed: int, **size: int) -> bytes:
+def saved(image: Image.Image, kind: str, **options: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture(seed, **size)).save(buffer, "JPEG", quality=95)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def jpeg(seed: int, **size: int) -> bytes:
+    return saved(Image.fromarray(picture(seed, **size)), "JPEG", quality=95)
 
 
 @dataclass
@@ -66,3 +73,13 @@ class Archives:
             "kit/data/meta.mat": buffer.getvalue(),
             "kit/data/ILSVRC2012_validation_ground_truth.txt": truth.encode(),
         }
+
+
+def preprocess(archives: Archives, folder: Path, dataset: ImageNet = ONE_SHARD_EACH) -> Path:
+    dataset.preprocess(archives.write(folder / "raw"), folder / "store")
+    return folder / "store"
+
+
+def records(store: Path, split: str) -> list[tuple[bytes, int]]:
+    reader = BlobReader(store, split)
+    return [(reader.read(row), int(reader.fields["targets"][row])) for row in range(len(reader))]
