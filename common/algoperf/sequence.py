@@ -17,11 +17,10 @@ from types import FrameType
 from algoperf.data.prepare import prepare
 from algoperf.errors import AlgoperfError
 from algoperf.records.status import Status, exit_code_name
+from algoperf.system import STOPS
 from algoperf.trial.settings import TrialSettings
 from algoperf.versions import Scale
 from algoperf.workload.definition import WorkloadDefinition
-
-_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,6 @@ class Outcome:
         ]
         lines += [f"  {title}: not begun, {why}" for title, why in self.not_begun.items()]
         return "\n".join(lines)
-
-
-def train_command(arguments: Sequence[str]) -> list[str]:
-    """The command that trains one trial with these arguments of `algoperf train`."""
-    return [sys.executable, "-m", "algoperf", "train", *arguments]
 
 
 def run(trials: Sequence[PlannedTrial], place: DataPlace) -> Outcome:
@@ -115,7 +109,7 @@ class _Runner:
     @contextmanager
     def obeying_signals(self) -> Iterator[_Runner]:
         """Until the end of the block, a signal stops the sequence instead of this process."""
-        handlers = {number: signal.signal(number, self._stop) for number in _STOPS}
+        handlers = {number: signal.signal(number, self._stop) for number in STOPS}
         try:
             yield self
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from algoperf.errors import UserError, unknown
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
+from algoperf.system import algoperf_command
 from algoperf.versions import Scale, Version
 from algoperf.workload.definition import Framework, WorkloadDefinition
 from algoperf.workload.registry import cube_folders, load_cube
@@ -105,7 +105,7 @@ def _command(definition: WorkloadDefinition, settings: SmokeSettings) -> Sequenc
         "checkpoints": "none",
     }
     given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "algoperf", "train", *given]
+    return algoperf_command("train", *given)
 
 
 def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path, log: Path, code: int) -> SmokeRun:

@@ -1,4 +1,4 @@
-"""What the harness asks of the operating system: how many cores, and ends of processes together with others."""
+"""What the harness asks of the operating system: processes of its own, cores, and ends together with others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import os
 import signal
 import sys
 
+STOPS = (signal.SIGTERM, signal.SIGINT)  # signals that ask to stop
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+def algoperf_command(*arguments: str) -> list[str]:
+    """The command line of `algoperf` with these arguments, in this Python."""
+    return [sys.executable, "-m", "algoperf", *arguments]
 
 
 def usable_cores() -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from algoperf.records.layout import trial_dir
 from algoperf.submission.loading import submission_file, submission_name
+from algoperf.system import algoperf_command
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.workload.definition import Framework
 
@@ -38,7 +38,7 @@ def train_on_digits(
 
 def _call(command: str, **options: object) -> None:
     given = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    words = [sys.executable, "-m", "algoperf", command, "--workload", "digits", *given]
+    words = algoperf_command(command, "--workload", "digits", *given)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise AssertionError(f"algoperf {command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from algoperf.errors import AlgoperfError
 from algoperf.records.status import read_status
 from algoperf.trial import endings
-from algoperf.trial.machine import MachineWatch
+from algoperf.trial.machine_watch import MachineWatch
 from algoperf.trial.request import Request, settle
 from algoperf.trial.supervisor import Supervisor
 

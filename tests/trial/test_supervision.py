@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from algoperf.trial.devices import Line
-from algoperf.trial.machine import MachineWatch
+from algoperf.trial.machine_watch import MachineWatch
 from places import SUPPORT, TEST_SUBMISSIONS
 from supervised import CASES
 from trial_runs import PATIENCE_SEC, Run
@@ -76,7 +76,7 @@ def test_a_parent_that_stands_still_is_not_the_trial(results):
 
 
 def test_more_threads_than_idle_cores_are_said_in_one_line(monkeypatch):
-    monkeypatch.setattr("algoperf.trial.machine._FIRST_LOOK_SEC", 0.0)
+    monkeypatch.setattr("algoperf.trial.machine_watch._FIRST_LOOK_SEC", 0.0)
     said: list[str] = []
     MachineWatch(said.append, threads=10_000).tick(psutil.Process())
     MachineWatch(said.append, threads=None).tick(psutil.Process())

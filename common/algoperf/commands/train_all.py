@@ -60,9 +60,10 @@ def split_workloads(names: str) -> list[str]:
 
 def plan_trial(given: dict[str, Any], workload: str, study: int, trial: int) -> PlannedTrial:
     """One trial of a plan with the options of `algoperf train`. Raises UserError if they do not allow it."""
-    from algoperf.sequence import PlannedTrial, train_command
+    from algoperf.sequence import PlannedTrial
     from algoperf.submission.framework import choose_framework
     from algoperf.submission.loading import submission_file
+    from algoperf.system import algoperf_command
     from algoperf.trial.request import Request, settle
 
     file = submission_file(given["submission"])
@@ -80,4 +81,4 @@ def plan_trial(given: dict[str, Any], workload: str, study: int, trial: int) -> 
     context = click.Context(train)
     context.params = values
     title = f"{settings.submission} on {settings.definition.name}, {number}"
-    return PlannedTrial(title, settings, train_command(arguments(context)))
+    return PlannedTrial(title, settings, algoperf_command("train", *arguments(context)))

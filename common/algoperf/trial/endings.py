@@ -15,7 +15,7 @@ from algoperf.records.status import Status, read_status
 from algoperf.trial import failures
 from algoperf.trial.clock import Times
 from algoperf.trial.log import TrialLog
-from algoperf.trial.machine import MachineWatch
+from algoperf.trial.machine_watch import MachineWatch
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.state import TrialState
 from algoperf.trial.supervisor import Member

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -21,14 +20,14 @@ from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explaining_full_disk
 from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf.records.status import Status, read_status
-from algoperf.system import usable_cores
+from algoperf.system import STOPS, algoperf_command, usable_cores
 from algoperf.trial import endings, failures, messages
 from algoperf.trial.data import missing_data
 from algoperf.trial.devices import Line, devices, has_gpu_driver
-from algoperf.trial.machine import MachineWatch
+from algoperf.trial.machine_watch import MachineWatch
 from algoperf.trial.request import Request, settle
 from algoperf.trial.settings import TrialSettings, identity_differences
-from algoperf.trial.supervisor import STOPS, Supervisor
+from algoperf.trial.supervisor import Supervisor
 from algoperf.workload.registry import model_module
 
 IN_PROCESS_VARIABLE = "ALGOPERF_IN_PROCESS"
@@ -174,7 +173,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
     """Wait for the devices, run one process per GPU, or one, and report once how the trial ended."""
     what = f"{settings.submission} on {settings.definition.name}, study {settings.study}, trial {settings.trial}"
     line = Line(devices(has_gpu_driver()), f"{what} (process {os.getpid()})")
-    command = [sys.executable, "-m", "algoperf", *arguments]
+    command = algoperf_command(*arguments)
     earlier = (read_status(settings.directory) or {}).get("machine")
     place = line.beside_others() if share else line.alone(_say)
     supervisor = Supervisor()

@@ -19,6 +19,7 @@ from algoperf.frameworks.backend import Backend
 from algoperf.integrity.guard import Guard
 from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
+from algoperf.system import STOPS
 from algoperf.trial import messages, resume
 from algoperf.trial.calls import SubmissionCalls
 from algoperf.trial.clock import Clock
@@ -83,7 +84,7 @@ class Trial:
 
     def run(self) -> Status:
         """Train until the trial ends; record how it ended, and return it."""
-        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {number: signal.signal(number, self._on_signal) for number in STOPS}
         messages.tell("ready")
         try:
             end = self._unless_breached(self._run_to_end())

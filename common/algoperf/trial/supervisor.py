@@ -20,11 +20,10 @@ from typing import Any, Protocol
 
 import psutil
 
-from algoperf.system import adopt_orphans, usable_cores
+from algoperf.system import STOPS, adopt_orphans, usable_cores
 from algoperf.trial import messages
 
 TICK_SEC = 1.0
-STOPS = (signal.SIGTERM, signal.SIGINT)
 _KILL_ROUNDS = 5  # a process may have started others before it died
 _LAST_WORDS_SEC = 10.0  # for a process that was told to stop at once
 
