@@ -36,8 +36,9 @@ DATA = ROOT / "build" / "benchmarks" / "data"
 ALGOPERF = Path(sys.executable).with_name("algoperf")
 FRAMEWORKS = ("jax", "pytorch")
 SCALES = {"digits": "full", "mnist": "mini"}  # data that needs no network
+SPEECH = ("librispeech_conformer", "librispeech_deepspeech")
 # Measured at full size, on data of scale mini.
-FULL_MODELS = ("cifar", "fastmri", "imagenet_resnet", "imagenet_vit", "ogbg")
+FULL_MODELS = ("cifar", "fastmri", "imagenet_resnet", "imagenet_vit", "ogbg", *SPEECH)
 FIXED_SIZE = {"fastmri": 8}  # their miniature is smaller: batches of so many are generated in memory instead
 
 

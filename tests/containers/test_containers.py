@@ -65,10 +65,12 @@ def test_evaluation_gives_the_recorded_metrics(cube, trained, note):
         ("imagenet_vit", "jax"),
         ("ogbg", "pytorch"),
         ("fastmri", "jax"),
+        ("librispeech_conformer", "jax"),
+        ("librispeech_deepspeech", "pytorch"),
     ],
 )
 def test_every_cube_runs_its_four_tasks(cube, note, workload, framework):
-    """Both ImageNet cubes work in one data folder: the second finds what the first has made."""
+    """Cubes of one dataset work in one data folder: the second finds what the first has made."""
     start, other = time.monotonic(), Cube(cube.caller, workload)
     output = f"output_{workload}"
     for task in ("download", "preprocess"):

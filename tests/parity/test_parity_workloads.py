@@ -18,9 +18,10 @@ import pytest
 
 import golden
 from algoperf.errors import UserError
+from algoperf.metrics.word_error_rate import collapse
 from algoperf.spec import LossType, ParameterType
 from algoperf.workload.registry import cube_folders, find_workload
-from side import Losses, open_side
+from side import Losses, is_paired, open_side
 
 # Where this benchmark differs from the reference on purpose (docs/differences.md).
 # The reference misspells the output bias of mnist:
@@ -204,7 +205,8 @@ def test_initialisation(initial):
         assert abs(array.std() / stats["std"] - 1) < error, name
         if array.size > 10_000:  # tells uniform from truncated normal from normal
             extent = max(-stats["min"], stats["max"])
-            assert np.abs(array).max() == pytest.approx(extent, rel=0.2), name
+            is_bounded = extent < 3 * stats["std"]  # the largest of many normal numbers varies more
+            assert np.abs(array).max() == pytest.approx(extent, rel=0.2 if is_bounded else 0.3), name
 
 
 # --- forward and backward passes ----------------------------------------------------------------------------
@@ -241,8 +243,11 @@ class Computed:
     golden: dict[str, Any]
     tolerance: Tolerance
     logits: dict[str, np.ndarray]
+    paddings: dict[str, np.ndarray]  # of logits that have any
     losses: dict[str, Losses]
+    num_tokens: float | None  # targets in rows that count, of batches with paddings
     eval_step: dict[str, float]
+    classes: np.ndarray | None  # of every frame, where an evaluation finds them
     updated_state: dict[str, np.ndarray]
     grad_loss: float
     gradient: dict[str, np.ndarray]
@@ -259,11 +264,15 @@ def compute(name: str) -> Computed:
     with side.precision(dtype):
         side.load(weights, dtype)
         batch = side.batch(golden.arrays(info["inputs_file"].removesuffix(".npz")), dtype)
-        passes = side.passes(batch, evaluate="eval_step" in info)
+        is_masked = info.get("grad_loss", {}).get("masked", True)
+        passes = side.passes(batch, evaluate="eval_step" in info, masked=is_masked)
         eval_step = side.metrics(batch, passes.evaluated) if passes.evaluated else {}
         updated_state = side.state()
         losses = {}
-        for key in filter(LOSS_KEY.fullmatch, info):
+        keys = filter(LOSS_KEY.fullmatch, info)
+        if is_paired(batch):  # where the reference raises because of a mask for rows, there is a loss here
+            keys = (key for key in keys if "error" not in info[key])
+        for key in keys:
             mode, soft, mask, smoothing = LOSS_KEY.fullmatch(key).groups()
             with pytest.raises(ValueError, match="need a mask") if "error" in info[key] else nullcontext():
                 losses[key] = side.losses(
@@ -273,13 +282,18 @@ def compute(name: str) -> Computed:
                     masked=mask != "nomask",
                     smoothing=float(smoothing or 0.0),
                 )
+    logits = {mode: values if type(values) is tuple else (values,) for mode, values in passes.logits.items()}
+    logits = {mode: [np.array(part.tolist(), dtype) for part in parts] for mode, parts in logits.items()}
     return Computed(
         name=name,
         golden=info,
         tolerance=DOUBLE if double else UNSTABLE_SINGLE if info["workload"] in UNSTABLE else SINGLE,
-        logits={mode: np.array(side_logits.tolist(), dtype) for mode, side_logits in passes.logits.items()},
+        logits={mode: parts[0] for mode, parts in logits.items()},
+        paddings={mode: parts[1] for mode, parts in logits.items() if len(parts) > 1},
         losses=losses,
+        num_tokens=float(((1 - batch["targets"][1]) * batch["weights"][:, None]).sum()) if is_paired(batch) else None,
         eval_step=eval_step,
+        classes=np.asarray(passes.evaluated["classes"]) if "classes" in passes.evaluated else None,
         updated_state=updated_state,
         grad_loss=passes.loss,
         gradient=passes.gradient,
@@ -304,9 +318,20 @@ def test_logits(computed, mode):
     found = computed.logits[mode]
     assert list(found.shape) == info["shape"]
     tolerance = getattr(computed.tolerance, f"{mode}_logits")
-    assert np.linalg.norm(found) == pytest.approx(info["l2"], rel=tolerance)
-    stored = golden.arrays(computed.name)[f"{mode}_logits"]
-    assert relative_difference(golden.thinned(found, info["stored_every_kth_k"]), stored) < tolerance
+    stored = golden.arrays(computed.name)
+    counts = True
+    if mode in computed.paddings:  # behind the end of a row, logits depend on the implementation
+        np.testing.assert_array_equal(computed.paddings[mode], stored[f"{mode}_logit_paddings"])
+        counts = golden.thinned(counted(found, computed.paddings[mode]), info["stored_every_kth_k"])
+    else:
+        assert np.linalg.norm(found) == pytest.approx(info["l2"], rel=tolerance)
+    thinned = golden.thinned(found, info["stored_every_kth_k"])
+    assert relative_difference(thinned * counts, stored[f"{mode}_logits"] * counts) < tolerance
+
+
+def counted(logits: np.ndarray, paddings: np.ndarray) -> np.ndarray:
+    """Which logits (B, T, K) are not of padding (B, T)."""
+    return np.broadcast_to(paddings[..., np.newaxis] == 0, logits.shape)
 
 
 def test_losses(computed):
@@ -317,7 +342,9 @@ def test_losses(computed):
     stored = golden.arrays(computed.name)
     for key, found in computed.losses.items():
         expected = computed.golden[key]
-        assert found.n_valid_examples == expected["n_valid_examples"], key
+        # The reference counts rows where a mask is given for rows of tokens (docs/differences.md).
+        fixed = computed.num_tokens if "_masked_" in key else None
+        assert found.n_valid_examples == (expected["n_valid_examples"] if fixed is None else fixed), key
         assert found.summed == pytest.approx(expected["summed"], rel=computed.tolerance.loss), key
         if "per_example_k" in expected:
             assert list(found.per_example.shape) == expected["per_example_shape"], key
@@ -329,7 +356,14 @@ def test_evaluation_step(computed):
     if "eval_step" not in computed.golden:
         assert computed.name.startswith("forward_f64/")
         return
-    assert computed.eval_step == pytest.approx(computed.golden["eval_step"], rel=computed.tolerance.loss)
+    # Without a tokenizer, the reference's error rate is 0 or missing.
+    expected = {name: value for name, value in computed.golden["eval_step"].items() if name != "wer"}
+    found = {name: value for name, value in computed.eval_step.items() if not name.startswith("wer")}
+    assert found == pytest.approx(expected, rel=computed.tolerance.loss)
+    if computed.classes is not None:
+        stored = golden.arrays(computed.name)
+        rows = zip(stored["greedy_decoded"], stored["greedy_decoded_paddings"], strict=True)
+        assert [collapse(row) for row in computed.classes] == [row[paddings == 0].tolist() for row, paddings in rows]
 
 
 def test_updated_state(computed):
@@ -339,7 +373,8 @@ def test_updated_state(computed):
         norm = expected["l2"] if isinstance(expected, dict) else expected  # the files in float64 have norms alone
         assert np.linalg.norm(found) == pytest.approx(norm, rel=computed.tolerance.state), name
         if isinstance(expected, dict):
-            assert list(found.shape) == expected["shape"], name
+            # The reference's statistics of speech get two more axes at the first step (docs/differences.md).
+            assert list(found.shape) == [size for size in expected["shape"] if size > 1], name
 
 
 def test_gradient(computed):
@@ -367,34 +402,48 @@ def test_gradient(computed):
 # --- PyTorch weights in the JAX model -----------------------------------------------------------------------
 
 
+LSTM_GATES = "ifgo"
+STACKED = {"in_proj": ("query", "key", "value"), "kv_proj": ("key", "value")}  # in this order
+
+
+def torch_source(row: dict[str, Any], weights: dict[str, np.ndarray]) -> np.ndarray:
+    """What a parameter of JAX is made from. A gate of an LSTM has one bias in JAX, and two in PyTorch."""
+    if row["torch"] in weights:
+        return weights[row["torch"]]
+    layer, direction = re.match(r"BatchRNN_(\d+)/.*LSTMSequenceEncoder_(\d)/", row["jax"]).groups()
+    suffix = "_reverse" if direction == "1" else ""
+    return sum(weights[f"lstms.{layer}.lstm.bias_{kind}_l0{suffix}"] for kind in ("ih", "hh"))
+
+
 def in_jax_layout(row: dict[str, Any], weights: dict[str, np.ndarray]) -> np.ndarray:
     """Linear and convolution weights have their output axis first in PyTorch and last in JAX.
 
-    Attention in JAX has an axis of heads, and separate keys and values where PyTorch stacks them.
+    Attention in JAX has an axis of heads, and separate queries, keys and values where PyTorch stacks them. An LSTM in
+    JAX has separate gates.
     """
-    array, shape = weights[row["torch"]], tuple(row["jax_shape"])
-    if "kv_proj" in row["torch"]:
-        keys, values = np.split(array, 2)
-        array = keys if "/key/" in row["jax"] else values
+    array, shape = torch_source(row, weights), tuple(row["jax_shape"])
+    for stack, parts in STACKED.items():
+        if stack in row["torch"]:
+            array = dict(zip(parts, np.split(array, len(parts)), strict=True))[row["jax"].split("/")[-2]]
+    if gate := re.search(r"/cell/[ih](\w)/", row["jax"]):
+        array = np.split(array, len(LSTM_GATES))[LSTM_GATES.index(gate[1])]
     if "transpose_conv" in row["torch"]:  # input axis first; JAX's windows are mirrored
         array = np.moveaxis(array[..., ::-1, ::-1], (0, 1), (-2, -1))
     elif array.ndim == 2:
         array = array.T
-    elif array.ndim == 4:
+    elif array.ndim > 2:
         array = np.moveaxis(array, (0, 1), (-1, -2))
     return array.reshape(shape)
 
 
 def statistics_in_jax_layout(info: dict[str, Any], weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The running statistics: they have the names of the scales that they go with."""
-    pairs = [("mean", "running_mean"), ("var", "running_var")]
-    scales = [row for row in info["name_map"] if row["torch"].removesuffix(".weight") + ".running_mean" in weights]
+    scales = {row["jax"]: row["torch"].rpartition(".")[0] for row in info["name_map"] if row["jax"].endswith("/scale")}
     return {
-        f"batch_stats/{row['jax'].removesuffix('scale')}{jax_name}": weights[
-            f"{row['torch'].removesuffix('weight')}{torch_name}"
-        ]
-        for row in scales
-        for jax_name, torch_name in pairs
+        f"batch_stats/{in_jax.removesuffix('scale')}{jax_name}": weights[f"{in_torch}.{torch_name}"]
+        for in_jax, in_torch in scales.items()
+        for jax_name, torch_name in (("mean", "running_mean"), ("var", "running_var"))
+        if f"{in_torch}.{torch_name}" in weights
     }
 
 
@@ -417,9 +466,10 @@ def test_models_of_both_frameworks_agree(name):
     batch = side.batch(golden.arrays(inputs), np.float32)
     torch_name = f"forward/{info['workload']}.pytorch.seed0"
     for mode, logits in side.logits(batch).items():
-        found = np.asarray(logits)
+        found, *paddings = map(np.asarray, logits if type(logits) is tuple else (logits,))
         stored = golden.arrays(torch_name)[f"{mode}_logits"]
         every = golden.read(torch_name)[f"{mode}_logits"]["stored_every_kth_k"]
+        counts = golden.thinned(counted(found, *paddings), every) if paddings else True
         # Five times what the reference's own models differ by.
         tolerance = max(1e-6, 5 * info[mode]["rel_l2_diff"])
-        assert relative_difference(golden.thinned(found, every), stored) < tolerance
+        assert relative_difference(golden.thinned(found, every) * counts, stored * counts) < tolerance

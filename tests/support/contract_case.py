@@ -17,6 +17,7 @@ from algoperf.spec import ForwardPassMode, ParameterType
 from bound_workload import SMALL_MODELS, WithData, find
 from contract_kinds import Classification, MultiLabelGraphs, Reconstruction, one_array
 from probe_kinds import PROBE_KINDS
+from speech_kind import Speech
 
 ROWS = [
     ("digits", "full"),
@@ -26,12 +27,17 @@ ROWS = [
     ("imagenet_vit", "mini"),
     ("ogbg", "mini"),
     ("fastmri", "mini"),
+    ("librispeech_conformer", "mini"),
+    ("librispeech_deepspeech", "mini"),
     *((name, "mini") for name in PROBE_KINDS),
 ]
+SPEECH = Speech(num_samples=8_000, num_frames=12, num_tokens=16, vocab_size=24)
 KINDS = {
     "imagenet_vit": Classification(mixed=True),
     "ogbg": MultiLabelGraphs(),
     "fastmri": Reconstruction(),
+    "librispeech_conformer": SPEECH,
+    "librispeech_deepspeech": SPEECH,
     **PROBE_KINDS,
 }
 DEFAULT_KIND = Classification()

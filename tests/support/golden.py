@@ -1,8 +1,8 @@
 """Golden files of the reference implementation: their location, and the weights they were computed with.
 
 ALGOPERF_GOLDENS names the folder; the default is beside the repository. If it is missing, the small copies in
-tests/goldens are used. They cover mnist, the metric and batches of ogbg, the metric and inputs of fastmri, the random
-numbers and a few search spaces.
+tests/goldens are used. They cover mnist, the metric and batches of ogbg, the metric and inputs of fastmri, word errors
+and masks of speech, the random numbers and a few search spaces.
 """
 
 from __future__ import annotations

@@ -98,16 +98,16 @@ class JaxSide(Side):
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(float(loss["summed"]), float(loss["n_valid_examples"]), np.asarray(loss["per_example"]))
 
-    def passes(self, batch, *, evaluate):
+    def passes(self, batch, *, evaluate, masked):
         def mean_loss(params):
             logits, state = self._forward(params, batch, ForwardPassMode.TRAIN)
-            loss = self.workload.loss_fn(batch["targets"], logits, batch["weights"])
+            loss = self.workload.loss_fn(batch["targets"], logits, batch["weights"] if masked else None)
             return loss["summed"] / loss["n_valid_examples"], (logits, state)
 
         @jax.jit
         def compute(params, model_state):
             evaluation = self.workload.evaluation_step(params, model_state, jax.random.PRNGKey(0))
-            evaluated = evaluation(batch) if evaluate else {}
+            evaluated = evaluation(self.evaluated(batch)) if evaluate else {}
             logits, _ = self._forward(params, batch, ForwardPassMode.EVAL)
             return logits, evaluated, jax.value_and_grad(mean_loss, has_aux=True)(params)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from algoperf.data.batches.graphs import GraphsTuple
+from algoperf.data.contracts import Padded
 from algoperf.frameworks import load_backend
 from algoperf.spec import ParameterType
 from algoperf.versions import load_version
@@ -18,6 +19,7 @@ from algoperf.workload.definition import Framework, WorkloadDefinition
 Arrays = dict[str, np.ndarray]
 Listing = list[tuple[str, tuple[int, ...], str]]  # names, shapes, types
 GRAPH = "inputs__"  # before the names of a graph's fields
+PADDED = {"inputs": "input_paddings", "targets": "target_paddings"}  # pairs of values and paddings
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Side(abc.ABC):
 
     def __init__(self, definition: WorkloadDefinition) -> None:
         limits = load_version("v0.6").limits(definition.name, definition.scale)
+        if "use_specaug" in definition.model:  # the golden passes are without
+            definition = definition.with_fields({"model": {"use_specaug": False}})
         self.workload = load_backend(self.framework).bind(definition, limits)
 
     @abc.abstractmethod
@@ -98,7 +102,12 @@ class Side(abc.ABC):
 
     def batch(self, inputs: Arrays, dtype: type[np.floating[Any]]) -> dict[str, Any]:
         """Convert a golden input file to the framework's batch, with floating point inputs in `dtype`."""
+        if PADDED["inputs"] in inputs:
+            inputs = {name: array.astype(dtype) for name, array in inputs.items()}
         found = {name: self.tensor(cast(array, dtype)) for name, array in inputs.items()}
+        pairs = {name: (found[name], found.pop(other)) for name, other in PADDED.items() if other in found}
+        if pairs:
+            return {**found, **pairs}
         graph = {name.removeprefix(GRAPH): found.pop(name) for name in list(found) if name.startswith(GRAPH)}
         return {**found, "inputs": GraphsTuple(**graph, globals={})} if graph else found
 
@@ -111,14 +120,43 @@ class Side(abc.ABC):
         """The loss of logits for the batch's `targets`."""
 
     @abc.abstractmethod
-    def passes(self, batch: dict[str, Any], *, evaluate: bool) -> Passes:
+    def passes(self, batch: dict[str, Any], *, evaluate: bool, masked: bool) -> Passes:
         """Both passes; the workload's own evaluation only if asked for. Updates the state, once."""
+
+    def evaluated(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The batch that the workload's own evaluation gets: of pairs, all rows count."""
+        return {**batch, "weights": self.tensor(np.ones_like(batch["weights"]))} if is_paired(batch) else batch
 
     def metrics(self, batch: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, float]:
         """The workload's own evaluation of one batch; sums over examples where metrics are means over them."""
-        accumulator = self.workload.definition.evaluation.accumulator(None)
-        accumulator.add({name: np.asarray(value) for name, value in evaluated.items()}, batch)
+        accumulator = self.workload.definition.evaluation.accumulator(_Digits())
+        accumulator.add({name: np.asarray(value) for name, value in evaluated.items()}, as_on_host(batch))
         return accumulator.result(1)
+
+
+class _Digits:
+    """A dataset whose tokens are their numbers."""
+
+    @property
+    def tokenizer(self) -> _Digits:
+        return self
+
+    def decode(self, ids: list[int]) -> str:
+        return " ".join(map(str, ids))
+
+
+def is_paired(batch: dict[str, Any]) -> bool:
+    """Whether inputs and targets are pairs of values and paddings."""
+    return type(batch["targets"]) is tuple
+
+
+def as_on_host(batch: dict[str, Any]) -> dict[str, Any]:
+    """A batch as the harness has it before it is placed: pairs as values and lengths, and which rows are real."""
+    if not is_paired(batch):
+        return batch
+    pairs = {name: map(np.asarray, batch[name]) for name in PADDED}
+    padded = {name: Padded(values, (1 - behind).sum(axis=1).astype(int)) for name, (values, behind) in pairs.items()}
+    return {**padded, "real": np.ones(len(batch["weights"]), bool)}
 
 
 def cast(array: np.ndarray, dtype: type[np.floating[Any]]) -> np.ndarray:

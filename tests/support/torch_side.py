@@ -81,13 +81,18 @@ class TorchSide(Side):
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(loss["summed"].item(), loss["n_valid_examples"].item(), loss["per_example"].detach().numpy())
 
-    def passes(self, batch, *, evaluate):
-        evaluated = self.workload.evaluation_step(self.model, None, None)(batch) if evaluate else {}
+    def passes(self, batch, *, evaluate, masked):
+        evaluated = self.workload.evaluation_step(self.model, None, None)(self.evaluated(batch)) if evaluate else {}
         logits = self.logits(batch)
-        loss = self.workload.loss_fn(batch["targets"], logits["train"], batch["weights"])
+        loss = self.workload.loss_fn(batch["targets"], logits["train"], batch["weights"] if masked else None)
         mean = loss["summed"] / loss["n_valid_examples"]
         self.model.zero_grad()
         mean.backward()
         gradient = {name: param.grad.numpy().copy() for name, param in self.model.named_parameters()}
-        logits = {mode: values.detach() for mode, values in logits.items()}
+        logits = {mode: detached(values) for mode, values in logits.items()}
         return Passes(logits, evaluated, mean.item(), gradient)
+
+
+def detached(value):
+    """A tensor, or each of a tuple, without its graph."""
+    return tuple(map(detached, value)) if isinstance(value, tuple) else value.detach()

@@ -1,4 +1,7 @@
-"""Trials of the probe workloads: the NAdamW baseline learns, and goes on after a kill as if there had been none."""
+"""Trials of probe workloads and of speech: the baseline learns, and goes on after a kill as if there had been none.
+
+Speech has random masks inside the model, and a metric of texts.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,25 @@ from algoperf.workload.registry import find_workload
 from places import BASELINES, PROBE_CUBES
 from trial_runs import Run, assert_same_outcome, copy_first_checkpoint
 
-FIRST_EVALUATION, LAST_STEP = 30, 40
+EVALUATIONS = {"probe": (30, 40), "speech": (4, 6)}  # steps: the first evaluation, and the last one
 BATCH_SIZE = """
 
 def get_batch_size(workload_name):
     return 20
 """
-TRIALS = [("rows", "pytorch"), ("pairs", "jax"), ("tokens", "pytorch"), ("needs_data", "jax")]
+PROBES = [("rows", "pytorch"), ("pairs", "jax"), ("tokens", "pytorch"), ("needs_data", "jax")]
+SPEECH = [
+    ("librispeech_conformer", "pytorch"),
+    pytest.param("librispeech_conformer", "jax", marks=pytest.mark.full),
+    pytest.param("librispeech_deepspeech", "pytorch", marks=pytest.mark.full),
+    ("librispeech_deepspeech", "jax"),
+]
 
 
-@pytest.mark.parametrize(("name", "framework"), TRIALS)
+@pytest.mark.parametrize(("name", "framework"), [*PROBES, *SPEECH])
 def test_it_learns_and_resumes(name, framework, prepare, tmp_path, monkeypatch, capsys):
+    is_speech = name.startswith("librispeech")
+    first_evaluation, last_step = EVALUATIONS["speech" if is_speech else "probe"]
     monkeypatch.setenv("ALGOPERF_CUBES", str(PROBE_CUBES))
     monkeypatch.setattr(Trial, "_note_goals", lambda self, metrics: None)  # a target does not end the trial
     folder = tmp_path / f"nadamw_{framework}"
@@ -30,16 +41,17 @@ def test_it_learns_and_resumes(name, framework, prepare, tmp_path, monkeypatch, 
     options = {
         "workload": name,
         "scale": "mini",
-        "max_global_steps": LAST_STEP,
-        "eval_every_steps": FIRST_EVALUATION,
+        "max_global_steps": last_step,
+        "eval_every_steps": first_evaluation,
     }
-    data_root = prepare(find_workload(name).dataset, "mini")
+    data_root = prepare(find_workload(name).at("mini").dataset, "mini")
     whole, resumed = (Run(folder, framework, data_root, tmp_path / part, options) for part in ("whole", "killed"))
     copy_first_checkpoint(monkeypatch, whole.output, resumed.output)
     assert whole.here() == 0, capsys.readouterr()
     first, last = whole.rows
-    assert (int(first["global_step"]), int(last["global_step"])) == (FIRST_EVALUATION, LAST_STEP)
-    assert float(last["train/loss"]) < float(first["train/loss"])
+    assert (int(first["global_step"]), int(last["global_step"])) == (first_evaluation, last_step)
+    loss = "train/ctc_loss" if is_speech else "train/loss"
+    assert float(last[loss]) < float(first[loss])
     assert resumed.here() == 0, capsys.readouterr()
-    assert f"resumed from checkpoint_{FIRST_EVALUATION}" in capsys.readouterr().out
+    assert f"resumed from checkpoint_{first_evaluation}" in capsys.readouterr().out
     assert_same_outcome(resumed, whole)

@@ -57,9 +57,25 @@ def mean_loss(workload: spec.Workload, params: Any, model_state: Any, batch: Bat
     return {"loss": (rows * batch["real"]).sum()}
 
 
+def transcription(
+    workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any
+) -> dict[str, spec.Tensor]:
+    """Summed loss and number of target tokens of the real rows; and the best class of every frame (B, T).
+
+    Logits and targets are pairs of values and paddings. The best class is 0, the blank, at padding.
+    """
+    (logits, paddings), _ = workload.model_fn(
+        params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False
+    )
+    loss = workload.loss_fn(batch["targets"], (logits, paddings), batch["weights"])
+    num_tokens = ((1 - batch["targets"][1]) * batch["weights"][:, None]).sum()
+    return {"ctc_loss": loss["summed"], "num_tokens": num_tokens, "classes": logits.argmax(-1) * (paddings == 0)}
+
+
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "classification": classification,
     "multi_label": multi_label,
     "reconstruction": reconstruction,
     "mean_loss": mean_loss,
+    "transcription": transcription,
 }

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.batches.seeding import keyed_generator
-from algoperf.data.files import make_directory, write_file
-from algoperf.datasets.archives import tar_of
+from algoperf.datasets.archives import tar_of, write_archives
 from algoperf.datasets.textures import NUM_CLASSES, draw
-from algoperf.errors import UserError
 
 PER_TRAIN_FILE, PER_TEST_FILE = 1_000, 500
 _CLASS_NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -27,13 +25,7 @@ def write_miniature(path: Path, train_files: Sequence[str], test_file: str, side
         members[folder + name] = _records(name, PER_TRAIN_FILE, side)
     members[folder + test_file] = _records(test_file, PER_TEST_FILE, side)
     content = gzip.compress(tar_of(members), _COMPRESSION, mtime=0)
-    make_directory(path.parent)
-    if path.exists() and (path.stat().st_size != len(content) or path.read_bytes() != content):
-        raise UserError(
-            f"{path} holds something else than the miniature dataset; it may be a real download. Choose another "
-            "raw data directory, or remove it."
-        )
-    write_file(path, content)
+    write_archives(path.parent, {path.name: content})
 
 
 def _records(name: str, count: int, side: int) -> bytes:

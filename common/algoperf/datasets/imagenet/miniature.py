@@ -13,19 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.batches.seeding import keyed_generator
-from algoperf.data.files import make_directory, write_file
 from algoperf.data.images.jpeg import encode_rgb
-from algoperf.datasets.archives import tar_of
+from algoperf.datasets.archives import tar_of, write_archives
 from algoperf.datasets.imagenet.raw import DEVKIT, GROUND_TRUTH, SYNSETS, TEST, TRAIN, VALIDATION
 from algoperf.datasets.textures import NUM_CLASSES, draw
-from algoperf.errors import UserError
 
 NUM_IMAGES = {"train": 2_000, "validation": 500, "test": 500}
 _SIDES = (48, 72)  # pixels
 _QUALITY = (80, 96)
 _GREY_SHARE = 0.05
 _CMYK, _PNG = 11, 23  # indices of two training images
-_LARGEST_REAL = 1 << 26  # bytes; larger files were not generated here
 
 
 def write_miniature(raw_dir: Path) -> None:
@@ -36,15 +33,7 @@ def write_miniature(raw_dir: Path) -> None:
         DEVKIT: _devkit(),
         TEST.name: _test_archive(),
     }
-    make_directory(raw_dir)
-    for name, content in contents.items():
-        path = raw_dir / name
-        if path.exists() and (path.stat().st_size > _LARGEST_REAL or path.read_bytes() != content):
-            raise UserError(
-                f"{path} holds something else than the miniature dataset; it may be the real one. Choose another "
-                "raw data directory, or remove it."
-            )
-        write_file(path, content)
+    write_archives(raw_dir, contents)
 
 
 def class_names() -> list[str]:

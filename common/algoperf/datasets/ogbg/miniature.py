@@ -14,11 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.batches.seeding import keyed_generator
-from algoperf.data.files import make_directory, write_file
-from algoperf.datasets.archives import zip_of
+from algoperf.datasets.archives import write_archives, zip_of
 from algoperf.datasets.ogbg.molecules import DrawnMolecules, draw_molecules
 from algoperf.datasets.ogbg.raw import ARCHIVE, MEMBERS, NUM_TASKS, SPLITS
-from algoperf.errors import UserError
 
 NUM_GRAPHS = {"train": 4_000, "validation": 500, "test": 500}
 _NUM_ATOMS = (6, 18)
@@ -35,15 +33,7 @@ def write_miniature(raw_dir: Path) -> None:
     rng = keyed_generator("ogbg miniature", "molecules")
     num_atoms = rng.integers(*_NUM_ATOMS, size=sum(NUM_GRAPHS.values()), endpoint=True)
     molecules = draw_molecules(rng, num_atoms)
-    content = archive_of(molecules, draw_labels(molecules), NUM_GRAPHS)
-    make_directory(raw_dir)
-    path = raw_dir / ARCHIVE.name
-    if path.exists() and (path.stat().st_size != len(content) or path.read_bytes() != content):
-        raise UserError(
-            f"{path} holds something else than the miniature dataset; it may be a real download. Choose another "
-            "raw data directory, or remove it."
-        )
-    write_file(path, content)
+    write_archives(raw_dir, {ARCHIVE.name: archive_of(molecules, draw_labels(molecules), NUM_GRAPHS)})
 
 
 def draw_labels(molecules: DrawnMolecules) -> np.ndarray:

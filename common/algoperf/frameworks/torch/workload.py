@@ -16,7 +16,7 @@ from algoperf import seeds, spec
 from algoperf.data.contracts import Batch, Padded
 from algoperf.errors import unknown
 from algoperf.frameworks.steps import STEPS
-from algoperf.frameworks.torch.batch_norm import update_batch_norm_fn
+from algoperf.frameworks.torch.batch_norm import KINDS, update_batch_norm_fn
 from algoperf.frameworks.torch.losses import LOSSES
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.versions import Limits
@@ -41,9 +41,9 @@ class TorchWorkload(BoundWorkload):
     """A workload whose model is the module from the cube's `model_torch.build(definition)`.
 
     The module gets the model inputs of a batch (`batch["inputs"]`, or the result of the cube's `model_inputs(batch)`),
-    and `dropout_rate` if its `forward` accepts it. Two more things may stand in `model_torch`: `COMPILE`, what
-    `torch.compile` is applied to on GPUs, as published (of {"model", "loss"}); and `train_weights(definition)`, whether
-    training batches carry a boolean mask, as some published ones do.
+    and those of `dropout_rate` and `rng` (the key given to `model_fn`, or None) that its `forward` accepts. Two more
+    things may stand in `model_torch`: `COMPILE`, what `torch.compile` is applied to on GPUs, as published (of {"model",
+    "loss"}); and `train_weights(definition)`, whether training batches carry a boolean mask, as some published ones do.
     """
 
     framework: Framework = "pytorch"
@@ -63,7 +63,7 @@ class TorchWorkload(BoundWorkload):
         self._output_params = self._model_code.output_params(definition)
         self._has_train_weights: bool = getattr(self._model_code, "train_weights", lambda _: False)(definition)
         self.compiled_parts: frozenset[str] = getattr(self._model_code, "COMPILE", frozenset())
-        self._takes_dropout = False
+        self._accepted: frozenset[str] = frozenset()
         self._has_batch_norm = False
 
     def init_model_fn(self, rng: spec.RandomState) -> spec.ModelInitState:
@@ -73,10 +73,8 @@ class TorchWorkload(BoundWorkload):
         model: torch.nn.Module = self._model_code.build(self.definition)
         self._param_shapes = {name: spec.ShapeTuple(param.shape) for name, param in model.named_parameters()}
         self._param_types = {name: torch_param_type(name) for name in self._param_shapes}
-        self._takes_dropout = "dropout_rate" in inspect.signature(model.forward).parameters
-        self._has_batch_norm = any(
-            isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in model.modules()
-        )
+        self._accepted = frozenset(inspect.signature(model.forward).parameters)
+        self._has_batch_norm = any(isinstance(module, KINDS) for module in model.modules())
         model.to(self.device)
         if self._use_ddp:
             ids = [self._rank] if self.device.type == "cuda" else None
@@ -95,13 +93,13 @@ class TorchWorkload(BoundWorkload):
         dropout_rate: float | None = None,
     ) -> tuple[spec.Tensor, spec.ModelAuxiliaryState]:
         """Logits and None. In training mode, batch statistics normalise, whether or not they are updated."""
-        del model_state, rng
+        del model_state
         train = mode is spec.ForwardPassMode.TRAIN
         params.train(train)
         if train and self._has_batch_norm:
             params.apply(functools.partial(update_batch_norm_fn, update_batch_norm=update_batch_norm))
-        rate = self.definition.dropout if dropout_rate is None else dropout_rate
-        keywords = {"dropout_rate": rate} if self._takes_dropout else {}
+        given = {"dropout_rate": self.definition.dropout if dropout_rate is None else dropout_rate, "rng": rng}
+        keywords = {name: value for name, value in given.items() if name in self._accepted}
         with torch.set_grad_enabled(train):
             return params(*self._model_inputs(augmented_and_preprocessed_input_batch), **keywords), None
 

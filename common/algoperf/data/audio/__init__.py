@@ -1,0 +1,1 @@
+"""Constants of audio features, in numpy; both frameworks compute with them."""

@@ -1,0 +1,1 @@
+"""What the two speech models share: features, their augmentation, and layers that know paddings."""
