@@ -67,6 +67,46 @@ os._exit(0)""",
 }
 
 
+SEVERAL = {
+    "loses the second": (
+        """
+while not list(Path(sys.argv[1]).glob(".failure*")):
+    time.sleep(0.01)
+messages.tell("error", code=1, message="Connection closed by peer", crashed=True)""",
+        """
+from algoperf.records.status import Status
+from algoperf.trial import failures
+failures.note(Path(sys.argv[1]), 1, Status.SUBMISSION_ERROR, "it is wrong")
+messages.tell("end", code=3)""",
+    ),
+    "crashes before the second fails": (
+        """
+messages.tell("error", code=1, message="a mistake of the harness", crashed=True)
+Path(sys.argv[1], "crashed").touch()""",
+        """
+from algoperf.records.status import Status
+from algoperf.trial import failures
+while not Path(sys.argv[1], "crashed").exists():
+    time.sleep(0.01)
+failures.note(Path(sys.argv[1]), 1, Status.SUBMISSION_ERROR, "the first is gone")
+messages.tell("end", code=3)""",
+    ),
+}
+"""Cases of two processes."""
+
+
+def program(case: str) -> str:
+    """The code that every process of a case runs."""
+    if case in CASES:
+        return BEGIN + CASES[case]
+    first, second = (f"\n{part.strip()}" for part in SEVERAL[case])
+    branches = f"""
+if os.environ["RANK"] == "0":{first.replace(chr(10), chr(10) + "    ")}
+else:{second.replace(chr(10), chr(10) + "    ")}
+"""
+    return BEGIN + branches
+
+
 def run(case: str, folder: Path, data: Path) -> dict:
     settings = settle(
         Request(
@@ -77,11 +117,11 @@ def run(case: str, folder: Path, data: Path) -> dict:
     settings.directory.mkdir(parents=True)
     warnings: list[str] = []
     watch = MachineWatch(warnings.append)
-    supervisor = Supervisor(grace_sec=0.5)
+    supervisor = Supervisor(grace_sec=30.0 if case in SEVERAL else 0.5)
     found: dict = {}
     with supervisor.obeying_signals():
-        command = [sys.executable, "-c", BEGIN + CASES[case], str(settings.directory)]
-        members = supervisor.run(command, 1, {"machine": watch.record()}, watch)
+        command = [sys.executable, "-c", program(case), str(settings.directory)]
+        members = supervisor.run(command, 2 if case in SEVERAL else 1, {"machine": watch.record()}, watch)
         try:
             found["code"] = endings.conclude(settings, members, supervisor.signals, watch)
         except AlgoperfError as error:

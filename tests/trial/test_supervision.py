@@ -14,7 +14,7 @@ import pytest
 from algoperf.trial.devices import Line
 from algoperf.trial.machine_watch import MachineWatch
 from places import SUPPORT, TEST_SUBMISSIONS
-from supervised import CASES
+from supervised import CASES, SEVERAL
 from trial_runs import PATIENCE_SEC, Run
 
 
@@ -22,11 +22,12 @@ from trial_runs import PATIENCE_SEC, Run
 def results(tmp_path_factory) -> dict[str, dict]:
     """What the parents of all cases found."""
     folder = tmp_path_factory.mktemp("supervised")
-    command = [sys.executable, str(SUPPORT / "supervised.py"), str(folder), str(folder / "data"), *CASES]
+    names = [*CASES, *SEVERAL]
+    command = [sys.executable, str(SUPPORT / "supervised.py"), str(folder), str(folder / "data"), *names]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
-    assert len(lines) == len(CASES), done.stdout + done.stderr
-    return {name: json.loads(line.partition(" ")[2]) for name, line in zip(CASES, lines, strict=True)}
+    assert len(lines) == len(names), done.stdout + done.stderr
+    return {name: json.loads(line.partition(" ")[2]) for name, line in zip(names, lines, strict=True)}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,18 @@ def test_every_end_of_a_process_has_a_status_and_an_exit_code(results, case, cod
 
 def test_a_mistake_is_raised_and_leaves_no_status(results):
     assert results["finds a mistake"] == {"code": 2, "error": "wrong", "status": None, "warnings": []}
+
+
+def test_a_process_that_lost_another_one_does_not_hide_why(results):
+    """It crashes because its connections are closed; the other one has noted its regular end before."""
+    found = results["loses the second"]
+    assert (found["code"], found["status"]["status"]) == (3, "submission_error")
+    assert found["status"]["message"] == "In process 1: it is wrong"
+
+
+def test_what_another_process_notes_later_explains_no_crash(results):
+    found = results["crashes before the second fails"]
+    assert (found["code"], found["error"]) == (1, "a mistake of the harness")
 
 
 def test_nothing_is_left_of_a_trial(results):

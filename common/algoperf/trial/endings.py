@@ -14,6 +14,7 @@ from algoperf.records.layout import RESERVE_FILE, STATUS_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.trial import failures
 from algoperf.trial.clock import Times
+from algoperf.trial.failures import Failure
 from algoperf.trial.log import TrialLog
 from algoperf.trial.machine_watch import MachineWatch
 from algoperf.trial.settings import TrialSettings
@@ -36,12 +37,12 @@ def conclude(settings: TrialSettings, members: Sequence[Member], num_signals: in
     content = read_status(directory) or {}
     is_new = content.get("process_id") in {member.process.pid for member in members}
     is_running = is_new and content.get("status") == Status.RUNNING.label
-    error = _error(members, explained=bool(deaths))
+    error = _error(members, explained=bool(deaths), other=other)
     ended = None
     if deaths and error is None and not (is_new and _is_final(content, len(members))):
         ended = deaths[0]
-    elif other and error is None and is_running:
-        ended = other
+    elif other and error is None and (is_running or _has_crashed(members)):
+        ended = (other.status, other.message)
     if ended is not None:
         print(f"{ended[0].label}: {ended[1]}", flush=True)
         if is_new or not _was_stopped_before_it_began(members, num_signals):
@@ -113,13 +114,22 @@ def _death(which: str, code: int, num_signals: int, ran_out: bool) -> tuple[Stat
     return Status.INTERRUPTED, f"{which} was killed ({number.name}); {_RESUMES}."
 
 
-def _error(members: Sequence[Member], explained: bool) -> AlgoperfError | None:
-    """The first error. If `explained`, skip crashes: processes also crash because another one is gone."""
+def _has_crashed(members: Sequence[Member]) -> bool:
+    return any(member.said is not None and member.said.get("crashed") for member in members)
+
+
+def _error(members: Sequence[Member], explained: bool, other: Failure | None) -> AlgoperfError | None:
+    """The first error that nothing explains.
+
+    Processes also crash because another one is gone: because it died (`explained`), stopped with an error that is no
+    crash, or noted its regular end before the crash (`other`).
+    """
     errors = [member.said for member in members if member.said is not None and member.said["kind"] == "error"]
     explained |= any(not each["crashed"] for each in errors)
     for said in errors:
-        if not (said["crashed"] and explained):
-            error = AlgoperfError(str(said["message"]))
-            error.exit_code = int(said["code"])
-            return error
+        if said["crashed"] and (explained or (other is not None and other.noted_at < said["at"])):
+            continue
+        error = AlgoperfError(str(said["message"]))
+        error.exit_code = int(said["code"])
+        return error
     return None

@@ -127,7 +127,8 @@ class TrialLog:
         if status.finished and self._records is not None:
             self._records.append_scalar_metrics({"score": times.submission}, state.global_step)
         first = None if status.finished else failures.of_another_process(self._settings.directory)
-        self._write(*(first or (status, message)), state, times)
+        end = (status, message) if first is None else (first.status, first.message)
+        self._write(*end, state, times)
 
     def _end_before_start(self, status: Status, message: str) -> bool:
         """If the trial never started, keep its existing status: being refused says nothing about the trial."""

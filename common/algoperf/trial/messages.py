@@ -8,6 +8,7 @@
 | `end`      | `code`                             | the last one: how the trial ended                             |
 | `error`    | `code`, `message`, `crashed`       | instead of `end`: what stopped the process                    |
 
+Each also says when it was sent: `at`, in monotonic seconds, which all processes of a machine share.
 A process that ends without `end` or `error` did not end by itself as it should.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,7 +67,7 @@ def connect() -> None:
 def tell(kind: str, **content: Any) -> None:
     """Send a message to the parent, if there is one."""
     if _Line.socket is not None:
-        line = json.dumps({"version": VERSION, "kind": kind, **content}) + "\n"
+        line = json.dumps({"version": VERSION, "kind": kind, "at": time.monotonic(), **content}) + "\n"
         _Line.socket.sendall(line.encode())
 
 
