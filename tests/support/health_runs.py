@@ -83,11 +83,24 @@ class Records:
         self.meta: dict[str, Any] = {"workload.eval_period_time_sec": 10, "rng_seed": seed, "git_commit_hash": "c1"}
         self.flags: dict[str, Any] = {"search_space": copy.deepcopy(SPACE)}
         self.evaluation: dict[str, Any] = {"checkpoints": [{"checkpoint": "checkpoint_400", "mismatches": []}]}
+        self.referee: dict[str, Any] | None = {}  # what differs from the account that fits the records
         self.final: float | None = self.status["seconds"]["submission"]
 
     def point(self, **values: Any) -> None:
         """Give the run these hyperparameters."""
         self.hparams = self.status["hyperparameters"] = values
+
+    def account(self) -> dict[str, Any] | None:
+        """The content of referee.json."""
+        if self.referee is None:
+            return None
+        end, seconds = self.status.get("seconds"), [{"submission_sec": row.get("score")} for row in self.rows]
+        return {
+            "submission_sec": end.get("submission") if isinstance(end, dict) else None,
+            "problems": [],
+            "evaluations": seconds,
+            **self.referee,
+        }
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -101,6 +114,7 @@ class Records:
             "meta_data_0": self.meta,
             "flags_0": self.flags,
             "evaluation": self.evaluation,
+            "referee": self.account(),
         }
         for name, content in contents.items():
             if content is not None:

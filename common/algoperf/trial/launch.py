@@ -25,6 +25,7 @@ from algoperf.trial import endings, failures, messages
 from algoperf.trial.data import missing_data
 from algoperf.trial.devices import Line, devices, has_gpu_driver
 from algoperf.trial.machine_watch import MachineWatch
+from algoperf.trial.referee import Referee
 from algoperf.trial.request import Request, settle
 from algoperf.trial.settings import TrialSettings, identity_differences
 from algoperf.trial.supervisor import Supervisor
@@ -185,8 +186,11 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             )  # fmt: skip
             if line.problem:
                 watch.warn(line.problem)
-            members = supervisor.run(command, num_processes, {"machine": watch.record()}, watch)
+            referee = Referee(settings.directory)
+            members = supervisor.run(command, num_processes, {"machine": watch.record()}, watch, referee.hear)
             watch.warn_at_end()
+            referee.stop(members[0].ended_at)
+            referee.conclude()
             return endings.conclude(settings, members, supervisor.signals, watch)
     except KeyboardInterrupt:
         print("interrupted: Stopped by a signal while waiting.", flush=True)

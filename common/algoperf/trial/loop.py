@@ -103,6 +103,7 @@ class Trial:
             self._set_up()
             self.log.running(self.state, self.clock.times)
             self._wait()
+            messages.tell("clock", global_step=self.state.global_step)
             self.clock.start()
             self.guard.clock_started(self.clock)
             if self.state.eval_results:  # a monotonic time from an earlier process is meaningless here
@@ -293,6 +294,7 @@ class Trial:
     def _evaluate_off_the_clock(self, eval_key: spec.RandomState) -> dict[str, float]:
         clock, state = self.clock, self.state
         with clock.evaluation():
+            messages.tell("evaluation", global_step=state.global_step)
             self.calls.check_model(self.training)
             self._end_if_breached()
             self.queue.prepare()
@@ -306,6 +308,7 @@ class Trial:
             "accumulated_logging_time": clock.times.logging,
         }
         self.calls.train_state["last_eval_time"] = clock.end_evaluation()
+        messages.tell("evaluated", global_step=state.global_step, metrics=metrics)
         with clock.logging():
             state.eval_results.append((state.global_step, metrics))
             self.calls.show_evaluation(state.global_step, metrics)
@@ -314,6 +317,7 @@ class Trial:
             self._save_checkpoint()  # before the row: every recorded evaluation has a checkpoint to resume from
             self.log.evaluation(state, clock.times)
             self.progress.evaluation(state.global_step, metrics, clock.times)
+            messages.tell("clock", global_step=state.global_step)
         return metrics
 
     def _wait(self) -> None:
@@ -370,6 +374,7 @@ class Trial:
         settings = self.settings
         if settings.keep_checkpoints is None or self._state_is_unsaved:
             return
+        messages.tell("saving", global_step=self.state.global_step)
         try:
             resume.save(
                 settings.directory, self._snapshot(), self.log.fingerprint, self.backend, settings.keep_checkpoints

@@ -4,6 +4,10 @@
 |------------|------------------------------------|---------------------------------------------------------------|
 | `ready`    |                                    | from now on, signals end the trial as documented              |
 | `training` |                                    | the first step is done: signals are obeyed after the current  |
+| `clock`    | `global_step`                      | the clock starts, or goes on after an evaluation              |
+| `evaluation` | `global_step`                    | the clock stops for an evaluation                             |
+| `evaluated`  | `global_step`, `metrics`         | what the evaluation found                                     |
+| `saving`   | `global_step`                      | a checkpoint is about to be written                           |
 | `closing`  |                                    | the end is recorded; signals are no longer of use             |
 | `end`      | `code`                             | the last one: how the trial ended                             |
 | `error`    | `code`, `message`, `crashed`       | instead of `end`: what stopped the process                    |
@@ -72,9 +76,14 @@ def tell(kind: str, **content: Any) -> None:
 
 
 class Inbox:
-    """The parent's end of the socket of one process."""
+    """The parent's end of the socket of one process.
+
+    Attributes:
+      has_ended: whether nothing can come any more, because the other end is closed.
+    """
 
     def __init__(self) -> None:
+        self.has_ended = False
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
         self._pending = b""
@@ -84,9 +93,12 @@ class Inbox:
         while True:
             try:
                 received = self.ours.recv(1 << 16)
-            except (BlockingIOError, ConnectionResetError):
+            except BlockingIOError:
                 break
+            except ConnectionResetError:
+                received = b""
             if not received:
+                self.has_ended = True
                 break
             self._pending += received
         *lines, self._pending = self._pending.split(b"\n")

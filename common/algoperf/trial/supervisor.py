@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, Protocol
 
@@ -23,7 +23,10 @@ import psutil
 from algoperf.system import STOPS, adopt_orphans, usable_cores
 from algoperf.trial import messages
 
+Hear = Callable[[Mapping[str, Any], float], None]
+"""Gets each message of the first process, and the monotonic time at which it arrived."""
 TICK_SEC = 1.0
+_STAGES = ("ready", "training", "closing", "end", "error")
 _KILL_ROUNDS = 5  # a process may have started others before it died
 _LAST_WORDS_SEC = 10.0  # for a process that was told to stop at once
 
@@ -59,8 +62,9 @@ class Member:
       ended_at: monotonic seconds; `was_killed`: whether the supervisor had to kill it.
     """
 
-    def __init__(self, rank: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, rank: int, command: Sequence[str], environment: Mapping[str, str], hear: Hear | None) -> None:
         self.rank = rank
+        self._hear = hear
         self.stage = "starting"
         self.said: dict[str, Any] | None = None
         self.code: int | None = None
@@ -73,11 +77,15 @@ class Member:
         self.inbox.theirs.close()
 
     def listen(self) -> None:
-        """Take in its messages."""
+        """Take in its messages, and pass each on, with the time."""
         for message in self.inbox.receive():
-            self.stage = str(message["kind"])
-            if self.stage in ("end", "error"):
+            kind = str(message["kind"])
+            if kind in _STAGES:
+                self.stage = kind
+            if kind in ("end", "error"):
                 self.said = message
+            if self._hear is not None:
+                self._hear(message, time.monotonic())
 
     def stop(self, number: int) -> None:
         """Pass a signal on. A process that is not ready for it has nothing to lose."""
@@ -128,14 +136,24 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def run(
-        self, command: Sequence[str], num_processes: int, known: Mapping[str, Any], watcher: Watcher
+        self,
+        command: Sequence[str],
+        num_processes: int,
+        known: Mapping[str, Any],
+        watcher: Watcher,
+        hear: Hear | None = None,
     ) -> list[Member]:
-        """Run `command` in `num_processes` processes, which learn what is `known`; returns them when all have ended."""
+        """Run `command` in `num_processes` processes, which learn what is `known`; returns them when all have ended.
+
+        `hear` gets the messages of the first process at the moment when they come.
+        """
         self._watcher = watcher
         adopt_orphans()
         told = messages.knowledge(known)
         environments = enumerate(_environments(num_processes))
-        self.members = [Member(rank, command, {**each, **told}) for rank, each in environments]
+        self.members = [
+            Member(rank, command, {**each, **told}, hear if rank == 0 else None) for rank, each in environments
+        ]
         try:
             with _waking() as alarm:
                 self._wait(alarm)
@@ -151,6 +169,8 @@ class Supervisor:
     def _wait(self, alarm: socket.socket) -> None:
         selector = selectors.DefaultSelector()
         selector.register(alarm, selectors.EVENT_READ)
+        for member in self.members:
+            selector.register(member.inbox.ours, selectors.EVENT_READ)
         first = psutil.Process(self.members[0].process.pid)
         next_tick = time.monotonic()
         while any(member.code is None for member in self.members):
@@ -160,6 +180,8 @@ class Supervisor:
             for member in self.members:
                 self._note_stops(member)
                 member.listen()
+                if member.inbox.has_ended and member.inbox.ours in selector.get_map():
+                    selector.unregister(member.inbox.ours)  # else it would wake us all the time
                 member.poll()
             if time.monotonic() >= next_tick:
                 self._watcher.tick(first)

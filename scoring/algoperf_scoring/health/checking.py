@@ -18,6 +18,7 @@ from algoperf_scoring.health import (
     metrics,
     order,
     provenance,
+    referee,
     tuning_points,
 )
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCheck
@@ -37,6 +38,7 @@ def run_checks(spaces: DeclaredSpaces) -> tuple[RunCheck, ...]:
     return (
         *completeness.CHECKS,
         *clock.CHECKS,
+        *referee.CHECKS,
         *order.CHECKS,
         *limits.CHECKS,
         *machine.CHECKS,

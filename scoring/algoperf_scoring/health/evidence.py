@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import UserError
-from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, STATUS_FILE
+from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, REFEREE_FILE, STATUS_FILE
 from algoperf.versions import Limits, Version
 from algoperf_scoring.copies import marks
 from algoperf_scoring.evaluations import TIME_COLUMN, EvaluationTable, read_evaluations
@@ -37,7 +37,7 @@ class Evidence:
       files: names of the files in the folder.
       table: the evaluations, all columns; no row if there is no file.
       final_sec: submission time at the end by the last row of measurements.csv; None without such a row.
-      status, meta_data, flags, evaluation: the JSON files, or empty; of numbered files the newest.
+      status, meta_data, flags, evaluation, referee: the JSON files, or empty; of numbered files the newest.
       hyperparameters: from hparams.json; None without that file.
       damage: unreadable files, with the reason.
       marks: what the run shares with copies of it; see `copies.marks`.
@@ -55,6 +55,7 @@ class Evidence:
     meta_data: Mapping[str, Any]
     flags: Mapping[str, Any]
     evaluation: Mapping[str, Any]
+    referee: Mapping[str, Any]
     hyperparameters: Mapping[str, Any] | None
     damage: tuple[str, ...]
     marks: tuple[Hashable, ...]
@@ -119,6 +120,7 @@ def read_evidence(trial: RecordedTrial, path: str, version: Version, ruleset: st
         meta_data=_read_object(trial.folder, _newest("meta_data", files), files, damage) or {},
         flags=_read_object(trial.folder, _newest("flags", files), files, damage) or {},
         evaluation=_read_object(trial.folder, EVALUATION_FILE, files, damage) or {},
+        referee=_read_object(trial.folder, REFEREE_FILE, files, damage) or {},
         hyperparameters=hyperparameters,
         damage=tuple(damage),
         marks=tuple(marks(trial.folder / EVAL_FILE, table.columns[TIME_COLUMN])) if table.num_rows else (),

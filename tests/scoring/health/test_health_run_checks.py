@@ -191,6 +191,18 @@ CASES = {
     "stopped": (
         lambda r: r.status["machine"].update(stopped_sec=6.04), {"not-stopped": "warn"}, "for 6.0 s nothing could run"
     ),
+    # --- the referee
+    "own clock behind": (
+        lambda r: r.referee.update(evaluations=[{"submission_sec": 10.2}, {"submission_sec": 25.0}]),
+        {"referee": "fail"}, "line 3: 20.40 s by its own clock, 25.00 s by its parent's",
+    ),
+    "own clock ahead": (
+        lambda r: r.referee.update(submission_sec=35.0), {"referee": "warn"},
+        "at the end: 41.30 s by its own clock, 35.00 s by its parent's",
+    ),
+    "told something else": (
+        lambda r: r.referee.update(problems=["row 1: score is '1'"]), {"referee": "fail"}, "row 1: score is '1'"
+    ),
     # --- metrics
     "fewer examples": (
         lambda r: put(r, 1, validation__num_examples=9999), {"example-counts": "fail"},

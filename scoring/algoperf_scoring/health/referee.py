@@ -1,0 +1,63 @@
+"""Whether a run's own times are those that the parent of the trial measured, and its evaluations those it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from algoperf.records.layout import REFEREE_FILE
+from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
+from algoperf_scoring.health.clock import SCORE, STEP
+from algoperf_scoring.health.evidence import Evidence, lookup, number
+
+BASE_SEC, EVALUATION_SEC, SHARE = 0.5, 0.02, 0.005
+"""How much the two clocks may differ: messages arrive later where the machine is busy. On two cores with six other
+programs, 15 evaluations of digits moved the parent's time by 0.02 s."""
+
+
+def same_times(run: Evidence) -> Iterator[Verdict]:
+    """Compare the submission time of evaluations and at the end with the parent's account."""
+    account = run.referee
+    if not account:
+        yield not_checked(f"no {REFEREE_FILE}: the trial had no parent")
+        return
+    problems = account.get("problems")
+    for problem in problems if isinstance(problems, Sequence) and not isinstance(problems, str) else ():
+        yield fail(str(problem))
+    if number(account.get("known_from")):
+        yield not_checked(f"an earlier process, up to step {account['known_from']}, had no parent")
+        return
+    for place, own, measured, allowed in _pairs(run, account):
+        if abs(own - measured) > allowed:
+            told = f"{place}: {own:.2f} s by its own clock, {measured:.2f} s by its parent's"
+            yield fail(told) if own < measured else warn(told)
+            return
+
+
+def _pairs(run: Evidence, account: Mapping[str, Any]) -> Iterator[tuple[str, float, float, float]]:
+    """Place, own and measured seconds, and how much they may differ, for each evaluation and for the end."""
+    slack = sum(number(lookup(each, "parent_stopped_sec")) or 0.0 for each in _sessions(run))
+    columns, found = run.columns(STEP, SCORE), account.get("evaluations")
+    evaluations = found if isinstance(found, list) else []
+    count = 0
+    if columns is not None:
+        for line, own, evaluation in zip(run.table.lines, columns[1], evaluations, strict=False):
+            measured = number(lookup(evaluation, "submission_sec"))
+            if measured is not None:
+                count += 1
+                yield f"line {line}", own, measured, slack + _allowed(count, measured)
+    own_end, measured_end = number(lookup(run.status, "seconds", "submission")), number(account.get("submission_sec"))
+    if own_end is not None and measured_end is not None:
+        yield "at the end", own_end, measured_end, slack + _allowed(count, measured_end)
+
+
+def _allowed(num_evaluations: int, seconds: float) -> float:
+    return BASE_SEC + EVALUATION_SEC * num_evaluations + SHARE * seconds
+
+
+def _sessions(run: Evidence) -> list[Any]:
+    found = lookup(run.status, "machine", "sessions")
+    return found if isinstance(found, list) else []
+
+
+CHECKS = (RunCheck("referee", "the parent of the trial measured the same times and was told the same", same_times),)
