@@ -25,7 +25,7 @@ VARIABLES = {
 }
 _EXTRA = {
     *("--checkpoints", "--eval-every-steps", "--max-global-steps", "--no-resume", "--num-processes", "--num-studies"),
-    *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile"),
+    *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify"),
 }
 _OPTION = re.compile(
     r"(?<![\w-])(--[a-z][a-z-]+)(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|[A-Z]+)\b|\S*/\S+))?"

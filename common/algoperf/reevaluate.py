@@ -29,17 +29,21 @@ from algoperf.workload.registry import find_workload
 SPLITS = ("train/", "validation/", "test/")
 
 
-def find_checkpoints(root: Path, workload: str | None = None) -> list[Path]:
+def find_checkpoints(root: Path, workload: str | None = None, step: int | None = None) -> list[Path]:
     """All complete checkpoints of a workload's runs below `root`, or of all workloads. UserError if there are none.
 
-    Trials that were moved aside are skipped: their folder names begin with a dot.
+    If `step` is given, only those of this step. Trials that were moved aside are skipped: their folder names begin
+    with a dot.
     """
     found = sorted(
         path.parent
         for path in root.rglob("checkpoint_*/manifest.json")
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
+    found = [path for path in found if step is None or path.name == f"checkpoint_{step}"]
     matching = [path for path in found if workload in (None, _workload_of(path))]
+    if not matching and step is not None:
+        raise UserError(f"There is no checkpoint of step {step} below {root}.")
     if not matching:
         others = f"{len(found)} of other workloads" if found else "none at all"
         of = "" if workload is None else f" of {workload}"

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from algoperf.readers.json_text import read_json
 from algoperf.readers.text_file import UnreadableFile
-from algoperf.records.layout import HPARAMS_FILE, STATUS_FILE
+from algoperf.records.json_file import read_object
+from algoperf.records.layout import EVALUATION_FILE, HPARAMS_FILE, STATUS_FILE
 from algoperf.records.status import Status
 from algoperf.submission.identity import combined_hash
 from algoperf.tuning.ruleset import RULESETS
@@ -29,6 +30,10 @@ _RESULTS = tuple(status.label for status in (Status.SUBMISSION_ERROR, Status.OUT
 """Ends against the rules that are a result nevertheless: the submission has failed."""
 
 
+Verification = Literal["agrees", "differs", "missing"]
+"""Metrics that a process without the submission's code computed from a checkpoint: as recorded, others, or none yet."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known about how a trial was run.
@@ -44,6 +49,8 @@ class Facts:
       budget_sec: seconds allowed on the clock, as status.json says.
       code: hash of the submission's code, as status.json says; "" if it does not.
       hardware: devices and processor in words, as status.json says; "" if it does not.
+      verification: what evaluation.json says about the checkpoint that reached the target, see `Verification`; None if
+        status.json does not say that the target was reached.
     """
 
     scale: str = "full"
@@ -57,6 +64,7 @@ class Facts:
     budget_sec: float | None = None
     code: str = ""
     hardware: str = ""
+    verification: Verification | None = None
 
     @property
     def is_unfinished(self) -> bool:
@@ -92,6 +100,7 @@ def read_facts(folder: Path) -> Facts:
         budget_sec=_seconds(status, "budget_sec"),
         code=_code(status),
         hardware=_hardware(status.get("hardware")),
+        verification=_verification(folder, status.get("target_reached_at")),
     )
 
 
@@ -106,6 +115,17 @@ def _hardware(found: Any) -> str:
         return ", ".join(accelerators)
     cores, model = found.get("cpus_usable"), found.get("cpu_model_name")
     return f"{cores} cores of {model}" if isinstance(cores, int) and isinstance(model, str) else ""
+
+
+def _verification(folder: Path, reached: Any) -> Verification | None:
+    if not isinstance(reached, dict):
+        return None
+    checkpoints = (read_object(folder / EVALUATION_FILE) or {}).get("checkpoints")
+    name = f"checkpoint_{reached.get('global_step')}"
+    for one in checkpoints if isinstance(checkpoints, list) else ():
+        if isinstance(one, dict) and one.get("checkpoint") == name and (one.get("recorded") or one.get("mismatches")):
+            return "differs" if one.get("mismatches") != [] else "agrees"
+    return "missing"
 
 
 def _code(status: Mapping[str, Any]) -> str:

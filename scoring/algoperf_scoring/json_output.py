@@ -40,6 +40,7 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "ratios": _cells(board, lambda cell: finite(cell.ratio), board.workloads),
         "outcomes": _cells(board, lambda cell: cell.outcome),
         "unranked": [entry.submission for entry in board.unranked],
+        "verified": _verified(board),
         "unfinished": [asdict(trial) for trial in comparison.unfinished],
         "sensitivity": _sensitivity(board),
         "cost": {entry.submission: asdict(entry.cost) for entry in entries},
@@ -48,6 +49,17 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "problems": [asdict(problem) for problem in comparison.problems],
         "notes": [asdict(note) for note in comparison.notes],
     }
+
+
+def _verified(board: Leaderboard) -> dict[str, dict[str, int]]:
+    """By submission: how many times to target were evaluated again with which result."""
+    counts: dict[str, dict[str, int]] = {entry.submission: {} for entry in board.shown}
+    for trial in board.comparison.trials:
+        found = trial.facts.verification
+        if found is not None:
+            of = counts.setdefault(trial.submission, {})
+            of[found] = of.get(found, 0) + 1
+    return counts
 
 
 def finite(value: float) -> float | None:

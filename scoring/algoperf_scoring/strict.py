@@ -67,6 +67,10 @@ def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
             yield f"{where} has no {file}"
     if trial.facts.is_unfinished:
         yield f"{where} is unfinished: its status is {trial.facts.status}"
+    elif trial.facts.verification == "missing":
+        yield f"{where} reached its target, but is not verified: run `algoperf evaluate`"
+    elif trial.facts.verification == "differs":
+        yield f"{where} reached its target, but its metrics differ when they are computed again"
     elif trial.facts.finished is False:
         yield f"{where} did not end by the rules: its status is {trial.facts.status}"
 

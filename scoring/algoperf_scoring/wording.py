@@ -10,6 +10,7 @@ from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Unfinished
 from algoperf_scoring.reading import Missing
 from algoperf_scoring.rules import MAX_RATIO, ScoringRule
+from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.uncertainty import MIN_STUDIES, SAME_SCORE, SEPARATED
 
 _RULESETS = {"external": "external tuning", "self": "self-tuning"}
@@ -152,11 +153,33 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
     kinds = [
         ("Unfinished, not scored", unfinished_in_words(comparison.unfinished)),
         ("Is the order certain?", uncertainty_in_words(board)),
+        ("Verified times to target", verification_in_words(comparison.trials)),
         ("Missing results", _missing(comparison.missing)),
         ("Problems", _findings(comparison.problems)),
         ("Notes", _findings(comparison.notes)),
     ]
     yield from ((title, lines) for title, lines in kinds if lines)
+
+
+def verification_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
+    """How many times to target were checked by `algoperf evaluate`, and which were found wrong; none for old logs."""
+    found = [trial for trial in trials if trial.facts.verification is not None]
+    if not found:
+        return []
+    agree = sum(trial.facts.verification == "agrees" for trial in found)
+    differ = [trial for trial in found if trial.facts.verification == "differs"]
+    lines = [
+        f"{agree} of {len(found)}: their checkpoints have the recorded metrics when they are evaluated again without "
+        "the submission's code."
+    ]
+    lines += [
+        f"{trial.submission}: {trial.workload} study {trial.study}, trial {trial.number} has OTHER metrics than "
+        "recorded. Do not trust its time."
+        for trial in differ
+    ]
+    if agree + len(differ) < len(found):
+        lines.append("`algoperf evaluate` verifies the others, if their checkpoints are there.")
+    return lines
 
 
 def unfinished_in_words(trials: Sequence[Unfinished]) -> list[str]:

@@ -69,9 +69,18 @@ def check_fingerprint(path: Path, found: Mapping[str, Any], expected: Mapping[st
 
 
 def save(
-    directory: Path, step: int, model: Any, process: Any, notes: Mapping[str, Any], processes: Processes, keep: Keep
+    directory: Path,
+    step: int,
+    model: Any,
+    process: Any,
+    notes: Mapping[str, Any],
+    processes: Processes,
+    keep: Keep,
+    spare: int | None = None,
 ) -> Path:
-    """Write a checkpoint. All processes must call this together. Removes older ones afterwards if `keep` is "last".
+    """Write a checkpoint. All processes must call this together.
+
+    If `keep` is "last", removes older ones afterwards, but not that of the step `spare`.
 
     Args:
       model: tree of parameters and model state, without wrappers; the same in all processes.
@@ -97,7 +106,7 @@ def save(
         _publish(temporary, final)
         if keep == "last":
             for older in checkpoints(directory):
-                if older != final:
+                if older != final and older.name != f"{_PREFIX}{spare}":
                     _remove(older)
     processes.agree(True)  # keep all processes alive until process 0 has finished writing
     return final

@@ -30,25 +30,37 @@ if TYPE_CHECKING:
     show_default=True,
     help="Largest relative difference between recorded and recomputed metrics; 0 requires equality.",
 )
-def evaluate(workload: str | None, data_dir: Path, output_dir: Path, scores_dir: Path | None, tolerance: float) -> None:
+@click.option("--step", type=click.IntRange(min=0), help="Only checkpoints of this step.  [default: all]")
+@click.option("--quiet", is_flag=True, help="Print only the verdict.")
+def evaluate(
+    workload: str | None,
+    data_dir: Path,
+    output_dir: Path,
+    scores_dir: Path | None,
+    tolerance: float,
+    step: int | None,
+    quiet: bool,
+) -> None:
     """Evaluate the checkpoints of runs again, without loading any code of the submission.
 
     Writes evaluation.json per trial: recomputed metrics beside the recorded ones. Goes on after a checkpoint that
     cannot be read. Exit code 6 if metrics differ; otherwise, that of what kept a checkpoint from being evaluated.
     """
     from algoperf.records.json_file import write_json
+    from algoperf.records.layout import EVALUATION_FILE
     from algoperf.reevaluate import Failure, find_checkpoints, raise_worst, try_checkpoint, verdict
     from algoperf.workload.registry import find_workload
 
     definition = None if workload is None else find_workload(workload)
-    found = find_checkpoints(output_dir, None if definition is None else definition.name)
+    found = find_checkpoints(output_dir, None if definition is None else definition.name, step)
     everything: list[dict[str, Any] | Failure] = []
     for trial, paths in itertools.groupby(found, key=lambda path: path.parent):
         place = trial.relative_to(output_dir)
         records = []
         for path in paths:
             result = try_checkpoint(path, definition, data_dir, tolerance)
-            _print(f"{place}, {path.name}:", result)
+            if not quiet:
+                _print(f"{place}, {path.name}:", result)
             if not isinstance(result, Failure):
                 records.append(result)
                 everything.append({**result, "path": path})
@@ -59,7 +71,7 @@ def evaluate(workload: str | None, data_dir: Path, output_dir: Path, scores_dir:
         if records:
             target = (scores_dir or output_dir) / place
             target.mkdir(parents=True, exist_ok=True)
-            write_json(target / "evaluation.json", {"trial": str(place), "checkpoints": records})
+            write_json(target / EVALUATION_FILE, {"trial": str(place), "checkpoints": records})
     click.echo(verdict(everything))
     raise_worst(everything)
 

@@ -76,6 +76,12 @@ from algoperf.commands import options
     envvar="ALGOPERF_SHARE",
     help="Train beside other trials instead of waiting for the devices; marks the runs, whose times are longer.",
 )
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="If the target was reached, evaluate its checkpoint again in a process without the submission's code.",
+)
 @click.pass_context
 def train(ctx: click.Context, **given: Any) -> None:
     """Train a submission on a workload until its targets are reached or its budget is spent.

@@ -21,7 +21,7 @@ from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explai
 from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.system import STOPS, algoperf_command, usable_cores
-from algoperf.trial import endings, failures, messages
+from algoperf.trial import endings, failures, messages, verification
 from algoperf.trial.data import missing_data
 from algoperf.trial.devices import Line, devices, has_gpu_driver
 from algoperf.trial.machine_watch import MachineWatch
@@ -59,7 +59,7 @@ def train(request: Request, arguments: list[str]) -> int:
         failures.clear(settings.directory)
         if "LOCAL_RANK" in os.environ or IN_PROCESS_VARIABLE in os.environ:
             return train_in_this_process(settings, rank, arguments)
-        return _train_supervised(settings, arguments, num_processes, request.share)
+        return _train_supervised(settings, arguments, num_processes, request)
 
 
 def _code_of_finished(settings: TrialSettings) -> int | None:
@@ -170,8 +170,9 @@ def _moved_back(directory: Path) -> bool:
     return True
 
 
-def _train_supervised(settings: TrialSettings, arguments: list[str], num_processes: int, share: bool) -> int:
+def _train_supervised(settings: TrialSettings, arguments: list[str], num_processes: int, request: Request) -> int:
     """Wait for the devices, run one process per GPU, or one, and report once how the trial ended."""
+    share = request.share
     what = f"{settings.submission} on {settings.definition.name}, study {settings.study}, trial {settings.trial}"
     line = Line(devices(has_gpu_driver()), f"{what} (process {os.getpid()})")
     command = algoperf_command(*arguments)
@@ -191,7 +192,10 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             watch.warn_at_end()
             referee.stop(members[0].ended_at)
             referee.conclude()
-            return endings.conclude(settings, members, supervisor.signals, watch)
+            code = endings.conclude(settings, members, supervisor.signals, watch)
+            if request.verify and not supervisor.signals:  # while no other trial may use the devices
+                verification.verify(settings, request.workload, request.data_dir)
+            return code
     except KeyboardInterrupt:
         print("interrupted: Stopped by a signal while waiting.", flush=True)
         return Status.INTERRUPTED.exit_code

@@ -46,6 +46,7 @@ class Request:
     compile_policy: CompilePolicy = "auto"
     num_processes: int | None = None
     share: bool = False
+    verify: bool = True
 
 
 def settle(request: Request) -> TrialSettings:

@@ -38,7 +38,17 @@ def save(
     }
     notes = {"fingerprint": fingerprint, "trial": trial}
     step = snapshot.state.global_step
-    checkpoint.save(directory, step, _model(training, backend), _process(training, backend), notes, backend, keep)
+    reached = snapshot.state.target_reached_at  # this checkpoint proves the time to target
+    checkpoint.save(
+        directory,
+        step,
+        _model(training, backend),
+        _process(training, backend),
+        notes,
+        backend,
+        keep,
+        spare=None if reached is None else int(reached["global_step"]),
+    )
 
 
 def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], backend: Backend) -> None:

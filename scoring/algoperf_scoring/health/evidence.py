@@ -13,14 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.errors import UserError
-from algoperf.records.layout import EVAL_FILE, HPARAMS_FILE, MEASUREMENTS_FILE, REFEREE_FILE, STATUS_FILE
+from algoperf.records.layout import (
+    EVAL_FILE,
+    EVALUATION_FILE,
+    HPARAMS_FILE,
+    MEASUREMENTS_FILE,
+    REFEREE_FILE,
+    STATUS_FILE,
+)
 from algoperf.versions import Limits, Version
 from algoperf_scoring.copies import marks
 from algoperf_scoring.evaluations import TIME_COLUMN, EvaluationTable, read_evaluations
 from algoperf_scoring.health.measurements import read_final_sec
 from algoperf_scoring.runs import RecordedTrial
 
-EVALUATION_FILE = "evaluation.json"
 NO_ROWS = EvaluationTable({}, [], ())
 
 

@@ -68,6 +68,7 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
         header=wording.ranking_header(board),
         warning=wording.warning(board),
         unfinished=wording.unfinished_in_words(board.comparison.unfinished),
+        verification=wording.verification_in_words(board.comparison.trials),
         min_studies=MIN_STUDIES,
         ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
         health=None if health is None else health if isinstance(health, Mapping) else health.to_json(),

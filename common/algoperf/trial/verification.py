@@ -1,0 +1,50 @@
+"""Evaluates the checkpoint that reached the target again, right after the trial, without the submission's code.
+
+A time to target is only as good as the metrics that say that the target was reached, and those were computed in the
+process of the submission. `algoperf evaluate` computes them in a clean process, from the checkpoint; its result is
+`evaluation.json` in the trial's folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from algoperf.records.status import read_status
+from algoperf.system import STOPS, algoperf_command, follow
+from algoperf.trial.settings import TrialSettings
+
+
+def verify(settings: TrialSettings, workload: str, data_root: Path) -> None:
+    """Run `algoperf evaluate` on the checkpoint of a trial that reached its target, and print the verdict.
+
+    Does nothing for other trials, and for those that keep no checkpoints. The result never changes how the trial
+    ended: a difference is found by scoring and `algoperf check-runs`, which read the file.
+    """
+    status = read_status(settings.directory) or {}
+    reached = status.get("target_reached_at") if status.get("finished") else None
+    if not reached or settings.keep_checkpoints is None:
+        return
+    step = int(reached["global_step"])
+    if not (settings.directory / f"checkpoint_{step}").is_dir():
+        print(f"not verified: there is no checkpoint of step {step}, at which the target was reached", flush=True)
+        return
+    options = {"workload": workload, "data-dir": data_root, "output-dir": settings.directory, "step": step}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    print(f"evaluating checkpoint_{step} again, in a process without the submission's code", flush=True)
+    command = algoperf_command("evaluate", "--quiet", *words)
+    handlers = {number: signal.signal(number, signal.default_int_handler) for number in STOPS}
+    try:
+        follows = functools.partial(follow, os.getpid())
+        with subprocess.Popen(command, preexec_fn=follows) as process:  # noqa: PLW1509  (there are no threads here)
+            try:
+                process.wait()
+            except KeyboardInterrupt:  # the trial itself has ended already
+                process.kill()
+                print("not verified: stopped by a signal; `algoperf evaluate` does it", flush=True)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
