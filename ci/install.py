@@ -16,6 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = "uv==0.13.8"
+# Of one version, uv takes only what the first index has that knows it. Where indexes are put together, that may be the
+# wheel of soundfile without its library; pip looks at all of them.
+BY_PIP = {"data": ["soundfile"]}
 JAX_PLUGIN = {"cpu": None, "cu126": "cuda12", "cu130": "cuda13"}  # jax's name for the same CUDA
 
 
@@ -67,6 +70,7 @@ def main() -> int:
     parser.add_argument("--for-image", action="store_true", help="only what the project needs")
     parser.add_argument("--packages", type=Path, metavar="FILE", help="this list instead of the project")
     options = parser.parse_args()
+    extras = options.extras.split(",")
     if sys.version_info[:2] != (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
         print(f"error: Python 3.11 is needed, {sys.executable} is {found}. Try: make setup PYTHON=python3.11")
@@ -80,14 +84,19 @@ def main() -> int:
     pip = [str(python), "-m", "pip"]
     # No --isolated or --index-url here: pip reads its own configuration.
     subprocess.run([*pip, "install", "--quiet", UV], check=True)
+    constraints = ["--constraint", str(ROOT / "constraints.txt")]
+    by_pip = [] if options.packages else [name for extra in extras for name in BY_PIP.get(extra, [])]
+    if by_pip:
+        again = ["--quiet", "--no-deps", "--force-reinstall"]  # the version alone does not tell which wheel is there
+        subprocess.run([*pip, "install", *again, *constraints, *by_pip], check=True)
     # Compile bytecode once, here: if Python may not write it, every process would compile PyTorch's again.
     uv = [str(options.venv / "bin" / "uv"), "pip", "install", "--compile-bytecode", "--python", str(python)]
     if options.packages:
         wanted = ["--requirements", str(options.packages)]
     else:
-        wanted = requirements(options.extras.split(","), options.accelerator, for_image=options.for_image)
+        wanted = requirements(extras, options.accelerator, for_image=options.for_image)
     sources = package_sources(pip, options.accelerator)
-    subprocess.run([*uv, *sources, "--constraint", str(ROOT / "constraints.txt"), *wanted], check=True)
+    subprocess.run([*uv, *sources, *constraints, *wanted], check=True)
     return 0
 
 
