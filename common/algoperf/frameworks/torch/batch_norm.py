@@ -35,18 +35,21 @@ class MaskedBatchNorm(nn.Module):
     def forward(self, x: torch.Tensor, paddings: torch.Tensor) -> torch.Tensor:
         """Normalise (B, T, width), and set padding to zero. In training mode, running statistics move."""
         real = 1 - paddings[..., None]
-        mean, variance = self._statistics(x, real) if self.training else (self.running_mean, self.running_var)
+        if self.training:
+            count = self._total(real.sum()).clamp(min=1)
+            mean = self._total((x * real).sum(dim=(0, 1))) / count
+            centred = x - mean  # once: backward passes keep it
+            variance = self._total((centred.square() * real).sum(dim=(0, 1))) / count
+            self._move(mean, variance)
+        else:
+            centred, variance = x - self.running_mean, self.running_var
         factor = (1 + getattr(self, self._scale)) * torch.rsqrt(variance + self.epsilon)
-        return ((x - mean) * factor + self.bias) * real
+        return (centred * factor + self.bias) * real
 
-    def _statistics(self, x: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        count = self._total(real.sum()).clamp(min=1)
-        mean = self._total((x * real).sum(dim=(0, 1))) / count
-        variance = self._total(((x - mean).square() * real).sum(dim=(0, 1))) / count
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance, self.momentum)
-        return mean, variance
+    @torch.no_grad()
+    def _move(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
 
     def _total(self, values: torch.Tensor) -> torch.Tensor:
         if not self._synchronised or not dist.is_initialized():
