@@ -227,9 +227,15 @@ class Tolerance:
 # As the golden files' own description advises for float32, and what float64 allows.
 SINGLE = Tolerance(eval_logits=1e-4, train_logits=1e-3, loss=1e-4, gradient=1e-2, state=1e-4)
 DOUBLE = Tolerance(eval_logits=1e-10, train_logits=1e-10, loss=1e-10, gradient=1e-8, state=1e-10)
-# With a batch of three, float32 knows the gradient of this one to a few per cent: its probes are compared in float64.
-UNSTABLE = {"imagenet_resnet", "imagenet_resnet_large_bn_init"}
-UNSTABLE_SINGLE = dataclasses.replace(SINGLE, gradient=5e-2, probe=np.inf)
+# With a batch of three, float32 knows the gradients of these to a few per cent, and their norms better.
+UNSTABLE = {
+    **dict.fromkeys(  # their probes are compared in float64
+        ("imagenet_resnet", "imagenet_resnet_large_bn_init"), dataclasses.replace(SINGLE, gradient=5e-2, probe=np.inf)
+    ),
+    # Nothing goes around six LSTMs and nine normalisations: here float32 and float64 differ by 0.7 % (base: 0.02 %),
+    # and so does each of them from the reference's float32 by 1 to 2 %.
+    "librispeech_deepspeech_no_resnet": dataclasses.replace(SINGLE, probe=0.1),
+}
 
 # `eval_loss` (float64 files), `train_loss_masked_ls0.1`, `eval_loss_soft_targets_masked_ls0.1`
 LOSS_KEY = re.compile(r"(eval|train)_loss(?:_(soft_)?(?:targets_)?(masked|nomask)_ls(\d+\.\d+))?")
@@ -287,7 +293,7 @@ def compute(name: str) -> Computed:
     return Computed(
         name=name,
         golden=info,
-        tolerance=DOUBLE if double else UNSTABLE_SINGLE if info["workload"] in UNSTABLE else SINGLE,
+        tolerance=DOUBLE if double else UNSTABLE.get(info["workload"], SINGLE),
         logits={mode: parts[0] for mode, parts in logits.items()},
         paddings={mode: parts[1] for mode, parts in logits.items() if len(parts) > 1},
         losses=losses,
