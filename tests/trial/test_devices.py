@@ -30,17 +30,18 @@ GRAPHS = "ogbg:mini"
 SPEECH = "librispeech_deepspeech:mini"  # its batch statistics are those of all processes
 PROCESSES = {
     "jax": ("jax", ["digits:full", GRAPHS]),
-    "jax_more": ("jax", ["mnist:mini", "cifar:mini", "fastmri:mini", SPEECH]),
+    "jax_more": ("jax", ["mnist:mini", "cifar:mini", "fastmri:mini"]),
+    "jax_speech": ("jax", [SPEECH]),
     "pytorch": ("pytorch", ["mnist:mini", "imagenet_vit:mini", "fastmri:mini", PER_PROCESS, GRAPHS]),
-    "pytorch_more": ("pytorch", [SPEECH]),
+    "pytorch_speech": ("pytorch", [SPEECH]),
 }
 CASES = [
     ("jax", "digits:full"),
     pytest.param(("jax_more", "mnist:mini"), marks=pytest.mark.full),  # more of what digits has
     pytest.param(("jax_more", "cifar:mini"), marks=pytest.mark.full),
     pytest.param(("jax_more", "fastmri:mini"), marks=pytest.mark.full),
-    pytest.param(("jax_more", SPEECH), marks=pytest.mark.full),
-    pytest.param(("pytorch_more", SPEECH), marks=pytest.mark.full),
+    pytest.param(("jax_speech", SPEECH), marks=pytest.mark.full),
+    pytest.param(("pytorch_speech", SPEECH), marks=pytest.mark.full),
     ("pytorch", "mnist:mini"),
     ("pytorch", "imagenet_vit:mini"),
     ("pytorch", "fastmri:mini"),
