@@ -6,6 +6,7 @@ Every submission trains until it reaches the targets, or for several times as ma
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,10 @@ ENTRIES = {
 def judge(entry: Entry, run: Run) -> dict[str, Any]:
     """Train, and return a row of the table."""
     limits = load_version(DEFAULT_VERSION).limits(run.workload, "mini")
+    before = os.times()
     [result] = made([run], 1)
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
     row = {
         "workload": run.workload,
         "submission": entry.name,
@@ -69,6 +73,7 @@ def judge(entry: Entry, run: Run) -> dict[str, Any]:
         "ended": result.status,
         "steps": result.steps[-1],
         "seconds": result.seconds,
+        "CPU s": used,
     }
     print(row, flush=True)
     return row
