@@ -23,8 +23,8 @@ from places import PROBE_CUBES
 # which are random in training whatever the dropout rate.
 SMALL_MODELS: dict[str, dict[str, Any]] = {
     "fastmri": {"num_channels": 2, "num_pool_layers": 1},
-    "librispeech_conformer": {"use_specaug": False},
-    "librispeech_deepspeech": {"use_specaug": False},
+    "librispeech_conformer": {"use_specaug": False, "encoder_dim": 16, "num_encoder_layers": 1},
+    "librispeech_deepspeech": {"use_specaug": False, "encoder_dim": 16, "num_lstm_layers": 1},
 }
 
 
