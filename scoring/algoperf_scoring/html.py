@@ -20,7 +20,6 @@ def html(board: Leaderboard) -> str:
     return environment.get_template("leaderboard.html.j2").render(
         board=board,
         caption=wording.caption(board),
-        rule=wording.rule_in_words(board.rule),
         legend=wording.legend(board),
         header=wording.ranking_header(board),
         warning=wording.warning(board),

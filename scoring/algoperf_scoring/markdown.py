@@ -24,7 +24,7 @@ def markdown(board: Leaderboard) -> str:
     if warning := wording.warning(board):
         lines += [f"**{escaped(warning)}**", ""]
     lines += [escaped(wording.caption(board)), "", *_table(header, rows)]
-    lines += ["", escaped(f"{wording.rule_in_words(board.rule)} {wording.legend(board)}")]
+    lines += ["", *(f"- {escaped(line)}" for line in wording.legend(board))]
     lines += ["", "## Seconds to target", "", *_table(names, [[*map(escaped, row)] for row in times])]
     for title, remarks in wording.remarks(board):
         lines += ["", f"## {title}", "", *(f"- {escaped(remark)}" for remark in remarks)]

@@ -35,7 +35,7 @@ def terminal(board: Leaderboard) -> RenderableType:
         ranking.add_column(name, overflow="fold", no_wrap=name != "submission")
     for row in wording.ranking(board):
         ranking.add_row(*map(Text, row))
-    words = Text(f"{wording.rule_in_words(board.rule)} {wording.legend(board)}")
+    words = Text("\n".join(wording.legend(board)))
     parts: list[RenderableType] = [Text(wording.caption(board)), ranking, *_times(board), words]
     if warning := wording.warning(board):
         parts.insert(0, Text(f"{warning}\n", style="bold"))

@@ -26,16 +26,6 @@ def caption(board: Leaderboard) -> str:
     )
 
 
-def rule_in_words(rule: ScoringRule) -> str:
-    """How times are turned into scores."""
-    trial = "the fastest trial" if rule.best_trial == "time" else "the trial that needed the fewest evaluations"
-    integral = "integrated exactly" if rule.integral == "exact" else "by the trapezoid rule on 100 points, as published"
-    return (
-        f"Time of a study: {trial}; of a workload: the median over studies. Score: area under the performance profile "
-        f"up to {rule.max_ratio:g} times the fastest, {integral}."
-    )
-
-
 def uncertainty_in_words(board: Leaderboard) -> list[str]:
     """Which adjacent entries' order may be chance, or why this is unknown."""
     if board.refusal:
@@ -132,14 +122,20 @@ def _time(cell: Cell) -> str:
     return {"cut": f"{seconds} cut", "held-out failed": f"{seconds} void"}.get(cell.outcome, seconds)
 
 
-def legend(board: Leaderboard) -> str:
-    """The legend of the tables."""
-    against = f"speedup: geometric mean over workloads against {board.reference}; " if board.reference else ""
+def legend(board: Leaderboard) -> tuple[str, ...]:
+    """What the columns and words of the tables mean, in short lines."""
+    trial = "its fastest trial" if board.rule.best_trial == "time" else "its trial with the fewest evaluations"
+    integrals = ("exactly", "trapezoid: on 100 points, as published")
+    score, other = (
+        integrals if board.rule.integral == "exact" else ("on 100 points, as published", "exact: without them")
+    )
+    against = f"speedup: geometric mean over workloads against {board.reference}. " if board.reference else ""
     return (
-        f"n: studies; {against}reached: workloads with credit. Times: seconds to target, median over studies; "
-        f"never 2/5: reached in 2 of 5 studies only; unfinished: still running or interrupted, not scored; "
-        f"cut: above {_ratio(board.rule)} times the fastest; "
-        "void: the held-out variant failed; -: no results."
+        f"Time: seconds to the target; of a study, that of {trial}; of a workload, the median over its n studies.",
+        f"Score: area under the profile up to {board.rule.max_ratio:g} times the fastest, {score}; {other}.",
+        f"{against}reached: workloads with credit.",
+        f"never 2/5: reached in 2 of 5 studies. cut: above {_ratio(board.rule)} times the fastest. void: the held-out "
+        "variant failed. unfinished: not scored yet. -: no results.",
     )
 
 

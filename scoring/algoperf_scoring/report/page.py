@@ -63,7 +63,6 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
         board=board,
         title=title(board),
         facts=_facts(board),
-        rule=wording.rule_in_words(board.rule),
         legend=wording.legend(board),
         header=wording.ranking_header(board),
         warning=wording.warning(board),
