@@ -21,6 +21,7 @@ from algoperf.frameworks.torch.codec import TorchCodec
 from algoperf.frameworks.torch.description import describe_model, model_form
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.frameworks.torch.workload import TorchWorkload, bare_model
+from algoperf.system import keep_freed_memory
 from algoperf.versions import Limits
 from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import WorkloadDefinition
@@ -36,6 +37,8 @@ def start() -> TorchBackend:
         torch.backends.cudnn.benchmark = True
         # As JAX's default, and as the published runner: TensorFloat-32 where a GPU has it, which V100s have not.
         torch.set_float32_matmul_precision("high")
+    else:
+        keep_freed_memory()  # tensors are there too
     if use_ddp and not dist.is_initialized():
         # gloo for decisions between hosts, nccl for gradients between devices
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
