@@ -33,8 +33,8 @@ class Model:
         args = (self.params, batch, self.state, mode, key, mode is TRAIN)
         return self.workload.model_fn(*args, dropout_rate=0.0)[0]
 
-    def logits(self, lengths, mode=EVAL, seed=0, num_samples=8_000):
-        """Logits of the same noise, of these lengths."""
+    def batch(self, lengths, num_samples=8_000):
+        """The same noise, of these lengths."""
         rng = np.random.default_rng(0)
         audio = rng.normal(size=(len(lengths), 8_000), scale=1000).astype(np.float32)[:, :num_samples]
         paddings = (np.arange(num_samples) >= np.array(lengths)[:, np.newaxis]).astype(np.float32)
@@ -42,7 +42,11 @@ class Model:
             import torch
 
             audio, paddings = torch.from_numpy(audio), torch.from_numpy(paddings)
-        logits, behind = self.passes[mode]({"inputs": (audio, paddings)}, random_utils.PRNGKey(seed))
+        return {"inputs": (audio, paddings)}
+
+    def logits(self, lengths, mode=EVAL, seed=0, num_samples=8_000):
+        """Logits of the same noise, of these lengths."""
+        logits, behind = self.passes[mode](self.batch(lengths, num_samples), random_utils.PRNGKey(seed))
         return np.array(logits.tolist()), np.array(behind.tolist())
 
 
@@ -79,6 +83,25 @@ def test_the_key_decides_what_is_masked(model):
     assert np.abs(model.logits([8_000, 7_000], TRAIN, seed=2)[0] - first).max() > 1e-3
     evaluated = model.logits([8_000, 7_000], seed=1)[0]
     np.testing.assert_array_equal(model.logits([8_000, 7_000], seed=2)[0], evaluated)
+
+
+@pytest.mark.parametrize("name", CUBES)
+def test_backward_passes_keep_one_output_of_convolutions(name):
+    """PyTorch: the first one, with its margin, is most of the memory of a step at full size."""
+    import torch
+
+    model = Model(name, "pytorch")
+    kept = {}
+
+    def pack(tensor):
+        if tensor.ndim == 4 and tensor.shape[:2] == (2, model.workload.definition.model["encoder_dim"]):
+            kept[tensor.data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        logits = model._forward(TRAIN, model.batch([8_000, 7_000]), random_utils.PRNGKey(0))
+    assert [tuple(tensor.shape[2:]) for tensor in kept.values()] == [(25, 41)]
+    assert logits[0].requires_grad
 
 
 def test_number_of_masks():
