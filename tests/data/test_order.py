@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algoperf.data.batches.order import Blocks, FirstRows, Shuffled, sample
+from algoperf.data.batches.order import Blocks, Buffered, FirstRows, Shuffled, sample
 from algoperf.data.batches.seeding import keyed_generator
 from algoperf.errors import UserError
 
@@ -86,7 +86,49 @@ def test_blocks_have_an_order_per_epoch_and_seed():
     assert [row for row in epochs if row % 5 == 0] == [0, 20, 15, 5, 10, 15, 5, 0, 20, 10]  # must never change
 
 
-@pytest.mark.parametrize("make", [lambda: Shuffled(10, seed=0), lambda: Blocks(10, 3, seed=0)])
+def through_a_buffer(num_rows: int, buffer_rows: int, slots: list[int]) -> tuple[list[int], list[int]]:
+    """Row by row: what comes out while rows come in, and what is left in the buffer."""
+    buffer, coming, out = list(range(buffer_rows)), iter(range(buffer_rows, num_rows)), []
+    for slot, row in zip(slots, coming, strict=True):
+        out.append(buffer[slot])
+        buffer[slot] = row
+    return out, buffer
+
+
+@given(st.integers(1, 80), st.integers(1, 20), SEEDS, st.integers(0, 2))
+def test_a_buffer_gives_what_its_slots_hold(num_rows, buffer_rows, seed, epoch):
+    size = min(buffer_rows, num_rows)
+    slots = keyed_generator("buffer", seed, epoch).integers(size, size=num_rows - size).tolist()
+    rows = Buffered(num_rows, buffer_rows, seed).indices(epoch * num_rows, num_rows).tolist()
+    out, left = through_a_buffer(num_rows, size, slots)
+    assert rows[: len(out)] == out
+    assert sorted(rows[len(out) :]) == sorted(left)
+
+
+@given(st.integers(1, 60), st.integers(1, 20), SEEDS, st.lists(st.tuples(st.integers(0, 250), st.integers(0, 50))))
+def test_any_stretch_of_a_buffer_is_the_same_whatever_was_asked_before(num_rows, buffer_rows, seed, stretches):
+    stream = Buffered(num_rows, buffer_rows, seed).indices(0, 300)
+    order = Buffered(num_rows, buffer_rows, seed)
+    for start, count in stretches:
+        np.testing.assert_array_equal(order.indices(start, count), stream[start : start + count])
+
+
+def test_rows_come_out_of_a_buffer_soon_and_never_early():
+    """The distance between places and rows: at most the buffer ahead, and as long behind as chance wants."""
+    order = Buffered(50_000, 100, seed=0)
+    places = np.arange(49_900)
+    delay = places - order.indices(0, 50_000)[:49_900]
+    assert delay.min() == -99
+    assert np.mean(delay[1_000:]) == pytest.approx(0, abs=5)  # -99, and a geometric time of mean 99
+    assert np.std(delay[1_000:]) == pytest.approx(100, rel=0.1)
+    assert Buffered(12, 4, seed=0).indices(0, 24).tolist() == [
+        0, 4, 3, 6, 5, 7, 8, 1, 2, 9, 10, 11, 1, 4, 2, 0, 5, 3, 6, 9, 11, 8, 10, 7,
+    ]  # fmt: skip  # must never change
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Shuffled(10, seed=0), lambda: Blocks(10, 3, seed=0), lambda: Buffered(10, 3, seed=0)]
+)
 def test_what_was_prepared_is_not_made_when_it_is_drawn(make, monkeypatch):
     expected, order = [np.asarray(make().indices(start, 5)) for start in (5, 10, 15)], make()
     order.prepare(5)
@@ -147,6 +189,8 @@ def test_impossible_arguments():
         Shuffled(5, seed=0).indices(-1, 3)
     with pytest.raises(ValueError, match="at least 1, not 5 and 0"):
         Blocks(5, 0, seed=0)
+    with pytest.raises(ValueError, match="buffer_rows must be at least 1, not 0"):
+        Buffered(5, 0, seed=0)
 
 
 def test_keys_are_not_confused():

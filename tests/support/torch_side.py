@@ -16,7 +16,10 @@ class TorchSide(Side):
         return nullcontext()  # the dtype of model and inputs determines the precision
 
     def describe(self):
-        self.initialise()
+        device, self.workload.device = self.workload.device, torch.device("meta")
+        with self.workload.device:  # tensors without values
+            self.initialise()
+        self.workload.device = device
 
     def initialise(self):
         self.model, state = self.workload.init_model_fn(np.array([0, 0], np.int32))
@@ -32,8 +35,10 @@ class TorchSide(Side):
                 tensors[name].copy_(torch.from_numpy(value))
 
     def listing(self):
-        parts = (self.parameters(), self.state())
-        return tuple([(name, array.shape, array.dtype.name) for name, array in part.items()] for part in parts)
+        parts = (self.model.named_parameters(), self.model.named_buffers())
+        return tuple(
+            [(name, tuple(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in part] for part in parts
+        )
 
     def parameters(self):
         return {name: param.detach().numpy().copy() for name, param in self.model.named_parameters()}
@@ -49,7 +54,7 @@ class TorchSide(Side):
         return {name: tuple(shape.shape_tuple) for name, shape in self.workload.param_shapes.items()}
 
     def output_candidates(self):
-        return list(self.parameters())
+        return [name for name, _ in self.model.named_parameters()]
 
     def tensor(self, array):
         return torch.from_numpy(array.astype(np.int64) if array.dtype.kind in "iu" else array)

@@ -72,10 +72,20 @@ def transcription(
     return {"ctc_loss": loss["summed"], "num_tokens": num_tokens, "classes": logits.argmax(-1) * (paddings == 0)}
 
 
+def token_loss(
+    workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any
+) -> dict[str, spec.Tensor]:
+    """Summed loss and number of the tokens with weight 1."""
+    logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
+    loss = workload.loss_fn(batch["targets"], logits, batch["weights"])
+    return {"loss": loss["summed"], "num_tokens": loss["n_valid_examples"]}
+
+
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "classification": classification,
     "multi_label": multi_label,
     "reconstruction": reconstruction,
     "mean_loss": mean_loss,
     "transcription": transcription,
+    "token_loss": token_loss,
 }

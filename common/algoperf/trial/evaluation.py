@@ -25,7 +25,7 @@ class Evaluator:
       workload: the bound workload, which has model, loss and placement.
       data: where the examples come from.
       backend: gathers the results of all processes.
-      batch_size: global batch size; None for the benchmark's.
+      batch_size: global batch size; None for the benchmark's. Devices may get fewer rows at a time.
     """
 
     workload: BoundWorkload
@@ -61,7 +61,7 @@ class Evaluator:
     ) -> dict[str, float]:
         accumulator = self.data.definition.evaluation.accumulator(self.data.dataset)
         counted = 0
-        batches = self.data.evaluation(split, self.batch_size or self.workload.eval_batch_size, global_step)
+        batches = self.data.evaluation(split, self._rows_at_a_time(), global_step)
         for batch, outputs in self._outputs(step, batches):
             accumulator.add(self.workload.fetch(outputs), batch)
             counted += int(batch["real"].sum())
@@ -72,6 +72,11 @@ class Evaluator:
         if counted != num_examples:
             raise AlgoperfError(f"The {split} split was evaluated on {counted} examples instead of {num_examples}.")
         return accumulator.result(num_examples)
+
+    def _rows_at_a_time(self) -> int:
+        """The batch size, or as much of it as devices can hold."""
+        batch_size, most = self.batch_size or self.workload.eval_batch_size, self.data.definition.eval_rows_per_device
+        return batch_size if most is None else min(batch_size, most * self.data.shard.num_parts)
 
     def _outputs(
         self, step: Callable[[Batch], Mapping[str, Any]], batches: Iterable[Batch]

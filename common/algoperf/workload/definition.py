@@ -51,6 +51,8 @@ class WorkloadDefinition:
       evaluation: device function and accumulator of the metrics.
       examples: how many examples the splits have.
       eval_batch_size: global batch size of evaluations.
+      eval_rows_per_device: most rows that a device evaluates at a time, where those of `eval_batch_size` would not fit
+        into its memory; sums over a split do not depend on it.
       model: settings that the model builders in `model_jax.py` and `model_torch.py` read.
       dropout: default dropout rate; None where the model takes no dropout rate.
       properties: further attributes of the bound workload; published submissions and meta data know them.
@@ -66,6 +68,7 @@ class WorkloadDefinition:
     evaluation: Evaluation
     examples: Examples
     eval_batch_size: int
+    eval_rows_per_device: int | None = None
     model: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     loss: LossName | None = None
     dropout: float | None = None

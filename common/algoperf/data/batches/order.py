@@ -72,9 +72,13 @@ class _Permutations(abc.ABC):
     def _piece(self, epoch: int, offset: int, count: int) -> Indices:
         """At least one and at most `count` elements of an epoch, beginning with its element `offset`."""
 
+    def _draw(self, generator: np.random.Generator, count: int) -> np.ndarray:
+        """A permutation of the numbers below `count`."""
+        return generator.permutation(count)
+
     def _permutation(self, epoch: int) -> np.ndarray:
         if epoch not in self._permutations:
-            permutation = keyed_generator(self._name, self._seed, epoch).permutation(self._num_permuted)
+            permutation = self._draw(keyed_generator(self._name, self._seed, epoch), self._num_permuted)
             kept = {epoch - 1: self._permutations[epoch - 1]} if epoch - 1 in self._permutations else {}
             self._permutations = {**kept, epoch: permutation}
         return self._permutations[epoch]
@@ -83,10 +87,10 @@ class _Permutations(abc.ABC):
 class Shuffled(_Permutations):
     """A new permutation of all rows per epoch."""
 
-    def __init__(self, num_rows: int, seed: int) -> None:
+    def __init__(self, num_rows: int, seed: int, name: str = "order") -> None:
         if num_rows < 1:
             raise ValueError(f"num_rows must be at least 1, not {num_rows}")
-        super().__init__(num_rows, num_rows, seed, "order")
+        super().__init__(num_rows, num_rows, seed, name)
 
     def indices(self, start: int, count: int) -> np.ndarray:
         """Elements [start, start + count) of the stream: int64 (count,); may span epochs."""
@@ -94,6 +98,32 @@ class Shuffled(_Permutations):
 
     def _piece(self, epoch: int, offset: int, count: int) -> np.ndarray:
         return self._permutation(epoch)[offset : offset + count]
+
+
+class Buffered(Shuffled):
+    """The order of stored rows that pass through a buffer: each place of the order takes any row of the buffer.
+
+    The next stored row takes its place. So a row comes at most `buffer_rows` places early, and the last `buffer_rows`
+    of an epoch are in any order. As the reference shuffles streams, with TensorFlow's `shuffle(buffer_rows)`.
+    """
+
+    def __init__(self, num_rows: int, buffer_rows: int, seed: int) -> None:
+        if buffer_rows < 1:
+            raise ValueError(f"buffer_rows must be at least 1, not {buffer_rows}")
+        super().__init__(num_rows, seed, "buffer")
+        self._buffer_rows = buffer_rows
+
+    def _draw(self, generator: np.random.Generator, count: int) -> np.ndarray:
+        """Draw the slots of the buffer that all rows come into; a row leaves its slot when another one comes."""
+        size = min(self._buffer_rows, count)
+        slots = np.concatenate([np.arange(size), generator.integers(size, size=count - size)])
+        slots = slots.astype(np.uint16 if size <= 1 << 16 else np.int64)  # sorts faster
+        rows = np.argsort(slots, kind="stable")  # by slot, in the order in which they come
+        leaves = np.flatnonzero(slots[rows][1:] == slots[rows][:-1])
+        order = np.empty(count, np.int64)
+        order[rows[leaves + 1] - size] = rows[leaves]
+        order[count - size :] = generator.permutation(np.delete(rows, leaves))
+        return order
 
 
 class Blocks(_Permutations):

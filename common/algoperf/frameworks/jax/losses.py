@@ -13,13 +13,15 @@ def softmax_cross_entropy(labels: jax.Array, logits: jax.Array, label_smoothing:
 
     Labels are integers (...), whose one-hot vector is y, or y itself (..., K), as in mixup.
     """
-    log_probs = jax.nn.log_softmax(logits)
     if labels.ndim == logits.ndim:
         smoothed = labels * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
-        return -jnp.sum(smoothed * log_probs, axis=-1)
-    # No one-hot vectors: with a vocabulary as classes they would be as large as the logits.
-    picked = jnp.take_along_axis(log_probs, labels[..., None], axis=-1)[..., 0]
-    return -((1.0 - label_smoothing) * picked + label_smoothing * log_probs.mean(axis=-1))
+        return -jnp.sum(smoothed * jax.nn.log_softmax(logits), axis=-1)
+    # Neither one-hot vectors nor log-probabilities: with a vocabulary as classes they would be as large as the logits.
+    largest = jax.lax.stop_gradient(logits.max(axis=-1))
+    picked = jnp.take_along_axis(logits, labels[..., None], axis=-1)[..., 0] - largest
+    mean = logits.mean(axis=-1) - largest
+    log_sum = jnp.log(jnp.exp(logits - largest[..., None]).sum(axis=-1))
+    return log_sum - ((1.0 - label_smoothing) * picked + label_smoothing * mean)
 
 
 def sigmoid_cross_entropy(labels: jax.Array, logits: jax.Array, label_smoothing: float) -> jax.Array:
