@@ -9,6 +9,7 @@ GOLDENS = REPOSITORY / "tests" / "goldens"
 SHARED_GOLDENS = REPOSITORY.parent / "shared" / "goldens"
 SHARED_LOGS = REPOSITORY.parent / "shared" / "logs"
 SHARED_CASES = REPOSITORY.parent / "shared" / "cases"
+SHARED_TOKENIZERS = REPOSITORY.parent / "shared" / "tokenizers"
 BASELINES = REPOSITORY / "submissions" / "baselines"
 TEST_SUBMISSIONS = SUPPORT / "submissions"
 PROBE_CUBES = SUPPORT / "cubes"  # tiny workloads that show what the harness can do
