@@ -67,6 +67,7 @@ def test_evaluation_gives_the_recorded_metrics(cube, trained, note):
         ("fastmri", "jax"),
         ("librispeech_conformer", "jax"),
         ("librispeech_deepspeech", "pytorch"),
+        ("finewebedu_lm", "jax"),
     ],
 )
 def test_every_cube_runs_its_four_tasks(cube, note, workload, framework):

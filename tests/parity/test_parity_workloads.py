@@ -32,7 +32,12 @@ OUTPUT_PARAMS = {
     ("ogbg_model_size", "jax"): {"Dense_18"},
     # The reference asks for a block that this variant does not have.
     ("fastmri_model_size", "pytorch"): {"up_conv.2.1.weight", "up_conv.2.1.bias"},
+    # The reference raises, or looks for a parameter that is tied to another one.
+    ("finewebedu_lm", "jax"): {"embed"},
+    ("finewebedu_lm", "pytorch"): {"embed_tokens.weight"},
 }
+# Rates that the reference takes and ignores: here the model takes none.
+IGNORED_DROPOUT = {"finewebedu_lm"}
 # The reference's first PyTorch initialisation is torch's default, later ones and JAX's are lecun_normal:
 INITIALISED_AS_IN_JAX = {"mnist"}
 
@@ -149,7 +154,9 @@ def test_description(described):
     workload = described.side.workload
     for name, expected in described.golden["meta"].items():
         found = getattr(workload, name)
-        if name == "loss_type":
+        if name == "num_test_examples" and expected == 0:
+            assert found is None, "there is no test split"
+        elif name == "loss_type":
             assert found is LossType[expected]
         elif isinstance(expected, float):  # some are differences in the reference
             assert found == pytest.approx(expected, rel=1e-12), name
@@ -161,7 +168,8 @@ def test_description(described):
             assert not hasattr(workload, name)
         else:
             np.testing.assert_allclose(getattr(workload, name), expected, rtol=1e-6, err_msg=name)
-    assert workload.definition.dropout == described.golden["DROPOUT_RATE"]
+    is_ignored = workload.definition.name in IGNORED_DROPOUT
+    assert workload.definition.dropout == (None if is_ignored else described.golden["DROPOUT_RATE"])
     for name, value in workload.definition.properties.items():
         assert getattr(workload, name) is value
         assert value == pytest.approx(described.golden["other_properties"][name]), name
@@ -236,6 +244,12 @@ UNSTABLE = {
     # and so does each of them from the reference's float32 by 1 to 2 %.
     "librispeech_deepspeech_no_resnet": dataclasses.replace(SINGLE, probe=0.1),
 }
+# Here both frameworks divide queries and keys by norm + epsilon, as the reference does in JAX; its positions are known
+# in single precision only.
+UNIFIED_DOUBLE = {
+    ("finewebedu_lm", "jax"): Tolerance(1e-6, 1e-6, 1e-6, 1e-5, 1e-10),
+    ("finewebedu_lm", "pytorch"): Tolerance(5e-5, 5e-5, 5e-5, 1e-3, 1e-10),
+}
 
 # `eval_loss` (float64 files), `train_loss_masked_ls0.1`, `eval_loss_soft_targets_masked_ls0.1`
 LOSS_KEY = re.compile(r"(eval|train)_loss(?:_(soft_)?(?:targets_)?(masked|nomask)_ls(\d+\.\d+))?")
@@ -257,6 +271,13 @@ class Computed:
     updated_state: dict[str, np.ndarray]
     grad_loss: float
     gradient: dict[str, np.ndarray]
+
+
+def tolerance_of(info: dict[str, Any], double: bool) -> Tolerance:
+    """What is allowed for a forward file."""
+    if double:
+        return UNIFIED_DOUBLE.get((info["workload"], info["framework"]), DOUBLE)
+    return UNSTABLE.get(info["workload"], SINGLE)
 
 
 def compute(name: str) -> Computed:
@@ -293,7 +314,7 @@ def compute(name: str) -> Computed:
     return Computed(
         name=name,
         golden=info,
-        tolerance=DOUBLE if double else UNSTABLE.get(info["workload"], SINGLE),
+        tolerance=tolerance_of(info, double),
         logits={mode: parts[0] for mode, parts in logits.items()},
         paddings={mode: parts[1] for mode, parts in logits.items() if len(parts) > 1},
         losses=losses,
@@ -364,6 +385,9 @@ def test_evaluation_step(computed):
         return
     # Without a tokenizer, the reference's error rate is 0 or missing.
     expected = {name: value for name, value in computed.golden["eval_step"].items() if name != "wer"}
+    if "denominator" in expected:
+        mean = expected["loss"] / expected["denominator"]
+        expected = {"loss": mean, "ppl": np.exp(mean)}
     found = {name: value for name, value in computed.eval_step.items() if not name.startswith("wer")}
     assert found == pytest.approx(expected, rel=computed.tolerance.loss)
     if computed.classes is not None:
@@ -394,6 +418,8 @@ def test_gradient(computed):
     for name, (norm, dot) in expected.items():
         # Some gradients are zero but for rounding: keys of attention may be shifted together.
         noise = float(np.finfo(computed.gradient[name].dtype).eps) * computed.golden["grad"]["global_l2"]
+        if name.endswith("attn_scale"):  # tiny: sums of numbers that all but cancel
+            noise = max(noise, 2e-6)
         array = computed.gradient[name].astype(np.float64)
         assert np.linalg.norm(array) == pytest.approx(norm, rel=tolerance, abs=noise), name
         found = float(np.sum(array * golden.probe(name, array.shape, computed.golden["seed"])))
@@ -409,7 +435,8 @@ def test_gradient(computed):
 
 
 LSTM_GATES = "ifgo"
-STACKED = {"in_proj": ("query", "key", "value"), "kv_proj": ("key", "value")}  # in this order
+_QKV = ("query", "key", "value")
+STACKED = {"in_proj": _QKV, "w_qkv": _QKV, "kv_proj": ("key", "value")}  # in this order
 
 
 def torch_source(row: dict[str, Any], weights: dict[str, np.ndarray]) -> np.ndarray:

@@ -14,10 +14,12 @@ import pytest
 from algoperf import random_utils
 from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.spec import ForwardPassMode, ParameterType
+from algoperf.trial.evaluation import SPLITS
 from bound_workload import SMALL_MODELS, WithData, find
 from contract_kinds import Classification, MultiLabelGraphs, Reconstruction, one_array
 from probe_kinds import PROBE_KINDS
 from speech_kind import Speech
+from text_kind import Text
 
 ROWS = [
     ("digits", "full"),
@@ -29,6 +31,7 @@ ROWS = [
     ("fastmri", "mini"),
     ("librispeech_conformer", "mini"),
     ("librispeech_deepspeech", "mini"),
+    ("finewebedu_lm", "mini"),
     *((name, "mini") for name in PROBE_KINDS),
 ]
 SPEECH = Speech(num_samples=8_000, num_frames=12, num_tokens=16, vocab_size=24)
@@ -38,6 +41,7 @@ KINDS = {
     "fastmri": Reconstruction(),
     "librispeech_conformer": SPEECH,
     "librispeech_deepspeech": SPEECH,
+    "finewebedu_lm": Text(length=64, vocab_size=432),
     **PROBE_KINDS,
 }
 DEFAULT_KIND = Classification()
@@ -149,6 +153,12 @@ class Case:
 
     def init(self, seed=0):
         return self.workload.init_model_fn(self.kit.key(seed))
+
+    @property
+    def splits(self):
+        """What metrics are called -> the split, of the splits that the workload has."""
+        definition = self.workload.definition
+        return {label: split for label, split in SPLITS.items() if definition.num_examples(split) is not None}
 
     def train_batch(self):
         return next(self.opened.queue(BATCH_SIZE))

@@ -51,7 +51,8 @@ class Side(abc.ABC):
     framework: Framework
 
     def __init__(self, definition: WorkloadDefinition) -> None:
-        limits = load_version("v0.6").limits(definition.name, definition.scale)
+        version = load_version("v1.0" if definition.name == "finewebedu_lm" else "v0.6")
+        limits = version.limits(definition.name, definition.scale)
         if "use_specaug" in definition.model:  # the golden passes are without
             definition = definition.with_fields({"model": {"use_specaug": False}})
         self.workload = load_backend(self.framework).bind(definition, limits)

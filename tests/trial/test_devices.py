@@ -28,11 +28,12 @@ SCRIPT = SUPPORT / "device_run.py"
 PER_PROCESS = "cifar:mini"
 GRAPHS = "ogbg:mini"
 SPEECH = "librispeech_deepspeech:mini"  # its batch statistics are those of all processes
+TEXT = "finewebedu_lm:mini"
 PROCESSES = {
     "jax": ("jax", ["digits:full", GRAPHS]),
-    "jax_more": ("jax", ["mnist:mini", "cifar:mini", "fastmri:mini"]),
+    "jax_more": ("jax", ["mnist:mini", "cifar:mini", "fastmri:mini", TEXT]),
     "jax_speech": ("jax", [SPEECH]),
-    "pytorch": ("pytorch", ["mnist:mini", "imagenet_vit:mini", "fastmri:mini", PER_PROCESS, GRAPHS]),
+    "pytorch": ("pytorch", ["mnist:mini", "imagenet_vit:mini", "fastmri:mini", TEXT, PER_PROCESS, GRAPHS]),
     "pytorch_speech": ("pytorch", [SPEECH]),
 }
 CASES = [
@@ -40,11 +41,13 @@ CASES = [
     pytest.param(("jax_more", "mnist:mini"), marks=pytest.mark.full),  # more of what digits has
     pytest.param(("jax_more", "cifar:mini"), marks=pytest.mark.full),
     pytest.param(("jax_more", "fastmri:mini"), marks=pytest.mark.full),
+    pytest.param(("jax_more", TEXT), marks=pytest.mark.full),
     pytest.param(("jax_speech", SPEECH), marks=pytest.mark.full),
     pytest.param(("pytorch_speech", SPEECH), marks=pytest.mark.full),
     ("pytorch", "mnist:mini"),
     ("pytorch", "imagenet_vit:mini"),
     ("pytorch", "fastmri:mini"),
+    ("pytorch", TEXT),
 ]
 TWO_PROCESSES = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
 EVALUATIONS = ["eval_default", "eval_77"]  # by batch size
@@ -164,7 +167,7 @@ def test_every_example_is_evaluated_once(case, results, data_root, evaluation):
     definition = find_workload(name).at(scale)
     opened = definition.dataset.open(dataset_dir(data_root, definition.dataset, scale))
     sampled = Counter(rows.tolist())
-    for split in ("validation", "test"):
+    for split in ("validation", "test") if definition.examples.test is not None else ("validation",):
         count = opened.num_examples(split)
         [whole] = opened.evaluation(split, num_examples=count, batch_size=count, shard=Shard(), seed=0)
         inputs = whole["inputs"]

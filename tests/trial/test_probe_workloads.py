@@ -1,4 +1,4 @@
-"""Trials of probe workloads and of speech: the baseline learns, and goes on after a kill as if there had been none.
+"""Trials of probe workloads, speech and text: the baseline learns, and goes on after a kill as if there had been none.
 
 Speech has random masks inside the model, and a metric of texts.
 """
@@ -27,9 +27,10 @@ SPEECH = [
     pytest.param("librispeech_deepspeech", "pytorch", marks=pytest.mark.full),
     ("librispeech_deepspeech", "jax"),
 ]
+TEXT = [("finewebedu_lm", "pytorch"), ("finewebedu_lm", "jax")]
 
 
-@pytest.mark.parametrize(("name", "framework"), [*PROBES, *SPEECH])
+@pytest.mark.parametrize(("name", "framework"), [*PROBES, *SPEECH, *TEXT])
 def test_it_learns_and_resumes(name, framework, prepare, tmp_path, monkeypatch, capsys):
     is_speech = name.startswith("librispeech")
     first_evaluation, last_step = EVALUATIONS["speech" if is_speech else "probe"]

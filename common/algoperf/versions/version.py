@@ -66,7 +66,8 @@ class Version:
             there = ", ".join(self.table[workload])
             raise UserError(
                 f"Version {self.name} has no limits for {workload} at scale {scale!r}, only at: {there}. "
-                f"Choose one of these, or add [workloads.{workload}.{scale}] to the cube's limits.toml."
+                f"Choose one of these, or add [workloads.{workload}.{scale}] to the cube's limits.toml. "
+                f"{_elsewhere(workload, self, scale)}".rstrip()
             )
         return self.table[workload][scale]
 
@@ -147,10 +148,10 @@ def _frozen(limits: Mapping[str, Mapping[str, Limits]]) -> reading.LimitsTable:
     return MappingProxyType({name: MappingProxyType(dict(scales)) for name, scales in limits.items()})
 
 
-def _elsewhere(workload: str, asked: Version) -> str:
-    """A remedy that names the versions that have the workload."""
+def _elsewhere(workload: str, asked: Version, scale: str = "full") -> str:
+    """A remedy that names the versions that have the workload at a scale."""
     others = [name for name in version_names() if name != asked.name]
-    having = [name for name in others if workload in load_version(name).table]
+    having = [name for name in others if scale in load_version(name).table.get(workload, {})]
     return f"Version {' and '.join(having)} has it: --version {having[-1]}." if having else ""
 
 

@@ -18,7 +18,7 @@ _NUMBERS = {
     )
 }  # fmt: skip
 _METRIC = f"{WORKLOAD}.target_metric_name"
-_LOWER_IS_BETTER = {"loss", "wer"}
+_LOWER_IS_BETTER = {"loss", "wer", "ppl"}
 _SIZES = (
     "leaves", "named_parameters", "nbytes", "numel", "param_shapes", "parameters", "shape", "shape_tuple", "size",
     "tree_leaves",
