@@ -35,9 +35,10 @@ class Runs:
         folder.mkdir(parents=True)
         (folder / "meta_data_0.json").write_text("{}")
         if rows is not None:
-            metric = self.version.limits(workload).metric
-            lines = [f"global_step,score,test/{metric},validation/{metric}"]
-            lines += [f"{step},{seconds},0.5,{value}" for step, (seconds, value) in enumerate(rows)]
+            limits = self.version.limits(workload)
+            name, test = (f"test/{limits.metric},", "0.5,") if limits.test_target is not None else ("", "")
+            lines = [f"global_step,score,{name}validation/{limits.metric}"]
+            lines += [f"{step},{seconds},{test}{value}" for step, (seconds, value) in enumerate(rows)]
             (folder / "eval_measurements.csv").write_text("\n".join(lines) + "\n")
         if status is not None:
             (folder / "status.json").write_text(json.dumps(status))

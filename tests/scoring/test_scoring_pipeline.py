@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import algoperf_scoring
+from algoperf.commands.report import report as report_command
+from algoperf.commands.score import score as score_command
 from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring import Leaderboard, ScoringRule, to_json
@@ -299,6 +302,25 @@ def test_the_rule_behind_published_tables_takes_the_trial_with_fewest_evaluation
     runs.trial("a", "wmt", [(45, 0), (60, target)], trial=2)
     assert seconds(score(runs), "a", "wmt") == 30
     assert seconds(score(runs, rule=algoperf_scoring.AS_PUBLISHED), "a", "wmt") == 60
+
+
+def test_v10_has_nine_workloads_of_which_one_has_no_test_split(runs):
+    """In the board, on the command line and in the report."""
+    runs.version = load_version("v1.0")
+    for name, seconds_to_target in (("fast", 100), ("slow", 250)):
+        runs.reaching(name, "finewebedu_lm", seconds_to_target)
+    runs.reaching("slow", "wmt", 10)
+    board = algoperf_scoring.score(runs.root, runs.version, "external")
+    assert board.workloads == runs.version.scored
+    assert len(board.workloads) == 9
+    assert outcomes(board, "finewebedu_lm") == {"fast": "reached", "slow": "reached"}
+    assert {entry.submission: entry.score for entry in board.entries} == pytest.approx({"slow": 1.5 / 9, "fast": 1 / 9})
+    arguments = [str(runs.root), "--version", "v1.0", "--ruleset", "external"]
+    printed = CliRunner().invoke(score_command, arguments, catch_exceptions=False)
+    assert "2/9" in printed.output
+    assert CliRunner().invoke(report_command, arguments, catch_exceptions=False).exit_code == 0
+    page = (runs.root / "report" / "report.html").read_text()
+    assert all(name in page for name in runs.version.scored)
 
 
 def test_held_out_variants_decide_under_v05_only(runs):
