@@ -30,6 +30,7 @@ from algoperf.records.status import Status  # noqa: E402
 from algoperf.submission.loading import Submission  # noqa: E402
 from algoperf.trial.request import Request, settle  # noqa: E402
 from algoperf.trial.settings import TrialSettings  # noqa: E402
+from algoperf.versions import DEFAULT_VERSION  # noqa: E402
 from algoperf.workload.definition import WorkloadDefinition  # noqa: E402
 
 DATA = ROOT / "build" / "benchmarks" / "data"
@@ -38,8 +39,12 @@ FRAMEWORKS = ("jax", "pytorch")
 SCALES = {"digits": "full", "mnist": "mini"}  # data that needs no network
 SPEECH = ("librispeech_conformer", "librispeech_deepspeech")
 # Measured at full size, on data of scale mini.
-FULL_MODELS = ("cifar", "fastmri", "imagenet_resnet", "imagenet_vit", "ogbg", *SPEECH)
-FIXED_SIZE = {"fastmri": 8}  # their miniature is smaller: batches of so many are generated in memory instead
+FULL_MODELS = ("cifar", "fastmri", "finewebedu_lm", "imagenet_resnet", "imagenet_vit", "ogbg", *SPEECH)
+VERSIONS = {"finewebedu_lm": "v1.0"}  # where the default version has no limits at full scale
+FIXED_SIZE = {
+    "fastmri": 8,
+    "finewebedu_lm": 2,
+}  # their miniature is smaller: batches of so many are generated in memory instead
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -141,6 +146,7 @@ def endless(workload: str, framework: str, scale: str, output_dir: Path) -> Tria
         Request(
             workload=workload, framework=framework, submission=baseline(framework),  # type: ignore[arg-type]
             ruleset="self", scale=scale, data_dir=DATA, output_dir=output_dir,  # type: ignore[arg-type]
+            version_name=VERSIONS.get(workload, DEFAULT_VERSION),
         )
     )  # fmt: skip
     limits = dataclasses.replace(settled.version.limits(workload, scale), max_runtime_sec=1e9)  # type: ignore[arg-type]

@@ -28,7 +28,9 @@ TRAIN_EXAMPLES = 1 << 16  # batches are at most as large as the training split
 def on_generated_data(definition: WorkloadDefinition, eval_batch_size: int) -> WorkloadDefinition:
     """The same workload on generated data; an evaluation of every split is one batch."""
     size = eval_batch_size
-    examples = Examples(train=max(size, TRAIN_EXAMPLES), eval_train=size, validation=size, test=size)
+    examples = Examples(
+        train=max(size, TRAIN_EXAMPLES), eval_train=size, validation=size, test=definition.examples.test and size
+    )
     changes = {
         "dataset": _Generated(definition.dataset.name, definition, examples),
         "examples": examples,

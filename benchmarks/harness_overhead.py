@@ -28,7 +28,12 @@ from algoperf.errors import AlgoperfError
 from algoperf.trial.data import TrialData
 
 SMALL = {"digits": (None, 1024), "mnist": (None, 1024)}  # batch sizes; None for the submission's own
-FULL = {**dict.fromkeys(common.FULL_MODELS, (8,)), "ogbg": (64, 512), **dict.fromkeys(common.SPEECH, (2,))}
+FULL = {
+    **dict.fromkeys(common.FULL_MODELS, (8,)),
+    "ogbg": (64, 512),
+    "finewebedu_lm": (1,),
+    **dict.fromkeys(common.SPEECH, (2,)),
+}
 CHUNK = 64  # steps; the harness makes keys for this many steps at a time
 FULL_CHUNK = 1  # steps; each takes as long as many small ones
 WARM_UP = 2  # chunks

@@ -54,7 +54,7 @@ def main() -> None:
     common.report(f"Word error rates of {NUM_VALIDATION:,} utterances", _error_rates(rounds), None)
 
 
-def _cpu_seconds(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def cpu_seconds(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Medians over the rounds, in which the ways alternate."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
@@ -78,7 +78,7 @@ def _inputs(folder: Path, count: int, rounds: int) -> list[dict[str, Any]]:
     )
     position = iter(range(1 << 30))
     order = np.random.default_rng(1).permutation(count)[:size]
-    seconds = _cpu_seconds(
+    seconds = cpu_seconds(
         {
             "a loop over the published .npy files": lambda: _published(folder / "npy", order),
             "here": lambda: batches.batch(next(position)),
@@ -160,7 +160,7 @@ def _features(rounds: int) -> list[dict[str, Any]]:
     audio = np.random.default_rng(0).normal(size=(FEATURE_BATCH, LIMITS.num_samples), scale=1e3).astype(np.float32)
     tensors, compiled, module = torch.from_numpy(audio), jax.jit(features), LogMel()
     paddings = torch.zeros_like(tensors)
-    seconds = _cpu_seconds(
+    seconds = cpu_seconds(
         {
             "JAX": lambda: jax.block_until_ready(compiled(audio, np.zeros_like(audio))),
             "PyTorch": lambda: module(tensors, paddings),
@@ -193,7 +193,7 @@ def _error_rates(rounds: int) -> list[dict[str, Any]]:
         print("The package jiwer is not installed: it is left out.")
     else:
         ways["a loop over jiwer, one rate"] = lambda: [jiwer.process_words(other, one) for one, other in pairs]
-    return [{"method": name, "CPU s": value} for name, value in _cpu_seconds(ways, rounds).items()]
+    return [{"method": name, "CPU s": value} for name, value in cpu_seconds(ways, rounds).items()]
 
 
 # --- a sheet --------------------------------------------------------------------------------------------------

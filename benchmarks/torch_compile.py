@@ -16,7 +16,13 @@ from typing import Any
 
 import common
 
-BATCH_SIZES = {"mnist": 128, **dict.fromkeys(common.FULL_MODELS, 8), "ogbg": 64, "librispeech_deepspeech": 2}
+BATCH_SIZES = {
+    "mnist": 128,
+    **dict.fromkeys(common.FULL_MODELS, 8),
+    "ogbg": 64,
+    "finewebedu_lm": 1,
+    "librispeech_deepspeech": 2,
+}
 del BATCH_SIZES["librispeech_conformer"]  # never compiled, as published
 STEPS = 4
 POLICIES = {"eager": "off", "compiled": "on"}

@@ -1,8 +1,8 @@
-"""Tiny workloads: ordinary definitions, one per loss type, on data in memory.
+"""Tiny workloads: ordinary definitions, one per loss, on data in memory.
 
 Together, their parameters cover all types, and their batches all forms that submissions meet: images, categories,
-tokens, frames with paddings, images as targets. `names` chooses the parameter names: the usual ones ("plain"),
-others ("renamed"), or others in the opposite order ("reordered"). Values and randomness are the same.
+tokens, frames with paddings, images and tokens as targets. `names` chooses the parameter names: the usual ones
+("plain"), others ("renamed"), or others in the opposite order ("reordered"). Values and randomness are the same.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from algoperf.metrics.means import MeanOverExamples
 from algoperf.spec import LossType
 from algoperf.versions import Limits, Version
 from algoperf.workload.definition import Examples, WorkloadDefinition
+from algoperf.workload.loss import LossName
 
 Names = Literal["plain", "renamed", "reordered"]
 Arrays = dict[str, np.ndarray]
@@ -45,6 +46,7 @@ class Tiny:
       make: makes the stored arrays of a number of examples.
       dropout: default dropout rate; None if the model takes none.
       images: whether inputs are NHWC images.
+      loss: the loss function; the one that `loss_type` names if None.
     """
 
     task: str
@@ -53,6 +55,7 @@ class Tiny:
     make: Callable[[np.random.Generator, int], Arrays]
     dropout: float | None = None
     images: bool = False
+    loss: LossName | None = None
 
     def definition(self, names: Names) -> WorkloadDefinition:
         """The workload, under the name of a scored one if names are plain, else under a meaningless name."""
@@ -60,6 +63,7 @@ class Tiny:
             name=self.alias if names == "plain" else f"w{len(self.task)}{ord(self.task[0])}",
             dataset=_Made(self),
             loss_type=self.loss_type,
+            loss=self.loss,
             evaluation=Evaluation(step="mean_loss", accumulator=lambda dataset: MeanOverExamples()),
             examples=Examples(
                 train=NUM_EXAMPLES,
@@ -161,6 +165,13 @@ def _tokens(random: np.random.Generator, num_rows: int) -> Arrays:
     return {"inputs": inputs, "targets": targets.astype(np.float32)}
 
 
+def _text(random: np.random.Generator, num_rows: int) -> Arrays:
+    """Counting, in steps of one or two."""
+    steps = random.integers(1, 3, (num_rows, 1))
+    tokens = (random.integers(0, 10, (num_rows, 1)) + steps * np.arange(7)) % 10
+    return {"inputs": tokens[:, :-1].astype(np.int32), "targets": tokens[:, 1:].astype(np.int32)}
+
+
 def _speech(random: np.random.Generator, num_rows: int) -> Arrays:
     labels = random.integers(1, 6, (num_rows, _NUM_LABELS))
     frames = random.normal(size=(num_rows, _NUM_FRAMES, 5)) * 0.3
@@ -188,6 +199,7 @@ TINIES = (
     Tiny("images", "imagenet_resnet", LossType.SOFTMAX_CROSS_ENTROPY, _images, dropout=0.1, images=True),
     Tiny("clicks", "criteo1tb", LossType.SIGMOID_CROSS_ENTROPY, _clicks),
     Tiny("tokens", "wmt", LossType.MEAN_SQUARED_ERROR, _tokens),
+    Tiny("text", "finewebedu_lm", LossType.SOFTMAX_CROSS_ENTROPY, _text, loss="tokens"),
     Tiny("speech", "librispeech_conformer", LossType.CTC_LOSS, _speech),
     Tiny("pictures", "fastmri", LossType.MEAN_ABSOLUTE_ERROR, _pictures, dropout=0.0),
 )
@@ -196,9 +208,10 @@ TINIES = (
 def with_limits(version: Version, tiny: Tiny, definition: WorkloadDefinition) -> Version:
     """The version with limits for a tiny workload: the budget of the scored one, and an unreachable target.
 
-    The metric is the loss. Under another name, the target differs slightly.
+    The metric is the loss. Under another name, the target differs slightly. A version that does not score the workload
+    lends its limits at scale mini.
     """
-    scored = version.limits(tiny.alias)
+    scored = version.limits(tiny.alias, "full" if "full" in version.table[tiny.alias] else "mini")
     factor = 1.0 if definition.name == tiny.alias else _OTHER_TARGET_FACTOR
     limits = Limits(
         metric="loss",

@@ -37,8 +37,8 @@ class _Windows:
 
 def finish(rows: dict[str, np.ndarray]) -> Batch:
     """All tokens of the windows but the last, and all but the first: int32 (B, length)."""
-    tokens = rows["tokens"].astype(np.int32)
-    return {"inputs": np.ascontiguousarray(tokens[:, :-1]), "targets": np.ascontiguousarray(tokens[:, 1:])}
+    tokens = rows["tokens"]
+    return {"inputs": tokens[:, :-1].astype(np.int32, "C"), "targets": tokens[:, 1:].astype(np.int32, "C")}
 
 
 class OpenFineWebEdu(StoredArrays):

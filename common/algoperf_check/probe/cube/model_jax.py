@@ -75,6 +75,28 @@ class _Tokens(nn.Module):
         return nn.Dense(2, name="head")(x.mean(axis=1))
 
 
+class _CausalAttn(nn.Module):
+    """Causal, without biases; a parameter without axes. Types are read from names, as in the real model."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(B, N, width) to (B, N, width)."""
+        query, key, value = jnp.split(nn.Dense(3 * _WIDTH, use_bias=False)(x), 3, axis=-1)
+        scores = self.param("attn_scale", nn.initializers.ones, ()) * query @ key.swapaxes(1, 2) / _WIDTH**0.5
+        return jax.nn.softmax(jnp.where(jnp.tri(x.shape[1]), scores, -1e9)) @ value
+
+
+class _Text(nn.Module):
+    """An embedding that is the output layer too."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Tokens (B, 6) to logits (B, 6, 10) of the next ones."""
+        embed = nn.Embed(10, _WIDTH)
+        x = embed(x)
+        return embed.attend(x + _CausalAttn()(nn.LayerNorm(use_bias=False)(x)))
+
+
 class _Speech(nn.Module):
     """Frames with paddings, a convolution over time."""
 
@@ -99,7 +121,14 @@ class _Pictures(nn.Module):
         return nn.Conv(1, (3, 3), name="conv_head")(y)[..., 0]
 
 
-_MODELS = {"images": _Images, "clicks": _Clicks, "tokens": _Tokens, "speech": _Speech, "pictures": _Pictures}
+_MODELS = {
+    "images": _Images,
+    "clicks": _Clicks,
+    "tokens": _Tokens,
+    "text": _Text,
+    "speech": _Speech,
+    "pictures": _Pictures,
+}
 
 
 def build(definition: WorkloadDefinition) -> Any:

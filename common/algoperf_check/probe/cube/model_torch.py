@@ -92,6 +92,34 @@ class _Tokens(nn.Module):
         return self.head(x.mean(dim=1))
 
 
+class _ScaledAttention(nn.Module):
+    """Causal, without biases; a parameter without axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_proj = nn.Linear(_WIDTH, 3 * _WIDTH, bias=False)
+        self.attn_scale = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = self.in_proj(x).chunk(3, dim=-1)
+        return F.scaled_dot_product_attention(self.attn_scale * query, key, value, is_causal=True)
+
+
+class _Text(nn.Module):
+    """An embedding that is the output layer too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed1 = nn.Embedding(10, _WIDTH)
+        self.norm1 = nn.LayerNorm(_WIDTH, bias=False)
+        self.attention1 = _ScaledAttention()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Tokens (B, 6) to logits (B, 6, 10) of the next ones."""
+        x = self.embed1(x)
+        return F.linear(x + self.attention1(self.norm1(x)), self.embed1.weight)
+
+
 class _Speech(nn.Module):
     """Frames with paddings, a convolution over time."""
 
@@ -127,6 +155,7 @@ _MODELS: dict[str, type[nn.Module]] = {
     "images": _Images,
     "clicks": _Clicks,
     "tokens": _Tokens,
+    "text": _Text,
     "speech": _Speech,
     "pictures": _Pictures,
 }
