@@ -23,6 +23,7 @@ from places import PROBE_CUBES
 # which are random in training whatever the dropout rate.
 SMALL_MODELS: dict[str, dict[str, Any]] = {
     "fastmri": {"num_channels": 2, "num_pool_layers": 1},
+    "finewebedu_lm": {"width": 16, "depth": 1, "mlp_dim": 32, "num_heads": 2},
     "librispeech_conformer": {"use_specaug": False, "encoder_dim": 16, "num_encoder_layers": 1},
     "librispeech_deepspeech": {"use_specaug": False, "encoder_dim": 16, "num_lstm_layers": 1},
 }

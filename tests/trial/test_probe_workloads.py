@@ -14,7 +14,11 @@ from algoperf.workload.registry import find_workload
 from places import BASELINES, PROBE_CUBES
 from trial_runs import Run, assert_same_outcome, copy_first_checkpoint
 
-EVALUATIONS = {"probe": (30, 40), "speech": (4, 6)}  # steps: the first evaluation, and the last one
+EVALUATIONS = {
+    "probe": (30, 40),
+    "librispeech": (4, 6),
+    "finewebedu": (10, 15),
+}  # steps: the first evaluation, and the last one
 BATCH_SIZE = """
 
 def get_batch_size(workload_name):
@@ -32,8 +36,7 @@ TEXT = [("finewebedu_lm", "pytorch"), ("finewebedu_lm", "jax")]
 
 @pytest.mark.parametrize(("name", "framework"), [*PROBES, *SPEECH, *TEXT])
 def test_it_learns_and_resumes(name, framework, prepare, tmp_path, monkeypatch, capsys):
-    is_speech = name.startswith("librispeech")
-    first_evaluation, last_step = EVALUATIONS["speech" if is_speech else "probe"]
+    first_evaluation, last_step = EVALUATIONS.get(name.partition("_")[0], EVALUATIONS["probe"])
     monkeypatch.setenv("ALGOPERF_CUBES", str(PROBE_CUBES))
     monkeypatch.setattr(Trial, "_note_goals", lambda self, metrics: None)  # a target does not end the trial
     folder = tmp_path / f"nadamw_{framework}"
@@ -51,7 +54,7 @@ def test_it_learns_and_resumes(name, framework, prepare, tmp_path, monkeypatch, 
     assert whole.here() == 0, capsys.readouterr()
     first, last = whole.rows
     assert (int(first["global_step"]), int(last["global_step"])) == (first_evaluation, last_step)
-    loss = "train/ctc_loss" if is_speech else "train/loss"
+    loss = "train/ctc_loss" if name.startswith("librispeech") else "train/loss"
     assert float(last[loss]) < float(first[loss])
     assert resumed.here() == 0, capsys.readouterr()
     assert f"resumed from checkpoint_{first_evaluation}" in capsys.readouterr().out
