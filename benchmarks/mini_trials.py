@@ -46,7 +46,10 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The evaluations of a run: steps, validation and test values, seconds at the end, and how it ended."""
+    """The evaluations of a run: steps, validation and test values, seconds at the end, and how it ended.
+
+    Test values are NaN where there is no test split.
+    """
 
     steps: list[int]
     validation: list[float]
@@ -80,7 +83,8 @@ def train(run: Run) -> Result:
         with (settings.directory / "eval_measurements.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         status = json.loads((settings.directory / "status.json").read_text())["status"]
-    values = [[float(row[f"{split}/{limits.metric}"]) for row in rows] for split in ("validation", "test")]
+    names = (f"{split}/{limits.metric}" for split in ("validation", "test"))
+    values = [[float(row.get(name, "nan")) for row in rows] for name in names]
     return Result([int(row["global_step"]) for row in rows], *values, float(rows[-1]["score"]), status)
 
 

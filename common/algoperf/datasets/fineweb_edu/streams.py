@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +25,16 @@ _DOCUMENTS_AT_A_TIME = 1 << 12
 _ENDS = "ends.npy"
 
 
-@lru_cache(maxsize=2)
-def _tokens_and_ends(directory: Path) -> tuple[np.ndarray, np.ndarray]:
-    tokens = Store.open(directory).split(SPLIT)["tokens"]
-    return np.asarray(tokens), np.load(directory / _ENDS, mmap_mode="r")
+def _open_tokens(directory: Path) -> np.ndarray:
+    """The tokens of a store of documents, memory-mapped."""
+    return np.asarray(Store.open(directory).split(SPLIT)["tokens"])
 
 
 def find_ends(directory: Path) -> np.ndarray:
     """Where each document of a store of documents ends, behind its END: int64. Kept in a file beside the store's."""
     path = directory / _ENDS
     if not path.exists():
-        tokens = Store.open(directory).split(SPLIT)["tokens"]
+        tokens = _open_tokens(directory)
         found = [
             np.flatnonzero(tokens[start : start + _TOKENS_AT_A_TIME] == END) + (start + 1)
             for start in range(0, len(tokens), _TOKENS_AT_A_TIME)
@@ -83,7 +81,7 @@ class StreamPortion(Portion):
 
     def rows(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield the tokens of some documents at a time."""
-        tokens, source_ends = _tokens_and_ends(self.directory)
+        tokens, source_ends = _open_tokens(self.directory), np.load(self.directory / _ENDS, mmap_mode="r")
         left = int(self.ends[-1]) - self.start
         for first in range(0, len(self.sources), _DOCUMENTS_AT_A_TIME):
             sources = self.sources[first : first + _DOCUMENTS_AT_A_TIME]
