@@ -68,6 +68,19 @@ def test_any_stretch_of_blocks_is_the_same_whatever_was_asked_before(num_rows, b
         np.testing.assert_array_equal(np.asarray(order.indices(start, count)), stream[start : start + count])
 
 
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=9), SEEDS, st.integers(0, 60), st.integers(0, 40))
+def test_blocks_of_given_sizes(sizes, seed, start, count):
+    """Each whole, once an epoch; any stretch is the same whatever was asked before."""
+    num_rows = sum(sizes)
+    order = Blocks(num_rows, sizes, seed)
+    np.testing.assert_array_equal(order.indices(start, count), np.asarray(order.indices(0, 100))[start : start + count])
+    blocks = np.split(np.arange(num_rows), np.cumsum(sizes)[:-1])
+    epoch = np.asarray(order.indices(num_rows, num_rows)).tolist()
+    firsts = [row for row in epoch if any(block[0] == row for block in blocks)]
+    assert sorted(firsts) == [block[0] for block in blocks]
+    assert epoch == [row for first in firsts for block in blocks if block[0] == first for row in block.tolist()]
+
+
 def test_rows_of_one_block_are_a_range():
     order = Blocks(4_200_000_000, 5_000_000, seed=0)
     rows = order.indices(10_000_000, 5_000_000)
@@ -191,6 +204,9 @@ def test_impossible_arguments():
         Blocks(5, 0, seed=0)
     with pytest.raises(ValueError, match="buffer_rows must be at least 1, not 0"):
         Buffered(5, 0, seed=0)
+    for sizes in ([], [2, 2], [5, 0], [6, -1]):
+        with pytest.raises(ValueError, match="and 5 together"):
+            Blocks(5, sizes, seed=0)
 
 
 def test_keys_are_not_confused():

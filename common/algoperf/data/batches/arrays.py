@@ -7,7 +7,7 @@ global batches do not depend on the number of processes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,11 +93,11 @@ class StoredDataset:
 
     Args:
       store: the store.
-      block_rows: if given, rows are visited in blocks of so many (`Blocks`), in training and in `eval_train`. Needed
-        where the rows are too many for single random reads.
+      block_rows: if given, rows are visited in blocks of so many, or of the given sizes (`Blocks`), in training and in
+        `eval_train`. Needed where the rows are too many for single random reads.
     """
 
-    def __init__(self, store: ArrayStore, block_rows: int | None = None) -> None:
+    def __init__(self, store: ArrayStore, block_rows: int | Sequence[int] | None = None) -> None:
         self._store, self._block_rows = store, block_rows
 
     @property
@@ -135,7 +135,7 @@ class StoredDataset:
 class StoredArrays(StoredDataset):
     """An `OpenDataset` over a store. A dataset only has to add how rows become inputs."""
 
-    def __init__(self, store: ArrayStore, finish: Finish, block_rows: int | None = None) -> None:
+    def __init__(self, store: ArrayStore, finish: Finish, block_rows: int | Sequence[int] | None = None) -> None:
         super().__init__(store, block_rows)
         self._finish = finish
 

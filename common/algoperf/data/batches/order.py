@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -129,29 +130,38 @@ class Buffered(Shuffled):
 class Blocks(_Permutations):
     """A new permutation of blocks of rows per epoch. Within a block, rows keep the order in which they are stored.
 
-    For data that is too large for single random reads: it needs memory for the numbers of blocks only. The last
-    block of the rows may be shorter than `block_rows`.
+    For data that is too large for single random reads: it needs memory for the numbers of blocks only.
+
+    Args:
+      num_rows: rows of all blocks.
+      block_rows: rows of every block, of which the last may have fewer; or the rows of each block.
+      seed: of the permutations.
     """
 
-    def __init__(self, num_rows: int, block_rows: int, seed: int) -> None:
-        if num_rows < 1 or block_rows < 1:
-            raise ValueError(f"num_rows and block_rows must be at least 1, not {num_rows} and {block_rows}")
-        super().__init__(num_rows, -(-num_rows // block_rows), seed, "blocks")
-        self._block_rows = block_rows
-        self._missing = -num_rows % block_rows  # rows that the last block has fewer than others
-        self._latest = -1, 0  # an epoch, and the place of the last block in its permutation
+    def __init__(self, num_rows: int, block_rows: int | Sequence[int], seed: int) -> None:
+        if isinstance(block_rows, int):
+            if num_rows < 1 or block_rows < 1:
+                raise ValueError(f"num_rows and block_rows must be at least 1, not {num_rows} and {block_rows}")
+            self._starts = np.arange(0, num_rows, block_rows, dtype=np.int64)
+            self._sizes = np.diff(self._starts, append=num_rows)
+        else:
+            self._sizes = np.array(block_rows, np.int64)
+            self._starts = np.cumsum(self._sizes) - self._sizes
+            if self._sizes.min(initial=1) < 1 or self._sizes.sum() != num_rows:
+                raise ValueError(f"blocks must have rows, and {num_rows} together, not {self._sizes.sum()}")
+        super().__init__(num_rows, len(self._sizes), seed, "blocks")
+        self._latest = -1, np.empty(0, np.int64)  # an epoch, and where the blocks end in its order
 
     def _piece(self, epoch: int, offset: int, count: int) -> range:
-        size = self._block_rows
-        if offset >= (self._place_of_last(epoch) + 1) * size - self._missing:
-            offset += self._missing  # as if the last block were full
-        place, row = divmod(offset, size)
-        first = int(self._permutation(epoch)[place]) * size
-        return range(first + row, min(first + size, first + row + count, self._num_rows))
+        permutation, ends = self._permutation(epoch), self._ends(epoch)
+        place = int(np.searchsorted(ends, offset, side="right"))
+        start, size = (int(array[permutation[place]]) for array in (self._starts, self._sizes))
+        row = offset - (int(ends[place]) - size)
+        return range(start + row, start + min(size, row + count))
 
-    def _place_of_last(self, epoch: int) -> int:
+    def _ends(self, epoch: int) -> np.ndarray:
         if self._latest[0] != epoch:
-            self._latest = epoch, int(np.argmax(self._permutation(epoch)))
+            self._latest = epoch, np.cumsum(self._sizes[self._permutation(epoch)])
         return self._latest[1]
 
 

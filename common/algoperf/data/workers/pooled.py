@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,7 +144,7 @@ class PooledDataset(StoredDataset, abc.ABC):
         pool: Callable[[], WorkerPool] = shared_pool,
         *,
         finish: Finish | None = None,
-        block_rows: int | None = None,
+        block_rows: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__(store, block_rows)
         self._pool, self._finish = pool, finish
