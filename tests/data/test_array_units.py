@@ -61,9 +61,8 @@ def test_several_processes_make_the_same_store(tmp_path, expected, monkeypatch):
     assert (build(tmp_path / "store", num_processes=2) / "manifest.json").read_bytes() == expected
 
 
-@pytest.mark.parametrize("num_copied", range(9))
-def test_joining_can_be_interrupted_anywhere(tmp_path, expected, monkeypatch, num_copied):
-    """Two files of four units with rows, and two of the other split: whatever was copied, the next call goes on."""
+def interrupt_joining(monkeypatch, num_copied: int) -> None:
+    """Let a build be interrupted when it has copied so many files."""
     copy, left = array_units._copy_rows, iter(range(num_copied))
 
     def interrupted(*given):
@@ -71,8 +70,14 @@ def test_joining_can_be_interrupted_anywhere(tmp_path, expected, monkeypatch, nu
             raise KeyboardInterrupt
         copy(*given)
 
+    monkeypatch.setattr(array_units, "_copy_rows", interrupted)
+
+
+@pytest.mark.parametrize("num_copied", range(9))
+def test_joining_can_be_interrupted_anywhere(tmp_path, expected, monkeypatch, num_copied):
+    """Two files of four units with rows, and two of the other split: whatever was copied, the next call goes on."""
     with monkeypatch.context() as patched:
-        patched.setattr(array_units, "_copy_rows", interrupted)
+        interrupt_joining(patched, num_copied)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "store")
     parts = tmp_path / ".store.building" / "parts"
@@ -92,11 +97,20 @@ def test_a_split_without_rows(tmp_path):
         build(tmp_path / "store", [NumberUnit(3, 3)])
 
 
-def test_another_plan_starts_afresh(tmp_path, expected, monkeypatch, capsys):
+def test_units_that_are_the_same_in_another_plan_are_kept(tmp_path, expected, monkeypatch, capsys):
     with monkeypatch.context() as patched:
         patched.setattr(array_units, "_copy_rows", None)
         with pytest.raises(TypeError):
-            build(tmp_path / "store", [NumberUnit(0, 41)])
+            build(tmp_path / "store", [*UNITS[:3], NumberUnit(20, 41), NumberUnit(0, 3), NumberUnit(3, 5)])
+    assert (build(tmp_path / "store") / "manifest.json").read_bytes() == expected
+    assert "4 of 6 shards are there already" in capsys.readouterr().out
+
+
+def test_another_plan_after_joining_has_begun_starts_afresh(tmp_path, expected, monkeypatch, capsys):
+    with monkeypatch.context() as patched:
+        interrupt_joining(patched, 3)
+        with pytest.raises(KeyboardInterrupt):
+            build(tmp_path / "store", [*UNITS[:4], NumberUnit(21, 41)])
     assert (build(tmp_path / "store") / "manifest.json").read_bytes() == expected
     assert "are there already" not in capsys.readouterr().out
 

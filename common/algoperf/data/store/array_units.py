@@ -76,6 +76,10 @@ class _Arrays:
         fields: _Fields = {name: (array.dtype.str, array.row_shape) for name, array in arrays.fields.items()}
         workspace.write_note(task, {"num_rows": arrays.num_rows, "fields": json.dumps(fields, sort_keys=True)})
 
+    def is_begun(self, workspace: Workspace, split: str) -> bool:
+        """Whether shards were joined, and removed."""
+        return _num_joined(workspace, split) > 0
+
     def finish(self, workspace: Workspace, split: str, tasks: Sequence[Task]) -> SplitContent:
         """Join the shards, in the order of the units."""
         counts, fields = _read_notes(workspace, tasks)

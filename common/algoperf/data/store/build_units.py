@@ -1,7 +1,7 @@
 """Builds large stores: in parallel, and resumable after any interruption.
 
 The work is cut into units, one per shard. Finished shards lie in `.<name>.building` beside the store, each with a
-note of its content. A later call reuses them if the plan is unchanged. At the end, the form of the units makes splits
+note of its content. A later call reuses those whose units are unchanged. At the end, the form of the units makes splits
 of shards and notes, and one rename gives the directory the store's name.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
+import itertools
 import json
 import multiprocessing
 import os
@@ -111,6 +112,10 @@ class Form(Protocol):
         """Write the shard durably, then its note."""
         ...
 
+    def is_begun(self, workspace: Workspace, split: str) -> bool:
+        """Whether `finish` has used up shards of the split, so that no other units can be written."""
+        ...
+
     def finish(self, workspace: Workspace, split: str, tasks: Sequence[Task]) -> SplitContent:
         """Make the split of its shards. It may be called again if it was interrupted."""
         ...
@@ -136,7 +141,7 @@ def build(
     if lock is None:
         raise UserError(f"Another process is building {directory}. Wait until it is done, or end it.")
     with lock, explaining_full_disk(workspace.directory):
-        _adopt(workspace, splits)
+        _adopt(workspace, splits, form)
         tasks = {split: [Task(split, *numbered) for numbered in enumerate(units)] for split, units in splits.items()}
         _write_missing(workspace, [task for of_split in tasks.values() for task in of_split], form, num_processes)
         contents = {split: form.finish(workspace, split, of_split) for split, of_split in tasks.items()}
@@ -147,18 +152,30 @@ def build(
         shutil.rmtree(workspace.directory)
 
 
-def _adopt(workspace: Workspace, splits: Mapping[str, Sequence[Unit]]) -> None:
-    """Keep what an earlier call left if its plan was the same; delete it otherwise."""
-    plan = json.dumps({split: [unit.identity for unit in units] for split, units in splits.items()}).encode()
+def _adopt(workspace: Workspace, splits: Mapping[str, Sequence[Unit]], form: Form) -> None:
+    """Keep the shards of an earlier call whose units are the same; delete what it left otherwise."""
+    plan = {split: [unit.identity for unit in units] for split, units in splits.items()}
     path = workspace.directory / _PLAN
     folders = [workspace.content, workspace.directory / _NOTES, workspace.directory / PARTS]
-    if not path.exists() or path.read_bytes() != plan:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        write_file(path, plan)
+    before = json.loads(path.read_bytes()) if path.exists() else {}
+    if before != plan:
+        if before.keys() != plan.keys() or any(form.is_begun(workspace, split) for split in plan):
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _forget_changed(workspace, before, plan)
+        write_file(path, json.dumps(plan).encode())
     for folder in folders:
         for split in splits:
             (folder / split).mkdir(parents=True, exist_ok=True)
+
+
+def _forget_changed(workspace: Workspace, before: Mapping[str, list[str]], plan: Mapping[str, list[str]]) -> None:
+    """Delete the notes of units that are others now; without a note, a shard is written again."""
+    for split, identities in before.items():
+        for number, (old, new) in enumerate(itertools.zip_longest(identities, plan[split])):
+            if old != new:
+                workspace.note_path(Task(split, number, None)).unlink(missing_ok=True)
 
 
 def _write_missing(workspace: Workspace, tasks: Sequence[Task], form: Form, num_processes: int) -> None:
