@@ -241,6 +241,16 @@ def test_integers_of_numpy_are_integers(size):
     assert (found, type(found)) == (128, int)
 
 
+def test_batches_are_cut_where_a_scale_has_a_largest_size():
+    from scripted import Submission
+
+    submission = Submission(None, "s", *[None] * 4, lambda name: 262_144, False)
+    assert submission.batch_size("criteo1tb", (), 8, 200_000, 2_048) == 2_048
+    assert submission.batch_size("criteo1tb", (), 8, 10**9, None) == 262_144
+    with pytest.raises(UserError, match="among 3 devices"):
+        submission.batch_size("criteo1tb", (), 3, 200_000, 2_048)
+
+
 @pytest.mark.parametrize(
     ("size", "complaint"),
     [

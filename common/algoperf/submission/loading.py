@@ -91,9 +91,14 @@ class Submission:
     pmap_era: frozenset[str] = frozenset()  # functions that only JAX entries of the pmap era use
 
     def batch_size(
-        self, workload: str, bases: tuple[str, ...], num_devices: int, num_examples: int | None = None
+        self,
+        workload: str,
+        bases: tuple[str, ...],
+        num_devices: int,
+        num_examples: int | None = None,
+        largest: int | None = None,
     ) -> int:
-        """The global training batch size. On a ValueError, ask again with the base workload's name.
+        """The global training batch size, at most `largest`. On a ValueError, ask again with the base workload's name.
 
         Raises UserError if there is none, if it is no integer (of Python, NumPy or a framework) from 1 to the number
         of training examples (None if it is not known), or if devices cannot share it; SubmissionError if it raises.
@@ -111,6 +116,8 @@ class Submission:
         except (Exception, SystemExit) as error:
             raise self._no_batch_size(workload, error) from error
         found = _integer(size)
+        if found is not None and largest is not None:
+            found = min(found, largest)
         if found is None or found < 1 or found > (num_examples or found):
             most = "" if num_examples is None else f", at most {num_examples}, the number of training examples"
             raise UserError(f"get_batch_size({workload!r}) returned {size!r}. Allowed: a positive integer{most}.")

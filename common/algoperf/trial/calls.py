@@ -55,8 +55,8 @@ class SubmissionCalls:
 
     def batch_size(self, definition: WorkloadDefinition, scored: tuple[str, ...]) -> int:
         """The global training batch size; see `Submission.batch_size`. Not timed."""
-        num_examples = definition.examples.train
-        return self._submission.batch_size(definition.name, scored, self._backend.num_devices, num_examples)
+        num_examples, num_devices = definition.examples.train, self._backend.num_devices
+        return self._submission.batch_size(definition.name, scored, num_devices, num_examples, definition.largest_batch)
 
     def init_optimizer_state(self, params: Any, model_state: Any, key: spec.RandomState) -> Training:
         """Create the submission's state for a new model. Not timed."""

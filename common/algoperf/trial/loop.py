@@ -156,6 +156,8 @@ class Trial:
         point = None if settings.hyperparameters is None else as_hyperparameters(settings.hyperparameters)
         self.calls = SubmissionCalls(self.submission, self.workload, point, backend, self.clock)
         batch_size = self.calls.batch_size(definition, settings.version.scored)
+        if batch_size == definition.largest_batch:
+            self.progress.note(f"note: the largest batch size of {definition.name} at this scale is {batch_size}")
         self.training = Training(params, model_state, None)
         self._freeze_garbage_collector()
         self.guard.model_built(lambda: backend.describe_model(self.training.params, self.training.model_state))

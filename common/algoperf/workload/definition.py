@@ -53,6 +53,8 @@ class WorkloadDefinition:
       eval_batch_size: global batch size of evaluations.
       eval_rows_per_device: most rows that a device evaluates at a time, where those of `eval_batch_size` would not fit
         into its memory; sums over a split do not depend on it.
+      largest_batch: global batch sizes of submissions are cut to this; for scale mini, where the training split may be
+        smaller than the batches of the full workload.
       model: settings that the model builders in `model_jax.py` and `model_torch.py` read.
       dropout: default dropout rate; None where the model takes no dropout rate.
       properties: further attributes of the bound workload; published submissions and meta data know them.
@@ -69,6 +71,7 @@ class WorkloadDefinition:
     examples: Examples
     eval_batch_size: int
     eval_rows_per_device: int | None = None
+    largest_batch: int | None = None
     model: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     loss: LossName | None = None
     dropout: float | None = None
