@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ("mlcube.yaml", "Dockerfile")
 DEFAULT_LIMITS = {"MEMORY": "8g", "TMP": "2g"}
 # workload -> differences from DEFAULT_LIMITS. Workers hold batches of 224x224 images, 0.6 MB each, and evaluations
-# up to 2048 of them; an utterance has as many bytes; /tmp is also in memory. Processes that
-# drive GPUs, and a checkpoint of 3 GB, need more than the default for finewebedu_lm.
+# up to 2048 of them; an utterance has as many bytes; criteo1tb's parameters and their two moments have 6.5 GB; /tmp is
+# also in memory. Processes that drive GPUs, and a checkpoint of 3 GB, need more than the default for finewebedu_lm.
 LIMITS: dict[str, dict[str, str]] = {
+    "criteo1tb": {"MEMORY": "64g", "TMP": "8g"},
     "fastmri": {"MEMORY": "32g"},
     "finewebedu_lm": {"MEMORY": "64g"},
     "imagenet_resnet": {"MEMORY": "64g", "TMP": "8g"},

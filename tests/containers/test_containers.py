@@ -68,6 +68,7 @@ def test_evaluation_gives_the_recorded_metrics(cube, trained, note):
         ("librispeech_conformer", "jax"),
         ("librispeech_deepspeech", "pytorch"),
         ("finewebedu_lm", "jax"),
+        ("criteo1tb", "jax"),
     ],
 )
 def test_every_cube_runs_its_four_tasks(cube, note, workload, framework):

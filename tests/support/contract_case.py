@@ -16,6 +16,7 @@ from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.spec import ForwardPassMode, ParameterType
 from algoperf.trial.evaluation import SPLITS
 from bound_workload import SMALL_MODELS, WithData, find
+from clicks_kind import Clicks
 from contract_kinds import Classification, MultiLabelGraphs, Reconstruction, one_array
 from probe_kinds import PROBE_KINDS
 from speech_kind import Speech
@@ -32,6 +33,7 @@ ROWS = [
     ("librispeech_conformer", "mini"),
     ("librispeech_deepspeech", "mini"),
     ("finewebedu_lm", "mini"),
+    ("criteo1tb", "mini"),
     *((name, "mini") for name in PROBE_KINDS),
 ]
 SPEECH = Speech(num_samples=8_000, num_frames=12, num_tokens=16, vocab_size=24)
@@ -42,6 +44,7 @@ KINDS = {
     "librispeech_conformer": SPEECH,
     "librispeech_deepspeech": SPEECH,
     "finewebedu_lm": Text(length=64, vocab_size=432),
+    "criteo1tb": Clicks(),
     **PROBE_KINDS,
 }
 DEFAULT_KIND = Classification()

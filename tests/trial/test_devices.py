@@ -35,6 +35,7 @@ PROCESSES = {
     "jax_speech": ("jax", [SPEECH]),
     "pytorch": ("pytorch", ["mnist:mini", "imagenet_vit:mini", "fastmri:mini", TEXT, PER_PROCESS, GRAPHS]),
     "pytorch_speech": ("pytorch", [SPEECH]),
+    **{f"{framework}_clicks": (framework, ["criteo1tb:mini"]) for framework in ("jax", "pytorch")},
 }
 CASES = [
     ("jax", "digits:full"),
@@ -44,6 +45,7 @@ CASES = [
     pytest.param(("jax_more", TEXT), marks=pytest.mark.full),
     pytest.param(("jax_speech", SPEECH), marks=pytest.mark.full),
     pytest.param(("pytorch_speech", SPEECH), marks=pytest.mark.full),
+    *(pytest.param((f"{name}_clicks", "criteo1tb:mini"), marks=pytest.mark.full) for name in ("jax", "pytorch")),
     ("pytorch", "mnist:mini"),
     ("pytorch", "imagenet_vit:mini"),
     ("pytorch", "fastmri:mini"),

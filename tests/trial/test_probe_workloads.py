@@ -1,4 +1,6 @@
-"""Trials of probe workloads, speech and text: the baseline learns, and goes on after a kill as if there had been none.
+"""Trials of probe workloads, of clicks, speech and text: the baseline learns, and goes on after a kill.
+
+Then everything is as if there had been none.
 
 Speech has random masks inside the model, and a metric of texts.
 """
@@ -14,17 +16,15 @@ from algoperf.workload.registry import find_workload
 from places import BASELINES, PROBE_CUBES
 from trial_runs import Run, assert_same_outcome, copy_first_checkpoint
 
-EVALUATIONS = {
-    "probe": (30, 40),
-    "librispeech": (4, 6),
-    "finewebedu": (10, 15),
-}  # steps: the first evaluation, and the last one
+# Steps: the first evaluation, and the last one; and the batch size.
+EVALUATIONS = {"probe": (30, 40, 20), "criteo1tb": (20, 30, 500), "librispeech": (4, 6, 20), "finewebedu": (10, 15, 20)}
 BATCH_SIZE = """
 
 def get_batch_size(workload_name):
-    return 20
+    return {}
 """
 PROBES = [("rows", "pytorch"), ("pairs", "jax"), ("tokens", "pytorch"), ("needs_data", "jax")]
+CLICKS = [("criteo1tb", "pytorch"), pytest.param("criteo1tb", "jax", marks=pytest.mark.full)]
 SPEECH = [
     ("librispeech_conformer", "pytorch"),
     pytest.param("librispeech_conformer", "jax", marks=pytest.mark.full),
@@ -34,14 +34,14 @@ SPEECH = [
 TEXT = [("finewebedu_lm", "pytorch"), ("finewebedu_lm", "jax")]
 
 
-@pytest.mark.parametrize(("name", "framework"), [*PROBES, *SPEECH, *TEXT])
+@pytest.mark.parametrize(("name", "framework"), [*PROBES, *CLICKS, *SPEECH, *TEXT])
 def test_it_learns_and_resumes(name, framework, prepare, tmp_path, monkeypatch, capsys):
-    first_evaluation, last_step = EVALUATIONS.get(name.partition("_")[0], EVALUATIONS["probe"])
+    first_evaluation, last_step, batch_size = EVALUATIONS.get(name.partition("_")[0], EVALUATIONS["probe"])
     monkeypatch.setenv("ALGOPERF_CUBES", str(PROBE_CUBES))
     monkeypatch.setattr(Trial, "_note_goals", lambda self, metrics: None)  # a target does not end the trial
     folder = tmp_path / f"nadamw_{framework}"
     shutil.copytree(BASELINES / folder.name, folder)
-    (folder / "submission.py").write_text((folder / "submission.py").read_text() + BATCH_SIZE)
+    (folder / "submission.py").write_text((folder / "submission.py").read_text() + BATCH_SIZE.format(batch_size))
     options = {
         "workload": name,
         "scale": "mini",

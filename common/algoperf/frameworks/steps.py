@@ -50,6 +50,14 @@ def reconstruction(
     return {"ssim": similarity.sum(), "loss": loss["summed"]}
 
 
+def summed_loss(
+    workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any
+) -> dict[str, spec.Tensor]:
+    """Summed loss over the rows with weight 1."""
+    logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
+    return {"loss": workload.loss_fn(batch["targets"], logits, batch["weights"])["summed"]}
+
+
 def mean_loss(workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any) -> dict[str, spec.Tensor]:
     """Sum over the real rows of the loss, which is a mean in rows with several losses."""
     logits, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
@@ -85,6 +93,7 @@ STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "classification": classification,
     "multi_label": multi_label,
     "reconstruction": reconstruction,
+    "summed_loss": summed_loss,
     "mean_loss": mean_loss,
     "transcription": transcription,
     "token_loss": token_loss,

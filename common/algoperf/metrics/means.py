@@ -34,3 +34,4 @@ class MeanOverExamples:
 
 CLASSIFICATION = Evaluation(step="classification", accumulator=lambda dataset: MeanOverExamples())
 RECONSTRUCTION = Evaluation(step="reconstruction", accumulator=lambda dataset: MeanOverExamples())
+CLICKS = Evaluation(step="summed_loss", accumulator=lambda dataset: MeanOverExamples())
