@@ -20,7 +20,7 @@ def mini(**settings: Any) -> dict[str, Any]:
         "dataset": CRITEO1TB_MINI,
         "examples": Examples(train=200_000, eval_train=8_192, validation=8_000, test=8_000),
         "eval_batch_size": 4_096,
-        "largest_batch": 2_048,
+        "largest_batch": 4_096,
         **model(vocab_size=8_192, embed_dim=16, **settings),
     }
 

@@ -63,6 +63,11 @@ def test_other_forms_of_the_files(made, write, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "store"], "no text is left"
 
 
+def test_the_store_of_another_scale(made):
+    with pytest.raises(DataError, match="holds 21 training lines, expected 4195197692"):
+        CRITEO1TB.open(made)
+
+
 def test_full_size():
     """The published numbers of files and lines; test is 19 files."""
     lines = CRITEO1TB.file_lines()

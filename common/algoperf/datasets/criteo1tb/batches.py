@@ -17,6 +17,7 @@ from algoperf.data.workers.pool import WorkerPool, shared_pool
 from algoperf.data.workers.pooled import PooledDataset
 from algoperf.data.workers.shared_memory import Layout
 from algoperf.datasets.criteo1tb.lines import BUCKETS, GROUPS, NUM_DENSE
+from algoperf.errors import DataError
 
 NAME = "criteo1tb"
 NUM_INPUTS = NUM_DENSE + len(BUCKETS)
@@ -40,7 +41,13 @@ class OpenCriteo1TB(PooledDataset):
     def __init__(
         self, directory: Path, file_lines: Sequence[int], pool: Callable[[], WorkerPool] = shared_pool
     ) -> None:
-        super().__init__(Store.open(directory, dataset=NAME), pool, block_rows=file_lines)
+        store = Store.open(directory, dataset=NAME)
+        if store.num_examples("train") != sum(file_lines):
+            raise DataError(
+                f"{directory} holds {store.num_examples('train')} training lines, expected {sum(file_lines)}: it is "
+                "another scale's store."
+            )
+        super().__init__(store, pool, block_rows=file_lines)
 
     def training_source(self, seed: int) -> TrainingSource:
         """Rows of the training split."""
