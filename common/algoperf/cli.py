@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Evaluate checkpoints again, without the submission.",
     "score": "Compare the runs of submissions.",
     "report": "Write a comparison as one HTML page to explore.",
+    "campaign": "Run whole benchmarks, for less money.",
     "check-runs": "Check the records of runs against the rules and against each other.",
 }
 

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(path_type=Path)
 
-_OPTIONS = (
+_CHOICE = (
     click.option("--version", "version_name", default="v0.6", show_default=True, help="Benchmark version."),
     click.option("--ruleset", help="external or self; needed if there are runs of both, or their files do not say."),
     click.option("--scale", help="full or mini; needed if there are runs of both."),
     click.option("--workloads", help="Score over these workloads, comma-separated, instead of the version's."),
+)
+_OPTIONS = (
+    *_CHOICE,
     click.option("--as-published", is_flag=True, help="Score like the published tables: see docs/scoring.md."),
     click.option("--strict", is_flag=True, help="Refuse unless the runs are exactly those that the version requires."),
     click.option("--reference", help="Reference submission for speedups.  [default: baseline]"),
@@ -56,9 +59,23 @@ class ScoringOptions:
 
 def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the shared options to a command that takes `**options`, for `ScoringOptions(**options)`."""
-    for option in reversed(_OPTIONS):
+    return _with(_OPTIONS, command)
+
+
+def choosing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which runs are meant: `version_name`, `ruleset`, `scale`, `workloads`."""
+    return _with(_CHOICE, command)
+
+
+def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def listed(names: str | None) -> list[str] | None:
+    """The names in a comma-separated list; None for None."""
+    return None if names is None else [name for part in names.split(",") if (name := part.strip())]
 
 
 def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
@@ -67,13 +84,12 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
     import algoperf_scoring
 
     name = None if options.submission is None else _submission_name(options.submission)
-    names = None if options.workloads is None else [part.strip() for part in options.workloads.split(",")]
     board = algoperf_scoring.score(
         algoperf_scoring.sources(path, name if options.against else None, options.against),
         load_version_with_cubes(options.version_name),
         options.ruleset,
         options.scale,
-        names if names is None else [part for part in names if part],
+        listed(options.workloads),
         rule=algoperf_scoring.AS_PUBLISHED if options.as_published else algoperf_scoring.DOCUMENTED,
         strict=options.strict,
         reference=options.reference,
