@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from algoperf.errors import AlgoperfError
+from algoperf.records.prune_order import read_order
 from algoperf.records.status import read_status
 from algoperf.trial import endings
 from algoperf.trial.machine_watch import MachineWatch
@@ -27,6 +28,8 @@ def status(**content):
 def trains():
     status(status="running", finished=False, message="", machine=messages.known("machine"))
     messages.tell("training")
+def ordered():
+    Path(sys.argv[1], "prune.json").write_text('{"rule": "settled", "reason": "The median is known."}')
 def end():
     status(status="max_steps_reached", finished=True, message="done")
     messages.tell("end", code=0)
@@ -63,6 +66,37 @@ trains()
 child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
 Path(sys.argv[1], "child").write_text(str(child.pid))
 os._exit(0)""",
+    "is pruned": """
+def stop(number, frame):
+    status(status="interrupted", finished=False, message="Stopped by a signal")
+    messages.tell("end", code=130)
+    sys.exit(130)
+signal.signal(signal.SIGTERM, stop)
+trains()
+ordered()
+time.sleep(1000)""",
+    "is pruned before its first record": """
+def stop(number, frame):
+    messages.tell("end", code=130)
+    sys.exit(130)
+signal.signal(signal.SIGTERM, stop)
+ordered()
+time.sleep(1000)""",
+    "is pruned and does not obey": """
+signal.signal(signal.SIGTERM, lambda number, frame: os.kill(os.getpid(), signal.SIGKILL))
+trains()
+ordered()
+time.sleep(1000)""",
+    "ends although it is to be pruned": """
+signal.signal(signal.SIGTERM, lambda number, frame: (end(), os._exit(0)))
+trains()
+ordered()
+time.sleep(1000)""",
+    "crashes although it is to be pruned": """
+signal.signal(signal.SIGTERM, lambda number, frame: ctypes.string_at(0))
+trains()
+ordered()
+time.sleep(1000)""",
     "does not come to an end": "trains(); end(); time.sleep(1000)",
 }
 
@@ -117,13 +151,15 @@ def run(case: str, folder: Path, data: Path) -> dict:
     settings.directory.mkdir(parents=True)
     warnings: list[str] = []
     watch = MachineWatch(warnings.append)
-    supervisor = Supervisor(grace_sec=30.0 if case in SEVERAL else 0.5)
+    grace_sec = 30.0 if case in SEVERAL else 0.5
+    supervisor = Supervisor(grace_sec, is_pruned=lambda: read_order(settings.directory) is not None)
     found: dict = {}
     with supervisor.obeying_signals():
         command = [sys.executable, "-c", program(case), str(settings.directory)]
         members = supervisor.run(command, 2 if case in SEVERAL else 1, {"machine": watch.record()}, watch)
         try:
-            found["code"] = endings.conclude(settings, members, supervisor.signals, watch)
+            order = read_order(settings.directory) if supervisor.was_pruned else None
+            found["code"] = endings.conclude(settings, members, supervisor.signals, watch, order)
         except AlgoperfError as error:
             found |= {"code": error.exit_code, "error": str(error)}
     child = settings.directory / "child"

@@ -45,6 +45,11 @@ def results(tmp_path_factory) -> dict[str, dict]:
         ("breaks a rule, then crashes", 9, "rule_breach", "it cheated"),
         ("does not come to an end", 0, "max_steps_reached", "done"),
         ("stands still", 0, "max_steps_reached", "done"),
+        ("is pruned", 0, "pruned", "The median is known."),
+        ("is pruned before its first record", 0, "pruned", "The median is known."),
+        ("is pruned and does not obey", 0, "pruned", "The median is known."),
+        ("ends although it is to be pruned", 0, "max_steps_reached", "done"),
+        ("crashes although it is to be pruned", 3, "submission_error", "crashed (SIGSEGV"),
     ],
 )
 def test_every_end_of_a_process_has_a_status_and_an_exit_code(results, case, code, status, message):

@@ -14,7 +14,7 @@ class Status(enum.Enum):
     """How a trial ended, with the exit code of `algoperf train`.
 
     Trials with exit code 0 ended by the rules: they are finished and never repeated. A breach of the rules is final
-    too. The others are resumed.
+    too. The others are resumed. So is a pruned trial once the order to prune it is withdrawn (`prune_order.py`).
     """
 
     RUNNING = ("running", 1)  # what a process killed without warning leaves behind

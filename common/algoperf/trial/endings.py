@@ -11,6 +11,7 @@ from algoperf import checkpoint
 from algoperf.errors import AlgoperfError, DiskFull
 from algoperf.records.json_file import write_json
 from algoperf.records.layout import RESERVE_FILE, STATUS_FILE
+from algoperf.records.prune_order import PruneOrder
 from algoperf.records.status import Status, read_status
 from algoperf.trial import failures
 from algoperf.trial.clock import Times
@@ -26,10 +27,17 @@ _CRASHES = {signal.SIGSEGV: "segmentation fault", signal.SIGBUS: "bus error", si
             signal.SIGFPE: "arithmetic error", signal.SIGABRT: "abort"}  # fmt: skip
 
 
-def conclude(settings: TrialSettings, members: Sequence[Member], num_signals: int, watch: MachineWatch) -> int:
+def conclude(
+    settings: TrialSettings,
+    members: Sequence[Member],
+    num_signals: int,
+    watch: MachineWatch,
+    order: PruneOrder | None = None,
+) -> int:
     """Complete the records after all processes have ended; returns the exit code of the trial.
 
-    Raises AlgoperfError if an error that is no regular end of a trial stopped a process.
+    `order` is the one by which the processes were stopped, if they were. Raises AlgoperfError if an error that is no
+    regular end of a trial stopped a process.
     """
     directory = settings.directory
     other, deaths = failures.of_another_process(directory), _deaths(members, num_signals, watch.memory_ran_out())
@@ -43,7 +51,11 @@ def conclude(settings: TrialSettings, members: Sequence[Member], num_signals: in
         ended = deaths[0]
     elif other and error is None and (is_running or _has_crashed(members)):
         ended = (other.status, other.message)
-    if ended is not None:
+    if order is not None and error is None and _is_interrupted(ended, content if is_new else {}, members):
+        ended = (Status.PRUNED, order.reason)
+        content, is_new = {**_with_end(settings, content, *ended), "pruned": order.as_dict()}, True
+        print(f"{ended[0].label}: {ended[1]}", flush=True)
+    elif ended is not None:
         print(f"{ended[0].label}: {ended[1]}", flush=True)
         if is_new or not _was_stopped_before_it_began(members, num_signals):
             content, is_new = _with_end(settings, content, *ended), True
@@ -62,6 +74,23 @@ def conclude(settings: TrialSettings, members: Sequence[Member], num_signals: in
         return Status.from_label(content["status"]).exit_code
     told = [int(member.said["code"]) for member in members if member.said is not None]
     return next((code for code in told if code), 0)
+
+
+def prune(settings: TrialSettings, order: PruneOrder) -> int:
+    """Record that a trial that does not run is pruned; returns its exit code. What it has measured stays."""
+    content = _with_end(settings, read_status(settings.directory) or {}, Status.PRUNED, order.reason)
+    write_json(settings.directory / STATUS_FILE, {**content, "pruned": order.as_dict()})
+    print(f"{Status.PRUNED.label}: {order.reason}", flush=True)
+    return Status.PRUNED.exit_code
+
+
+def _is_interrupted(ended: tuple[Status, str] | None, content: dict[str, Any], members: Sequence[Member]) -> bool:
+    """Whether the processes only did what they were told: to stop. `content` is what they recorded."""
+    if ended is not None:
+        return ended[0] is Status.INTERRUPTED
+    if content:
+        return bool(content.get("status") == Status.INTERRUPTED.label)
+    return any(member.said is not None and member.said["code"] == Status.INTERRUPTED.exit_code for member in members)
 
 
 def _is_final(content: dict[str, Any], num_members: int) -> bool:

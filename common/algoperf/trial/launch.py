@@ -19,6 +19,7 @@ from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explaining_full_disk
 from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
+from algoperf.records.prune_order import read_order
 from algoperf.records.status import Status, read_status
 from algoperf.system import STOPS, algoperf_command, usable_cores
 from algoperf.trial import endings, failures, messages, verification
@@ -53,6 +54,8 @@ def train(request: Request, arguments: list[str]) -> int:
     if lock is None:
         raise UserError(f"Another process is working on {settings.directory}. Wait for it, or stop it first.")
     with lock, _leaving_no_empty_folder(settings, is_first):
+        if request.resume and (order := read_order(settings.directory)) is not None:
+            return endings.prune(settings, order)
         # Without a checkpoint the trial starts over: its rows must not mix with those of an earlier attempt.
         if not request.resume or not checkpoints(settings.directory):
             _move_aside(settings.directory)
@@ -65,11 +68,14 @@ def train(request: Request, arguments: list[str]) -> int:
 def _code_of_finished(settings: TrialSettings) -> int | None:
     """The exit code of a trial that has ended for good, by the rules or by breaking them; None for any other.
 
+    A pruned trial has not, once the order to prune it is withdrawn.
     Raises CheckpointMismatch if it ended under other settings.
     """
     directory = settings.directory
     status = read_status(directory)
     if status is None or not (status.get("finished") or status.get("status") == Status.RULE_BREACH.label):
+        return None
+    if status["status"] == Status.PRUNED.label and read_order(directory) is None:
         return None
     recorded, now = dict(status.get("identity") or {}), settings.identity()
     differences = [
@@ -178,7 +184,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
     command = algoperf_command(*arguments)
     earlier = (read_status(settings.directory) or {}).get("machine")
     place = line.beside_others() if share else line.alone(_say)
-    supervisor = Supervisor()
+    supervisor = Supervisor(is_pruned=lambda: read_order(settings.directory) is not None)
     try:
         with supervisor.obeying_signals(), place as waited_sec:
             watch = MachineWatch(
@@ -192,7 +198,8 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             watch.warn_at_end()
             referee.stop(members[0].ended_at)
             referee.conclude()
-            code = endings.conclude(settings, members, supervisor.signals, watch)
+            order = read_order(settings.directory) if supervisor.was_pruned else None
+            code = endings.conclude(settings, members, supervisor.signals, watch, order)
             if request.verify and not supervisor.signals:  # while no other trial may use the devices
                 verification.verify(settings, request.workload, request.data_dir)
             return code

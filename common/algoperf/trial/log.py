@@ -124,7 +124,7 @@ class TrialLog:
         self.close()
         if not self.has_begun and self._end_before_start(status, message):
             return
-        if status.finished and self._records is not None:
+        if status.finished and status is not Status.PRUNED and self._records is not None:  # a pruned one may go on
             self._records.append_scalar_metrics({"score": times.submission}, state.global_step)
         first = None if status.finished else failures.of_another_process(self._settings.directory)
         end = (status, message) if first is None else (first.status, first.message)

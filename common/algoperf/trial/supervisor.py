@@ -113,12 +113,18 @@ class Supervisor:
     Attributes:
       members: the processes, once they run.
       signals: how many signals to stop have come.
+      was_pruned: whether the trial was stopped because it is to be pruned.
     """
 
-    def __init__(self, grace_sec: float = 30.0) -> None:
-        """When one process has ended, the others have `grace_sec` seconds to end too; then they are killed."""
+    def __init__(self, grace_sec: float = 30.0, is_pruned: Callable[[], bool] = lambda: False) -> None:
+        """When one process has ended, the others have `grace_sec` seconds to end too; then they are killed.
+
+        `is_pruned` says whether the trial is to be stopped; it is asked once per TICK_SEC.
+        """
         self.members: list[Member] = []
         self.signals = 0
+        self.was_pruned = False
+        self._is_pruned = is_pruned
         self._grace_sec = grace_sec
         self._deadline: float | None = None
 
@@ -185,6 +191,9 @@ class Supervisor:
                 member.poll()
             if time.monotonic() >= next_tick:
                 self._watcher.tick(first)
+                if not self.was_pruned and self._is_pruned():
+                    self.was_pruned = True
+                    self._stop(signal.SIGTERM)
                 next_tick = time.monotonic() + TICK_SEC
             self._end_stragglers()
 
@@ -219,6 +228,10 @@ class Supervisor:
         self.signals += 1
         if not self.members:
             raise KeyboardInterrupt
+        self._stop(number)
+
+    def _stop(self, number: int) -> None:
+        """Pass a signal on to all processes."""
         for member in self.members:
             member.listen()
         trains = any(member.stage == "training" for member in self.members)
