@@ -51,6 +51,7 @@ class Facts:
       hardware: devices and processor in words, as status.json says; "" if it does not.
       verification: what evaluation.json says about the checkpoint that reached the target, see `Verification`; None if
         status.json does not say that the target was reached.
+      prune_rule, prune_reason: why it was pruned, as status.json says; "" if it was not, or nobody said.
     """
 
     scale: str = "full"
@@ -65,6 +66,13 @@ class Facts:
     code: str = ""
     hardware: str = ""
     verification: Verification | None = None
+    prune_rule: str = ""
+    prune_reason: str = ""
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the trial was stopped, or not begun, because somebody thought that it was not needed."""
+        return self.status == Status.PRUNED.label
 
     @property
     def is_unfinished(self) -> bool:
@@ -101,7 +109,14 @@ def read_facts(folder: Path) -> Facts:
         code=_code(status),
         hardware=_hardware(status.get("hardware")),
         verification=_verification(folder, status.get("target_reached_at")),
+        **_pruned(status.get("pruned")),
     )
+
+
+def _pruned(found: Any) -> dict[str, str]:
+    if not isinstance(found, dict):
+        return {}
+    return {f"prune_{name}": _text(found.get(name)) or "" for name in ("rule", "reason")}
 
 
 def _hardware(found: Any) -> str:

@@ -42,6 +42,7 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "unranked": [entry.submission for entry in board.unranked],
         "verified": _verified(board),
         "unfinished": [asdict(trial) for trial in comparison.unfinished],
+        "pruned": [asdict(trial) for trial in comparison.pruned],
         "sensitivity": _sensitivity(board),
         "cost": {entry.submission: asdict(entry.cost) for entry in entries},
         "submission_info": {entry.submission: asdict(entry.info) if entry.info else None for entry in board.shown},

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from algoperf_scoring.cost import Cost
-from algoperf_scoring.measuring import Unfinished
+from algoperf_scoring.measuring import Pruned, Unfinished
 from algoperf_scoring.reading import Comparison
 from algoperf_scoring.rules import ScoringRule
 from algoperf_scoring.sensitivity import Sensitivity
 from algoperf_scoring.submission_info import SubmissionInfo
 from algoperf_scoring.uncertainty import SAME_SCORE
 
-CellOutcome = Literal["reached", "missing", "unfinished", "not reached", "cut", "held-out failed"]
+CellOutcome = Literal["reached", "missing", "unfinished", "pruned", "not reached", "cut", "held-out failed"]
 """Why a cell does or does not give credit.
 
 reached: it gives credit. missing: there is no evaluation at all. unfinished: no study has ended yet, so it is not known
-whether the target is reached. not reached: the median over studies is infinite.
+whether the target is reached. pruned: there is no finite median, but runs were stopped or not begun that might have
+given one; the score is as if they had not. not reached: the median over studies is infinite.
 cut: the time exceeds the largest allowed ratio to the fastest. held-out failed: the time would count, but the
 submission has no valid time on the workload's held-out variant.
 """
@@ -36,6 +37,7 @@ class Cell:
       ratio: to the fastest valid time; infinity if the cell gives no credit. NaN for held-out variants.
       outcome: why it does or does not give credit; for held-out variants, whether it was reached.
       unfinished: trials that have not ended; their studies are not among `studies`.
+      pruned: trials that were stopped or not begun.
     """
 
     seconds: float
@@ -44,6 +46,7 @@ class Cell:
     ratio: float
     outcome: CellOutcome
     unfinished: tuple[Unfinished, ...] = ()
+    pruned: tuple[Pruned, ...] = ()
 
     @property
     def num_studies(self) -> int:
@@ -110,7 +113,8 @@ class Unranked:
     @property
     def outcome(self) -> CellOutcome:
         """Why there is no result."""
-        return "unfinished" if any(cell.outcome == "unfinished" for cell in self.cells.values()) else "missing"
+        found = {cell.outcome for cell in self.cells.values()}
+        return "unfinished" if "unfinished" in found else "pruned" if "pruned" in found else "missing"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from algoperf_scoring.cost import final_training_sec
 from algoperf_scoring.evaluations import STEP_COLUMN, TIME_COLUMN, EvaluationTable, read_evaluations
 from algoperf_scoring.findings import Findings, printable
 from algoperf_scoring.metric_range import best_possible, in_words
+from algoperf_scoring.pruning.state import KEEP_MEDIAN
 from algoperf_scoring.results import TrialResult
 from algoperf_scoring.runs import RecordedTrial
 
@@ -43,6 +44,32 @@ class Unfinished:
     budget_sec: float | None
 
 
+@dataclass(frozen=True)
+class Pruned:
+    """A trial that was stopped, or not begun, because it was not needed. Its evaluations count.
+
+    Attributes:
+      submission: name of the entry.
+      workload, study, trial: which trial.
+      rule: which rule said so; "" if a person did.
+      reason: why, in a sentence; "" if nobody said.
+      has_begun: whether it has an evaluation.
+    """
+
+    submission: str
+    workload: str
+    study: int
+    trial: int
+    rule: str
+    reason: str
+    has_begun: bool
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether the true median over studies may be another one."""
+        return self.rule not in KEEP_MEDIAN
+
+
 CellStudies = dict[int, tuple[TrialResult, ...]]
 
 
@@ -53,10 +80,12 @@ class Measured:
     Attributes:
       studies: by entry and workload; pairs without any evaluation are absent, and so are unfinished studies.
       unfinished: the trials because of which studies are absent.
+      pruned: the trials that did not go on to their end.
     """
 
     studies: Mapping[tuple[str, str], CellStudies]
     unfinished: tuple[Unfinished, ...]
+    pruned: tuple[Pruned, ...]
 
 
 def measure(
@@ -68,20 +97,29 @@ def measure(
 ) -> Measured:
     """Read the evaluations of `trials`, which are ordered by their place."""
     studies: dict[tuple[str, str], CellStudies] = defaultdict(dict)
-    unfinished = []
+    unfinished, pruned = [], []
     seen: dict[tuple[str, str], dict[Hashable, RecordedTrial]] = defaultdict(dict)
     for trial in trials:
         cell = entry_of(trial), trial.workload
         if trial.facts.is_unfinished:
             unfinished.append(_unfinished(trial, cell[0], budgets_sec[trial.workload]))
             continue
-        result = _result(trial, limits[trial.workload], findings, seen[cell])
+        has_begun = not trial.facts.is_pruned or (trial.folder / EVAL_FILE).exists()
+        if trial.facts.is_pruned:
+            pruned.append(_pruned(trial, cell[0], has_begun))
+        result = _result(trial, limits[trial.workload], findings, seen[cell]) if has_begun else None
         # As published: trials without evaluations do not count, nor do studies without trials.
         if result is not None:
             studies[cell][trial.study] = (*studies[cell].get(trial.study, ()), result)
     for one in unfinished:
         studies[one.submission, one.workload].pop(one.study, None)
-    return Measured({cell: found for cell, found in studies.items() if found}, tuple(unfinished))
+    return Measured({cell: found for cell, found in studies.items() if found}, tuple(unfinished), tuple(pruned))
+
+
+def _pruned(trial: RecordedTrial, entry: str, has_begun: bool) -> Pruned:
+    facts = trial.facts
+    place = entry, trial.workload, trial.study, trial.number
+    return Pruned(*place, facts.prune_rule, facts.prune_reason, has_begun)
 
 
 def _unfinished(trial: RecordedTrial, entry: str, budget_sec: float | None) -> Unfinished:

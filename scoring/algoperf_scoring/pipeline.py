@@ -16,7 +16,7 @@ from algoperf.versions import Version
 from algoperf_scoring import profiles
 from algoperf_scoring.cost import submission_cost
 from algoperf_scoring.leaderboard import Cell, CellOutcome, Entry, Leaderboard, Neighbours, Unranked
-from algoperf_scoring.measuring import Unfinished
+from algoperf_scoring.measuring import Pruned, Unfinished
 from algoperf_scoring.profiles import Array, Credit
 from algoperf_scoring.reading import Comparison, read_comparison
 from algoperf_scoring.results import StudyTimes, medians, study_hits, study_times
@@ -105,9 +105,8 @@ def _refusal(comparison: Comparison, found: StudyTimes) -> str:
     """Why uncertainty cannot be computed; "" if it can."""
     if not comparison.results.submissions:
         return "no run has a result yet"
-    pruned = sum(trial.facts.status == "pruned" for trial in comparison.trials)
-    if pruned:
-        return f"{pruned} runs were pruned: what they would have reached is unknown"
+    if comparison.pruned:
+        return f"{len(comparison.pruned)} runs were pruned: what they would have reached is unknown"
     if found.seconds.shape[-1] < 2:
         return "there is only one study: nothing to resample"
     return ""
@@ -166,17 +165,22 @@ def _unfinished(comparison: Comparison, entry: str, workload: str) -> tuple[Unfi
     return tuple(one for one in comparison.unfinished if (one.submission, one.workload) == (entry, workload))
 
 
+def _pruned(comparison: Comparison, entry: str, workload: str) -> tuple[Pruned, ...]:
+    return tuple(one for one in comparison.pruned if (one.submission, one.workload) == (entry, workload))
+
+
 def _unranked(comparison: Comparison, name: str, infos: Mapping[str, SubmissionInfo]) -> Unranked:
     cells = {}
     for workload in comparison.results.columns:
-        pending = _unfinished(comparison, name, workload)
+        pending, pruned = _unfinished(comparison, name, workload), _pruned(comparison, name, workload)
         cells[workload] = Cell(
             seconds=float("inf"),
             steps=float("nan"),
             studies={},
             ratio=float("inf"),
-            outcome="unfinished" if pending else "missing",
+            outcome="unfinished" if pending else "pruned" if pruned else "missing",
             unfinished=pending,
+            pruned=pruned,
         )
     return Unranked(name, _info(infos, name), cells)
 
@@ -190,9 +194,12 @@ def _cells(comparison: Comparison, i: int, rule: ScoringRule, found: StudyTimes,
         has_ratio = j < len(results.workloads)
         missing, infinite = bool(np.isnan(seconds[j])), bool(np.isinf(seconds[j]))
         outcome: CellOutcome = "missing" if missing else "not reached" if infinite else "reached"
-        pending = _unfinished(comparison, results.submissions[i], workload)
+        place = comparison, results.submissions[i], workload
+        pending, pruned = _unfinished(*place), _pruned(*place)
         if missing and pending:
             outcome = "unfinished"
+        elif (missing or infinite) and any(one.leaves_open for one in pruned):
+            outcome = "pruned"
         if has_ratio and credit.is_cut[i, j]:
             outcome = "cut"
         elif has_ratio and credit.is_void[i, j]:
@@ -204,6 +211,7 @@ def _cells(comparison: Comparison, i: int, rule: ScoringRule, found: StudyTimes,
             ratio=float(credit.ratios[i, j]) if has_ratio else float("nan"),
             outcome=outcome,
             unfinished=pending,
+            pruned=pruned,
         )
     return cells
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from algoperf.versions import Version
 from algoperf_scoring import selection
 from algoperf_scoring.findings import Finding, Findings
-from algoperf_scoring.measuring import Unfinished, measure
+from algoperf_scoring.measuring import Pruned, Unfinished, measure
 from algoperf_scoring.results import Results
 from algoperf_scoring.runs import RecordedTrial, find_trials
 from algoperf_scoring.sources import Source
@@ -36,8 +37,9 @@ class Comparison:
       results: what was measured.
       trials: all trials of these workloads, also those without an evaluation.
       unfinished: trials that have not ended; their studies are not among the results.
+      pruned: trials that were stopped, or not begun, because they were not needed.
       unranked: names of submissions that have runs, but no result yet.
-      missing: results that the version requires but that are missing.
+      missing: results that the version requires but that are missing, and not because of pruning.
       problems: errors in files that may have changed a number.
       notes: what was omitted on purpose.
     """
@@ -49,6 +51,7 @@ class Comparison:
     results: Results
     trials: tuple[RecordedTrial, ...]
     unfinished: tuple[Unfinished, ...]
+    pruned: tuple[Pruned, ...]
     unranked: tuple[str, ...]
     missing: tuple[Missing, ...]
     problems: tuple[Finding, ...]
@@ -122,8 +125,9 @@ def read_comparison(
         results=results,
         trials=tuple(trials),
         unfinished=measured.unfinished,
+        pruned=measured.pruned,
         unranked=tuple(sorted(set(names.values()) - ranked)),
-        missing=tuple(_missing(sorted(set(names.values())), results, version)),
+        missing=tuple(_missing(sorted(set(names.values())), results, version, measured.pruned)),
         problems=tuple(sorted(findings.problems)),
         notes=tuple(sorted(findings.notes)),
     )
@@ -161,11 +165,14 @@ def _entry_names(trials: Iterable[RecordedTrial]) -> dict[tuple[str, str], str]:
     }
 
 
-def _missing(names: Iterable[str], results: Results, version: Version) -> Iterable[Missing]:
+def _missing(names: Iterable[str], results: Results, version: Version, pruned: Iterable[Pruned]) -> Iterable[Missing]:
     """What an official result would still need; development workloads need one study."""
+    spared: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for one in pruned:
+        spared[one.submission, one.workload].add(one.study)
     for submission in names:
         for name in results.columns:
-            studies = len(results.studies.get((submission, name), ()))
+            studies = len(spared[submission, name].union(results.studies.get((submission, name), ())))
             expected = 1 if name in version.development else version.num_studies
             if studies < expected:
                 yield Missing(submission, name, studies, expected)

@@ -62,6 +62,9 @@ def _incomplete(comparison: Comparison, cells: _Cells) -> Iterator[str]:
 
 def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
     where = f"{trial.submission}/study_{trial.study}/{trial.folder.parent.name}/trial_{trial.number}"
+    if trial.facts.is_pruned:
+        yield f"{where} was pruned: {trial.facts.prune_reason or 'nobody said why'}"
+        return
     for file in _required_files(ruleset):
         if not (trial.folder / file).is_file():
             yield f"{where} has no {file}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
-from algoperf_scoring.measuring import Unfinished
+from algoperf_scoring.measuring import Pruned, Unfinished
 from algoperf_scoring.reading import Missing
 from algoperf_scoring.rules import MAX_RATIO, ScoringRule
 from algoperf_scoring.runs import RecordedTrial
@@ -71,7 +72,7 @@ def ranking_header(board: Leaderboard) -> tuple[str, ...]:
 def ranking(board: Leaderboard) -> list[list[str]]:
     """One row per entry, best first, then one per submission without a result."""
     ranked = [_ranked(board, entry, rank) for entry, rank in zip(board.entries, board.ranks(), strict=True)]
-    words = {"unfinished": "unfinished", "missing": "no results"}
+    words = {"unfinished": "unfinished", "pruned": "pruned", "missing": "no results"}
     return ranked + [["-", one.submission, words[one.outcome], *["-"] * 5] for one in board.unranked]
 
 
@@ -102,7 +103,10 @@ def cell_in_words(cell: Cell) -> str:
         return "-"
     if cell.outcome == "unfinished":
         return f"unfinished {_progress(cell.unfinished[0])}" + _more(cell.unfinished[1:])
-    return _time(cell) + _more(cell.unfinished)
+    return _time(cell) + (PRUNED_MARK if cell.pruned and cell.outcome != "pruned" else "") + _more(cell.unfinished)
+
+
+PRUNED_MARK = "*"
 
 
 def _more(unfinished: Sequence[Unfinished]) -> str:
@@ -116,6 +120,8 @@ def _progress(trial: Unfinished) -> str:
 
 
 def _time(cell: Cell) -> str:
+    if cell.outcome == "pruned":
+        return "pruned"
     if math.isinf(cell.seconds):
         return f"never {cell.num_reached}/{cell.num_studies}"
     seconds = f"{cell.seconds:.2f}" if cell.seconds < 100 else f"{cell.seconds:,.1f}"
@@ -135,8 +141,12 @@ def legend(board: Leaderboard) -> tuple[str, ...]:
         f"Score: area under the profile up to {board.rule.max_ratio:g} times the fastest, {score}; {other}.",
         f"{against}reached: workloads with credit.",
         f"never 2/5: reached in 2 of 5 studies. cut: above {_ratio(board.rule)} times the fastest. void: the held-out "
-        "variant failed. unfinished: not scored yet. -: no results.",
+        f"variant failed. unfinished: not scored yet. -: no results.{_pruned_legend(board)}",
     )
+
+
+def _pruned_legend(board: Leaderboard) -> str:
+    return f" {PRUNED_MARK}: some runs were pruned." if board.comparison.pruned else ""
 
 
 def _ratio(rule: ScoringRule) -> str:
@@ -148,6 +158,7 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
     comparison = board.comparison
     kinds = [
         ("Unfinished, not scored", unfinished_in_words(comparison.unfinished)),
+        ("Pruned", pruned_in_words(comparison.pruned)),
         ("Is the order certain?", uncertainty_in_words(board)),
         ("Verified times to target", verification_in_words(comparison.trials)),
         ("Missing results", _missing(comparison.missing)),
@@ -189,6 +200,23 @@ def unfinished_in_words(trials: Sequence[Unfinished]) -> list[str]:
     return (
         [*lines, "The command that started a trial resumes it. Until then its study does not count."] if lines else []
     )
+
+
+def pruned_in_words(trials: Sequence[Pruned]) -> list[str]:
+    """One line per submission, and what follows."""
+    lines = []
+    for name in dict.fromkeys(one.submission for one in trials):
+        own = [one for one in trials if one.submission == name]
+        rules = Counter(one.rule or "no rule" for one in own)
+        listed = ", ".join(f"{number} {rule}" for rule, number in rules.most_common())
+        not_begun = sum(not one.has_begun for one in own)
+        lines.append(f"{name}: {len(own)} runs were not run to their end, {not_begun} of them not begun ({listed})")
+    if lines:
+        lines.append(
+            "Pruned runs allow no intervals. Curves, costs, speedups and relaxed targets are of what was run. Without "
+            "its prune.json, the command that started a run resumes it."
+        )
+    return lines
 
 
 def warning(board: Leaderboard) -> str:

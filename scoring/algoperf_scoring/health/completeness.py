@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
+from algoperf.records.status import Status
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import EVALUATION, LOGGING, PREEMPTIONS, SCORE, STEP, SUBMISSION, TOTAL
 from algoperf_scoring.health.evidence import Evidence, lookup, whole
@@ -17,6 +18,7 @@ _BAD_ENDS: Mapping[str, tuple[str, str]] = {
     "evaluation_error": ("fail", "an evaluation failed; the same command resumes it"),
     "submission_error": ("warn", "an error in the submission"),
     "out_of_memory": ("warn", "out of memory"),
+    "pruned": ("warn", "stopped or not begun because it was not needed"),
     "rule_breach": ("fail", "the submission broke the rules; the run counts as not reached"),
 }
 
@@ -24,6 +26,9 @@ _BAD_ENDS: Mapping[str, tuple[str, str]] = {
 def readable(run: Evidence) -> Iterator[Verdict]:
     """Check that every file is readable, and that an evaluation has the columns for scoring and checks."""
     yield from map(fail, run.damage)
+    if EVAL_FILE not in run.files and run.status.get("status") == Status.PRUNED.label:
+        yield not_checked("it was pruned before its first evaluation")
+        return
     if EVAL_FILE not in run.files:
         yield warn(f"no {EVAL_FILE}: it ended before its first evaluation")
         return
@@ -50,7 +55,7 @@ def ended(run: Evidence) -> Iterator[Verdict]:
     """Check how the run ended, from its status, or, in published logs, from the last row of measurements.csv."""
     label = run.status.get("status")
     if isinstance(label, str):
-        if run.status.get("finished") is True:
+        if run.status.get("finished") is True and label != Status.PRUNED.label:
             return
         level, meaning = _BAD_ENDS.get(label, ("fail", "not ended by the rules"))
         message = run.status.get("message")

@@ -22,9 +22,10 @@ def replay_logs(comparison: Comparison, error: float | None = None, at_once: int
       UserError: there is nothing to replay, because no run has an evaluation, or because some were pruned already.
     """
     results = comparison.results
-    pruned = sum(trial.facts.status == "pruned" for trial in comparison.trials)
-    if pruned:
-        raise UserError(f"{pruned} of these runs were pruned already: what they would have done is not known.")
+    if comparison.pruned:
+        raise UserError(
+            f"{len(comparison.pruned)} of these runs were pruned already: what they would have done is not known."
+        )
     if not results.submissions:
         raise UserError("No run here has a result yet: there is nothing to replay.")
     curves = read_curves(results)

@@ -11,6 +11,9 @@ Stage = Literal["planned", "running", "ended"]
 Rule = Literal["reached", "beaten", "settled", "below", "above", "cut", "void", "futile"]
 """Why a run was pruned; `bounds.py` and `futility.py` say what each means."""
 
+KEEP_MEDIAN: tuple[Rule, ...] = ("reached", "beaten", "settled", "below", "above")
+"""The rules that leave the median over studies as it is. After another, an infinite median may not be the true one."""
+
 
 @dataclass(slots=True)
 class Run:

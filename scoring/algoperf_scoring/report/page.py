@@ -68,6 +68,7 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
         warning=wording.warning(board),
         unfinished=wording.unfinished_in_words(board.comparison.unfinished),
         verification=wording.verification_in_words(board.comparison.trials),
+        pruned=wording.pruned_in_words(board.comparison.pruned),
         min_studies=MIN_STUDIES,
         ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
         health=None if health is None else health if isinstance(health, Mapping) else health.to_json(),

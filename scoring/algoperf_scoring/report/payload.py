@@ -22,7 +22,6 @@ from algoperf_scoring.leaderboard import Leaderboard
 from algoperf_scoring.report.curves import curve
 from algoperf_scoring.report.frontier import MAX_RELAXATION, Step, closest_trial, frontier
 from algoperf_scoring.results import TrialResult
-from algoperf_scoring.runs import RecordedTrial
 
 FORMAT = 1
 """Format version of the payload, so that readers of a saved page can identify it."""
@@ -100,28 +99,21 @@ def _column(board: Leaderboard, name: str) -> dict[str, Any]:
 
 
 def _cell(board: Leaderboard, submission: str, column: str, hparams: _Distinct) -> dict[str, Any] | None:
-    """A submission on a workload or variant; None without any run that counts or is unfinished."""
+    """A submission on a workload or variant; None without any run that counts, is unfinished or was pruned."""
     comparison = board.comparison
-    pruned = sum(_is_of(trial, submission, column) for trial in comparison.trials if trial.facts.status == "pruned")
+    spared = [one for one in comparison.pruned if (one.submission, one.workload) == (submission, column)]
     unfinished = sum((one.submission, one.workload) == (submission, column) for one in comparison.unfinished)
+    counts = {"pruned": len(spared), "open": sum(one.leaves_open for one in spared), "unfinished": unfinished}
     studies = comparison.results.studies.get((submission, column))
     if studies is None:
-        if not pruned and not unfinished:
-            return None
-        return {"pruned": pruned, "unfinished": unfinished, "studies": [], "cost": None}
+        return {**counts, "studies": [], "cost": None} if spared or unfinished else None
     limits = comparison.results.limits[column]
     trials = [trial for of_study in studies.values() for trial in of_study]
     return {
-        "pruned": pruned,
-        "unfinished": unfinished,
+        **counts,
         "studies": [_study(number, studies[number], limits, board, hparams) for number in sorted(studies)],
         "cost": _cost(trials, limits),
     }
-
-
-def _is_of(trial: RecordedTrial, entry: str, column: str) -> bool:
-    """Whether a trial belongs to an entry, whose name has the framework in brackets if there are runs in both."""
-    return trial.workload == column and entry in (trial.submission, f"{trial.submission} ({trial.framework})")
 
 
 def _study(

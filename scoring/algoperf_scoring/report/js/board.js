@@ -17,9 +17,12 @@ const board = (() => {
     const ranks = [...scores].map(
       (score) => 1 + scores.reduce((count, other) => count + (other > score + data.constants.same_score), 0),
     );
-    const unfinished = (i, j) => data.cells[view.submissions[i]][shape.columns[j]]?.unfinished ?? 0;
+    const notRun = (i, j) => {
+      const { unfinished = 0, pruned = 0, open = 0 } = data.cells[view.submissions[i]][shape.columns[j]] ?? {};
+      return { unfinished, pruned, open };
+    };
     const cells = hits.map((row, i) =>
-      row.map((studies, j) => cellOf({ studies, times, credit, shape, unfinished: unfinished(i, j) }, i, j)),
+      row.map((studies, j) => cellOf({ studies, times, credit, shape, ...notRun(i, j) }, i, j)),
     );
     return {
       view,
@@ -40,12 +43,13 @@ const board = (() => {
   }
 
   /** A submission on a workload or variant: median time, ratio, outcome, and why. */
-  function cellOf({ studies, times, credit, shape, unfinished }, i, j) {
+  function cellOf({ studies, times, credit, shape, unfinished, pruned, open }, i, j) {
     const sec = times[i * shape.numColumns + j];
     const at = i * shape.numWorkloads + j;
     const isWorkload = j < shape.numWorkloads;
     let outcome = Number.isNaN(sec) ? "missing" : sec === Infinity ? "not reached" : "reached";
     if (outcome === "missing" && unfinished) outcome = "unfinished";
+    else if (outcome !== "reached" && open) outcome = "pruned";
     if (isWorkload && credit.isCut[at]) outcome = "cut";
     else if (isWorkload && credit.isVoid[at]) outcome = "held-out failed";
     return {
@@ -53,6 +57,7 @@ const board = (() => {
       outcome,
       studies,
       unfinished,
+      pruned,
       ratio: isWorkload ? credit.ratios[at] : NaN,
       step: engine.median(studies.map(({ hit }) => (hit ? hit.step : Infinity))),
       numReached: studies.filter(({ hit }) => hit).length,

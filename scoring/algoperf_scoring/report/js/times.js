@@ -60,10 +60,12 @@ const times = (() => {
 
   /** What a cell says: the ratio or why there is none, and the time or how many studies reached the target. */
   function inWords(cell) {
-    const more = cell.unfinished ? `, ${cell.unfinished} unfinished` : "";
+    const some = (number, what) => (number ? `, ${number} ${what}` : "");
+    const more = some(cell.unfinished, "unfinished") + some(cell.pruned, "pruned");
     const reached = `${cell.numReached} of ${cell.studies.length} studies${more}`;
     if (cell.outcome === "unfinished") return ["unfinished", "not scored"];
     if (cell.outcome === "missing") return ["no results", "\u00a0"];
+    if (cell.outcome === "pruned") return ["pruned", reached];
     if (cell.outcome === "not reached") return ["not reached", reached];
     if (cell.outcome === "cut") return ["cut", `${format.seconds(cell.sec)} s`];
     if (cell.outcome === "held-out failed") return ["held-out failed", `${format.seconds(cell.sec)} s`];
