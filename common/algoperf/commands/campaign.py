@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from algoperf.commands.campaign_replay import replay
+from algoperf.commands.campaign_replay import campaign_replay
 
 
 @click.group()
@@ -12,4 +12,4 @@ def campaign() -> None:
     """Plan and run whole benchmarks, and see what pruning would have saved."""
 
 
-campaign.add_command(replay)
+campaign.add_command(campaign_replay)

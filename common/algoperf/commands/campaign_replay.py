@@ -10,7 +10,7 @@ from algoperf.commands import options
 from algoperf.commands.scoring_options import choosing_options, listed, load_version_with_cubes, require_scoring
 
 
-@click.command()
+@click.command("replay")
 @click.argument("logs", type=click.Path(path_type=Path))
 @click.option(
     "--prune",
@@ -33,7 +33,7 @@ from algoperf.commands.scoring_options import choosing_options, listed, load_ver
 )
 @choosing_options
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the replay as JSON.")
-def replay(
+def campaign_replay(
     logs: Path,
     prune: str,
     error: float | None,
