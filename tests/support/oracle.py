@@ -37,7 +37,8 @@ def restricted(comparison: Comparison, submissions: Sequence[int], workloads: Se
         for trial in comparison.trials
         if trial.workload in columns and {trial.submission, f"{trial.submission} ({trial.framework})"} & set(names)
     )
-    return dataclasses.replace(comparison, results=fewer, trials=trials)
+    pruned = tuple(one for one in comparison.pruned if one.workload in columns and one.submission in names)
+    return dataclasses.replace(comparison, results=fewer, trials=trials, pruned=pruned)
 
 
 def random_view(generator: random.Random, comparison: Comparison) -> dict[str, Any]:

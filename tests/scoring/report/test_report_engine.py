@@ -75,7 +75,11 @@ def test_pruned_runs_refuse_uncertainty_here_too(answers, runs):
     for study in range(2):
         for name in ("a", "b"):
             runs.reaching(name, "wmt", 100 + study, study=study, status={"ruleset": "external"})
-    runs.missing("b", "ogbg", study=0, status={"ruleset": "external", "status": "pruned"})
+    for workload, rule in (("ogbg", "settled"), ("fastmri", "cut")):
+        order = {"rule": rule, "reason": "It was not needed."}
+        runs.missing("b", workload, study=0, status={"ruleset": "external", "status": "pruned", "pruned": order})
+    folder = runs.trial("b", "criteo1tb", None, status={"ruleset": "external", "status": "pruned"})
+    (folder / "meta_data_0.json").unlink()
     comparison = read_comparison(sources(runs.root), load_version())
     _agree(answers, comparison, seed=3, number=12)
 
