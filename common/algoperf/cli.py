@@ -18,11 +18,11 @@ COMMANDS = {
     "train": "Train a submission on a workload, under the clock.",
     "train-all": "Train a submission on several workloads, studies and trials.",
     "compare": "Train a submission and a baseline here, in turn, and compare.",
+    "campaign": "Plan many runs, and carry them out here, on a cluster or in clouds.",
     "smoke": "Train a submission on every workload at scale mini.",
     "evaluate": "Evaluate checkpoints again, without the submission.",
     "score": "Compare the runs of submissions.",
     "report": "Write a comparison as one HTML page to explore.",
-    "campaign": "Run whole benchmarks, for less money.",
     "check-runs": "Check the records of runs against the rules and against each other.",
 }
 

@@ -119,7 +119,9 @@ def test_algoperf_commands_and_options_exist(document):
             continue
         assert words[0] in cli.COMMANDS, words
         command = cli.cli.get_command(click.Context(cli.cli), words[0])
-        assert command is not None
+        if isinstance(command, click.Group) and words[1:]:
+            command = command.get_command(click.Context(command), words[1])
+        assert command is not None, words
         given = {word.partition("=")[0] for word in words[1:] if word.startswith("--")}
         assert given <= options(command), words
 
@@ -131,6 +133,8 @@ def test_options_mentioned_by_themselves_exist(document):
         pytest.skip("mentions options of other programs")
     context = click.Context(cli.cli)
     commands = [cli.cli.get_command(context, name) for name in cli.COMMANDS]
+    groups = [command for command in commands if isinstance(command, click.Group)]
+    commands += [group.get_command(context, name) for group in groups for name in group.list_commands(context)]
     known = set().union(*(options(command) for command in commands if command is not None))
     for span in code_spans(document):
         if span.startswith("--"):
