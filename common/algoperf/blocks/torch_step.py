@@ -10,6 +10,7 @@ import torch.distributed as dist
 
 from algoperf import spec
 from algoperf.blocks.self_tuning import settings_of
+from algoperf.blocks.torch_lists import Tensors, gradients, lists_of
 from algoperf.pytorch_utils import pytorch_setup
 
 USE_PYTORCH_DDP = pytorch_setup()[0]
@@ -126,9 +127,8 @@ def _ascend(params: torch.nn.Module, rho: float, grad_norm: torch.Tensor) -> lis
     """Move the parameters by `rho` along their gradient, and return their old values."""
     before = values_of(params)
     distance = rho / torch.where(grad_norm > 0, grad_norm, 1.0)
-    for param in params.parameters():
-        if param.grad is not None:
-            param.add_(param.grad * distance)
+    for some in lists_of(param for param in params.parameters() if param.grad is not None):
+        some.add_(gradients(some) * distance)
     return before
 
 
@@ -140,5 +140,4 @@ def values_of(params: torch.nn.Module) -> list[torch.Tensor]:
 @torch.no_grad()
 def put(params: torch.nn.Module, values: Iterable[torch.Tensor]) -> None:
     """Set a model's parameters, in their order, to the given values."""
-    for param, value in zip(params.parameters(), values, strict=True):
-        param.copy_(value)
+    Tensors(params.parameters()).copy_(Tensors(values))

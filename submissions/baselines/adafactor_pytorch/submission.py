@@ -9,7 +9,8 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import ADAFACTOR
-from algoperf.blocks.torch_rules import UpdateRule, average
+from algoperf.blocks.torch_lists import Tensors
+from algoperf.blocks.torch_rules import ListRule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -33,11 +34,12 @@ def normalised(grad, state):
     return grad.div_((grad.square().mean().sqrt() / LARGEST_RMS).clamp_(min=1.0))
 
 
-class Adafactor(UpdateRule):
+class Adafactor(ListRule):
     """Factored second moments, with momentum on the step."""
 
     def update(self, param, grad, group, state):
-        m = average(state, "m", normalised(grad, state).mul_(group["lr"]), group["beta1"])
+        direction = Tensors(map(normalised, grad.each, state.each))
+        m = average(state, "m", direction.mul_(group["lr"]), group["beta1"])
         param.mul_(1.0 - group["weight_decay"] * group["lr"]).sub_(m)
 
 

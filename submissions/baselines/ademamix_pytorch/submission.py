@@ -7,14 +7,14 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import slow_average, warmup_cosine_rate
 from algoperf.blocks.self_tuning import ADEMAMIX
-from algoperf.blocks.torch_rules import UpdateRule, average, root_mean_square
+from algoperf.blocks.torch_rules import ListRule, average, root_mean_square
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
 
-class AdEMAMix(UpdateRule):
+class AdEMAMix(ListRule):
     """The sum of a bias-corrected fast average and `alpha` times a slow one, over the root mean square."""
 
     def direction(self, param, grad, group, state):

@@ -3,6 +3,8 @@
 The average is exponential, and shorter at the start: its decay after update t is min(ema_decay, (1 + t) / (10 + t)).
 """
 
+import torch
+
 from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
@@ -24,7 +26,7 @@ class AveragedNAdamW(NAdamW):
 
     def update(self, param, grad, group, state):
         if "average" not in state:
-            state["average"] = param.clone()
+            state["average"] = param.map(torch.clone)
         super().update(param, grad, group, state)
         count = state["step"]
         state["average"].lerp_(param, 1.0 - min(self.ema_decay, (1 + count) / (10 + count)))

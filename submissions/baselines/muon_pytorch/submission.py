@@ -13,7 +13,7 @@ from algoperf.blocks.data import data_selection
 from algoperf.blocks.matrices import is_linear_map
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import MUON, settings_of
-from algoperf.blocks.torch_rules import UpdateRule, average, nadam_direction
+from algoperf.blocks.torch_rules import ListRule, average, nadam_direction
 from algoperf.blocks.torch_step import train_step
 from algoperf.blocks.update import make_update_params
 
@@ -34,7 +34,14 @@ def orthogonalised(matrix):
     return x.T if tall else x
 
 
-class Muon(UpdateRule):
+def scaled(momentum):
+    """The orthogonalised momentum of a parameter, times the root of outputs per input if that is more than 1."""
+    update = orthogonalised(momentum.flatten(1))
+    num_outputs, num_inputs = update.shape
+    return update.mul(math.sqrt(max(1.0, num_outputs / num_inputs))).view_as(momentum)
+
+
+class Muon(ListRule):
     """Muon or NAdamW by parameter group, according to "is_matrix"."""
 
     def direction(self, param, grad, group, state):
@@ -42,10 +49,7 @@ class Muon(UpdateRule):
         if not group["is_matrix"]:
             return nadam_direction(grad, group, state).add_(param, alpha=decay)
         m = average(state, "m", grad, group["beta1"]) / (1.0 - group["beta1"] ** state["step"])
-        update = orthogonalised(m.flatten(1))
-        num_outputs, num_inputs = update.shape
-        update = update.mul(math.sqrt(max(1.0, num_outputs / num_inputs))).view_as(param)
-        return update.add_(param, alpha=decay).mul_(group["factor"])
+        return m.map(scaled).add_(param, alpha=decay).mul_(group["factor"])
 
 
 def init_optimizer_state(workload, model_params, model_state, hyperparameters, rng):

@@ -12,7 +12,7 @@ from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_cosine_rate
 from algoperf.blocks.self_tuning import PRODIGY
-from algoperf.blocks.torch_rules import UpdateRule, average
+from algoperf.blocks.torch_rules import ListRule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state, train_step
 from algoperf.blocks.update import make_update_params
 
@@ -21,7 +21,12 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_p
 EPSILON = 1e-8
 
 
-class Prodigy(UpdateRule):
+def sums(tensors):
+    """The sum of each tensor."""
+    return tensors.map(torch.sum).stack()
+
+
+class Prodigy(ListRule):
     """Adam's direction times an estimate of the distance from the initial parameters to a solution.
 
     The estimate d is one number for all parameters: the largest quotient so far of two averages. The numerator averages
@@ -40,31 +45,33 @@ class Prodigy(UpdateRule):
         del closure
         (group,) = self.param_groups
         params = [param for param in group["params"] if param.grad is not None]
+        for param in params:
+            if not self.state[param]:
+                zeros = {name: torch.zeros_like(param) for name in ("m", "v", "gradients")}
+                self.state[param].update(initial=param.clone(), **zeros)
+        lists = [*self.parts(params)]
         group["step"] += 1
         beta1, beta2, d, d0 = group["beta1"], group["beta2"], group["d"], group["d0"]
         correction = math.sqrt(1.0 - beta2 ** group["step"]) / (1.0 - beta1 ** group["step"])
         rate = d * (group["lr"] * correction)
-        moved = torch.stack([self._take_in(param, group) for param in params]).sum()
+        moved = torch.cat([self._take_in(*some, group) for some in lists]).sum()
         group["numerator"] = math.sqrt(beta2) * group["numerator"] + (d / d0) * rate * moved
-        denominator = torch.stack([self.state[param]["gradients"].abs().sum() for param in params]).sum()
+        denominator = torch.cat([sums(state["gradients"].abs()) for _, _, state in lists]).sum()
         started = denominator > 0  # before the first gradient there is nothing to divide by, and nothing moves
         group["d"] = torch.maximum(d, torch.where(started, group["numerator"] / denominator, 0.0))
         rate = rate * started
-        for param in params:
-            state = self.state[param]
+        for param, _, state in lists:
             direction = state["m"] / (state["v"].sqrt().add_(group["d"] * EPSILON))
-            param.sub_(rate * direction.add_(param, alpha=group["weight_decay"]))
+            param.sub_(direction.add_(param, alpha=group["weight_decay"]).mul_(rate))
 
-    def _take_in(self, param, group):
-        """Update a parameter's averages; returns the product of its gradient and the distance it has moved."""
-        state, grad, d = self.state[param], param.grad, group["d"]
-        if not state:
-            state["initial"] = param.clone()
-        average(state, "m", grad * d, group["beta1"])
-        average(state, "v", (grad * d).square_(), group["beta2"])
-        gradients = state.setdefault("gradients", torch.zeros_like(param))
-        gradients.mul_(math.sqrt(group["beta2"])).add_(grad * (d * d / group["d0"]))
-        return torch.sum(grad * (state["initial"] - param))
+    def _take_in(self, param, grad, state, group):
+        """Update the averages of parameters; returns the products of their gradients and the distances they moved."""
+        d = group["d"]
+        scaled = grad * d
+        average(state, "m", scaled, group["beta1"])
+        average(state, "v", scaled.mul_(scaled), group["beta2"])
+        state["gradients"].mul_(math.sqrt(group["beta2"])).add_(grad * (d * d / group["d0"]))
+        return sums(grad * (state["initial"] - param))
 
 
 def make_optimizer(params, settings):

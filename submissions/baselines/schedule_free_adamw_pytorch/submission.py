@@ -7,12 +7,14 @@ differently.
 
 import math
 
+import torch
+
 from algoperf.blocks.batch_sizes import get_batch_size
 from algoperf.blocks.data import data_selection
 from algoperf.blocks.schedules import warmup_constant_rate
 from algoperf.blocks.self_tuning import SCHEDULE_FREE_ADAMW
 from algoperf.blocks.torch_averaging import prepare_for_eval, train_step
-from algoperf.blocks.torch_rules import UpdateRule, average
+from algoperf.blocks.torch_rules import ListRule, average
 from algoperf.blocks.torch_step import make_init_optimizer_state
 from algoperf.blocks.update import make_update_params
 
@@ -21,12 +23,12 @@ __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "prepare_
 EPSILON = 1e-8
 
 
-class ScheduleFreeAdamW(UpdateRule):
+class ScheduleFreeAdamW(ListRule):
     """The parameters in training are y."""
 
     def update(self, param, grad, group, state):
         if "x" not in state:
-            state.update(weights=0.0, x=param.clone(), z=param.clone())
+            state.update(weights=0.0, x=param.map(torch.clone), z=param.map(torch.clone))
         x, z, learning_rate = state["x"], state["z"], group["lr"]
         rate = learning_rate * math.sqrt(1.0 - group["beta2"] ** state["step"])
         state["weights"] += learning_rate**2
