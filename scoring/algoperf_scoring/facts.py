@@ -17,6 +17,7 @@ from algoperf.records.status import Status
 from algoperf.submission.identity import combined_hash
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, version_names
+from algoperf_scoring.disturbance import Kind, disturbances
 
 _LONGEST_SEC = 1e9
 """Thirty years: a larger number of seconds is invalid."""
@@ -52,6 +53,7 @@ class Facts:
       verification: what evaluation.json says about the checkpoint that reached the target, see `Verification`; None if
         status.json does not say that the target was reached.
       prune_rule, prune_reason: why it was pruned, as status.json says; "" if it was not, or nobody said.
+      disturbed: what made its times longer than they should be, as status.json says.
     """
 
     scale: str = "full"
@@ -68,6 +70,7 @@ class Facts:
     verification: Verification | None = None
     prune_rule: str = ""
     prune_reason: str = ""
+    disturbed: tuple[Kind, ...] = ()
 
     @property
     def is_pruned(self) -> bool:
@@ -110,6 +113,7 @@ def read_facts(folder: Path) -> Facts:
         hardware=_hardware(status.get("hardware")),
         verification=_verification(folder, status.get("target_reached_at")),
         **_pruned(status.get("pruned")),
+        disturbed=tuple(disturbances(status)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from algoperf_scoring.leaderboard import Cell, Leaderboard
 from algoperf_scoring.profiles import Array
+from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.uncertainty import LEVEL, NUM_REPLICATES, SEED
 
 
@@ -43,6 +44,7 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "verified": _verified(board),
         "unfinished": [asdict(trial) for trial in comparison.unfinished],
         "pruned": [asdict(trial) for trial in comparison.pruned],
+        "disturbed": [_disturbed(trial) for trial in comparison.trials if trial.facts.disturbed],
         "sensitivity": _sensitivity(board),
         "cost": {entry.submission: asdict(entry.cost) for entry in entries},
         "submission_info": {entry.submission: asdict(entry.info) if entry.info else None for entry in board.shown},
@@ -61,6 +63,14 @@ def _verified(board: Leaderboard) -> dict[str, dict[str, int]]:
             of = counts.setdefault(trial.submission, {})
             of[found] = of.get(found, 0) + 1
     return counts
+
+
+def _disturbed(trial: RecordedTrial) -> dict[str, Any]:
+    names = ("submission", "study", "workload", "framework", "number")
+    return {
+        **dict(zip(names, (getattr(trial, name) for name in names), strict=True)),
+        "by": list(trial.facts.disturbed),
+    }
 
 
 def finite(value: float) -> float | None:

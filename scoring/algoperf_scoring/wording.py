@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from algoperf_scoring.disturbance import IN_WORDS
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Pruned, Unfinished
@@ -157,6 +158,7 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
     """Titles and lines of all remarks; kinds without a line are omitted."""
     comparison = board.comparison
     kinds = [
+        ("Disturbed times", disturbed_in_words(comparison.trials)),
         ("Unfinished, not scored", unfinished_in_words(comparison.unfinished)),
         ("Pruned", pruned_in_words(comparison.pruned)),
         ("Is the order certain?", uncertainty_in_words(board)),
@@ -217,6 +219,19 @@ def pruned_in_words(trials: Sequence[Pruned]) -> list[str]:
             "its prune.json, the command that started a run resumes it."
         )
     return lines
+
+
+def disturbed_in_words(trials: Sequence[RecordedTrial]) -> list[str]:
+    """One line about the runs whose times are longer than they should be; none without such runs."""
+    disturbed = [trial.facts.disturbed for trial in trials if trial.facts.disturbed]
+    if not disturbed:
+        return []
+    counts = Counter(kind for kinds in disturbed for kind in kinds)
+    parts = [f"{counts[kind]} {words}" for kind, words in IN_WORDS.items() if counts[kind]]
+    return [
+        f"Times of {len(disturbed)} of {len(trials)} runs were disturbed, and may be too long: {', '.join(parts)}. "
+        "algoperf check-runs says which."
+    ]
 
 
 def warning(board: Leaderboard) -> str:

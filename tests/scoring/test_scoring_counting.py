@@ -11,7 +11,8 @@ import pytest
 import algoperf_scoring
 from algoperf.errors import UserError
 from algoperf.versions import load_version
-from algoperf_scoring import Leaderboard, to_json
+from algoperf_scoring import Leaderboard, to_json, wording
+from algoperf_scoring.report import page
 
 V06 = load_version("v0.6")
 
@@ -244,3 +245,40 @@ def test_the_clock_of_a_running_trial_is_the_latest_on_record(runs):
     assert board.refusal == "no run has a result yet"
     (folder / "measurements.csv").write_text("global_step,score\n9,61.5\n")
     assert score(runs).comparison.unfinished[0].seconds == 61.5
+
+
+# --- disturbed runs ------------------------------------------------------------------------------------------------
+
+DISTURBED = {
+    "shared": {"machine": {"sessions": [{"shared": True}]}},
+    "others": {"machine": {"sessions": [{}, {"other_cores": 1.6}]}, "hardware": {"cpus_usable": 2}},
+    "heat": {"machine": {"sessions": [{"thermal_throttles": 10**400}]}},
+    "quota": {"machine": {"sessions": [{"quota_throttled_sec": 6}]}, "seconds": {"total": 100}},
+    "stopped": {"machine": {"sessions": [{}], "stopped_sec": 6.0}},
+}
+QUIET = (
+    {}, {"machine": None}, {"machine": {"sessions": 3}}, {"machine": {"sessions": [{"shared": False}, None]}},
+    {"machine": {"sessions": [{"other_cores": 0.2, "quota_throttled_sec": 4}]}, "seconds": {"total": 100}},
+)  # fmt: skip
+
+
+def test_disturbed_runs_are_counted_in_one_line(runs):
+    for study, status in enumerate((*DISTURBED.values(), *QUIET)):
+        runs.reaching("a", "wmt", 10 + study, study=study, status={"finished": True, **status})
+    both = {"machine": {"sessions": [{"shared": True}], "stopped_sec": 1.0}}
+    runs.reaching("b", "wmt", 10, status=both)
+    board = score(runs)
+    (line,) = dict(wording.remarks(board))["Disturbed times"]
+    assert line.startswith("Times of 6 of 11 runs were disturbed, and may be too long: 2 shared devices with other")
+    assert (
+        "1 ran beside other programs, 1 had cores slowed down for heat, 1 had a limit on processor time, 2 st" in line
+    )
+    listed = to_json(board)["disturbed"]
+    assert {kind for run in listed if run["submission"] == "a" for kind in run["by"]} == set(DISTURBED)
+    assert [run["by"] for run in listed if run["submission"] == "b"] == [["shared", "stopped"]]
+    assert line in page.render(board)
+
+
+def test_undisturbed_runs_need_no_line(runs):
+    runs.reaching("a", "wmt", 10)
+    assert "Disturbed times" not in dict(wording.remarks(score(runs)))

@@ -66,6 +66,7 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
         legend=wording.legend(board),
         header=wording.ranking_header(board),
         warning=wording.warning(board),
+        disturbed=wording.disturbed_in_words(board.comparison.trials),
         unfinished=wording.unfinished_in_words(board.comparison.unfinished),
         verification=wording.verification_in_words(board.comparison.trials),
         pruned=wording.pruned_in_words(board.comparison.pruned),
