@@ -68,12 +68,12 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an AlgoperfError becomes a message and an exit code, without a traceback."""
     try:
-        from algoperf.errors import AlgoperfError, explaining_full_disk
+        from algoperf.errors import AlgoperfError, explaining_bad_paths, explaining_full_disk
         from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     try:
-        with explaining_full_disk():
+        with explaining_bad_paths(), explaining_full_disk():
             sys.exit(cli.main(args=arguments, prog_name="algoperf", standalone_mode=False) or 0)
     except AlgoperfError as error:
         click.echo(f"error: {in_words_of_the_caller(str(error))}", err=True)

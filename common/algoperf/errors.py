@@ -149,6 +149,26 @@ def explaining_full_disk(directory: Path | None = None, required_bytes: int | No
         raise DiskFull(Path(named).parent if directory is None and named else directory, required_bytes) from error
 
 
+_REFUSALS = (
+    errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR,
+    errno.EPERM, errno.EROFS,
+)  # fmt: skip
+_LONGEST_PATH = 200
+
+
+@contextmanager
+def explaining_bad_paths() -> Iterator[None]:
+    """Turn the system's refusal of a path into a UserError that names it: too long, not a folder, not writable ..."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS or not isinstance(error.filename, (str, Path)):
+            raise
+        path = str(error.filename)
+        shown = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}..."
+        raise UserError(f"The path {shown!r} cannot be used: {error.strerror}. Give another one.") from error
+
+
 @contextmanager
 def explaining_full_disk_below(directory: Path, temporary: Path) -> Iterator[None]:
     """The same for all that is written to `temporary`, which will become `directory`: more is needed than is there."""

@@ -69,7 +69,10 @@ def test_workloads_lists_cubes_with_targets(run):
         ([*TRAIN, "--submission", "{repo}/submissions/template", "--ruleset", "elf"], "'self'"),
         (["evaluate", "--workload", "digits"], "no checkpoint of digits"),
         (["score", "nowhere"], "nowhere"),
-        (["evaluate", "--workload", "digits", "--tolerance", "nan"], "'nan' is not a finite number"),
+        (
+            ["evaluate", "--workload", "digits", "--tolerance", "nan"],
+            "'nan' is not a number of at least 0, such as 0.001",
+        ),
         ([*TRAIN, "--framework", "torch"], "Did you mean 'pytorch'"),
         (
             [*TRAIN, "--framework", "jax", "--submission", "{repo}/submissions/template", "--ruleset", "self"],

@@ -20,10 +20,8 @@ from algoperf.commands import options
     show_default=True,
     help="train: as a submission gets them, augmented. Others: as they are evaluated.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides order and augmentation."
-)
-@click.option("--num-images", type=click.IntRange(min=1), default=64, show_default=True, help="How many pictures.")
+@click.option("--seed", type=options.Whole(0), default=0, show_default=True, help="Decides order and augmentation.")
+@click.option("--num-images", type=options.Whole(1), default=64, show_default=True, help="How many pictures.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tolerance",
-    type=options.FiniteFloatRange(min=0),
+    type=options.Tolerance(),
     default=1e-3,
     show_default=True,
     help="Largest relative difference between recorded and recomputed metrics; 0 requires equality.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import click
 
 MOST = 1000
 """Studies, and trials of a study, that one command may plan: more is a slip of the keyboard."""
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_LONGEST_SHOWN = 40
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -24,25 +27,54 @@ class Choice(click.Choice[str]):
         return super().get_invalid_choice_message(value, ctx) + did_you_mean(str(value), self.choices)
 
 
-class FiniteFloatRange(click.FloatRange):
-    """A number within bounds; NaN is within none."""
+class Whole(click.ParamType):
+    """A whole number in decimal digits, from `least` on; the error says what is allowed, with an example."""
+
+    name = "integer"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The value as an integer."""
+        if isinstance(value, int):
+            return value
+        number = int(value) if _WHOLE.fullmatch(value) else None
+        if number is None or number < self.least or (self.most is not None and number > self.most):
+            allowed = f"from {self.least:,} to {self.most:,}" if self.most is not None else f"of at least {self.least}"
+            example = max(3, self.least)
+            self.fail(f"{_shortened(value)!r} is not a whole number {allowed}, such as {example}.", param, ctx)
+        return number
+
+
+class Tolerance(click.ParamType):
+    """A finite number that is at least 0; the error gives an example."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The value as a finite number."""
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        """The value as a number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0.0 <= number < math.inf:
+            self.fail(f"{_shortened(value)!r} is not a number of at least 0, such as 0.001.", param, ctx)
         return number
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}..."
 
 
 workload = click.option("--workload", required=True, help="A workload or variant by name, or the folder of a cube.")
 workloads = click.option("--workloads", required=True, help="Names or folders of cubes, comma-separated.")
 studies = click.option(
-    "--studies", type=click.IntRange(1, MOST), default=3, show_default=True, help="Studies 1 to this, of each workload."
+    "--studies", type=Whole(1, MOST), default=3, show_default=True, help="Studies 1 to this, of each workload."
 )
 trials = click.option(
     "--trials",
-    type=click.IntRange(1, MOST),
+    type=Whole(1, MOST),
     default=5,
     show_default=True,
     help="Trials 1 to this of each study under external tuning; self-tuning has one.",

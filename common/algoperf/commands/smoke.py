@@ -21,9 +21,7 @@ from algoperf.commands import options
     help="external: the first point of the search space.",
 )
 @click.option("--workloads", help="Only these workloads, comma-separated.  [default: all that have a scale mini]")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="All randomness follows from it."
-)
+@click.option("--seed", type=options.Whole(0), default=0, show_default=True, help="All randomness follows from it.")
 @options.version
 @options.raw_dir
 @options.data_dir

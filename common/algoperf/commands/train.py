@@ -31,21 +31,19 @@ from algoperf.commands import options
     type=click.Path(path_type=Path),
     help="External ruleset only.  [default: tuning_search_space.json in the submission's folder]",
 )
-@click.option("--study", type=click.IntRange(min=0), default=1, show_default=True, help="Number of the study.")
-@click.option("--trial", type=click.IntRange(min=1), default=1, show_default=True, help="Number of the trial.")
-@click.option("--num-studies", type=click.IntRange(min=1), help="Studies in all.  [default: the version's]")
-@click.option("--num-trials", type=click.IntRange(min=1), help="Trials per study.  [default: the version's]")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="All randomness follows from it."
-)
+@click.option("--study", type=options.Whole(0), default=1, show_default=True, help="Number of the study.")
+@click.option("--trial", type=options.Whole(1), default=1, show_default=True, help="Number of the trial.")
+@click.option("--num-studies", type=options.Whole(1), help="Studies in all.  [default: the version's]")
+@click.option("--num-trials", type=options.Whole(1), help="Trials per study.  [default: the version's]")
+@click.option("--seed", type=options.Whole(0), default=0, show_default=True, help="All randomness follows from it.")
 @options.scale
 @options.version
 @options.data_dir
 @options.output_dir
-@click.option("--max-global-steps", type=click.IntRange(min=1), help="Stop after this many steps.")
+@click.option("--max-global-steps", type=options.Whole(1), help="Stop after this many steps.")
 @click.option(
     "--eval-every-steps",
-    type=click.IntRange(min=1),
+    type=options.Whole(1),
     help="Evaluate by steps instead of by time (unofficial).",
 )
 @click.option("--skip-evals", is_flag=True, help="Never evaluate.")
@@ -67,7 +65,7 @@ from algoperf.commands import options
 )
 @click.option(
     "--num-processes",
-    type=click.IntRange(min=1),
+    type=options.Whole(1),
     help="PyTorch only: data-parallel processes.  [default: one per visible GPU]",
 )
 @click.option(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
-from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explaining_full_disk
+from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explaining_bad_paths, explaining_full_disk
 from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf.records.prune_order import read_order
 from algoperf.records.status import Status, read_status
@@ -48,6 +48,7 @@ def train(request: Request, arguments: list[str]) -> int:
     if rank != 0:
         return train_in_this_process(settings, rank, arguments)
     num_processes = 1 if "LOCAL_RANK" in os.environ else _num_processes(request)
+    _require_data(settings)  # before anybody waits for devices
     is_first = not settings.output_dir.exists()
     make_directory(settings.directory)
     lock = open_locked(settings.directory / _LOCK_FILE)
@@ -107,8 +108,7 @@ def _move_aside(directory: Path) -> None:
 
 def train_in_this_process(settings: TrialSettings, rank: int, arguments: list[str]) -> int:
     """Run a trial, or this process's part of it; returns the exit code. DataError if the data is missing."""
-    if not settings.data_dir.is_dir():
-        raise missing_data(settings.definition, settings.data_dir)
+    _require_data(settings)
     from algoperf.frameworks import load_backend
     from algoperf.submission.loading import load_submission
     from algoperf.trial.log import TrialLog
@@ -128,6 +128,11 @@ def train_in_this_process(settings: TrialSettings, rank: int, arguments: list[st
                 return Trial(settings, submission, backend, log, progress, guard=guard).run().exit_code
         except KeyboardInterrupt:  # asked to stop at once
             return Status.INTERRUPTED.exit_code
+
+
+def _require_data(settings: TrialSettings) -> None:
+    if not settings.data_dir.is_dir():
+        raise missing_data(settings.definition, settings.data_dir)
 
 
 def _num_processes(request: Request) -> int:
@@ -225,7 +230,8 @@ def _train_as_member(settings: TrialSettings, rank: int, arguments: list[str]) -
         signal.signal(number, signal.SIG_DFL)
     messages.connect()
     try:
-        code = train_in_this_process(settings, rank, arguments)
+        with explaining_bad_paths():
+            code = train_in_this_process(settings, rank, arguments)
     except Exception as error:
         crashed = not isinstance(error, AlgoperfError)
         message = "".join(traceback.format_exception(error)) if crashed else str(error)

@@ -1,0 +1,65 @@
+"""Paths that the system refuses are named in a sentence, whatever command they were given to."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from algoperf.cli import main
+from algoperf.errors import UserError, explaining_bad_paths
+
+LONG = "a" * 300
+TRAIN = ["train", "--workload", "digits", "--ruleset", "self", "--submission"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--workload", LONG, "--submission", "{repo}/submissions/template", "--ruleset", "self"],
+        [*TRAIN, LONG],
+        [*TRAIN, "{repo}/submissions/template", "--data-dir", LONG],
+        ["score", LONG],
+        ["report", LONG],
+        ["check", LONG],
+        ["check-runs", LONG],
+        ["preprocess", "--workload", "digits", "--data-dir", LONG],
+        ["download", "--workload", "digits", "--raw-dir", LONG],
+        ["evaluate", "--output-dir", LONG],
+        ["check", "{file}/below"],
+    ],
+)
+def test_a_path_that_cannot_be_is_named(repository, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(SystemExit) as ended:
+        main([argument.format(repo=repository, file=file) for argument in arguments])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("error: ")
+    assert len(said) < 500
+    assert ("aaaa...' cannot be used: File name too long" in said) == (LONG in arguments)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_no_refusal_of_a_path_stays_what_it_is():
+    for error in (OSError(5, "Input/output error", "disk"), FileNotFoundError("no path"), ValueError("x")):
+        with pytest.raises(type(error)) as found, explaining_bad_paths():
+            raise error
+        assert found.value is error
+    with pytest.raises(UserError, match=r"'here' cannot be used: Is a directory"), explaining_bad_paths():
+        raise IsADirectoryError(21, os.strerror(21), "here")
+
+
+def test_missing_data_is_said_before_anybody_waits_for_devices(repository, tmp_path, monkeypatch, capsys):
+    from algoperf.trial import launch
+
+    monkeypatch.setattr(launch, "Line", None)  # waiting would fail
+    monkeypatch.delenv(launch.IN_PROCESS_VARIABLE, raising=False)
+    runs = tmp_path / "runs"
+    with pytest.raises(SystemExit) as ended:
+        main([*TRAIN, f"{repository}/submissions/template", "--data-dir", f"{tmp_path}/x", "--output-dir", str(runs)])
+    assert ended.value.code == 5
+    assert "algoperf preprocess --workload digits" in capsys.readouterr().err
+    assert not runs.exists()
