@@ -125,6 +125,14 @@ def _free_bytes(directory: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
+def text_of(error: BaseException) -> str:
+    """The text of an error, whose class may be anybody's."""
+    try:
+        return str(error)
+    except Exception:
+        return "its text cannot be shown"
+
+
 def is_full_disk(error: BaseException) -> bool:
     """Whether the system said 'no space left' or 'quota exceeded', to Python or to a library in another language."""
     if isinstance(error, OSError) and error.errno is not None:
@@ -132,7 +140,7 @@ def is_full_disk(error: BaseException) -> bool:
     if isinstance(error, AlgoperfError):
         return False
     told = (f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}", "No space left on device")  # as Rust and C say it
-    return isinstance(error, Exception) and any(words in str(error) for words in told)
+    return isinstance(error, Exception) and any(words in text_of(error) for words in told)
 
 
 @contextmanager

@@ -24,6 +24,9 @@ MISTAKES = {
     "syntax error": (WHOLE + "def f(:\n", {}, 2, "SyntaxError"),
     "missing package": (WHOLE + "import no_such_package\n", {}, 2, "is not installed"),
     "error in the import": (WHOLE + "raise ValueError('here')\n", {}, 2, "ValueError: here"),
+    "an exit in the import": (WHOLE + "import sys; sys.exit(0)\n", {}, 2, "SystemExit: 0"),
+    "no exception in the import": (WHOLE + "raise BaseException('here')\n", {}, 2, "BaseException: here"),
+    "a number as a function": (WHOLE + "prepare_for_eval = 3\n", {}, 2, "is int. Allowed: a function, or none"),
     "missing function": (WHOLE.replace("def update_params", "def update"), {}, 2, "update_params"),
     "missing data": (WHOLE, {"data_dir": "nowhere"}, 5, "There is no data"),
     "another framework": (WHOLE, {"framework": "jax"}, 2, "written for PyTorch"),
@@ -49,6 +52,46 @@ def test_a_mistake_leaves_nothing_behind(run, capsys, name):
     assert complaint in error
     assert "Traceback (most recent call last)" not in error
     assert not list(run.output.glob("*"))
+
+
+TRAINS = (
+    "import functools, torch\n"
+    "class Unprintable(BaseException):\n    def __str__(self): raise ValueError\n"
+    "def get_batch_size(name): return 8\n"
+    "def init_optimizer_state(*args): return {}\n"
+    "def data_selection(workload, queue, *args): return next(queue)\n"
+)
+PARTIAL = "def update(**arguments): BODY\nupdate_params = functools.partial(update)\n"
+OBJECT = "class Update:\n    def __call__(self, **arguments): BODY\nupdate_params = Update()\n"
+RAISED = {
+    "GeneratorExit": ("GeneratorExit", "GeneratorExit"),
+    "one that is no Exception": ("type('Odd', (BaseException,), {})('here')", "Odd: here"),
+    "one without a text": ("Unprintable", "Unprintable"),
+    "a TypeError without a text": ("type('Odd', (Unprintable, TypeError), {})", "Odd"),
+    "one of megabytes": ("ValueError('x' * 10**7 + 'the end')", "characters left out"),
+    "one that is no UTF-8": ("ValueError('\\udcff')", "ValueError"),
+}
+
+
+@pytest.mark.parametrize("form", [PARTIAL, OBJECT], ids=["partial", "object"])
+@pytest.mark.parametrize("name", RAISED)
+def test_whatever_a_submission_raises_is_its_error(run, capsys, name, form):
+    raised, complaint = RAISED[name]
+    (run.submission / "submission.py").write_text(TRAINS + form.replace("BODY", f"raise {raised}"))
+    assert run.here() == 3
+    said = capsys.readouterr()
+    assert "submission_error: update_params failed at step 0" in said.out
+    assert complaint in said.out
+    assert len(said.out) < 15_000
+    assert "Traceback (most recent call last)" not in said.out + said.err
+    assert run.status["status"] == "submission_error"
+
+
+@pytest.mark.parametrize("form", [PARTIAL, OBJECT, "update_params = lambda **arguments: None\n"])
+def test_what_is_no_plain_function_is_named_as_in_the_api(run, capsys, form):
+    (run.submission / "submission.py").write_text(TRAINS + form.replace("BODY", "pass"))
+    assert run.here() == 3
+    assert "submission_error: update_params returned None at step 0" in capsys.readouterr().out
 
 
 def test_a_mistake_leaves_other_trials_alone(run):

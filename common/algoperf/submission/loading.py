@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf import spec
-from algoperf.errors import SubmissionError, UserError, nearest
+from algoperf.errors import SubmissionError, UserError, nearest, text_of
 from algoperf.submission.missing_package import explain_missing, explain_own_module, own_module
 from algoperf.submission.naming import require_name
 from algoperf.submission.renamed import PMAP_ERA_MEANS
@@ -28,10 +28,12 @@ from algoperf.submission.translation import Modules
 from algoperf.workload import registry
 
 REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")
+FUNCTIONS = (*REQUIRED, "prepare_for_eval")
 SEARCH_SPACE_FILE = "tuning_search_space.json"
 OLDER_NAME = "algorithmic_efficiency"
 SUBMISSION_PACKAGE = "algoperf_submission"
 _LISTED = 8
+_LONGEST_TRACEBACK = 10_000  # characters, half of them at each end
 _NO_PART = {"__pycache__", ".git", ".pytest_cache"}
 
 
@@ -110,10 +112,15 @@ class Submission:
             try:
                 size = self.get_batch_size(base)
             except ValueError:
-                raise UserError(f"The submission {self.name} has no batch size for {workload}: {error}") from error
-            except (Exception, SystemExit) as other:
+                what = f"The submission {self.name} has no batch size for {workload}: {text_of(error)}"
+                raise UserError(what) from error
+            except KeyboardInterrupt:
+                raise
+            except BaseException as other:
                 raise self._no_batch_size(base, other) from other
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self._no_batch_size(workload, error) from error
         found = _integer(size)
         if found is not None and largest is not None:
@@ -127,7 +134,7 @@ class Submission:
 
     def _no_batch_size(self, workload: str, error: BaseException) -> SubmissionError:
         own_frames = submission_traceback(error, self.file.parent)
-        what = f"get_batch_size({workload!r}) raised {type(error).__name__}: {error}"
+        what = f"get_batch_size({workload!r}) raised {type(error).__name__}: {text_of(error)}"
         return SubmissionError(f"{what}\n{own_frames}")
 
 
@@ -155,10 +162,13 @@ def load_submission(path: Path) -> Submission:
             f"{file} does not define {', '.join(missing)}. It defines: {', '.join(defined) or 'no function'}. "
             f"Start from what `algoperf new` writes."
         )
+    prepare = getattr(module, "prepare_for_eval", None)
+    if not (prepare is None or callable(prepare)):
+        raise UserError(f"prepare_for_eval in {file} is {type(prepare).__name__}. Allowed: a function, or none at all.")
     return Submission(
         file=file,
         name=submission_name(file),
-        prepare_for_eval=getattr(module, "prepare_for_eval", None),
+        prepare_for_eval=prepare,
         wants_train_state="train_state" in inspect.signature(module.update_params).parameters,
         uses_older_name=OLDER_NAME in sys.modules,
         renamed=frozenset(modules.renamed),
@@ -192,7 +202,9 @@ def _import(file: Path, modules: Modules) -> Any:
     sys.modules[name] = module
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # one that exits must not look like a success
         advice = _advice(error, file.parent)
         raise UserError(
             f"The submission {file} cannot be imported.{advice}\n{submission_traceback(error, file.parent)}"
@@ -211,7 +223,7 @@ def raised_in(error: BaseException, folder: Path) -> bool:
     return bool(frames) and Path(frames[-1].filename).is_relative_to(folder)
 
 
-def _advice(error: Exception, folder: Path) -> str:
+def _advice(error: BaseException, folder: Path) -> str:
     """What to do about a module that is not found; empty for other errors."""
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         own = own_module(folder, error.name.rpartition(".")[2])
@@ -221,7 +233,7 @@ def _advice(error: Exception, folder: Path) -> str:
     return "" if needed is None else f" {explain_missing(needed, folder)}"
 
 
-def _missing_package(error: Exception, folder: Path) -> str | None:
+def _missing_package(error: BaseException, folder: Path) -> str | None:
     """The name of a package that is not installed; None if a module is missing in an installed package."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
@@ -241,4 +253,8 @@ def submission_traceback(error: BaseException, folder: Path) -> str:
     else:
         shown = []  # the caller's frames say nothing about a file that has no code, or about a function's arguments
     text = "".join((*shown, *traceback.format_exception_only(error))).rstrip()
+    text = text.encode(errors="backslashreplace").decode()  # half a surrogate pair can be neither shown nor recorded
+    if len(text) > _LONGEST_TRACEBACK:
+        half = _LONGEST_TRACEBACK // 2
+        text = f"{text[:half]}\n... {len(text) - 2 * half:,} characters left out ...\n{text[-half:]}"
     return text if expected is None else f"{text}\n{expected}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from algoperf.errors import text_of
+
 POSITIONAL = {
     "init_optimizer_state": ("workload", "model_params", "model_state", "hyperparameters", "rng"),
     "data_selection": (
@@ -19,9 +21,11 @@ KEYWORDS = {"update_params": (*_PREPARE, "batch"), "prepare_for_eval": _PREPARE}
 
 def expected_by(error: BaseException) -> str | None:
     """How the function is called that a TypeError says was called wrongly; None for any other error."""
-    name = str(error).partition("(")[0].rpartition(".")[2]
+    if not isinstance(error, TypeError):
+        return None
+    name = text_of(error).partition("(")[0].rpartition(".")[2]
     names = {**POSITIONAL, **KEYWORDS}.get(name)
-    if not isinstance(error, TypeError) or names is None:
+    if names is None:
         return None
     how = "in this order" if name in POSITIONAL else "by these names"
     optional = "; train_state too, if it is among the arguments" if name == "update_params" else ""

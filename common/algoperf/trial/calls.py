@@ -4,7 +4,7 @@ An error of the submission becomes a `TrialEnd`; an error of the harness stays a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,7 @@ from algoperf.data.batches.queue import InputQueue
 from algoperf.errors import AlgoperfError
 from algoperf.frameworks.backend import Backend
 from algoperf.records.status import Status
-from algoperf.submission.loading import Submission, explain_pmap_era, raised_in, submission_traceback
+from algoperf.submission.loading import FUNCTIONS, Submission, explain_pmap_era, raised_in, submission_traceback
 from algoperf.trial.clock import Clock
 from algoperf.trial.returned import ReturnCheck, WrongForm, described
 from algoperf.trial.state import Training, TrialEnd
@@ -123,7 +123,7 @@ class SubmissionCalls:
     def _update(self, function: Callable[..., Any], training: Training, arguments: dict[str, Any]) -> None:
         result = self._guarded(function, **arguments)
         try:
-            triple = self._returned.triple(function.__name__, self.global_step, result, training)
+            triple = self._returned.triple(self._name_of(function), self.global_step, result, training)
         except WrongForm as wrong:
             raise WrongForm(f"{wrong.message}{self._era()}") from None
         training.optimizer_state, training.params, training.model_state = triple
@@ -131,16 +131,22 @@ class SubmissionCalls:
     def _guarded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except (Exception, SystemExit) as error:  # a submission that exits must not look like a success
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a submission that exits must not look like a success
             if isinstance(error, AlgoperfError) and not raised_in(error, self._submission.file.parent):
                 raise  # the harness's own: damaged data, for example
             if isinstance(error, spec.TrainingCompleteError) and function is self._submission.update_params:
                 raise
             own_frames = submission_traceback(error, self._submission.file.parent)
             hints = f"{_hint(kwargs)}{self._era()}"
-            message = f"{function.__name__} failed at step {self.global_step}.{hints}\n{own_frames}"
+            message = f"{self._name_of(function)} failed at step {self.global_step}.{hints}\n{own_frames}"
             ran_out = self._backend.is_out_of_memory(error)
             raise TrialEnd(Status.OUT_OF_MEMORY if ran_out else Status.SUBMISSION_ERROR, message) from error
+
+    def _name_of(self, function: Callable[..., Any]) -> str:
+        """The name in the API of a function of the submission, which may be a `functools.partial` or an object."""
+        return next(name for name in FUNCTIONS if getattr(self._submission, name) is function)
 
     def _era(self) -> str:
         """Why a submission cannot run, if it was written for another era of the benchmark."""
@@ -150,8 +156,8 @@ class SubmissionCalls:
 def _hint(kwargs: dict[str, Any]) -> str:
     """What the submission returned earlier that may explain its error: allowed values, but rarely wanted ones."""
     batch, state = kwargs.get("batch", {}), kwargs.get("optimizer_state", {})
-    if not isinstance(batch, Mapping):
+    if not (isinstance(batch, Mapping) and (batch or "batch" not in kwargs)):
         return f" Its batch is {described(batch)}, as data_selection returned it; the input queue has dictionaries."
-    if state is None or isinstance(state, (int, float, str)):
+    if state is None or isinstance(state, (int, float, str, Iterator, Coroutine)):
         return f" Its optimizer_state is {described(state)}, as init_optimizer_state or an earlier step returned it."
     return ""

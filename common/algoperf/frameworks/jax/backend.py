@@ -12,6 +12,7 @@ import numpy as np
 from algoperf import spec
 from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 from algoperf.data.contracts import Shard
+from algoperf.errors import text_of
 from algoperf.frameworks.jax.codec import JaxCodec
 from algoperf.frameworks.jax.workload import JaxWorkload
 from algoperf.versions import Limits
@@ -99,7 +100,7 @@ class JaxBackend:
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """XLA says RESOURCE_EXHAUSTED."""
-        return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+        return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text_of(error)
 
     def random_state(self) -> None:
         """JAX has no global random state."""

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from algoperf import spec
 from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 from algoperf.data.contracts import Shard
-from algoperf.errors import UserError
+from algoperf.errors import UserError, text_of
 from algoperf.frameworks.torch.codec import TorchCodec
 from algoperf.frameworks.torch.description import describe_model, model_form
 from algoperf.frameworks.torch.processes import pytorch_setup
@@ -167,7 +167,7 @@ class TorchBackend:
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """CUDA has its own error class; for the CPU allocator, match the message."""
-        return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+        return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text_of(error)
 
     def random_state(self) -> dict[str, torch.Tensor]:
         """Generators of the host and of this process's device."""
