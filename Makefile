@@ -62,6 +62,9 @@ nearest = $(shell $(PYTHON) -c "import difflib, sys; print(*difflib.get_close_ma
 ifneq ($(unknown),)
 $(error Unknown variable $(firstword $(unknown)).$(if $(nearest), Did you mean $(nearest)?) Allowed: $(sort $(settings)))
 endif
+# Else what belongs into a folder would land in the root of the file system.
+$(foreach name,BOARD COMPARISON DATA RUNS VENV,$(if $(strip $($(name))),,$(error $(name) is empty. Leave it out for the \
+  default, or name a folder)))
 ifneq ($(word 2,$(VENV)),)
 $(error VENV is a target of make, which takes no spaces: "$(VENV)")
 endif

@@ -43,6 +43,26 @@ def test_a_path_that_cannot_be_is_named(repository, tmp_path, monkeypatch, capsy
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [*TRAIN, ""],
+        [*TRAIN, "{repo}/submissions/template", "--output-dir", ""],
+        ["score", ""],
+        ["score", "{repo}", "--output", ""],
+        ["check-runs", "", "--ruleset", "self"],
+        ["preprocess", "--workload", "digits", "--data-dir="],
+    ],
+)
+def test_an_empty_path_is_not_the_folder_one_is_in(repository, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([argument.format(repo=repository) for argument in arguments])
+    assert ended.value.code == 2
+    assert "the path is empty. Leave it out for the default" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
 def test_what_is_no_refusal_of_a_path_stays_what_it_is():
     for error in (OSError(5, "Input/output error", "disk"), FileNotFoundError("no path"), ValueError("x")):
         with pytest.raises(type(error)) as found, explaining_bad_paths():

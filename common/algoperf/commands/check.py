@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=options.Place())
 @click.option(
     "--framework",
     type=options.Choice(["jax", "pytorch"]),
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--search-space",
-    type=click.Path(path_type=Path),
+    type=options.Place(),
     help="External ruleset only.  [default: tuning_search_space.json in the submission's folder]",
 )
 @options.version

@@ -11,7 +11,7 @@ import click
 from algoperf.commands import options
 from algoperf.commands.scoring_options import load_version_with_cubes, require_scoring
 
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = options.Place()
 
 
 @click.command("check-runs")

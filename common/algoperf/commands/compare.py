@@ -31,7 +31,7 @@ DEFAULT_BASELINE = "nadamw"
 @options.raw_dir
 @click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Place(file_okay=False),
     default="comparison",
     show_default=True,
     help="Root of the run folders of both.",

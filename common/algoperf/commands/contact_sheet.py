@@ -24,14 +24,14 @@ from algoperf.commands import options
 @click.option("--num-images", type=options.Whole(1), default=64, show_default=True, help="How many pictures.")
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.Place(dir_okay=False),
     default="sheet.png",
     show_default=True,
     help="The PNG to write.",
 )
 @click.option(
     "--checkpoint",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=options.Place(exists=True, file_okay=False),
     help="Where targets are pictures: a trial's checkpoint_<step>, whose model's pictures are drawn beside them.",
 )
 def contact_sheet(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @options.output_dir
 @click.option(
     "--scores-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Place(file_okay=False),
     help="Folder to write to, with subfolders like those of the runs.  [default: OUTPUT_DIR]",
 )
 @click.option(

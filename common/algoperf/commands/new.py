@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--authors", help="For the leaderboard.  [default: your name in git, else your login]")
 @click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Place(file_okay=False),
     default="submissions",
     show_default=True,
     help="Folder above external_tuning and self_tuning.",

@@ -27,6 +27,19 @@ class Choice(click.Choice[str]):
         return super().get_invalid_choice_message(value, ctx) + did_you_mean(str(value), self.choices)
 
 
+class Place(click.Path):
+    """A file or folder. An empty path, as a variable that is not set leaves behind, is none."""
+
+    def __init__(self, **allowed: bool) -> None:
+        super().__init__(path_type=Path, **allowed)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value as a Path."""
+        if value == "":
+            self.fail("the path is empty. Leave it out for the default, or name a file or folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Whole(click.ParamType):
     """A whole number in decimal digits, from `least` on; the error says what is allowed, with an example."""
 
@@ -100,21 +113,21 @@ version = click.option(
 )
 raw_dir = click.option(
     "--raw-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False),
     default="data/raw",
     show_default=True,
     help="Raw data of all datasets.",
 )
 data_dir = click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False),
     default="data",
     show_default=True,
     help="Preprocessed data of all datasets.",
 )
 output_dir = click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False),
     default="runs",
     show_default=True,
     help="Root of the run folders.",

@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
+from algoperf.commands import options
 from algoperf.commands.scoring_options import ScoringOptions, score_runs, scoring_options
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=options.Place())
 @scoring_options
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.Place(dir_okay=False),
     help="Write this file.  [default: report/report.html in PATH]",
 )
 @click.option("--no-checks", is_flag=True, help="Leave out the health checks of the runs.")

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
+from algoperf.commands import options
 from algoperf.commands.scoring_options import ScoringOptions, score_runs, scoring_options
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=options.Place())
 @scoring_options
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the leaderboard as JSON.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write leaderboard.md, .html and .json in this folder.")
+@click.option("--json", "json_file", type=options.Place(), help="Write the leaderboard as JSON.")
+@click.option("--output", type=options.Place(), help="Write leaderboard.md, .html and .json in this folder.")
 def score(path: Path, json_file: Path | None, output: Path | None, **options: Any) -> None:
     """Score the submissions in PATH against each other: times to target, scores, ranks, and how sure they are.
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from algoperf.commands import options
 from algoperf.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from algoperf.versions import Version
     from algoperf_scoring import Leaderboard
 
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = options.Place()
 
 _CHOICE = (
     click.option("--version", "version_name", default="v0.6", show_default=True, help="Benchmark version."),

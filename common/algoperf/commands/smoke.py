@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -11,7 +10,7 @@ from algoperf.commands import options
 
 
 @click.command()
-@click.option("--submission", type=click.Path(path_type=Path), required=True, help="A folder, or a .py file.")
+@click.option("--submission", type=options.Place(), required=True, help="A folder, or a .py file.")
 @options.framework
 @click.option(
     "--ruleset",
@@ -27,7 +26,7 @@ from algoperf.commands import options
 @options.data_dir
 @click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Place(file_okay=False),
     default="build/smoke",
     show_default=True,
     help="Root of the run folders; earlier smoke runs of the submission there are removed.",

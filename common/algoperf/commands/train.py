@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +15,7 @@ from algoperf.commands import options
 @options.framework
 @click.option(
     "--submission",
-    type=click.Path(path_type=Path),
+    type=options.Place(),
     required=True,
     help="A folder with a submission.py, or a .py file.",
 )
@@ -28,7 +27,7 @@ from algoperf.commands import options
 )
 @click.option(
     "--search-space",
-    type=click.Path(path_type=Path),
+    type=options.Place(),
     help="External ruleset only.  [default: tuning_search_space.json in the submission's folder]",
 )
 @click.option("--study", type=options.Whole(0), default=1, show_default=True, help="Number of the study.")
