@@ -66,7 +66,11 @@ ODD = {
     "32 bits": (lambda: saved(Image.fromarray(np.full((9, 9), 1 << 20, np.int32)), "TIFF"), "8 or 16 bits"),
     "floating point": (lambda: saved(Image.fromarray(np.ones((9, 9), np.float32)), "TIFF"), "floating point"),
     "truncated PNG": (lambda: ramp("PNG")[:-80], "no image, or incomplete"),
-    "PostScript": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "no image"),
+    "PostScript": (
+        lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+        "no image of the formats BMP, GIF, JPEG",
+    ),
+    "a web page": (lambda: b"<html>404</html>", "no image of the formats"),
 }
 
 

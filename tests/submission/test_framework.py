@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from algoperf import blocks
 from algoperf.errors import UserError
 from algoperf.submission.framework import choose_framework
 
+BLOCKS_FOLDER = Path(blocks.__file__).parent
 BLOCKS = "from algoperf.blocks.torch_step import TrainStep\n"
 
 
@@ -69,3 +73,14 @@ def test_what_is_given_may_be_right(file, code, info, asked):
 def test_what_cannot_be_is_refused(file, code, info, asked, complaint):
     with pytest.raises(UserError, match=complaint):
         choose_framework(file(code, info, helper="import jax\n"), asked)
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in BLOCKS_FOLDER.glob("[a-z]*.py")))
+def test_every_block_of_a_framework_tells_it(file, module):
+    framework = {"jax": "jax", "torch": "pytorch"}.get(module.partition("_")[0])
+    path = file(f"from algoperf.blocks.{module} import something\n")
+    if framework is not None:
+        assert choose_framework(path, None) == framework
+    else:
+        with pytest.raises(UserError, match="neither JAX nor PyTorch"):
+            choose_framework(path, None)

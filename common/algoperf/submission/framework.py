@@ -23,9 +23,9 @@ _PACKAGES: dict[str, Framework] = {
 }
 _HARNESS_PARTS: dict[str, Framework] = {
     "jax_sharding_utils": "jax",
-    "blocks.jax_step": "jax",
     "pytorch_utils": "pytorch",
-    "blocks.torch_step": "pytorch",
+    **{f"blocks.jax_{name}": "jax" for name in ("averaging", "rules", "step")},
+    **{f"blocks.torch_{name}": "pytorch" for name in ("averaging", "lists", "rules", "step")},
 }
 
 

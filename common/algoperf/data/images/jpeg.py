@@ -82,7 +82,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _reencoded(data: bytes) -> tuple[bytes, int, int]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -94,6 +94,8 @@ def _reencoded(data: bytes) -> tuple[bytes, int, int]:
                 rgb = _as_rgb(image)
     except Image.DecompressionBombError as error:
         raise DataError(f"it has too many pixels ({error})") from None
+    except UnidentifiedImageError:
+        raise DataError(f"it is no image of the formats {', '.join(_FORMATS)}, or its beginning is lost") from None
     except (DataError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise almost anything about broken bytes
