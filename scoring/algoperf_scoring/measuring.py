@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,7 +148,9 @@ def _result(
     original = _original(trial, file, table.columns[TIME_COLUMN], seen)
     if original is not None:
         where = printable(original.folder.relative_to(original.folder.parents[3]))
-        findings.problem(trial.folder, f"not counted: its times are those of {where} to the last digit: a copy")
+        findings.problem(
+            trial.folder, f"not counted: its times are those of {where} to the last digit: a copy, or part of one"
+        )
         return None
     values = _counting_values(trial, table, limits, findings)
     seconds, unknown = table.columns[TIME_COLUMN], [float("nan")] * table.num_rows
@@ -164,7 +166,7 @@ def _result(
 
 
 def _original(
-    trial: RecordedTrial, file: Path, seconds: Sequence[float], seen: dict[Hashable, RecordedTrial]
+    trial: RecordedTrial, file: Path, seconds: list[float], seen: dict[Hashable, RecordedTrial]
 ) -> RecordedTrial | None:
     """The trial of another study of which this one is a copy; None if there is none, or nobody can tell."""
     found = [seen.setdefault(mark, trial) for mark in marks(file, seconds)]

@@ -139,6 +139,19 @@ def test_a_copied_study_counts_once(runs, tmp_path: Path):
     assert "those of a/study_2/wmt_jax/trial_1 to the last digit" in found["a/study_3/wmt_jax/trial_1"]
 
 
+@pytest.mark.parametrize("kept", [slice(0, -1), slice(1, None)], ids=["without its end", "without its beginning"])
+def test_a_part_of_a_copy_counts_no_more_than_the_copy(runs, kept):
+    limits = V06.limits("wmt")
+    rows = [(seconds + 0.123456789012345, limits.validation_target) for seconds in (1.0, 2.0, 3.0)]
+    runs.trial("a", "wmt", rows, study=0)
+    runs.trial("a", "wmt", rows[kept], study=1)
+    runs.trial("a", "wmt", [(1.5, limits.validation_target), *rows[1:2], (4.5, 0.0)], study=2)  # one time of many
+    board = score(runs)
+    assert list(board.entries[0].cells["wmt"].studies) == [0, 2]
+    (reason,) = reasons(board.comparison.problems).values()
+    assert "those of a/study_0/wmt_jax/trial_1 to the last digit: a copy, or part of one" in reason
+
+
 def test_equal_times_of_few_digits_are_no_copy(runs):
     for study in range(3):
         runs.reaching("a", "wmt", 12.5, study=study)

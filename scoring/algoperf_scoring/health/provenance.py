@@ -132,7 +132,9 @@ def no_copies(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
         if original is None:
             yield Outcome(run.path, "pass")
         else:
-            yield Outcome(run.path, "fail", f"a copy: its times are those of {original.path} to the last digit")
+            yield Outcome(
+                run.path, "fail", f"a copy, or part of one: its times are those of {original.path} to the last digit"
+            )
 
 
 CHECKS = (
