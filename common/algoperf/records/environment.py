@@ -7,7 +7,6 @@ import hashlib
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,8 @@ def harness_hash() -> str:
 
 def versions(packages: tuple[str, ...] = ("numpy", "safetensors")) -> dict[str, str | None]:
     """Versions of Python, the harness and installed packages."""
+    from importlib.metadata import PackageNotFoundError, version  # not for the parents of trials: it takes a while
+
     found: dict[str, str | None] = {"python": platform.python_version(), "algoperf": algoperf.__version__}
     for package in packages:
         try:

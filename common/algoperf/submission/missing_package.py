@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import importlib.metadata
 import re
 import shlex
 import sys
@@ -108,6 +107,8 @@ def _normal(name: str) -> str:
 
 
 def _is_installed(package: str) -> bool:
+    import importlib.metadata  # rarely needed, and it takes a while
+
     try:
         importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
