@@ -11,7 +11,7 @@ from algoperf.commands.scoring_options import choosing_options, listed, load_ver
 
 
 @click.command("replay")
-@click.argument("logs", type=click.Path(path_type=Path))
+@click.argument("logs", type=options.Place())
 @click.option(
     "--prune",
     type=options.Choice(["exact", "futility"]),
@@ -21,18 +21,18 @@ from algoperf.commands.scoring_options import choosing_options, listed, load_ver
 )
 @click.option(
     "--error",
-    type=options.FiniteFloatRange(0, 1, min_open=True, max_open=True),
+    type=options.Number(0, 1, example="0.05"),
     help="With futility: the share of successful runs that may be stopped.  [default: 0.05]",
 )
 @click.option(
     "--at-once",
-    type=click.IntRange(1, options.MOST),
+    type=options.Whole(1, options.MOST),
     default=1,
     show_default=True,
     help="Runs of a submission on one workload at the same time, each on a machine of its own.",
 )
 @choosing_options
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the replay as JSON.")
+@click.option("--json", "json_file", type=options.Place(), help="Write the replay as JSON.")
 def campaign_replay(
     logs: Path,
     prune: str,

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tolerance",
-    type=options.Tolerance(),
+    type=options.Number(0, example="0.001"),
     default=1e-3,
     show_default=True,
     help="Largest relative difference between recorded and recomputed metrics; 0 requires equality.",
 )
-@click.option("--step", type=click.IntRange(min=0), help="Only checkpoints of this step.  [default: all]")
+@click.option("--step", type=options.Whole(0), help="Only checkpoints of this step.  [default: all]")
 @click.option("--quiet", is_flag=True, help="Print only the verdict.")
 def evaluate(
     workload: str | None,

@@ -60,10 +60,13 @@ class Whole(click.ParamType):
         return number
 
 
-class Tolerance(click.ParamType):
-    """A finite number that is at least 0; the error gives an example."""
+class Number(click.ParamType):
+    """A finite number of at least `least`; strictly between both if there is a `most`. The error has an example."""
 
     name = "number"
+
+    def __init__(self, least: float, most: float | None = None, *, example: str) -> None:
+        self.least, self.most, self.example = least, most, example
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The value as a number."""
@@ -71,8 +74,10 @@ class Tolerance(click.ParamType):
             number = float(value)
         except ValueError:
             number = math.nan
-        if not 0.0 <= number < math.inf:
-            self.fail(f"{_shortened(value)!r} is not a number of at least 0, such as 0.001.", param, ctx)
+        is_allowed = self.least <= number < math.inf if self.most is None else self.least < number < self.most
+        if not is_allowed:
+            allowed = f"of at least {self.least}" if self.most is None else f"between {self.least} and {self.most}"
+            self.fail(f"{_shortened(value)!r} is not a number {allowed}, such as {self.example}.", param, ctx)
         return number
 
 
