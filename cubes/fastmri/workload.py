@@ -16,10 +16,10 @@ def model(**settings: Any) -> dict[str, Any]:
 
 BASE = model(num_pool_layers=4, num_channels=32, use_tanh=False, use_layer_norm=False)
 MINI = {
-    "dataset": FastMRI(image_size=80, num_train_volumes=40, num_val_volumes=12, num_validation_volumes=6),
+    "dataset": FastMRI(image_size=48, num_train_volumes=40, num_val_volumes=12, num_validation_volumes=6),
     "examples": Examples(train=320, eval_train=48, validation=48, test=48),
     "eval_batch_size": 48,
-    **model(num_pool_layers=2, num_channels=8),
+    **model(num_pool_layers=2, num_channels=16),
 }
 
 WORKLOAD = WorkloadDefinition(
@@ -35,7 +35,7 @@ WORKLOAD = WorkloadDefinition(
     variants={
         "fastmri_model_size": {
             **model(num_pool_layers=3, num_channels=64),
-            "mini": {**MINI, **model(num_pool_layers=1, num_channels=16)},
+            "mini": {**MINI, **model(num_pool_layers=1, num_channels=24)},
         },
         "fastmri_tanh": model(use_tanh=True),
         "fastmri_layernorm": model(use_layer_norm=True),

@@ -10,8 +10,9 @@ import time
 import psutil
 import pytest
 
+from algoperf.workload.registry import find_workload
 from dying import POINTS
-from places import TEST_SUBMISSIONS
+from places import BASELINES, TEST_SUBMISSIONS
 from trial_runs import Run, assert_same_outcome, content
 
 pytestmark = pytest.mark.usefixtures("optimised_jax")  # as in the processes that `Run` starts
@@ -134,6 +135,24 @@ def test_a_trial_that_is_stopped_again_and_again_ends_as_if_it_were_not(trial, f
         assert json.loads((run.trial / f"meta_data_{count}.json").read_text())["rng_seed"] is not None
         assert (run.trial / f"flags_{count}.json").is_file()
     assert "most recent call last" not in run.log.read_text()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("framework", ["jax", "pytorch"])
+def test_batches_of_worker_processes_go_on_where_they_were(prepare, tmp_path, framework):
+    """The masks of fastmri's training slices, and dropout of whole channels, are those of an undisturbed trial too."""
+    data_root = prepare(find_workload("fastmri").at("mini").dataset, "mini")
+    options = {"workload": "fastmri", "scale": "mini", "max_global_steps": 12, "eval_every_steps": 2}
+    submission = BASELINES / f"nadamw_{framework}"
+    run, reference = (Run(submission, framework, data_root, tmp_path / name, options) for name in ("broken", "whole"))
+    assert stop(run, kill_all, random.Random(SEED)) == -signal.SIGKILL, run.log.read_text()
+    assert 1 <= len(run.rows) < 6
+    for trial in (run, reference):
+        code, printed = trial.finish()
+        assert code == 0, printed
+        assert len(trial.rows) == 6
+    assert_same_outcome(run, reference)
+    assert run.status["preemption_count"] == 1
 
 
 @pytest.mark.parametrize(

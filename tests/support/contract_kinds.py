@@ -163,7 +163,7 @@ class Reconstruction(Kind):
 
     metrics = ("ssim", "loss")
     loss_type = LossType.MEAN_ABSOLUTE_ERROR
-    _side = 80
+    _side = 48
 
     def logits_shape(self, batch_size: int) -> tuple[int, ...]:
         """One picture per row, without an axis of channels."""

@@ -1,6 +1,7 @@
 """A small stand-in for fastMRI: archives of the original layout, with scans of random ellipsoids.
 
-Everything has a quarter of the real size, both widths included, and k-space has noise and a smooth phase.
+Everything has 0.15 times the real size, both widths included. K-space has noise and a smooth phase. Targets have no
+noise, unlike real ones: what has to be learned is to remove it, together with what the missing columns leave.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from algoperf.datasets.fastmri.raw import archive_name
 from algoperf.datasets.fastmri.volumes import KSPACE, MAXIMUM, TARGET
 from algoperf.errors import UserError
 
-IMAGE_SIZE, HEIGHT, WIDTHS = 80, 160, (92, 93)
+IMAGE_SIZE, HEIGHT, WIDTHS = 48, 96, (55, 56)
 NUM_SLICES = 8
 NUM_VOLUMES = {"train": 40, "val": 12}
 _NUM_ELLIPSOIDS = (8, 14)
 _UNIT = 2.0**-13  # real scans have values of this order
-_NOISE = 0.03  # of the unit, in every pixel
+_NOISE = 0.4  # of the unit, in every pixel
+_DARKEST = 0.3  # of the unit; similarity to pixels of 0 would be a matter of the last digit
 _LARGEST_REAL = 1 << 28  # bytes; larger files were not generated here
 
 
@@ -67,15 +69,16 @@ def _file(kspace: np.ndarray, target: np.ndarray) -> bytes:
 
 
 def draw_volume(rng: np.random.Generator, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """K-space, complex64 (NUM_SLICES, HEIGHT, width), and magnitudes of its transform, float32 (NUM_SLICES, S, S)."""
+    """K-space, complex64 (NUM_SLICES, HEIGHT, width), and the picture without noise, float32 (NUM_SLICES, S, S)."""
     scan = np.zeros((NUM_SLICES, HEIGHT, width), np.complex64)
     rows, columns = (slice((size - IMAGE_SIZE) // 2, (size + IMAGE_SIZE) // 2) for size in (HEIGHT, width))
-    scan[:, rows, columns] = _ellipsoids(rng) * np.exp(1j * _phase(rng))
+    target = _ellipsoids(rng)
+    scan[:, rows, columns] = target * np.exp(1j * _phase(rng))
     scan += _NOISE * _complex(rng.standard_normal((*scan.shape, 2), np.float32))
     axes = (1, 2)
     kspace = scipy.fft.fft2(scipy.fft.ifftshift(scan, axes=axes), axes=axes, norm="ortho")
     rounded = _complex(_rounded(scipy.fft.fftshift(kspace, axes=axes).view(np.float32).reshape(*scan.shape, 2)))
-    return _UNIT * rounded, _rounded(_UNIT * np.abs(scan[:, rows, columns]))
+    return _UNIT * rounded, _rounded(_UNIT * target)
 
 
 def _complex(parts: np.ndarray) -> np.ndarray:
@@ -106,7 +109,7 @@ def _ellipsoids(rng: np.random.Generator) -> np.ndarray:
         distance = np.sqrt((turned[0] / radii[0]) ** 2 + (turned[1] / radii[1]) ** 2 + (z / depth) ** 2)
         inside = np.clip((1 - distance) * IMAGE_SIZE * radii.min() / 2 + 0.5, 0, 1)  # edges as wide as a pixel
         scan += inside * (1.0 if outermost else rng.uniform(-0.7, 1.0))
-    return scan.clip(0)
+    return scan.clip(0) + np.float32(_DARKEST)
 
 
 def _phase(rng: np.random.Generator) -> np.ndarray:
