@@ -31,7 +31,8 @@ SPEECH = "librispeech_deepspeech:mini"  # its batch statistics are those of all 
 TEXT = "finewebedu_lm:mini"
 PROCESSES = {
     "jax": ("jax", ["digits:full", GRAPHS]),
-    "jax_more": ("jax", ["mnist:mini", "cifar:mini", "fastmri:mini", TEXT]),
+    "jax_more": ("jax", ["mnist:mini", "cifar:mini", TEXT]),
+    "jax_pictures": ("jax", ["fastmri:mini"]),
     "jax_speech": ("jax", [SPEECH]),
     "pytorch": ("pytorch", ["mnist:mini", "imagenet_vit:mini", "fastmri:mini", TEXT, PER_PROCESS, GRAPHS]),
     "pytorch_speech": ("pytorch", [SPEECH]),
@@ -41,7 +42,7 @@ CASES = [
     ("jax", "digits:full"),
     pytest.param(("jax_more", "mnist:mini"), marks=pytest.mark.full),  # more of what digits has
     pytest.param(("jax_more", "cifar:mini"), marks=pytest.mark.full),
-    pytest.param(("jax_more", "fastmri:mini"), marks=pytest.mark.full),
+    pytest.param(("jax_pictures", "fastmri:mini"), marks=pytest.mark.full),
     pytest.param(("jax_more", TEXT), marks=pytest.mark.full),
     pytest.param(("jax_speech", SPEECH), marks=pytest.mark.full),
     pytest.param(("pytorch_speech", SPEECH), marks=pytest.mark.full),
