@@ -28,9 +28,9 @@ class RMSNorm(nn.Module):
         return x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + _EPSILON) * scale
 
 
-def _rotated(x: jax.Array) -> jax.Array:
-    """Turn pairs of adjacent components of (B, L, H, D) by the angles of their positions."""
-    cos, sin = jnp.moveaxis(jnp.asarray(rotary_table(x.shape[1], x.shape[-1]), x.dtype)[:, None], -1, 0)
+def _rotated(x: jax.Array, table: jax.Array) -> jax.Array:
+    """Turn pairs of adjacent components of (B, L, H, D) by cosines and sines (L, D / 2, 2)."""
+    cos, sin = table[:, None, :, 0], table[:, None, :, 1]
     even, odd = x[..., ::2], x[..., 1::2]
     return jnp.stack([even * cos - odd * sin, odd * cos + even * sin], axis=-1).reshape(x.shape)
 
@@ -57,8 +57,8 @@ class CausalAttn(nn.Module):
     output_std: float
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """(B, L, width) to (B, L, width)."""
+    def __call__(self, x: jax.Array, table: jax.Array) -> jax.Array:
+        """(B, L, width) to (B, L, width); `table` has the positions (L, D / 2, 2)."""
         shape = (self.num_heads, x.shape[-1] // self.num_heads)
         query, key, value = (
             nn.DenseGeneral(shape, use_bias=False, kernel_init=_NORMAL, name=name)(x)
@@ -66,8 +66,8 @@ class CausalAttn(nn.Module):
         )
         initial = nn.initializers.constant(math.log2(self.max_length**2 - self.max_length))
         scale = self.param("attn_scale", initial, ())
-        query = scale * _normalised(_rotated(query))
-        attended = _attend(query, _normalised(_rotated(key)), value)
+        query = scale * _normalised(_rotated(query, table))
+        attended = _attend(query, _normalised(_rotated(key, table)), value)
         output = nn.Dense(
             x.shape[-1], use_bias=False, kernel_init=nn.initializers.normal(self.output_std), name="attn_out_proj"
         )
@@ -95,9 +95,9 @@ class _Block(nn.Module):
     output_std: float
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, table: jax.Array) -> jax.Array:
         """Attention, then MLP, each with a residual connection around it and its norm."""
-        x = x + CausalAttn(self.num_heads, self.max_length, self.output_std)(RMSNorm()(x))
+        x = x + CausalAttn(self.num_heads, self.max_length, self.output_std)(RMSNorm()(x), table)
         return x + Mlp(self.mlp_dim, self.output_std)(RMSNorm()(x))
 
 
@@ -114,9 +114,11 @@ class _Model(nn.Module):
         """Tokens, integers (B, L), to logits (B, L, V) of the next ones."""
         embed = nn.Embed(self.num_classes, self.width, embedding_init=_NORMAL, name="embed")
         x = embed(tokens)
+        table = jnp.asarray(rotary_table(tokens.shape[1], self.width // self.num_heads), x.dtype)
         output_std = _STD / math.sqrt(2 * self.depth)  # 2 sums per block
         for number in range(self.depth):
-            x = _Block(self.num_heads, self.mlp_dim, self.max_length, output_std, name=f"blocks_{number}")(x)
+            block = _Block(self.num_heads, self.mlp_dim, self.max_length, output_std, name=f"blocks_{number}")
+            x = block(x, table)
         return embed.attend(RMSNorm(name="out_ln")(x))
 
 
