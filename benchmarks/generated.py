@@ -27,7 +27,7 @@ TRAIN_EXAMPLES = 1 << 16  # batches are at most as large as the training split
 
 def on_generated_data(definition: WorkloadDefinition, eval_batch_size: int) -> WorkloadDefinition:
     """The same workload on generated data; an evaluation of every split is one batch."""
-    size = eval_batch_size
+    size = min(eval_batch_size, definition.eval_rows_per_device or eval_batch_size)
     examples = Examples(
         train=max(size, TRAIN_EXAMPLES), eval_train=size, validation=size, test=definition.examples.test and size
     )
