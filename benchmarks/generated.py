@@ -146,7 +146,11 @@ def random_batch(definition: WorkloadDefinition, size: int) -> Batch:
             return rng.integers(0, num_classes, shape).astype(value.dtype)
         return rng.standard_normal(shape, np.float32).astype(value.dtype)
 
-    return {name: like(value, name) for name, value in definition.example_batch().items()}
+    batch = {name: like(value, name) for name, value in definition.example_batch().items()}
+    if num_dense := definition.model.get("num_dense_features"):  # ids of a table are behind the numbers
+        ids = batch["inputs"][:, num_dense:]
+        ids[:] = rng.integers(0, definition.model["vocab_size"], ids.shape)
+    return batch
 
 
 class _Graphs(_InMemory):

@@ -90,6 +90,14 @@ def test_malformed_lines_of_the_reference(name):
     assert [number for number, _ in malformed(text_of(lines))] == [2, 5]
 
 
+@pytest.mark.parametrize("last", ['"abc', 'ab"c', '"'])
+def test_quotes_that_are_not_closed(last):
+    """Wherever the line is: nothing is joined with the next one."""
+    wrong = "\t".join([*[""] * 39, last])
+    text = text_of([line(1), wrong, line(2), wrong])
+    assert list(malformed(text)) == [(1, "a quote is not closed"), (3, "a quote is not closed")]
+
+
 @pytest.mark.parametrize("wrong", ["2\t", "nan\t", "0\tnan", "0\tinf", "0\r"])
 def test_other_malformed_lines(wrong):
     fields = wrong.split("\t")

@@ -121,7 +121,7 @@ def run(backend, kit, name: str, scale: str, data_root: Path) -> dict[str, np.nd
 
     def watching(batch):
         inputs = batch["inputs"]
-        rows = np.asarray(inputs.values if isinstance(inputs, Padded) else inputs)[batch["weights"] > 0]
+        rows = np.asarray(inputs.values if isinstance(inputs, Padded) else inputs)[batch["real"]]
         evaluated.extend(zlib.crc32(row.tobytes()) for row in rows)
         return true_place(batch)
 

@@ -43,8 +43,9 @@ class Lines:
         for start, text in self._chunks():
             try:
                 rows = parse(text)
-            except ValueError:
-                bad += [(start + place, what) for place, what in itertools.islice(malformed(text), _COUNTED)]
+            except ValueError as error:
+                found = [(start + place, what) for place, what in itertools.islice(malformed(text), _COUNTED)]
+                bad += found or [(start, f"here or soon after: {error}")]
                 if len(bad) >= _COUNTED:
                     break
             else:

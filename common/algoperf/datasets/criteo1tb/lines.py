@@ -43,9 +43,11 @@ Rows = dict[str, np.ndarray]
 def parse(text: bytes) -> Rows:
     """Rows of the store from whole lines: `labels` uint8 (N,), `dense` float32 (N, 13), and those of GROUPS.
 
-    Raises ValueError if a line is malformed: it has more or fewer fields, a number that is none or not finite, or a
-    label other than 0 and 1. `malformed` tells which ones are.
+    Raises ValueError if a line is malformed: it has more or fewer fields, a number that is none or not finite, a label
+    other than 0 and 1, or a quote that is not closed. `malformed` tells which ones are.
     """
+    if b'"' in text and any(line.count(b'"') % 2 for line in text.split(b"\n")):
+        raise ValueError("a quote is not closed")  # pyarrow would go on to the next line
     columns = _columns(text)
     num_lines = count_lines(text)
     if len(columns[0]) != num_lines:
