@@ -202,7 +202,7 @@ def test_language_model_belongs_to_v1_and_has_no_test_target():
         load_version("v0.6").limits("finewebedu_lm")
 
 
-def test_unknown_names_are_answered_with_the_nearest():
+def test_unknown_names_are_answered_with_the_nearest(extra: Path):
     with pytest.raises(UserError, match=r"Did you mean 'v0\.6'"):
         load_version("v0.7")
     with pytest.raises(UserError, match="Did you mean 'criteo1tb'"):
@@ -210,7 +210,7 @@ def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'mini'"):
         load_version().limits("mnist", "minni")
     with pytest.raises(UserError, match="only at: full"):
-        load_version().limits("criteo1tb", "mini")
+        load_version().with_extra(extra).limits("mine", "mini")
 
 
 def test_extra_limits_join_the_development_workloads(extra: Path):
