@@ -1,6 +1,6 @@
 """From folders of runs to times to target, performance profiles, scores, their uncertainty, and a leaderboard.
 
-Imports no framework and runs no code of submissions: it only reads files.
+Imports no framework and runs no code of submissions: it only reads files of runs. `pruning.live` writes orders.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from algoperf.records.layout import EVAL_FILE, PRUNE_FILE, STATUS_FILE
+from algoperf.records.layout import EVAL_FILE, PRUNE_FILE, STATUS_FILE, trial_dir
 from algoperf.records.prune_order import PruneOrder, read_order, withdraw_order, write_order
 from algoperf.records.status import Status
 from algoperf.versions import Limits, Version
@@ -20,7 +20,7 @@ from algoperf_scoring.evaluations import TIME_COLUMN, read_evaluations
 from algoperf_scoring.facts import read_facts
 from algoperf_scoring.pruning.curves import gaps, read_curves
 from algoperf_scoring.pruning.futility import Futility, fit
-from algoperf_scoring.pruning.pruner import Pruner
+from algoperf_scoring.pruning.pruner import Pruner, in_order
 from algoperf_scoring.pruning.state import Cell, Run, Verdict
 from algoperf_scoring.reading import Comparison
 
@@ -35,6 +35,12 @@ class Planned:
     study: int
     trial: int
     folder: Path
+
+    @classmethod
+    def below(cls, root: Path, submission: str, workload: str, framework: str, study: int, trial: int) -> Planned:
+        """A run whose records lie below `root` in the published layout."""
+        folder = trial_dir(root, submission, study, workload, framework, trial)
+        return cls(submission, workload, framework, study, trial, folder)
 
     @property
     def cell(self) -> tuple[str, str]:
@@ -98,6 +104,22 @@ class LivePruning:
         for advice in found:
             write_order(advice.planned.folder, PruneOrder(advice.verdict.reason, advice.verdict.rule))
         return found
+
+    def in_order(self, waiting: Sequence[Planned]) -> list[Planned]:
+        """Runs that wait, in the order in which to begin them: held-out variants last, because they may be void.
+
+        Runs of a submission on a workload change places among themselves only: see `pruner.in_order`.
+        """
+        variants, wait = set(self._pruner.held_out.values()), set(waiting)
+        places = sorted(waiting, key=lambda planned: planned.workload in variants)
+        ordered: dict[tuple[str, str], list[Planned]] = {}
+        for cell in {planned.cell for planned in waiting}:
+            runs = {planned: self._run(planned) for planned in self._planned if planned.cell == cell}
+            for planned in wait & runs.keys():
+                runs[planned].stage = "planned"  # also one that was interrupted
+            of = {id(run): planned for planned, run in runs.items()}
+            ordered[cell] = [of[id(run)] for run in in_order(list(runs.values())) if of[id(run)] in wait]
+        return [ordered[planned.cell].pop(0) for planned in places]
 
     def needed_again(self) -> list[Planned]:
         """The runs that rules pruned and that may change a score after all.

@@ -21,9 +21,7 @@ RUNS = {"ruleset": "self", "status": "running", "finished": False}
 
 def plan(root: Path, *places: tuple[str, str, int], trials: int = 1) -> list[Planned]:
     return [
-        Planned(
-            name, workload, "jax", study, trial, root / name / f"study_{study}" / f"{workload}_jax" / f"trial_{trial}"
-        )
+        Planned.below(root, name, workload, "jax", study, trial)
         for name, workload, studies in places
         for study in range(studies)
         for trial in range(1, trials + 1)
@@ -123,6 +121,23 @@ def test_orders_are_withdrawn_when_the_fastest_submission_is(runs):
     assert [one.study for one in alone.withdraw()] == [0, 1, 2]
     assert said(alone.advice()) == []
     assert not list(runs.root.glob("b/*/*/*/prune.json"))
+
+
+def test_runs_wait_in_an_order_that_saves_most(runs):
+    """Trial 2 was the fastest of the first study. The variant comes last, and cells keep their places."""
+    runs.missing("a", "fastmri", trial=1, status=DONE)
+    runs.reaching("a", "fastmri", 10, trial=2, status=DONE)
+    planned = plan(runs.root, ("a", "fastmri_tanh", 1), ("a", "fastmri", 2), ("b", "fastmri", 1), trials=2)
+    pruning = LivePruning(planned, V05, "full", exact_pruner(V05, "full"))
+    waiting = [one for one in planned if not one.folder.is_dir()]
+    assert [(one.submission, one.workload, one.study, one.trial) for one in pruning.in_order(waiting)] == [
+        ("a", "fastmri", 1, 2),
+        ("a", "fastmri", 1, 1),
+        ("b", "fastmri", 0, 1),
+        ("b", "fastmri", 0, 2),
+        ("a", "fastmri_tanh", 0, 1),
+        ("a", "fastmri_tanh", 0, 2),
+    ]
 
 
 def test_what_a_person_ordered_is_not_withdrawn(runs):
