@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 
 import click
+
+from algoperf.commands.lazy_group import LazyGroup
 
 COMMANDS = {
     "new": "Write a submission to start from.",
@@ -30,36 +31,11 @@ COMMANDS = {
 _INTERRUPTED = 130  # as `Status.INTERRUPTED`, and as shells have it
 
 
-class _LazyGroup(click.Group):
-    """A group whose commands are the functions of the same name, with `_` for `-`, in `algoperf.commands.<name>`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"algoperf.commands.{name}"), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from algoperf.errors import unknown
-
-            raise unknown("command", args[0], COMMANDS, "See: algoperf --help")
-        return super().resolve_command(ctx, args)
+class _Commands(LazyGroup):
+    table = COMMANDS
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="algoperf")
 def cli() -> None:
     """AlgoPerf: which training algorithm reaches a fixed target fastest?"""

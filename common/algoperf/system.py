@@ -25,10 +25,10 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def follow(parent: int) -> None:
-    """Let the kernel kill this process when its parent, process `parent`, is gone."""
+def follow(parent: int, number: int = signal.SIGKILL) -> None:
+    """Let the kernel kill this process, or send it another signal, when its parent, process `parent`, is gone."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         sys.exit("The process that started this one is gone.")
 

@@ -1,0 +1,157 @@
+"""A Slurm cluster: arrays of jobs, one task per run, through `sbatch`, `squeue` and `scancel` and nothing else.
+
+An array is a script and a list of runs, which people can read, and Slurm keeps its state: nothing depends on the process
+that made it. (submitit would add its own files of pickled functions, and asks the accounting, which not every cluster
+has, how a job ended. Here the run's own folder says so.) Folder `slurm` of the campaign:
+
+    <n>.runs    names of runs, one per line: task 0 is the first
+    <n>.sh      the script of the array; its name in the queue is algoperf-<campaign>-<n>
+    <name>_<task>.log   what Slurm and the script say; the run's own log is in its job folder
+
+Before the time limit, and when a job is preempted, Slurm sends a signal: the run saves its state and queues itself again.
+When a node is lost, Slurm queues its jobs again.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from algoperf.campaigns.engines.base import Engine, EngineAway
+from algoperf.campaigns.folder import STAGING, Campaign
+from algoperf.campaigns.manifest import PlannedRun
+from algoperf.campaigns.site import Site
+from algoperf.data.files import make_directory, write_file
+from algoperf.errors import UserError
+
+_PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol")
+_ANSWER_SEC = 60
+_MOST = 1000  # runs in the queue at the same time: clusters limit the size of arrays, by default to 1001
+_STAGE = "stage"
+_PATIENCE_SEC = 600
+
+
+class Slurm(Engine):
+    """Arrays of jobs on a cluster whose nodes share the campaign's folder."""
+
+    outlives_caller = True
+
+    def __init__(self, campaign: Campaign, site: Site) -> None:
+        missing = [program for program in _PROGRAMS if shutil.which(program) is None]
+        if missing:
+            raise UserError(f"Slurm's programs are not here: {', '.join(missing)}. Call this where you call sbatch.")
+        self._campaign, self._settings = campaign, site.slurm
+        self._folder = campaign.path / "slurm"
+        self._prefix = f"algoperf-{campaign.manifest.campaign}-"
+        self.stages_itself = site.slurm.stage == "job"
+
+    def live(self) -> Mapping[str, str]:
+        """Tasks in the queue, whoever has put them there."""
+        found = {}
+        for name, task, state, reason in self._queue():
+            runs = self._runs_of(name)
+            if task.isdigit() and int(task) < len(runs):
+                found[runs[int(task)]] = f"{state.lower()}{'' if reason in ('None', '') else f' ({reason})'}"
+        return found
+
+    def room(self, live: Mapping[str, str]) -> int:
+        """As many as an array may have."""
+        return max(0, _MOST - len(live))
+
+    def start(self, runs: Sequence[PlannedRun]) -> None:
+        """Submit one array. Its list is written first: if this process dies, its tasks are still known."""
+        make_directory(self._folder)
+        numbers = [int(path.stem) for path in self._folder.glob("*.runs")]
+        number = max(numbers, default=0) + 1
+        write_file(self._list(number), "".join(f"{run.id}\n" for run in runs).encode())
+        dependency = self._staging_job()
+        at_once = f"%{self._settings.at_once}" if self._settings.at_once else ""
+        options = [
+            f"--array=0-{len(runs) - 1}{at_once}", "--requeue", "--open-mode=append",
+            f"--signal=B:TERM@{self._settings.signal_sec}", f"--output={self._folder}/%x_%a.log",
+        ]  # fmt: skip
+        options += [f"--dependency=afterok:{dependency}", "--kill-on-invalid-dep=yes"] if dependency else []
+        options += [] if self._settings.share_nodes else ["--exclusive"]
+        options += [f"--time={self._settings.time_limit}"] if self._settings.time_limit else []
+        self._submit(self._name(number), self._folder / f"{number}.sh", [*options, *self._settings.options], _RUN.format(
+            list=shlex.quote(str(self._list(number))), python=shlex.quote(self._settings.python or sys.executable),
+            campaign=shlex.quote(str(self._campaign.path)), patience=_PATIENCE_SEC,
+        ))  # fmt: skip
+
+    def wait(self) -> None:
+        """Return after a while: nobody is told when a job ends."""
+        time.sleep(self._settings.poll_sec)
+
+    def stop(self) -> None:
+        """Jobs go on without this process."""
+
+    def cancel(self) -> None:
+        """Remove all jobs, and wait until they are gone."""
+        while names := {name for name, *_ in self._queue()}:
+            self._ask("scancel", f"--user={getpass.getuser()}", f"--name={','.join(sorted(names))}")
+            time.sleep(min(2.0, self._settings.poll_sec))
+
+    def _queue(self) -> list[tuple[str, str, str, str]]:
+        """Name, task, state and reason of the campaign's jobs that have not ended."""
+        text = self._ask("squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%j|%K|%T|%r")
+        rows = [line.split("|", 3) for line in text.splitlines() if line.startswith(self._prefix)]
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    def _runs_of(self, name: str) -> list[str]:
+        """The runs of an array, by its name in the queue."""
+        file = self._folder / f"{name.removeprefix(self._prefix)}.runs"
+        return file.read_text().splitlines() if file.is_file() else []
+
+    def _list(self, number: int) -> Path:
+        return self._folder / f"{number}.runs"
+
+    def _name(self, number: int | str) -> str:
+        return f"{self._prefix}{number}"
+
+    def _staging_job(self) -> str:
+        """The job that stages data before the first run: the one in the queue, or a new one; "" if none is needed."""
+        if not self.stages_itself or self._campaign.is_fixed:
+            return ""
+        (self._campaign.path / STAGING).unlink(missing_ok=True)
+        python = shlex.quote(self._settings.python or sys.executable)
+        script = f"exec {python} -m algoperf campaign stage {shlex.quote(str(self._campaign.path))}"
+        options = [f"--output={self._folder}/%x.log", "--open-mode=append", *self._settings.options]
+        return self._submit(self._name(_STAGE), self._folder / f"{_STAGE}.sh", options, script)
+
+    def _submit(self, name: str, script: Path, options: Sequence[str], command: str) -> str:
+        """Submit a script that can be read afterwards; returns the job's number."""
+        lines = ["#!/bin/bash", f"#SBATCH --job-name={name}", *(f"#SBATCH {option}" for option in options)]
+        text = "\n".join([*lines, "set -u", *self._settings.setup, command, ""])
+        write_file(script, text.encode())
+        said = self._ask("sbatch", "--parsable", f"--chdir={self._campaign.root}", str(script))
+        found = re.match(r"\d+", said)
+        if found is None:
+            raise UserError(f"sbatch answered {said!r} to {script}, which is no number of a job.")
+        return found[0]
+
+    def _ask(self, program: str, *arguments: str) -> str:
+        """What a program of Slurm prints. EngineAway if Slurm does not answer; UserError if it refuses a job."""
+        try:
+            done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=_ANSWER_SEC, check=False)
+        except subprocess.TimeoutExpired:
+            raise EngineAway(f"{program} does not answer") from None
+        if done.returncode == 0:
+            return done.stdout
+        if program == "sbatch" and "Unable to contact" not in done.stderr:
+            raise UserError(f"Slurm refuses the jobs: {done.stderr.strip()} The script is {arguments[-1]}.")
+        raise EngineAway(f"{program}: {done.stderr.strip()}")
+
+
+_RUN = """\
+run=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {list})
+job=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}
+exec {python} -m algoperf campaign execute {campaign} --run "$run" --engine slurm --job "$job" \\
+  --patience {patience} --when-interrupted "scontrol requeue $job"
+"""

@@ -1,0 +1,194 @@
+"""The folder of a campaign, and what its files say of every run.
+
+    manifest.json                       every run, as planned
+    .fixed.json                         the manifest when the first run began: what it must still be
+    engine.json                         which engine works on it, with which settings
+    runs/<run>/                         the records of the runs, in the published layout: for scoring
+    jobs/<run>/attempt_<n>.json         when, where and by whom the run was worked on, and how that ended
+    jobs/<run>/log.txt                  all that it printed
+    jobs/<run>/DONE                     written last, when the run has ended by the rules
+    CANCELLED                           nothing is begun while this is there
+
+There is no other state: whoever reads these files knows as much as the process that wrote them.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from algoperf.campaigns.manifest import Manifest, PlannedRun, read_manifest, require_equal
+from algoperf.campaigns.outcomes import Next, Rules, decide
+from algoperf.data.files import open_locked
+from algoperf.errors import DataError, UserError
+from algoperf.records.json_file import read_object
+
+MANIFEST, FIXED, ENGINE, CANCELLED, DONE = "manifest.json", ".fixed.json", "engine.json", "CANCELLED", "DONE"
+STAGING, LOG, LOCK = "staging.json", "log.txt", ".lock"
+_ATTEMPT = re.compile(r"attempt_(\d+)\.json")
+
+
+class Phase(enum.Enum):
+    """Where a run stands."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    HELD = "held"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands, and why."""
+
+    run: PlannedRun
+    phase: Phase
+    attempts: list[dict[str, Any]]
+    done: dict[str, Any] | None = None
+    reason: str = ""
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The latest attempt; empty if there is none."""
+        return self.attempts[-1] if self.attempts else {}
+
+
+class Campaign:
+    """A campaign in its folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Read its manifest. Raises UserError if there is none."""
+        self.path = path.absolute()
+        self.manifest: Manifest = read_manifest(self.path / MANIFEST)
+        self.rules = Rules(**self.manifest.rules)
+        self._finished: dict[str, RunState] = {}
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder that relative paths of the manifest start from."""
+        return Path(self.manifest.root)
+
+    @property
+    def runs_dir(self) -> Path:
+        """The records of all runs."""
+        return self.path / "runs"
+
+    def job(self, run: PlannedRun) -> Path:
+        """The campaign's own files about a run. Submissions in containers cannot write there."""
+        return self.path / "jobs" / run.id
+
+    def records(self, run: PlannedRun) -> Path:
+        """The folder of the run's records."""
+        return self.runs_dir / run.id
+
+    def find(self, run_id: str) -> PlannedRun:
+        """A run by its name. Raises UserError if the campaign has none such."""
+        if run_id not in self.manifest.by_id:
+            raise UserError(f"The campaign has no run {run_id!r}. They are listed in {self.path / MANIFEST}.")
+        return self.manifest.by_id[run_id]
+
+    # --- one at a time ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one that begins runs. Raises UserError if another process is that."""
+        lock = open_locked(self.path / LOCK)
+        if lock is None:
+            raise UserError(
+                f"Another `algoperf campaign run` works on {self.path}. Look at it: algoperf campaign status"
+            )
+        with lock:
+            yield
+
+    def is_worked_on(self, run: PlannedRun) -> bool:
+        """Whether a process of this machine works on the run."""
+        if not self.job(run).is_dir():
+            return False
+        lock = open_locked(self.job(run) / LOCK)
+        if lock is None:
+            return True
+        lock.close()
+        return False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody has asked for an end."""
+        return (self.path / CANCELLED).exists()
+
+    # --- what was planned ---------------------------------------------------------------------------------------
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether data and images are staged, and the manifest is complete."""
+        return (self.path / FIXED).is_file()
+
+    def fix(self, manifest: Manifest) -> None:
+        """Replace the manifest by its completed form; from now on it must not change."""
+        manifest.write(self.path / MANIFEST)
+        manifest.write(self.path / FIXED)
+        self.manifest = manifest
+
+    def require_unchanged(self) -> None:
+        """Raise UserError, with the difference, if the manifest is not what it was when the first run began."""
+        if self.is_fixed:
+            require_equal(
+                read_manifest(self.path / FIXED), self.manifest,
+                f"{self.path / MANIFEST} was changed after the first run had begun:",
+                f"Undo the change (the manifest in use is {FIXED}), or plan a new campaign in another folder.",
+            )  # fmt: skip
+
+    # --- where the runs stand -----------------------------------------------------------------------------------
+
+    def attempts(self, run: PlannedRun) -> list[dict[str, Any]]:
+        """The attempts at a run so far, in order."""
+        folder = self.job(run)
+        if not folder.is_dir():
+            return []
+        numbers = sorted(int(found[1]) for path in folder.iterdir() if (found := _ATTEMPT.fullmatch(path.name)))
+        return [read_object(folder / f"attempt_{number}.json") or {"number": number} for number in numbers]
+
+    def state(self, run: PlannedRun, live: Mapping[str, str]) -> RunState:
+        """Where one run stands; `live` are the runs that the engine has, with the engine's word for their state."""
+        if run.id in self._finished:
+            return self._finished[run.id]
+        done = read_object(self.job(run) / DONE)
+        if done is not None:
+            self._finished[run.id] = RunState(run, Phase.FINISHED, self.attempts(run), done)
+            return self._finished[run.id]
+        attempts = self.attempts(run)
+        if run.id in live:
+            return RunState(run, Phase.LIVE, attempts, reason=live[run.id])
+        if decide(attempts, self.rules) is Next.STOP:
+            return RunState(run, Phase.STOPPED, attempts, reason=str(attempts[-1].get("cause", "lost again and again")))
+        return RunState(run, Phase.WAITING, attempts)
+
+    def states(self, live: Mapping[str, str]) -> list[RunState]:
+        """Where all runs stand. Runs like one that was stopped are held back."""
+        found = [self.state(run, live) for run in self.manifest.runs]
+        holders: dict[tuple[str, ...], RunState] = {}
+        for state in found:
+            if state.phase is Phase.STOPPED:
+                holders.setdefault(_kind(state), state)
+        held = []
+        for state in found:
+            run = state.run
+            holder = holders.get((run.workload,)) or holders.get((run.workload, run.submission))
+            if state.phase is Phase.WAITING and holder is not None:
+                held.append(RunState(run, Phase.HELD, state.attempts, reason=f"{holder.run.id} was stopped"))
+            else:
+                held.append(state)
+        return held
+
+
+def _kind(state: RunState) -> tuple[str, ...]:
+    """Which other runs a stopped one holds back: missing data, all of its workload; else those of its submission too."""
+    if state.last.get("exit_code") == DataError.exit_code:
+        return (state.run.workload,)
+    return (state.run.workload, state.run.submission)

@@ -1,0 +1,165 @@
+"""The manifest of a campaign: every run, fixed before the first one begins. `manifest.json`, one line per run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from algoperf.data.files import write_file
+from algoperf.errors import UserError
+from algoperf.readers.json_text import read_json
+from algoperf.readers.text_file import UnreadableFile
+from algoperf.records.layout import trial_dir
+
+FORMAT_VERSION = 1
+_SHOWN = 12  # differences that a message lists
+_FREE = ("campaign", "algoperf")  # keys that may differ between two plans of the same campaign
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """One trial of the campaign.
+
+    Attributes:
+      submission, workload, framework, study, trial: which one it is; names as in run folders.
+      seed: of the trial, derived from the user's; point: its hyperparameters, None under self-tuning.
+      command: `algoperf train ...`, with paths relative to the manifest's root where they lie below it.
+    """
+
+    submission: str
+    workload: str
+    framework: str
+    study: int
+    trial: int
+    seed: int
+    point: Mapping[str, Any] | None
+    command: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The run's folder, below that of all runs: its name in commands and messages."""
+        return trial_dir(Path(), self.submission, self.study, self.workload, self.framework, self.trial).as_posix()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The run as it is written."""
+        return {"id": self.id, **dataclasses.asdict(self), "command": shlex.join(self.command)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A whole campaign.
+
+    Attributes:
+      campaign: an identifier that no other campaign has; jobs and containers are called by it.
+      algoperf: version of the software that planned it; harness_hash: SHA-256 of its code.
+      root: the folder that relative paths start from.
+      version, ruleset, scale: of the benchmark.
+      launcher: "process", or the container engine that every run is started with.
+      rules: numbers that decide how often a run is tried again; see `outcomes.Rules`.
+      data: folders `data_dir` and `raw_dir`.
+      submissions: by name: path, hash, and hashes of the files that the hash covers.
+      workloads: by name: where its cube is, dataset, budget and estimate in seconds, hashes of cube, data and image.
+        The last two are null until the data and images are staged, which is before the first run.
+      runs: all runs, in the order in which they are begun.
+    """
+
+    campaign: str
+    algoperf: str
+    harness_hash: str
+    root: str
+    version: str
+    ruleset: str
+    scale: str
+    launcher: str
+    rules: Mapping[str, int]
+    data: Mapping[str, str]
+    submissions: Mapping[str, Mapping[str, Any]]
+    workloads: Mapping[str, Mapping[str, Any]]
+    runs: Sequence[PlannedRun]
+    by_id: Mapping[str, PlannedRun] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_id", {run.id: run for run in self.runs})
+        if len(self.by_id) != len(self.runs):
+            raise UserError("Two runs of the campaign would have the same folder: give every submission its own name.")
+
+    def header(self) -> dict[str, Any]:
+        """Everything but the runs."""
+        names = [each.name for each in dataclasses.fields(self) if each.name not in ("runs", "by_id")]
+        return {"format_version": FORMAT_VERSION, **{name: getattr(self, name) for name in names}}
+
+    def text(self) -> str:
+        """The manifest as it is written: the runs come last, one per line."""
+        head = json.dumps(self.header(), indent=2).rstrip("}").rstrip()
+        lines = ",\n".join(f"    {json.dumps(run.as_dict())}" for run in self.runs)
+        return f'{head},\n  "runs": [\n{lines}\n  ]\n}}\n'
+
+    def write(self, path: Path) -> None:
+        """Write it to a file, which holds the old manifest or the new one, whatever happens."""
+        write_file(path, self.text().encode())
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file. Raises UserError if there is none, or none of this format."""
+    if not path.is_file():
+        raise UserError(f"{path.parent} holds no campaign: {path.name} is not there. Make one: algoperf campaign plan")
+    try:
+        content = read_json(path)
+    except UnreadableFile as error:
+        raise UserError(f"The campaign cannot be read. {error}") from None
+    found = content.get("format_version") if isinstance(content, dict) else None
+    if found != FORMAT_VERSION:
+        raise UserError(f"{path} has format version {found!r}; this program reads {FORMAT_VERSION}. Plan it again.")
+    try:
+        runs = [_run(dict(line)) for line in content.pop("runs")]
+        content.pop("format_version")
+        return Manifest(**content, runs=runs)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is not a whole manifest ({error}). Restore it, or plan a new campaign.") from error
+
+
+def _run(line: dict[str, Any]) -> PlannedRun:
+    given = line.pop("id")
+    run = PlannedRun(**{**line, "command": tuple(shlex.split(line["command"]))})
+    if run.id != given:
+        raise ValueError(f"the run {given} is called {run.id}")
+    return run
+
+
+def differences(before: Manifest, after: Manifest) -> list[str]:
+    """What differs between two manifests, a line each; what only staging knows may be missing in either."""
+    old, new = dict(_flat(_comparable(before))), dict(_flat(_comparable(after)))
+    lines = []
+    for key in {**old, **new}:
+        one, other = old.get(key), new.get(key)
+        if one == other or (key.endswith(("data_hash", "image_digest")) and None in (one, other)):
+            continue
+        lines.append(f"  {key}: planned {one!r}, now {other!r}")
+    return lines
+
+
+def require_equal(before: Manifest, after: Manifest, what: str, remedy: str) -> None:
+    """Raise UserError, with the differences, if two manifests differ."""
+    lines = differences(before, after)
+    if lines:
+        more = f"\n  ... and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        raise UserError(f"{what}\n" + "\n".join(lines[:_SHOWN]) + f"{more}\n{remedy}")
+
+
+def _comparable(manifest: Manifest) -> dict[str, Any]:
+    content = {key: value for key, value in manifest.header().items() if key not in _FREE}
+    content["runs"] = {run.id: {**run.as_dict(), "number": place} for place, run in enumerate(manifest.runs, 1)}
+    return content
+
+
+def _flat(tree: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, Mapping) and tree:
+        for key, value in tree.items():
+            yield from _flat(value, f"{place} / {key}" if place else str(key))
+    else:
+        yield place, tree

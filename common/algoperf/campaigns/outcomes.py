@@ -1,0 +1,87 @@
+"""What follows from the end of a run: its exit code decides.
+
+| exit code                                            | next     |                                                     |
+|------------------------------------------------------|----------|-----------------------------------------------------|
+| 0                                                    | finished | never repeated                                      |
+| 130, or killed by a signal, or its machine was lost  | resume   | any number of times while it gets on                |
+| 1, 4 (memory), 7 (evaluation), 125 and the like      | retry    | a bounded number of times, with the cause           |
+| 2 (arguments), 3 (submission), 5 (data), 9 (breach)  | stop     | nothing more of this kind is begun until asked for  |
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from algoperf.errors import DataError, SubmissionError, UserError
+from algoperf.records.status import Status, exit_code_name
+
+_STOP = {UserError.exit_code, SubmissionError.exit_code, DataError.exit_code, Status.RULE_BREACH.exit_code}
+_LARGEST_OF_OURS = 124  # containers' own failures are 125 to 127; shells add 128 to the number of a signal
+
+
+class Next(enum.Enum):
+    """What to do about a run."""
+
+    FINISHED = "finished"
+    RESUME = "resume"
+    RETRY = "retry"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How often a run is begun again.
+
+    Attributes:
+      retries: after failures that may pass, such as a lack of memory.
+      fruitless_resumes: interruptions in a row between which no step was made.
+    """
+
+    retries: int = 2
+    fruitless_resumes: int = 5
+
+
+def next_of(code: int) -> Next:
+    """What an exit code of a run calls for."""
+    if code == 0:
+        return Next.FINISHED
+    if code == Status.INTERRUPTED.exit_code or code > 128:
+        return Next.RESUME
+    return Next.STOP if code in _STOP else Next.RETRY
+
+
+def cause_of(code: int) -> str:
+    """What an exit code means, for people."""
+    if _LARGEST_OF_OURS < code <= 127:
+        return "the container engine could not start the run"
+    return exit_code_name(code)
+
+
+def decide(attempts: Sequence[dict[str, Any]], rules: Rules) -> Next | None:
+    """What to do about a run after all attempts so far; None if there was none since it was last asked for again.
+
+    An attempt that has no end was lost with its process or machine.
+    """
+    asked = max((place for place, attempt in enumerate(attempts) if attempt.get("asked_again")), default=-1)
+    since = attempts[asked + 1 :]
+    if not since:
+        return None
+    last = Next(since[-1].get("next", Next.RESUME.value))
+    if last is Next.RETRY and sum(each.get("next") == Next.RETRY.value for each in since) > rules.retries:
+        return Next.STOP
+    if last is Next.RESUME and _fruitless(since) > rules.fruitless_resumes:
+        return Next.STOP
+    return last
+
+
+def _fruitless(attempts: Sequence[dict[str, Any]]) -> int:
+    """Attempts in a row, up to the last one, that nobody stopped and that made no step."""
+    count = 0
+    for attempt in reversed(attempts):
+        if attempt.get("next", Next.RESUME.value) != Next.RESUME.value or attempt.get("steps"):
+            break
+        count += not attempt.get("asked_to_stop")
+    return count

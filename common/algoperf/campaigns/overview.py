@@ -1,0 +1,101 @@
+"""Where a campaign stands, as plain data: for tables and for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from algoperf.campaigns.folder import Campaign, Phase, RunState
+from algoperf.records.csv_file import CsvFile
+from algoperf.records.layout import EVAL_FILE
+from algoperf.records.status import read_status
+
+PHASES = tuple(phase.value for phase in Phase)
+
+
+def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) -> dict[str, Any]:
+    """Counts, hours, and what there is to say about single runs; `known` is False if the engine did not answer.
+
+    Hours are those that machines were used, lost attempts up to now included where they have no end.
+    """
+    states = campaign.states(live)
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for state in states:
+        run = state.run
+        row = groups.setdefault(
+            (run.submission, run.workload),
+            {"submission": run.submission, "workload": run.workload, **dict.fromkeys(PHASES, 0), "hours": 0.0,
+             "hours_left": 0.0},
+        )  # fmt: skip
+        row[state.phase.value] += 1
+        row["hours"] += _hours(state)
+        row["hours_left"] += _hours_left(campaign, state)
+    return {
+        "campaign": campaign.manifest.campaign,
+        "folder": str(campaign.path),
+        "cancelled": campaign.is_cancelled,
+        "engine_answers": known,
+        "runs": len(states),
+        **{phase: sum(state.phase.value == phase for state in states) for phase in PHASES},
+        "hours": sum(row["hours"] for row in groups.values()),
+        "hours_left": sum(row["hours_left"] for row in groups.values()),
+        "groups": list(groups.values()),
+        "live_runs": [_live(campaign, state) for state in states if state.phase is Phase.LIVE],
+        "stopped_runs": [_stopped(state) for state in states if state.phase is Phase.STOPPED],
+    }
+
+
+def _hours(state: RunState) -> float:
+    """Hours of all attempts; of one without an end, only if it is live."""
+    seconds = 0.0
+    for attempt in state.attempts:
+        if "ended" in attempt:
+            seconds += _between(attempt["began"], attempt["ended"])
+        elif state.phase is Phase.LIVE and "began" in attempt:
+            seconds += (datetime.now(UTC) - datetime.fromisoformat(attempt["began"])).total_seconds()
+    return seconds / 3600
+
+
+def _between(began: str, ended: str) -> float:
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+
+
+def _hours_left(campaign: Campaign, state: RunState) -> float:
+    """What the estimate leaves for a run that has not ended."""
+    if state.phase is Phase.FINISHED:
+        return 0.0
+    seconds = campaign.manifest.workloads[state.run.workload]["seconds"][state.run.framework]["probably"]
+    return max(0.0, float(seconds) / 3600 - _hours(state))
+
+
+def _live(campaign: Campaign, state: RunState) -> dict[str, Any]:
+    """What a run that is carried out has reached, as its last evaluation has it."""
+    folder = campaign.records(state.run)
+    rows = CsvFile.read(folder / EVAL_FILE)
+    last = rows[-1] if rows else {}
+    status = read_status(folder) or {}
+    targets: Mapping[str, Any] = status.get("targets") or {}
+    metric = f"validation/{targets['metric']}" if "metric" in targets else ""
+    return {
+        "run": state.run.id,
+        "engine_says": state.reason,
+        "attempt": len(state.attempts),
+        "host": state.last.get("host", ""),
+        "step": int(last["global_step"]) if last else 0,
+        "submission_sec": float(last["accumulated_submission_time"]) if last else 0.0,
+        "budget_sec": status.get("budget_sec"),
+        "metric": metric,
+        "value": float(last[metric]) if last.get(metric) else None,
+        "target": targets.get("validation"),
+    }
+
+
+def _stopped(state: RunState) -> dict[str, Any]:
+    return {"run": state.run.id, "exit_code": state.last.get("exit_code"), "attempts": len(state.attempts),
+            "cause": state.reason}  # fmt: skip
+
+
+def counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One row for several groups."""
+    return {key: sum(row[key] for row in rows) for key in (*PHASES, "hours", "hours_left")}

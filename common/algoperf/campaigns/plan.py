@@ -1,0 +1,172 @@
+"""Makes the manifest of a campaign: all runs of all submissions, and how long they take."""
+
+from __future__ import annotations
+
+import functools
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import algoperf
+from algoperf.campaigns.estimate import estimate
+from algoperf.campaigns.manifest import Manifest, PlannedRun
+from algoperf.campaigns.outcomes import Rules
+from algoperf.errors import UserError
+from algoperf.readers.yaml_text import read_yaml
+from algoperf.records.environment import harness_hash, python_hash
+from algoperf.submission.identity import code_hashes
+from algoperf.trial.settings import TrialSettings
+from algoperf.workload.definition import WorkloadDefinition
+
+ALL = ".all"  # no submission can be called so
+_TMP = re.compile(r"--tmpfs=/tmp:\S*size=(\w+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRequest:
+    """What to plan: how the benchmark is played, where things are, and what runs are started with."""
+
+    version: str
+    ruleset: str
+    scale: str
+    launcher: str
+    accelerator: str
+    rules: Rules
+    data_dir: Path
+    raw_dir: Path
+    logs: Sequence[Path]
+
+
+def make_manifest(request: PlanRequest, trials: Sequence[tuple[TrialSettings, Sequence[str]]]) -> Manifest:
+    """The manifest of a campaign of these trials, each with its command. Raises UserError if two have one name."""
+    root = Path.cwd()
+    submissions, workloads, runs = dict[str, Any](), dict[str, Any](), []
+    for settings, command in trials:
+        known = submissions.setdefault(settings.submission, {"path": _below(root, _given(settings))})
+        if known["path"] != _below(root, _given(settings)):
+            raise UserError(
+                f"Two submissions are called {settings.submission!r}: {known['path']} and {_given(settings)}. Rename one."
+            )
+        if "files" not in known:
+            known |= {"framework": settings.framework, "hash": settings.submission_hash}
+            known["files"] = code_hashes(settings.submission_file)
+        name = settings.definition.name
+        if name not in workloads:
+            workloads[name] = _workload(request, settings, root)
+        if settings.framework not in workloads[name]["seconds"]:
+            workloads[name]["seconds"][settings.framework] = _seconds(request, settings)
+        runs.append(_run(settings, [_relative(root, word) for word in command]))
+    return Manifest(
+        campaign=secrets.token_hex(5),
+        algoperf=algoperf.__version__,
+        harness_hash=harness_hash(),
+        root=str(root),
+        version=request.version,
+        ruleset=request.ruleset,
+        scale=request.scale,
+        launcher=request.launcher,
+        rules=vars(request.rules),
+        data={"data_dir": _below(root, request.data_dir), "raw_dir": _below(root, request.raw_dir)},
+        submissions=submissions,
+        workloads=workloads,
+        runs=runs,
+    )
+
+
+def in_turn(
+    submissions: Sequence[Any], workloads: Sequence[str], studies: int, trials: int, plan: Callable[..., Any]
+) -> list[Any]:
+    """`plan(submission, workload, study, trial)` for all runs: first studies first, so that early results compare."""
+    return [
+        plan(submission, workload, study, trial)
+        for study in range(1, studies + 1)
+        for trial in range(1, trials + 1)
+        for workload in workloads
+        for submission in submissions
+    ]
+
+
+def _run(settings: TrialSettings, command: Sequence[str]) -> PlannedRun:
+    return PlannedRun(
+        submission=settings.submission,
+        workload=settings.definition.name,
+        framework=settings.framework,
+        study=settings.study,
+        trial=settings.trial,
+        seed=settings.trial_seed,
+        point=settings.hyperparameters,
+        command=tuple(command),
+    )
+
+
+def _workload(request: PlanRequest, settings: TrialSettings, root: Path) -> dict[str, Any]:
+    definition = settings.definition
+    memory, tmp = _limits(definition.folder)
+    return {
+        "cube": _below(root, definition.folder),
+        "cube_hash": python_hash(definition.folder),
+        "dataset": definition.dataset.name,
+        "data_hash": None,
+        "image": _image(request, definition),
+        "image_digest": None,
+        "memory": memory,
+        "tmp": tmp,
+        "seconds": {},
+    }
+
+
+def _seconds(request: PlanRequest, settings: TrialSettings) -> dict[str, Any]:
+    budget = settings.budget_sec
+    found = estimate(settings.definition.name, settings.framework, request.ruleset, budget, request.logs)
+    return {"budget": budget, "at_most": round(found.bound_sec, 1), "probably": round(found.estimate_sec, 1),
+            "known_from": found.source}  # fmt: skip
+
+
+def _image(request: PlanRequest, definition: WorkloadDefinition) -> str | None:
+    """The image of a cube, as ci/images.sh calls it."""
+    if request.launcher == "process":
+        return None
+    name = f"algoperf-{definition.folder.name}"
+    return f"{name}-{request.accelerator}.sif" if request.launcher == "apptainer" else f"{name}:{request.accelerator}"
+
+
+@functools.cache
+def _limits(cube: Path) -> tuple[str, str]:
+    """Memory and size of /tmp that a cube's container has, as its mlcube.yaml says."""
+    file = cube / "mlcube.yaml"
+    content = read_yaml(file) if file.is_file() else {}
+    found = _TMP.search(str(content.get("walls", "")))
+    return str(content.get("docker", {}).get("--memory", "8g")), found[1] if found else "2g"
+
+
+def _given(settings: TrialSettings) -> Path:
+    """A submission as it would be given: its folder, or its file if that is not called submission.py."""
+    file = settings.submission_file
+    return file.parent if file.stem == "submission" else file
+
+
+def _below(root: Path, path: Path) -> str:
+    """A path relative to the root if it lies below it."""
+    absolute = path.absolute()
+    return str(absolute.relative_to(root)) if absolute.is_relative_to(root) else str(absolute)
+
+
+def _relative(root: Path, word: str) -> str:
+    return _below(root, Path(word)) if Path(word).is_absolute() else word
+
+
+def totals(manifest: Manifest) -> dict[str, dict[str, float]]:
+    """Number of runs and hours, at most and probably, of every submission, and of ALL of them."""
+    found: dict[str, dict[str, float]] = {}
+    for run in manifest.runs:
+        seconds: Mapping[str, float] = manifest.workloads[run.workload]["seconds"][run.framework]
+        for name in (run.submission, ALL):
+            row = found.setdefault(name, {"runs": 0, "at_most": 0.0, "probably": 0.0})
+            row["runs"] += 1
+            row["at_most"] += seconds["at_most"] / 3600
+            row["probably"] += seconds["probably"] / 3600
+    found[ALL] = found.pop(ALL)  # last
+    return found

@@ -1,0 +1,144 @@
+"""Carries a campaign out: begins what is to be begun, as long as there is something, whatever happened before."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from algoperf.campaigns.engines.base import Engine, EngineAway
+from algoperf.campaigns.folder import STAGING, Campaign, Phase, RunState
+from algoperf.errors import AlgoperfError
+from algoperf.records.json_file import read_object, write_json
+from algoperf.records.status import Status
+from algoperf.system import STOPS
+
+Say = Callable[[str], None]
+
+
+def ask_again(campaign: Campaign) -> int:
+    """Let runs that were stopped be begun again; returns how many. Nothing may work on them."""
+    stopped = [state for state in campaign.states({}) if state.phase is Phase.STOPPED]
+    for state in stopped:
+        number = state.last["number"]
+        write_json(campaign.job(state.run) / f"attempt_{number}.json", {**state.last, "asked_again": True})
+    return len(stopped)
+
+
+def carry_out(campaign: Campaign, engine: Engine, say: Say) -> int:
+    """Run everything that has not ended; returns the exit code: 0 if all runs have ended by the rules.
+
+    A signal ends it: runs are asked to save their state, or go on without this process, as the engine has it.
+    """
+    told, asked = _Telling(campaign, say), 0
+    with _signals() as signals:
+        while True:
+            stopping = bool(signals) or campaign.is_cancelled
+            try:
+                live = engine.live()
+            except EngineAway as error:
+                told.once(f"waiting: {error}")
+                if stopping:
+                    return Status.INTERRUPTED.exit_code
+                engine.wait()
+                continue
+            states = campaign.states(live)
+            told.tell(states)
+            waiting = [state.run for state in states if state.phase is Phase.WAITING]
+            _require_staging(campaign, engine, live)
+            if (not waiting and not live) or (stopping and (engine.outlives_caller or not live)):
+                break
+            if len(signals) > asked:
+                asked = len(signals)
+                engine.stop()
+            if not stopping and (room := engine.room(live)) and waiting:
+                engine.start(waiting[:room])
+            else:
+                engine.wait()
+    say(told.summary(states))
+    return Status.INTERRUPTED.exit_code if stopping else exit_code(states)
+
+
+def exit_code(states: Sequence[RunState]) -> int:
+    """0 if all runs have ended by the rules, the code of those that were stopped if they have the same one, else 1."""
+    codes = {int(state.last.get("exit_code") or 1) for state in states if state.phase is Phase.STOPPED}
+    unfinished = any(state.phase is not Phase.FINISHED for state in states)
+    return codes.pop() if len(codes) == 1 else int(unfinished)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The signals to stop that have come, instead of what they would do."""
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        came.append(number)
+
+    handlers = {number: signal.signal(number, note) for number in STOPS}
+    try:
+        yield came
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _require_staging(campaign: Campaign, engine: Engine, live: Mapping[str, str]) -> None:
+    """Raise what kept the engine's own staging from its end, once nothing waits for it any more."""
+    failed: dict[str, Any] | None = read_object(campaign.path / STAGING) if engine.stages_itself and not live else None
+    if failed is not None:
+        error = AlgoperfError(str(failed["error"]))
+        error.exit_code = int(failed["exit_code"])
+        raise error
+
+
+class _Telling:
+    """Says what has changed since the last time, each thing once."""
+
+    def __init__(self, campaign: Campaign, say: Say) -> None:
+        self._campaign, self._say = campaign, say
+        self._known: dict[str, tuple[Phase, int]] = {}
+        self._last = ""
+
+    def once(self, text: str) -> None:
+        """Say it unless it was the last thing said."""
+        if text != self._last:
+            self._say(text)
+        self._last = text
+
+    def tell(self, states: Sequence[RunState]) -> None:
+        """Say what is new of these runs."""
+        ended = sum(state.phase is Phase.FINISHED for state in states)
+        for state in states:
+            now = (state.phase, len(state.attempts))
+            before = self._known.get(state.run.id)
+            self._known[state.run.id] = now
+            if now == before or (before is None and not state.attempts):
+                continue
+            if text := self._text(state, before is None):
+                self.once(f"[{ended}/{len(states)}] {state.run.id}: {text}")
+
+    def _text(self, state: RunState, is_first: bool) -> str:
+        if state.phase is Phase.FINISHED:
+            return "" if is_first or state.done is None else f"{state.done['status']}: {state.done['message']}"
+        if state.phase is Phase.STOPPED:
+            return f"STOPPED, exit code {state.last.get('exit_code')}, {state.reason}"
+        if state.phase is Phase.HELD:
+            return f"held: {state.reason}"
+        if state.phase is Phase.LIVE:
+            return "" if is_first or not state.attempts else f"attempt {len(state.attempts)}"
+        return f"{state.last.get('next', 'resume')} after attempt {len(state.attempts)}: {state.last.get('cause', 'lost')}"
+
+    def summary(self, states: Sequence[RunState]) -> str:
+        """Counts, and what was stopped why."""
+        counts = Counter(state.phase.value for state in states)
+        lines = [f"{counts[Phase.FINISHED.value]} of {len(states)} runs ended by the rules."]
+        lines += [f"  {state.run.id}: stopped, {state.reason}" for state in states if state.phase is Phase.STOPPED]
+        if held := counts[Phase.HELD.value]:
+            lines.append(f"  {held} runs were not begun, because others of their workload were stopped.")
+        if Phase.STOPPED.value in counts:
+            lines.append(f"When the cause is gone: algoperf campaign run {self._campaign.path} --again")
+        return "\n".join(lines)

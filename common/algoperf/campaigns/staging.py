@@ -1,0 +1,117 @@
+"""What has to be there before a run's clock may start: its data and image, which complete the manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from algoperf.campaigns import containers
+from algoperf.campaigns.folder import STAGING, Campaign
+from algoperf.campaigns.manifest import Manifest
+from algoperf.data.contracts import dataset_dir
+from algoperf.data.prepare import prepare
+from algoperf.data.store.manifest import read_manifest as read_store
+from algoperf.data.store.store import store_exists
+from algoperf.errors import AlgoperfError, DataError, UserError
+from algoperf.records.environment import python_hash
+from algoperf.records.json_file import write_json
+from algoperf.submission.identity import code_hashes
+from algoperf.submission.loading import submission_file
+from algoperf.workload.definition import WorkloadDefinition
+from algoperf.workload.registry import find_workload
+
+Say = Callable[[str], None]
+
+
+def stage(campaign: Campaign, say: Say) -> None:
+    """Make missing data, find all images, and complete the manifest; later, check that nothing has changed.
+
+    Raises DataError or UserError, and leaves the reason in the campaign's folder for those who wait for it.
+    """
+    try:
+        require_submissions(campaign)
+        found = {name: _staged(campaign, name, say) for name in campaign.manifest.workloads}
+    except AlgoperfError as error:
+        write_json(campaign.path / STAGING, {"error": str(error), "exit_code": error.exit_code})
+        raise
+    (campaign.path / STAGING).unlink(missing_ok=True)
+    if not campaign.is_fixed:
+        campaign.fix(dataclasses.replace(campaign.manifest, workloads=found))
+
+
+def definition_of(campaign: Campaign, name: str) -> WorkloadDefinition:
+    """The definition of a workload of the campaign, at its scale."""
+    place = campaign.manifest.workloads[name]["cube"]
+    folder = campaign.root / place
+    found = find_workload(str(folder) if (folder / "workload.py").is_file() else place)
+    return found.at("mini" if campaign.manifest.scale == "mini" else "full")
+
+
+def store_of(campaign: Campaign, definition: WorkloadDefinition) -> Path:
+    """The folder of a workload's preprocessed data."""
+    return dataset_dir(campaign.root / campaign.manifest.data["data_dir"], definition.dataset, campaign.manifest.scale)
+
+
+def data_hash(store: Path) -> str | None:
+    """The hash of a store of data; None if there is none."""
+    return str(read_store(store)["hash"]) if store_exists(store) else None
+
+
+def require_submissions(campaign: Campaign) -> None:
+    """Raise UserError, with the files, if the code of a submission is not what was planned."""
+    for name, planned in campaign.manifest.submissions.items():
+        require_submission(campaign.manifest, campaign.root, name, planned)
+
+
+def require_submission(manifest: Manifest, root: Path, name: str, planned: Mapping[str, Any]) -> None:
+    """The same for one submission."""
+    now = code_hashes(submission_file(root / planned["path"]))
+    then = planned["files"]
+    changed = [file for file in {**then, **now} if then.get(file) != now.get(file)]
+    if changed:
+        lines = "\n".join(f"  {file}: {_short(then.get(file))}, now {_short(now.get(file))}" for file in changed)
+        raise UserError(
+            f"The submission {name} is not what was planned:\n{lines}\n"
+            f"Restore it, or plan a new campaign in another folder for the new code."
+        )
+
+
+def require_same_data(campaign: Campaign, workload: str) -> None:
+    """Raise DataError if a workload's data is not what the manifest says, and UserError if its cube is not."""
+    definition, planned = definition_of(campaign, workload), campaign.manifest.workloads[workload]
+    if campaign.manifest.launcher == "process":
+        cube = python_hash(definition.folder)
+        if cube != planned["cube_hash"]:
+            raise UserError(f"The cube {workload} was changed: {_short(planned['cube_hash'])}, now {_short(cube)}.")
+    store = store_of(campaign, definition)
+    found = data_hash(store)
+    if found is None:
+        raise DataError(f"There is no data at {store}: stage it again with `algoperf campaign run`.")
+    if planned["data_hash"] is not None and found != planned["data_hash"]:
+        raise DataError(f"The data at {store} has hash {_short(found)}, planned was {_short(planned['data_hash'])}.")
+
+
+def _staged(campaign: Campaign, name: str, say: Say) -> dict[str, Any]:
+    """The manifest's entry of a workload, with the hashes of what is there now."""
+    manifest, planned = campaign.manifest, campaign.manifest.workloads[name]
+    definition = definition_of(campaign, name)
+    store = store_of(campaign, definition)
+    if not store_exists(store):
+        say(f"making the data of {name} in {store}")
+        prepare(definition.dataset, manifest.scale, campaign.root / manifest.data["raw_dir"], store.parents[1])
+    require_same_data(campaign, name)
+    digest = planned["image_digest"]
+    if manifest.launcher != "process":
+        digest = containers.digest_of(manifest.launcher, planned["image"])
+        if planned["image_digest"] not in (None, digest):
+            raise UserError(
+                f"The image {planned['image']} was built again: planned was {planned['image_digest']}, now it is "
+                f"{digest}. Restore the old one, or plan a new campaign in another folder."
+            )
+    return {**planned, "data_hash": data_hash(store), "image_digest": digest}
+
+
+def _short(digest: str | None) -> str:
+    return "not there" if digest is None else digest[:12]

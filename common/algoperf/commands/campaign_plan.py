@@ -1,0 +1,195 @@
+"""`algoperf campaign plan`: all runs of a campaign, fixed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from algoperf.commands import campaign_options, options
+from algoperf.commands.train import train
+from algoperf.commands.train_all import plan_trial, split_workloads
+
+if TYPE_CHECKING:
+    from algoperf.campaigns.manifest import Manifest
+    from algoperf.campaigns.site import Site
+
+
+@click.command("plan")
+@click.option("--submissions", required=True, help="Folders of submissions, or .py files, comma-separated.")
+@click.option("--workloads", help="Names or folders of cubes, comma-separated.  [default: the scored ones]")
+@options.studies
+@options.trials
+@click.option(
+    "--ruleset",
+    type=options.Choice(["external", "self"]),
+    default="self",
+    show_default=True,
+    help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="All randomness follows from it."
+)
+@options.scale
+@options.version
+@options.raw_dir
+@options.data_dir
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="campaign",
+    show_default=True,
+    help="Folder of the campaign.",
+)
+@click.option(
+    "--launcher",
+    type=options.Choice(["process", "docker", "podman", "apptainer"]),
+    default="process",
+    show_default=True,
+    help="What every run is started in; only containers protect the machine from submissions.",
+)
+@click.option("--accelerator", default="cpu", show_default=True, help="Which image of a cube: cpu, cu126, cu130.")
+@click.option("--retries", type=click.IntRange(0, 100), default=2, show_default=True,
+              help="How often a run is tried again after a failure that may pass.")  # fmt: skip
+@click.option("--max-global-steps", type=click.IntRange(min=1), help="Stop runs after this many steps (unofficial).")
+@click.option("--eval-every-steps", type=click.IntRange(min=1),
+              help="Evaluate by steps instead of by time (unofficial).")  # fmt: skip
+@click.option(
+    "--logs",
+    type=click.Path(file_okay=False, path_type=Path),
+    multiple=True,
+    help="Recorded runs to estimate times from; may be given several times.  [default: the recorded baselines]",
+)
+@campaign_options.site
+def campaign_plan(
+    submissions: str, workloads: str | None, studies: int, trials: int, output: Path, site: Path | None, **given: Any
+) -> None:
+    """Fix every run of a campaign, and say how long they take: at most, and probably.
+
+    Writes OUTPUT/manifest.json. Nothing is trained and no data is needed. The same plan may be made again; a plan that
+    differs from the one in OUTPUT is refused with the difference once a run has begun.
+    """
+    from algoperf.campaigns.folder import FIXED, MANIFEST
+    from algoperf.campaigns.manifest import read_manifest, require_equal
+    from algoperf.campaigns.site import read_site
+    from algoperf.data.files import make_directory
+
+    settings = read_site(site)
+    manifest = _manifest(split_paths(submissions), workloads, studies, trials, output, given)
+    file = output / MANIFEST
+    is_begun = (output / FIXED).exists()
+    if is_begun:
+        require_equal(
+            read_manifest(output / FIXED), manifest, f"{output} holds a campaign whose first run has begun:",
+            "Choose another folder for the new plan with --output.",
+        )  # fmt: skip
+    else:
+        make_directory(output)
+        manifest.write(file)
+    _show(read_manifest(file), settings)
+    click.echo(f"{'As planned before: ' if is_begun else ''}{file}. Next: algoperf campaign run {output}")
+
+
+def split_paths(text: str) -> list[Path]:
+    """The paths in a comma-separated list, each once. Raises UserError if there is none."""
+    from algoperf.errors import UserError
+
+    parts = [part.strip().rstrip("/") for part in text.split(",") if part.strip()]
+    if not parts:
+        raise UserError("No submission is given. Name at least one with --submissions, such as submissions/template.")
+    return [Path(part) for part in dict.fromkeys(parts)]
+
+
+def _manifest(
+    submissions: list[Path], workloads: str | None, studies: int, trials: int, output: Path, given: dict[str, Any]
+) -> Manifest:
+    from algoperf.campaigns.outcomes import Rules
+    from algoperf.campaigns.plan import PlanRequest, in_turn, make_manifest
+
+    request = PlanRequest(
+        version=given["version_name"],
+        ruleset=given["ruleset"],
+        scale=given["scale"],
+        launcher=given["launcher"],
+        accelerator=given["accelerator"],
+        rules=Rules(retries=given["retries"]),
+        data_dir=given["data_dir"],
+        raw_dir=given["raw_dir"],
+        logs=given["logs"] or _baselines(given),
+    )
+    # Options of `algoperf train` that a campaign does not have keep their defaults.
+    defaults = train.make_context("train", ["--workload", "", "--submission", "", "--ruleset", "self"]).params
+    options_of_train = {
+        **defaults,
+        "share": False,
+        **{name: given[name] for name in ("ruleset", "seed", "scale", "version_name", "data_dir", "max_global_steps",
+                                          "eval_every_steps")},
+        "num_studies": max(studies, _version_studies(request.version)) if given["ruleset"] == "external" else None,
+        "num_trials": None if trials <= _version_trials(request.version) else trials,
+        "output_dir": output / "runs",
+        "framework": None,
+    }  # fmt: skip
+    planned = in_turn(
+        submissions,
+        _workloads(workloads, request.version),
+        studies,
+        1 if given["ruleset"] == "self" else trials,
+        lambda submission, workload, study, trial: plan_trial(
+            {**options_of_train, "submission": submission}, workload, study, trial
+        ),
+    )
+    return make_manifest(request, [(each.settings, ["algoperf", *each.command[3:]]) for each in planned])
+
+
+def _workloads(given: str | None, version: str) -> list[str]:
+    """The workloads that are given, or else all scored ones."""
+    from algoperf.versions import load_version
+
+    return split_workloads(given) if given is not None else list(load_version(version).scored)
+
+
+def _show(manifest: Manifest, site: Site) -> None:
+    """A line per workload and framework, and one per submission."""
+    from algoperf.campaigns.plan import ALL, totals
+
+    for name, workload in manifest.workloads.items():
+        for framework, seconds in workload["seconds"].items():
+            click.echo(
+                f"{name} ({framework}): a run takes at most {hours(seconds['at_most'] / 3600)}, probably "
+                f"{hours(seconds['probably'] / 3600)} ({seconds['known_from']})"
+            )
+    for name, row in totals(manifest).items():
+        price = site.price_per_hour
+        cost = "" if price is None else (
+            f", {row['probably'] * price:,.2f} to {row['at_most'] * price:,.2f} {site.currency}"
+        )  # fmt: skip
+        title = "all" if name == ALL else f"submission {name}"
+        click.echo(
+            f"{title}: {row['runs']:.0f} runs, at most {hours(row['at_most'])} of a machine, probably "
+            f"{hours(row['probably'])}{cost}"
+        )
+
+
+def hours(value: float) -> str:
+    """A time for people."""
+    if value >= 1:
+        return f"{value:,.1f} h"
+    return f"{value * 60:.1f} min" if value * 60 >= 1 else f"{value * 3600:.1f} s"
+
+
+def _baselines(given: dict[str, Any]) -> tuple[Path, ...]:
+    folder = Path("scoring/baselines", given["version_name"], given["ruleset"], given["scale"])
+    return (folder,) if folder.is_dir() else ()
+
+
+def _version_studies(version: str) -> int:
+    from algoperf.versions import load_version
+
+    return load_version(version).num_studies
+
+
+def _version_trials(version: str) -> int:
+    from algoperf.versions import load_version
+
+    return load_version(version).num_trials

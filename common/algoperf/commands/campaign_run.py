@@ -1,0 +1,50 @@
+"""`algoperf campaign run`: carries a campaign out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from algoperf.commands import campaign_options
+
+
+@click.command("run")
+@campaign_options.folder
+@campaign_options.engine
+@campaign_options.site
+@click.option("--at-once", type=click.IntRange(1, 10_000), help="Runs at the same time, instead of the site's number.")
+@click.option("--again", is_flag=True, help="Begin those again that were stopped.")
+def campaign_run(
+    folder: Path, engine_name: str | None, site: Path | None, at_once: int | None, again: bool
+) -> None:
+    """Carry out all runs of the campaign in FOLDER that have not ended.
+
+    Call it again after any accident: finished runs are not repeated, interrupted ones go on where they were. A signal
+    stops the runs of this machine, which save their state; those of a cluster or a cloud go on. Exit code 0 if all runs
+    have ended by the rules, 130 after a signal.
+    """
+    from algoperf.campaigns import schedule, staging
+    from algoperf.campaigns.folder import CANCELLED, Campaign
+    from algoperf.campaigns.used_engine import choose, remember
+
+    campaign = Campaign(folder)
+    campaign.require_unchanged()
+    staging.require_submissions(campaign)
+    with campaign.locked():
+        name, settings = choose(campaign, engine_name, site, at_once)
+        (campaign.path / CANCELLED).unlink(missing_ok=True)
+        engine = remember(campaign, name, settings)
+        if again:
+            say(f"{schedule.ask_again(campaign)} runs are begun again.")
+        if not engine.stages_itself:
+            staging.stage(campaign, say)
+        code = schedule.carry_out(campaign, engine, say)
+    sys.exit(code)
+
+
+def say(text: str) -> None:
+    """A line for whoever watches."""
+    click.echo(text)
+    sys.stdout.flush()

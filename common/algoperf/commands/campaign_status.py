@@ -1,0 +1,126 @@
+"""`algoperf campaign status`: where all runs stand."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from algoperf.commands import campaign_options
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from algoperf.campaigns.folder import Campaign
+
+_REFRESH_SEC = 2.0
+_LISTED = 20
+
+
+@click.command("status")
+@campaign_options.folder
+@click.option("--json", "as_json", is_flag=True, help="Write one object for programs.")
+@click.option("--once", is_flag=True, help="On a terminal, too, show it once instead of keeping it up to date.")
+def campaign_status(folder: Path, as_json: bool, once: bool) -> None:
+    """Show where all runs of the campaign in FOLDER stand: on a terminal until they have ended, or Ctrl-C.
+
+    Exit code 0, or 1 if runs were stopped.
+    """
+    from algoperf.campaigns.folder import Campaign
+
+    campaign = Campaign(folder)
+    content = look(campaign)
+    if as_json:
+        click.echo(json.dumps(content, indent=2))
+    elif once or not sys.stdout.isatty():
+        click.echo(_plain(content))
+    else:
+        content = _follow(campaign, content)
+    sys.exit(1 if content["stopped"] else 0)
+
+
+def look(campaign: Campaign) -> dict[str, Any]:
+    """The overview, with what the last engine says; its silence is noted."""
+    from algoperf.campaigns.engines.base import EngineAway
+    from algoperf.campaigns.overview import overview
+    from algoperf.campaigns.used_engine import last_engine
+
+    try:
+        engine = last_engine(campaign)
+        return overview(campaign, engine.live() if engine is not None else {})
+    except EngineAway:
+        return overview(campaign, {}, known=False)
+
+
+def _follow(campaign: Campaign, content: dict[str, Any]) -> dict[str, Any]:
+    from rich.live import Live
+
+    with Live(_table(content), auto_refresh=False) as shown:
+        try:
+            while content["waiting"] or content["live"]:
+                time.sleep(_REFRESH_SEC)
+                content = look(campaign)
+                shown.update(_table(content), refresh=True)
+        except KeyboardInterrupt:
+            pass
+    return content
+
+
+def _plain(content: dict[str, Any]) -> str:
+    """The table as text, without colours and as wide as it is."""
+    from rich.console import Console
+
+    console = Console(width=200, no_color=True, highlight=False)
+    with console.capture() as captured:
+        console.print(_table(content))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _table(content: dict[str, Any]) -> RenderableType:
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    from algoperf.campaigns.overview import PHASES, counted
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("submission", "workload"):
+        table.add_column(name)
+    for name in (*PHASES, "hours", "left"):
+        table.add_column(name, justify="right")
+    rows = [*content["groups"]]
+    if len(rows) > 1:
+        rows.append({"submission": "all", "workload": "", **counted(rows)})
+    for row in rows:
+        counts = [str(row[phase] or "") for phase in PHASES]
+        times = [f"{row['hours']:.2f}", f"{row['hours_left']:.2f}"]
+        table.add_row(escape(row["submission"]), escape(row["workload"]), *counts, *times)
+    lines = [escape(line) for line in _remarks(content)]
+    return Group(table, *lines)
+
+
+def _remarks(content: dict[str, Any]) -> list[str]:
+    """What is said below the table."""
+    lines = []
+    if not content["engine_answers"]:
+        lines.append("The engine does not answer: whether runs are carried out now is not known.")
+    if content["cancelled"]:
+        lines.append(f"Cancelled. To go on: algoperf campaign run {content['folder']}")
+    for run in content["live_runs"][:_LISTED]:
+        value = "" if run["value"] is None else f", {run['metric']} {run['value']:.5g} (target {run['target']:.5g})"
+        clock = "" if not run["budget_sec"] else f", clock {run['submission_sec']:.0f} of {run['budget_sec']:.0f} s"
+        where = f" on {run['host']}" if run["host"] else ""
+        lines.append(f"live: {run['run']}: {run['engine_says']}{where}, step {run['step']}{value}{clock}")
+    if len(content["live_runs"]) > _LISTED:
+        lines.append(f"  ... and {len(content['live_runs']) - _LISTED} more")
+    lines += [
+        f"STOPPED: {run['run']}: exit code {run['exit_code']} after {run['attempts']} attempts, {run['cause']}"
+        for run in content["stopped_runs"]
+    ]
+    if content["stopped"]:
+        lines.append(f"When the cause is gone: algoperf campaign run {content['folder']} --again")
+    return lines
