@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from algoperf.commands import campaign_options
+from algoperf.commands import campaign_options, options
 
 
 @click.command("cancel")
 @campaign_options.folder
-def campaign_cancel(folder: Path) -> None:
+@click.option("--grace", "grace_sec", type=options.FiniteFloatRange(min=0), default=120.0, show_default=True,
+              help="Seconds that runs of this machine have to save their state; then they are killed.")  # fmt: skip
+def campaign_cancel(folder: Path, grace_sec: float) -> None:
     """End all runs of the campaign in FOLDER, waiting ones too, and return when nothing is left.
 
     They save their state first, and `algoperf campaign run` would go on with them.
@@ -27,5 +29,5 @@ def campaign_cancel(folder: Path) -> None:
         return
     write_json(campaign.path / CANCELLED, {})
     before = len(engine.live())
-    engine.cancel()
-    click.echo(f"{before} runs were ended; {len(engine.live())} are left. To go on: algoperf campaign run {folder}")
+    engine.cancel(grace_sec)
+    click.echo(f"Live runs: {before} before, {len(engine.live())} now. To go on: algoperf campaign run {folder}")

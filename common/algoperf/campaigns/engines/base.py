@@ -49,8 +49,11 @@ class Engine(Protocol):
         """Ask the runs that this process has begun to save their state and end; for engines that do not outlive it."""
         ...
 
-    def cancel(self) -> None:
-        """End everything that is live, and return when nothing is left that runs or costs."""
+    def cancel(self, grace_sec: float) -> None:
+        """End everything that is live, and return when nothing is left that runs or costs.
+
+        Runs may save their state for `grace_sec` seconds, or as long as the engine grants them.
+        """
         ...
 
 

@@ -28,7 +28,6 @@ from algoperf.trial.devices import devices, has_gpu_driver
 CAMPAIGN_VARIABLE = "ALGOPERF_CAMPAIGN"
 """Variable by which the processes of a campaign are known."""
 _POLL_SEC = 0.1
-_GRACE_SEC = 120.0
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,10 @@ class Local(Engine):
         for process in workers.values():
             _signal(process, signal.SIGTERM)
 
-    def cancel(self) -> None:
+    def cancel(self, grace_sec: float) -> None:
         """Ask all runs to end; kill those that do not, with everything that they have started."""
         asked: set[int] = set()
-        deadline = time.monotonic() + _GRACE_SEC
+        deadline = time.monotonic() + grace_sec
         while any(self._campaign.is_worked_on(run) for run in self._campaign.manifest.runs):
             is_late = time.monotonic() > deadline
             for process in self._workers():

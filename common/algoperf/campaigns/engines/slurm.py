@@ -92,8 +92,9 @@ class Slurm(Engine):
     def stop(self) -> None:
         """Jobs go on without this process."""
 
-    def cancel(self) -> None:
-        """Remove all jobs, and wait until they are gone."""
+    def cancel(self, grace_sec: float) -> None:
+        """Remove all jobs, and wait until they are gone; the cluster's KillWait says how long they may take."""
+        del grace_sec
         while names := {name for name, *_ in self._queue()}:
             self._ask("scancel", f"--user={getpass.getuser()}", f"--name={','.join(sorted(names))}")
             time.sleep(min(2.0, self._settings.poll_sec))

@@ -1,0 +1,199 @@
+"""Campaigns on this machine: what follows from how runs end, accidents, signals, and what is left. Real processes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import psutil
+import pytest
+
+from algoperf.datasets.digits import DIGITS
+from algoperf.datasets.mnist.dataset import MNIST
+from campaign_case import PATIENCE_SEC, STEPS, kill, scripted, wait_until
+
+EVALUATIONS = list(range(10, STEPS + 1, 10))
+SEED = 2026
+
+
+def name(study=1, submission="momentum_pytorch", workload="digits"):
+    return f"{submission}/study_{study}/{workload}_pytorch/trial_1"
+
+
+def test_exit_codes_decide_what_happens_next(tmp_path, data_root):
+    """Retries are counted; interrupted runs go on while they get on; a killed one too. Study 1 of each is asked first."""
+    case = scripted(
+        tmp_path, data_root, studies=5,
+        behaviours={
+            "study_1": ["exit=4", "go"],
+            "study_2": ["exit=130", "die", "go"],
+            "study_3": ["exit=1", "exit=7", "go"],
+            "study_4": ["idle=130"] * 3 + ["go"],
+        },
+    )  # fmt: skip
+    done = case.call("run", "--engine", "local", "--at-once", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 of 5 runs ended by the rules." in done.stdout
+    ends = {study: [each["next"] for each in case.attempts(name(study))] for study in range(1, 6)}
+    assert ends == {
+        1: ["retry", "finished"], 2: ["resume", "resume", "finished"], 3: ["retry", "retry", "finished"],
+        4: ["resume", "resume", "resume", "finished"], 5: ["finished"],
+    }  # fmt: skip
+    assert [each["exit_code"] for each in case.attempts(name(2))] == [130, 137, 0]
+    assert case.attempts(name(1))[0]["cause"] == "out_of_memory: out_of_memory at step 30"
+    assert all(case.evaluations(name(study)) == EVALUATIONS for study in range(1, 6))
+    again = case.call("run")
+    assert again.returncode == 0
+    assert all(len(case.attempts(name(study))) == len(ends[study]) for study in ends)
+
+
+def test_what_is_wrong_with_a_submission_holds_its_other_runs_until_asked(tmp_path, prepare):
+    prepare(DIGITS, "mini")
+    case = scripted(
+        tmp_path, prepare(MNIST, "mini"), studies=2, workloads="digits,mnist", scale="mini",
+        submissions=("momentum_pytorch", "lamb_pytorch"), steps=20,
+        behaviours={"momentum_pytorch/study_1/digits": ["exit=3", "go"]},
+    )  # fmt: skip
+    done = case.call("run")
+    assert done.returncode == 3, done.stdout + done.stderr
+    phases = case.phases()
+    assert phases.pop(name(1)) == "stopped"
+    assert phases.pop(name(2)) == "held"
+    assert set(phases.values()) == {"finished"}
+    assert f"{name(1)}: STOPPED, exit code 3, submission_error: submission_error at step 10" in done.stdout
+    assert case.call("run").returncode == 3, "nothing is begun again by itself"
+    shown = case.call("status")
+    assert shown.returncode == 1
+    assert f"STOPPED: {name(1)}: exit code 3 after 1 attempts" in shown.stdout
+    assert case.call("run", "--again").returncode == 0
+    assert set(case.phases().values()) == {"finished"}
+    assert case.evaluations(name(1)) == [10, 20]
+
+
+@pytest.mark.parametrize(("told", "attempts"), [("exit=4", 3), ("idle=130", 6)])
+def test_what_does_not_pass_is_stopped_in_the_end(tmp_path, data_root, told, attempts):
+    case = scripted(tmp_path, data_root, {"study_1": [told]}, steps=20)
+    done = case.call("run")
+    assert done.returncode == int(told.partition("=")[2])
+    assert len(case.attempts(name())) == attempts
+    assert case.phases() == {name(): "stopped"}
+
+
+def test_missing_data_hold_all_runs_of_the_workload(tmp_path, data_root):
+    case = scripted(
+        tmp_path, data_root, studies=2, submissions=("momentum_pytorch", "lamb_pytorch"),
+        behaviours={"momentum_pytorch/study_1": ["idle=5"]},
+    )  # fmt: skip
+    assert case.call("run").returncode == 5
+    assert sorted(case.phases().values()) == ["held", "held", "held", "stopped"]
+
+
+def test_runs_at_the_same_time_have_devices_of_their_own(tmp_path, data_root):
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        pytest.skip("needs two cores")
+    case = scripted(tmp_path, data_root, {"study": ["wait"]}, studies=2)
+    process = case.begin("--at-once", "2")
+    files = [tmp_path / "runs" / name(study) / "attempts" for study in (1, 2)]
+    wait_until(lambda: all(file.exists() and file.read_text() for file in files), "two runs at a time")
+    first, second = (set(eval(file.read_text())) for file in files)  # our own lists of numbers
+    assert first
+    assert second
+    assert not first & second
+    assert first | second <= set(cores)
+    assert case.call("run").returncode == 2, "only one may begin runs"
+    process.terminate()
+    assert process.wait(timeout=PATIENCE_SEC) == 130
+    refused = case.call("run", "--at-once", str(len(cores) + 1))
+    assert refused.returncode == 2
+    assert "need devices of their own" in refused.stderr
+
+
+def test_a_signal_lets_runs_save_their_state(tmp_path, data_root):
+    case = scripted(tmp_path, data_root, {"study_1": ["wait", "go"]}, studies=2)
+    process = case.begin()
+    wait_until(lambda: case.evaluations(name(1)) == EVALUATIONS[:3], "half of the run")
+    process.terminate()
+    assert process.wait(timeout=PATIENCE_SEC) == 130
+    (attempt,) = case.attempts(name(1))
+    assert (attempt["exit_code"], attempt["asked_to_stop"]) == (130, True)
+    assert not case.processes()
+    assert not case.attempts(name(2))
+    assert case.call("run").returncode == 0
+    assert [case.evaluations(name(study)) for study in (1, 2)] == [EVALUATIONS] * 2
+
+
+def test_runs_go_on_when_the_campaign_is_killed_and_the_next_one_waits_for_them(tmp_path, data_root):
+    case = scripted(tmp_path, data_root, {"study_1": ["wait", "go"]}, studies=2)
+    process = case.begin()
+    wait_until(lambda: case.evaluations(name(1)) == EVALUATIONS[:3], "half of the run")
+    kill(process)
+    (worker,) = (psutil.Process(each["process_id"]) for each in case.attempts(name(1)))
+    second = case.begin()
+    wait_until(lambda: case.status()["live"] == 1)
+    time.sleep(0.5)
+    assert len(case.attempts(name(1))) == 1, "it was begun twice"
+    worker.terminate()
+    assert second.wait(timeout=PATIENCE_SEC) == 0
+    assert [len(case.attempts(name(study))) for study in (1, 2)] == [2, 1]
+    assert [case.evaluations(name(study)) for study in (1, 2)] == [EVALUATIONS] * 2
+
+
+def test_a_worker_that_is_killed_takes_its_trial_along_and_the_run_goes_on(tmp_path, data_root):
+    case = scripted(tmp_path, data_root, {"study_1": ["wait", "go"]})
+    process = case.begin()
+    wait_until(lambda: case.evaluations(name()) == EVALUATIONS[:3], "half of the run")
+    os.kill(case.attempts(name())[0]["process_id"], signal.SIGKILL)
+    assert process.wait(timeout=PATIENCE_SEC) == 0
+    lost, last = case.attempts(name())
+    assert (lost["next"], lost["cause"], lost["steps"]) == ("resume", "its process or machine was lost", 30)
+    assert last["exit_code"] == 0
+    assert case.evaluations(name()) == EVALUATIONS
+
+
+@pytest.mark.parametrize(("told", "grace"), [("wait", "60"), ("deaf", "0.5")])
+def test_after_cancel_nothing_is_left(tmp_path, data_root, told, grace):
+    case = scripted(tmp_path, data_root, {"study_1": [told, "go"]}, studies=2)
+    process = case.begin()
+    wait_until(lambda: case.evaluations(name(1)) == EVALUATIONS[:3], "half of the run")
+    done = case.call("cancel", "--grace", grace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Live runs: 1 before, 0 now" in done.stdout
+    assert process.wait(timeout=PATIENCE_SEC) == 130
+    assert not case.processes()
+    status = case.status()
+    assert (status["cancelled"], status["live"], status["waiting"]) == (True, 0, 2)
+    assert case.call("run").returncode == 0
+    assert all(case.evaluations(name(study)) == EVALUATIONS for study in (1, 2))
+
+
+@pytest.mark.parametrize("num_kills", [8, pytest.param(60, marks=pytest.mark.full)])
+def test_random_kills_lose_and_repeat_nothing(tmp_path, data_root, num_kills):
+    """The campaign, a worker or a trial is killed at random moments, over 20 runs."""
+    moments = random.Random(SEED)
+    case = scripted(tmp_path, data_root, {}, studies=20, steps=STEPS if num_kills < 20 else 400)
+    process, kills = case.begin("--at-once", "2"), 0
+    while kills < num_kills:
+        time.sleep(moments.uniform(0.05, 0.6))
+        if process.poll() is not None:
+            break
+        others = [each for each in case.processes() if each != process.pid]
+        victim = moments.choice([process.pid, *others, *others])
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        kills += 1
+        if victim == process.pid:
+            process.wait()
+            process = case.begin()
+    assert kills >= num_kills // 2
+    code = process.wait(timeout=PATIENCE_SEC)
+    if code:  # a run may have been killed again and again before it got on
+        assert case.call("run", "--again").returncode == 0
+    last = STEPS if num_kills < 20 else 400
+    assert {tuple(case.evaluations(name(study))) for study in range(1, 21)} == {tuple(range(10, last + 1, 10))}
+    assert set(case.phases().values()) == {"finished"}
+    assert not case.processes()
