@@ -11,6 +11,16 @@ ACCELERATOR ?= cpu
 #?        builds of PyTorch and JAX: cpu, cu126 (V100), cu130
 SUBMISSION ?=
 #?        folder of a submission, or its .py file
+SUBMISSIONS ?=
+#?        the same for `make campaign`, several, comma-separated
+ENGINE ?= local
+#?        what carries a campaign out: local, slurm, skypilot
+LAUNCHER ?= process
+#?        what a campaign's runs are started in: process, docker, podman, apptainer
+SITE ?=
+#?        settings of your machines for `make campaign`, a TOML file
+CAMPAIGN ?= campaign
+#?        folder of `make campaign`
 FRAMEWORK ?=
 #?        jax or pytorch; default: as the submission says (make new: pytorch)
 WORKLOADS ?= digits
@@ -46,7 +56,7 @@ TEST_PROCESSES ?= 2
 NAME ?=
 #?        name of the submission that `make new` writes
 EXTRA ?=
-#?        more options of `algoperf train`, such as "--max-global-steps 100"
+#?        more options of `algoperf train`, such as "--max-global-steps 100" (`make campaign`: of the plan)
 
 # Small models do not gain from more threads, and spinning threads starve other trials.
 export OMP_NUM_THREADS ?= 1
@@ -71,6 +81,7 @@ endif
 # $(call asks,VARIABLE,targets,example): end if one of the targets is asked for without the variable.
 asks = $(if $(filter $(2),$(MAKECMDGOALS)),$(if $(strip $($(1))),,$(error Which $(3))))
 $(call asks,SUBMISSION,train check smoke compare,submission? Say: make $(firstword $(MAKECMDGOALS)) SUBMISSION=submissions/template)
+$(call asks,SUBMISSIONS,campaign,submissions? Say: make campaign SUBMISSIONS=submissions/template)
 $(call asks,NAME,new,name? Say: make new NAME=mine)
 $(call asks,LOGS,leaderboard,runs? Say: make leaderboard LOGS=folder)
 
@@ -87,7 +98,7 @@ plan = --workloads $(call quoted,$(WORKLOADS)) --studies $(call quoted,$(STUDIES
 pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 25
 demo := nadamw_jax nadamw_pytorch momentum_pytorch
 
-.PHONY: help setup new demo test test-full check smoke train compare score leaderboard check-runs baselines cubes containers clean
+.PHONY: help setup new demo test test-full check smoke train compare campaign slurm score leaderboard check-runs baselines cubes containers clean
 .DELETE_ON_ERROR:
 # Trials at the same time disturb each other's times.
 .NOTPARALLEL:
@@ -129,6 +140,16 @@ train: setup ## Train SUBMISSION on WORKLOADS; skips finished trials, resumes in
 compare: setup ## Train SUBMISSION and a baseline (WITH=) here, in turn, and compare their times
 	@$(ALGOPERF) compare $(plan) $(call option,--with,WITH) --output-dir $(call quoted,$(COMPARISON)) $(EXTRA)
 
+folder = $(call quoted,$(CAMPAIGN))
+campaign: setup ## Plan and run SUBMISSIONS on WORKLOADS with ENGINE; again after any accident. Then LOGS=campaign/runs
+	@$(ALGOPERF) campaign plan --submissions $(call quoted,$(SUBMISSIONS)) --workloads $(call quoted,$(WORKLOADS)) \
+	  --studies $(call quoted,$(STUDIES)) --trials $(call quoted,$(TRIALS)) $(call option,--ruleset,RULESET) \
+	  $(call option,--seed,SEED) $(call option,--scale,SCALE) $(call option,--version,VERSION) \
+	  $(call option,--launcher,LAUNCHER) --accelerator $(call quoted,$(ACCELERATOR)) $(call option,--site,SITE) \
+	  --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA) --output $(folder) $(EXTRA)
+	@$(ALGOPERF) campaign run --engine $(call quoted,$(ENGINE)) $(call option,--site,SITE) $(folder)
+	@$(ALGOPERF) campaign status --once $(folder)
+
 # Logs may not state their ruleset: then give it on the command line, `make leaderboard RULESET=...`.
 if_given = $(if $(filter command line environment,$(origin $(1))),$(2))
 compared = $(call option,--version,VERSION) --submissions submissions
@@ -167,6 +188,9 @@ cubes: setup ## Write mlcube.yaml and Dockerfile of every cube from ci/cube
 
 containers: ## Bring up an engine, build the images of all cubes, run their tasks in containers
 	bash ci/container_e2e.sh
+
+slurm: setup ## Bring up a Slurm of four make-believe nodes on this machine (as root), and run campaigns on it
+	bash ci/slurm_e2e.sh
 
 clean: ## Remove the environment and the demo; keep data and runs
 	rm -rf $(VENV) demo build

@@ -24,6 +24,7 @@ LAYERS = (
     ("blocks", "integrity", "records"),
     ("trial",),
     ("reevaluate", "sequence", "smoke", "testing"),
+    ("campaigns",),
     ("commands",),
     ("cli",),
     ("container", "__main__"),

@@ -15,6 +15,7 @@ There is no other state: whoever reads these files knows as much as the process 
 from __future__ import annotations
 
 import enum
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from algoperf.records.json_file import read_object
 
 MANIFEST, FIXED, ENGINE, CANCELLED, DONE = "manifest.json", ".fixed.json", "engine.json", "CANCELLED", "DONE"
 STAGING, LOG, LOCK = "staging.json", "log.txt", ".lock"
+ROOT_VARIABLE = "ALGOPERF_CAMPAIGN_ROOT"
 _ATTEMPT = re.compile(r"attempt_(\d+)\.json")
 
 
@@ -72,8 +74,8 @@ class Campaign:
 
     @cached_property
     def root(self) -> Path:
-        """The folder that relative paths of the manifest start from."""
-        return Path(self.manifest.root)
+        """The folder that relative paths of the manifest start from; on another machine, a variable says which."""
+        return Path(os.environ.get(ROOT_VARIABLE) or self.manifest.root)
 
     @property
     def runs_dir(self) -> Path:

@@ -21,6 +21,10 @@
     bucket = "s3://my-campaign"
     clouds = ["aws", "gcp"]         # any, if there are none
     spot = true
+    at_once = 16
+    accelerator = "cu126"           # build of the environment; or lines of your own: setup = [...]
+    push = "aws s3 sync {folder} {bucket}/campaign"
+    pull = "aws s3 sync {bucket}/campaign {folder} --exclude '*checkpoint*'"
 """
 
 from __future__ import annotations
@@ -70,6 +74,11 @@ class SkyPilotSettings:
     clouds: tuple[str, ...] = ()
     spot: bool = True
     disk_gb: int = 1024
+    at_once: int = 16
+    accelerator: str = "cu126"
+    setup: tuple[str, ...] = ()
+    push: str = ""
+    pull: str = ""
     poll_sec: float = 60.0
 
 

@@ -82,7 +82,7 @@ def campaign_plan(
     if is_begun:
         require_equal(
             read_manifest(output / FIXED), manifest, f"{output} holds a campaign whose first run has begun:",
-            "Choose another folder for the new plan with --output.",
+            "Choose another folder for the new plan.",
         )  # fmt: skip
     else:
         make_directory(output)
@@ -97,7 +97,7 @@ def split_paths(text: str) -> list[Path]:
 
     parts = [part.strip().rstrip("/") for part in text.split(",") if part.strip()]
     if not parts:
-        raise UserError("No submission is given. Name at least one with --submissions, such as submissions/template.")
+        raise UserError("No submission is given. Name at least one, such as submissions/template.")
     return [Path(part) for part in dict.fromkeys(parts)]
 
 

@@ -26,7 +26,7 @@ def campaign_run(
     have ended by the rules, 130 after a signal.
     """
     from algoperf.campaigns import schedule, staging
-    from algoperf.campaigns.folder import CANCELLED, Campaign
+    from algoperf.campaigns.folder import CANCELLED, STAGING, Campaign
     from algoperf.campaigns.used_engine import choose, remember
 
     campaign = Campaign(folder)
@@ -34,7 +34,8 @@ def campaign_run(
     staging.require_submissions(campaign)
     with campaign.locked():
         name, settings = choose(campaign, engine_name, site, at_once)
-        (campaign.path / CANCELLED).unlink(missing_ok=True)
+        for earlier in (CANCELLED, STAGING):
+            (campaign.path / earlier).unlink(missing_ok=True)
         engine = remember(campaign, name, settings)
         if again:
             say(f"{schedule.ask_again(campaign)} runs are begun again.")

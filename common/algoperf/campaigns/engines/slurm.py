@@ -5,6 +5,7 @@ that made it. (submitit would add its own files of pickled functions, and asks t
 has, how a job ended. Here the run's own folder says so.) Folder `slurm` of the campaign:
 
     <n>.runs    names of runs, one per line: task 0 is the first
+    requeue.sh  puts a job into the queue again
     <n>.sh      the script of the array; its name in the queue is algoperf-<campaign>-<n>
     <name>_<task>.log   what Slurm and the script say; the run's own log is in its job folder
 
@@ -25,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from algoperf.campaigns.engines.base import Engine, EngineAway
-from algoperf.campaigns.folder import STAGING, Campaign
+from algoperf.campaigns.folder import Campaign
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.site import Site
 from algoperf.data.files import make_directory, write_file
@@ -55,7 +56,7 @@ class Slurm(Engine):
     def live(self) -> Mapping[str, str]:
         """Tasks in the queue, whoever has put them there."""
         found = {}
-        for name, task, state, reason in self._queue():
+        for name, task, state, reason, _ in self._queue():
             runs = self._runs_of(name)
             if task.isdigit() and int(task) < len(runs):
                 found[runs[int(task)]] = f"{state.lower()}{'' if reason in ('None', '') else f' ({reason})'}"
@@ -71,6 +72,8 @@ class Slurm(Engine):
         numbers = [int(path.stem) for path in self._folder.glob("*.runs")]
         number = max(numbers, default=0) + 1
         write_file(self._list(number), "".join(f"{run.id}\n" for run in runs).encode())
+        requeue = self._folder / "requeue.sh"
+        write_file(requeue, _REQUEUE.encode())
         dependency = self._staging_job()
         at_once = f"%{self._settings.at_once}" if self._settings.at_once else ""
         options = [
@@ -82,7 +85,7 @@ class Slurm(Engine):
         options += [f"--time={self._settings.time_limit}"] if self._settings.time_limit else []
         self._submit(self._name(number), self._folder / f"{number}.sh", [*options, *self._settings.options], _RUN.format(
             list=shlex.quote(str(self._list(number))), python=shlex.quote(self._settings.python or sys.executable),
-            campaign=shlex.quote(str(self._campaign.path)), patience=_PATIENCE_SEC,
+            campaign=shlex.quote(str(self._campaign.path)), patience=_PATIENCE_SEC, requeue=shlex.quote(str(requeue)),
         ))  # fmt: skip
 
     def wait(self) -> None:
@@ -95,15 +98,14 @@ class Slurm(Engine):
     def cancel(self, grace_sec: float) -> None:
         """Remove all jobs, and wait until they are gone; the cluster's KillWait says how long they may take."""
         del grace_sec
-        while names := {name for name, *_ in self._queue()}:
-            self._ask("scancel", f"--user={getpass.getuser()}", f"--name={','.join(sorted(names))}")
+        while jobs := {job for *_, job in self._queue()}:
+            self._ask("scancel", *sorted(jobs))
             time.sleep(min(2.0, self._settings.poll_sec))
 
-    def _queue(self) -> list[tuple[str, str, str, str]]:
-        """Name, task, state and reason of the campaign's jobs that have not ended."""
-        text = self._ask("squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%j|%K|%T|%r")
-        rows = [line.split("|", 3) for line in text.splitlines() if line.startswith(self._prefix)]
-        return [(row[0], row[1], row[2], row[3]) for row in rows]
+    def _queue(self) -> list[tuple[str, ...]]:
+        """Name, task, state, reason and number of the campaign's jobs that have not ended."""
+        text = self._ask("squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%j|%K|%T|%r|%F")
+        return [tuple(line.split("|")) for line in text.splitlines() if line.startswith(self._prefix)]
 
     def _runs_of(self, name: str) -> list[str]:
         """The runs of an array, by its name in the queue."""
@@ -120,7 +122,6 @@ class Slurm(Engine):
         """The job that stages data before the first run: the one in the queue, or a new one; "" if none is needed."""
         if not self.stages_itself or self._campaign.is_fixed:
             return ""
-        (self._campaign.path / STAGING).unlink(missing_ok=True)
         python = shlex.quote(self._settings.python or sys.executable)
         script = f"exec {python} -m algoperf campaign stage {shlex.quote(str(self._campaign.path))}"
         options = [f"--output={self._folder}/%x.log", "--open-mode=append", *self._settings.options]
@@ -154,5 +155,10 @@ _RUN = """\
 run=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {list})
 job=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}
 exec {python} -m algoperf campaign execute {campaign} --run "$run" --engine slurm --job "$job" \\
-  --patience {patience} --when-interrupted "scontrol requeue $job"
+  --patience {patience} --when-interrupted "bash {requeue} $job"
+"""
+# Not a job that was cancelled, nor one that Slurm queues again by itself: these are ending.
+_REQUEUE = """\
+#!/bin/bash
+[ "$(squeue --noheader --jobs="$1" --format=%T)" != RUNNING ] || exec scontrol requeue "$1"
 """

@@ -1,0 +1,98 @@
+"""What is handed to container engines and to SkyPilot, as far as it can be judged without them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from algoperf.campaigns.containers import Box
+from algoperf.campaigns.engines import skypilot
+from algoperf.campaigns.folder import MANIFEST, Campaign
+from algoperf.campaigns.manifest import read_manifest
+from algoperf.campaigns.site import SkyPilotSettings
+from algoperf.errors import UserError
+from campaign_case import plan
+from places import BASELINES, REPOSITORY
+
+TRAIN = ("algoperf", "train", "--workload", "digits", "--submission", "submissions/baselines/lion_jax", "--data-dir",
+         "data", "--output-dir", "campaign/runs", "--study", "1")  # fmt: skip
+BOX = dict(
+    name="algoperf-x-0", image="sha256:0", data_dir=Path("/h/data"), submission=BASELINES / "lion_jax",
+    records=Path("/h/campaign/runs/lion_jax/study_1/digits_jax"), runs_dir=Path("/h/campaign/runs"),
+)  # fmt: skip
+INSIDE = ["-m", "algoperf", "train", "--workload", "digits", "--submission", "/submissions/lion_jax", "--data-dir",
+          "/data", "--output-dir", "/output", "--study", "1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_a_container_has_the_walls_of_the_cubes(engine, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    words = Box(engine=engine, cores=[2, 3], **BOX).command(TRAIN)
+    cube = yaml.safe_load((REPOSITORY / "cubes" / "digits" / "mlcube.yaml").read_text())
+    walls = cube["walls"].replace("$(id -u):$(id -g)", f"{os.getuid()}:{os.getgid()}").split()
+    settings = [f"{name}={cube['docker'][name]}" for name in ("--network", "--memory", "--security-opt")]
+    assert not {*walls, *settings, "--shm-size=1g"} - set(words)
+    assert "--cpuset-cpus=2,3" in words
+    assert [word for word in words if word.startswith("--volume")] == [
+        "--volume=/h/data:/data:ro",
+        f"--volume={BASELINES}/lion_jax:/submissions/lion_jax:ro",
+        "--volume=/h/campaign/runs/lion_jax/study_1/digits_jax:/output/lion_jax/study_1/digits_jax:rw",
+    ]
+    assert words[-len(INSIDE) - 2 :] == ["--entrypoint=python", "sha256:0", *INSIDE]
+    assert ("--read-only-tmpfs=false" in words) == (engine == "podman")
+    with pytest.raises(UserError, match="cannot be mounted"):
+        Box(engine=engine, **{**BOX, "data_dir": Path("/h/a:b")}).command(TRAIN)
+
+
+def test_gpus_are_named_to_each_engine_in_its_words():
+    docker, podman, apptainer = (
+        Box(engine=engine, gpus=["0", "1"], **BOX).command(TRAIN) for engine in ("docker", "podman", "apptainer")
+    )
+    assert '--gpus="device=0,1"' in docker
+    assert {"--device=nvidia.com/gpu=0", "--device=nvidia.com/gpu=1"} <= set(podman)
+    assert "--nv" in apptainer
+    assert apptainer[:2] == ["apptainer", "exec"]
+    assert apptainer[-len(INSIDE) - 2 :] == ["sha256:0", "python", *INSIDE]
+
+
+@pytest.fixture
+def campaign(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(BASELINES / "lion_jax", tmp_path / "submissions" / "lion_jax")
+    done = plan(Path("campaign"), "--workloads", "ogbg", "--version", "v1.0", "--data-dir", "data",
+                submissions=[Path("submissions/lion_jax")])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert read_manifest(Path("campaign") / MANIFEST).root == str(tmp_path)
+    return Campaign(Path("campaign"))
+
+
+def test_a_task_for_skypilot_can_be_read_by_people_and_programs(campaign):
+    settings = SkyPilotSettings(bucket="s3://mine", clouds=("aws", "gcp"))
+    run = campaign.manifest.runs[0]
+    text = skypilot.task_text(campaign, settings, run, "algoperf-x-0")
+    task = yaml.safe_load(text)
+    assert text.startswith(f"# {run.id}")
+    assert "run: |\n  ln -sfn" in text
+    assert task["resources"] == {
+        "accelerators": "A100:4", "use_spot": True, "disk_size": 1024, "any_of": [{"infra": "aws"}, {"infra": "gcp"}],
+    }  # fmt: skip
+    assert task["file_mounts"]["/algoperf/campaign"] == {"source": "s3://mine/campaign", "mode": "MOUNT_CACHED"}
+    assert task["file_mounts"]["/algoperf/data/ogbg/full"] == {"source": "s3://mine/data/ogbg/full", "mode": "COPY"}
+    assert task["run"].splitlines()[-1].startswith(f"exec .venv/bin/algoperf campaign execute campaign --run {run.id} ")
+    assert {name: skypilot.accelerators(name) for name in ("v0.5", "v0.6", "v1.0")} == {
+        "v0.5": "V100:8", "v0.6": "V100:8", "v1.0": "A100:4",
+    }  # fmt: skip
+
+
+def test_what_cannot_be_sent_to_a_cloud_is_refused(campaign, tmp_path):
+    run = campaign.manifest.runs[0]
+    with pytest.raises(UserError, match="name one in the site's file"):
+        skypilot.task(campaign, SkyPilotSettings(), run, "x")
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    assert plan(elsewhere, "--workloads", "ogbg").exit_code == 0
+    with pytest.raises(UserError, match="is not below"):
+        skypilot.task(Campaign(elsewhere), SkyPilotSettings(bucket="s3://mine"), run, "x")
