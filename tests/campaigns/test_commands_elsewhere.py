@@ -15,6 +15,7 @@ from algoperf.campaigns.folder import MANIFEST, Campaign
 from algoperf.campaigns.manifest import read_manifest
 from algoperf.campaigns.site import SkyPilotSettings
 from algoperf.errors import UserError
+from algoperf.workload.registry import find_workload
 from campaign_case import plan
 from places import BASELINES, REPOSITORY
 
@@ -81,7 +82,8 @@ def test_a_task_for_skypilot_can_be_read_by_people_and_programs(campaign):
         "accelerators": "A100:4", "use_spot": True, "disk_size": 1024, "any_of": [{"infra": "aws"}, {"infra": "gcp"}],
     }  # fmt: skip
     assert task["file_mounts"]["/algoperf/campaign"] == {"source": "s3://mine/campaign", "mode": "MOUNT_CACHED"}
-    assert task["file_mounts"]["/algoperf/data/ogbg/full"] == {"source": "s3://mine/data/ogbg/full", "mode": "COPY"}
+    data = f"data/{find_workload('ogbg').dataset.name}/full"
+    assert task["file_mounts"][f"/algoperf/{data}"] == {"source": f"s3://mine/{data}", "mode": "COPY"}
     assert task["run"].splitlines()[-1].startswith(f"exec .venv/bin/algoperf campaign execute campaign --run {run.id} ")
     assert {name: skypilot.accelerators(name) for name in ("v0.5", "v0.6", "v1.0")} == {
         "v0.5": "V100:8", "v0.6": "V100:8", "v1.0": "A100:4",

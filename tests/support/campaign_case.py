@@ -21,7 +21,7 @@ from algoperf.campaigns.manifest import read_manifest
 from algoperf.cli import cli
 from places import BASELINES, SUPPORT
 
-PATIENCE_SEC = 100  # what is waited for takes a second, but the processor may be busy
+PATIENCE_SEC = 200  # what is waited for takes a second, but the processor may be busy
 STEPS = 60
 
 

@@ -25,7 +25,9 @@ from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.outcomes import Next, cause_of, next_of
 from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import AlgoperfError
+from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import write_json
+from algoperf.records.layout import EVAL_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.system import STOPS, algoperf_command, follow
 
@@ -104,7 +106,7 @@ def _attempt(campaign: Campaign, run: PlannedRun, place: Place, lock: BinaryIO, 
     attempt.note(
         ended=_now(), exit_code=code, next=next_of(code).value,
         cause=message or _cause(code, status, job / LOG, said_before),
-        steps=_steps(status) - attempt.content["step"], asked_to_stop=signals.count > 0,
+        steps=_step(campaign.records(run)) - attempt.content["step"], asked_to_stop=signals.count > 0,
     )  # fmt: skip
     if next_of(code) is Next.FINISHED:
         write_json(job / DONE, {"status": status.get("status"), "message": status.get("message"), "ended": _now()})
@@ -144,7 +146,7 @@ def _locked(path: Path, patience_sec: float) -> BinaryIO | None:
 def _open(campaign: Campaign, run: PlannedRun, place: Place) -> _Attempt:
     """Note that a new attempt begins, and that an earlier one without an end was lost."""
     earlier = campaign.attempts(run)
-    step = _steps(read_status(campaign.records(run)) or {})
+    step = _step(campaign.records(run))
     if earlier and "ended" not in earlier[-1]:
         lost = {**earlier[-1], "ended": _now(), "next": Next.RESUME.value, "cause": "its process or machine was lost"}
         lost["steps"] = step - int(lost.get("step", 0))
@@ -254,8 +256,11 @@ def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _steps(status: dict[str, Any]) -> int:
-    return int(status.get("global_step") or 0)
+def _step(records: Path) -> int:
+    """The last step of a run that is known: its status has it after an end, its evaluations while it trains."""
+    known = [int((read_status(records) or {}).get("global_step") or 0)]
+    known += [int(row["global_step"]) for row in CsvFile.read(records / EVAL_FILE)[-1:]]
+    return max(known)
 
 
 def _now() -> str:

@@ -106,6 +106,8 @@ def _manifest(
 ) -> Manifest:
     from algoperf.campaigns.outcomes import Rules
     from algoperf.campaigns.plan import PlanRequest, in_turn, make_manifest
+    from algoperf.submission.framework import choose_framework
+    from algoperf.submission.loading import submission_file
 
     request = PlanRequest(
         version=given["version_name"],
@@ -130,13 +132,14 @@ def _manifest(
         "output_dir": output / "runs",
         "framework": None,
     }  # fmt: skip
+    frameworks = {path: choose_framework(submission_file(path), None) for path in submissions}
     planned = in_turn(
         submissions,
         _workloads(workloads, request.version),
         studies,
         1 if given["ruleset"] == "self" else trials,
         lambda submission, workload, study, trial: plan_trial(
-            {**options_of_train, "submission": submission}, workload, study, trial
+            {**options_of_train, "submission": submission}, workload, study, trial, frameworks[submission]
         ),
     )
     return make_manifest(request, [(each.settings, ["algoperf", *each.command[3:]]) for each in planned])

@@ -13,6 +13,7 @@ from algoperf.commands.train import arguments, train
 
 if TYPE_CHECKING:
     from algoperf.sequence import PlannedTrial
+    from algoperf.workload.definition import Framework
 
 ONE_TRIAL = ("workload", "study", "trial")
 """Options of `algoperf train` that say which trial it is."""
@@ -58,8 +59,13 @@ def split_workloads(names: str) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
-def plan_trial(given: dict[str, Any], workload: str, study: int, trial: int) -> PlannedTrial:
-    """One trial of a plan with the options of `algoperf train`. Raises UserError if they do not allow it."""
+def plan_trial(
+    given: dict[str, Any], workload: str, study: int, trial: int, framework: Framework | None = None
+) -> PlannedTrial:
+    """One trial of a plan with the options of `algoperf train`. Raises UserError if they do not allow it.
+
+    `framework` is what the submission is trained in, if that has been found out already.
+    """
     from algoperf.sequence import PlannedTrial
     from algoperf.submission.framework import choose_framework
     from algoperf.submission.loading import submission_file
@@ -69,7 +75,7 @@ def plan_trial(given: dict[str, Any], workload: str, study: int, trial: int) -> 
     file = submission_file(given["submission"])
     values = {
         **{option.name: given[option.name] for option in train.params if option.name not in ONE_TRIAL},
-        "framework": choose_framework(file, given["framework"]),
+        "framework": framework or choose_framework(file, given["framework"]),
         "workload": workload,
         "study": study,
         "trial": trial,
