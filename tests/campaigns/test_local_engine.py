@@ -23,7 +23,7 @@ def name(study=1, submission="momentum_pytorch", workload="digits"):
 
 
 def test_exit_codes_decide_what_happens_next(tmp_path, data_root):
-    """Retries are counted; interrupted runs go on while they get on; a killed one too. Study 1 of each is asked first."""
+    """Retries are counted; interrupted runs go on while they get on; a killed one too."""
     case = scripted(
         tmp_path, data_root, studies=5,
         behaviours={

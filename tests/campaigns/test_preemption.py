@@ -19,7 +19,7 @@ NAME = "many_states_jax/study_1/digits_jax/trial_1"
 
 @pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.full)])
 def test_a_preempted_run_equals_an_undisturbed_one(tmp_path, data_root, times):
-    """By turns, the worker is asked to stop, as before a time limit, and the campaign is killed with all that it runs."""
+    """By turns, it is asked to stop, as before a time limit, and killed with all that belongs to it."""
     steps = 100 + 100 * times
     done = plan(
         tmp_path / "campaign", "--workloads", "digits", "--studies", "1", "--data-dir", str(data_root),

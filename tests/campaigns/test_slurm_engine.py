@@ -1,4 +1,4 @@
-"""Campaigns on a real Slurm: four make-believe nodes with eight GPUs each, accidents included. Run by ci/slurm_e2e.sh."""
+"""Campaigns on a real Slurm: make-believe nodes with GPUs, real accidents. Run by ci/slurm_e2e.sh."""
 
 from __future__ import annotations
 

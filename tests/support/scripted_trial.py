@@ -47,7 +47,10 @@ def main():
     behaviour = behaviours[min(number, len(behaviours)) - 1]
     stopped = []
     signal.signal(signal.SIGTERM, lambda number, frame: None if behaviour == "deaf" else stopped.append(number))
-    step = int(open(checkpoint).read()) if os.path.exists(checkpoint) else 0
+    step = 0
+    if os.path.exists(checkpoint):
+        with open(checkpoint) as saved:
+            step = int(saved.read())
     rows = rows_of(file)[: step // 10]
     rows += [row(each) for each in range(10 * len(rows) + 10, step + 1, 10)]
 
@@ -84,8 +87,13 @@ def row(step):
 
 
 def status(folder, label, step):
-    content = {"status": label, "finished": label == "target_reached", "message": f"{label} at step {step}",
-               "global_step": step, "budget_sec": 90.0}
+    content = {
+        "status": label,
+        "finished": label == "target_reached",
+        "message": f"{label} at step {step}",
+        "global_step": step,
+        "budget_sec": 90.0,
+    }
     replace(os.path.join(folder, "status.json"), json.dumps(content))
 
 

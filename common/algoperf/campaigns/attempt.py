@@ -176,7 +176,7 @@ def _carry_out(
         if signals.count:
             return Status.INTERRUPTED.exit_code, "stopped before it began"
         stop()
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: PLW1509 - this process has one thread
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=campaign.root, process_group=0,
             env=_environment(place), pass_fds=[lock.fileno()], preexec_fn=partial(_prepare, os.getpid(), place.cores),
         ) as process:  # fmt: skip

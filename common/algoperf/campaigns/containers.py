@@ -1,7 +1,7 @@
 """Command lines that run one trial in a container: docker, podman, or apptainer.
 
-The same `algoperf train` runs inside; only paths are replaced by mount points. What a container may do is what the cubes'
-`mlcube.yaml` allow, see docs/containers.md: no network, no capabilities, a read-only system, data and submission.
+The same `algoperf train` runs inside; only paths are replaced by mount points. A container may do what the `mlcube.yaml`
+of the cubes allow, see docs/containers.md: no network, no capabilities, a read-only system, data and submission.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class Box:
         words += ["--shm-size=16g", "--ulimit=memlock=-1"] if self.gpus else ["--shm-size=1g"]
         if self.gpus:
             chosen = ",".join(self.gpus)
-            words += [f"--device=nvidia.com/gpu={gpu}" for gpu in self.gpus] if podman else [f'--gpus="device={chosen}"']
+            words += (
+                [f"--device=nvidia.com/gpu={gpu}" for gpu in self.gpus] if podman else [f'--gpus="device={chosen}"']
+            )
         if self.cores is not None:
             words.append(f"--cpuset-cpus={','.join(map(str, self.cores))}")
         words += [f"--env=OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}"] if "OMP_NUM_THREADS" in os.environ else []
@@ -86,7 +88,10 @@ class Box:
         return [*words, *self.arguments, self.image, *inside]
 
     def stop(self, grace_sec: int) -> None:
-        """End the container if it runs: it may save its state for `grace_sec` seconds. Apptainer's end with their caller."""
+        """End the container if it runs: it may save its state for `grace_sec` seconds.
+
+        Those of apptainer are children of their caller and end with it.
+        """
         if self.engine != "apptainer":
             for words in (["stop", f"--time={grace_sec}"], ["rm", "--force"]):
                 subprocess.run([self.engine, *words, self.name], capture_output=True, check=False)
@@ -110,7 +115,7 @@ def _mountable(path: Path) -> str:
 
 
 def digest_of(engine: str, image: str) -> str:
-    """What identifies an image: its identifier, or for apptainer the SHA-256 of its file. UserError if there is none."""
+    """An image's identifier, or for apptainer the SHA-256 of its file. Raises UserError if there is none."""
     if engine not in ENGINES:
         raise unknown("container engine", engine, ENGINES)
     if engine == "apptainer":

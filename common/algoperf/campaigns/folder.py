@@ -190,7 +190,7 @@ class Campaign:
 
 
 def _kind(state: RunState) -> tuple[str, ...]:
-    """Which other runs a stopped one holds back: missing data, all of its workload; else those of its submission too."""
+    """Which runs a stopped one holds back: missing data, all of its workload; else those of its submission."""
     if state.last.get("exit_code") == DataError.exit_code:
         return (state.run.workload,)
     return (state.run.workload, state.run.submission)

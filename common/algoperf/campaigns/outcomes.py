@@ -1,11 +1,11 @@
 """What follows from the end of a run: its exit code decides.
 
-| exit code                                            | next     |                                                     |
-|------------------------------------------------------|----------|-----------------------------------------------------|
-| 0                                                    | finished | never repeated                                      |
-| 130, or killed by a signal, or its machine was lost  | resume   | any number of times while it gets on                |
-| 1, 4 (memory), 7 (evaluation), 125 and the like      | retry    | a bounded number of times, with the cause           |
-| 2 (arguments), 3 (submission), 5 (data), 9 (breach)  | stop     | nothing more of this kind is begun until asked for  |
+| exit code                                           | next     |                                                 |
+|-----------------------------------------------------|----------|-------------------------------------------------|
+| 0                                                   | finished | never repeated                                  |
+| 130, or killed by a signal, or its machine was lost | resume   | any number of times while it gets on            |
+| 1, 4 (memory), 7 (evaluation), 125 and the like     | retry    | a bounded number of times, with the cause       |
+| 2 (arguments), 3 (submission), 5 (data), 9 (breach) | stop     | nothing more of this kind is begun until asked  |
 """
 
 from __future__ import annotations

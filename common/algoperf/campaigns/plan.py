@@ -48,7 +48,7 @@ def make_manifest(request: PlanRequest, trials: Sequence[tuple[TrialSettings, Se
         known = submissions.setdefault(settings.submission, {"path": _below(root, _given(settings))})
         if known["path"] != _below(root, _given(settings)):
             raise UserError(
-                f"Two submissions are called {settings.submission!r}: {known['path']} and {_given(settings)}. Rename one."
+                f"Two submissions are called {settings.submission!r}: {known['path']} and {_given(settings)}."
             )
         if "files" not in known:
             known |= {"framework": settings.framework, "hash": settings.submission_hash}

@@ -130,7 +130,9 @@ class _Telling:
             return f"held: {state.reason}"
         if state.phase is Phase.LIVE:
             return "" if is_first or not state.attempts else f"attempt {len(state.attempts)}"
-        return f"{state.last.get('next', 'resume')} after attempt {len(state.attempts)}: {state.last.get('cause', 'lost')}"
+        return (
+            f"{state.last.get('next', 'resume')} after attempt {len(state.attempts)}: {state.last.get('cause', 'lost')}"
+        )
 
     def summary(self, states: Sequence[RunState]) -> str:
         """Counts, and what was stopped why."""

@@ -1,30 +1,30 @@
 """Settings of a site, in one TOML file: what only the people know who own the machines.
 
-    price_per_hour = 24.48          # of one run's machine, in `currency`
-    currency = "USD"
-    container_arguments = []        # further arguments of docker, podman or apptainer
+price_per_hour = 24.48          # of one run's machine, in `currency`
+currency = "USD"
+container_arguments = []        # further arguments of docker, podman or apptainer
 
-    [local]
-    at_once = 1                     # runs at the same time, each with its own cores and GPUs
+[local]
+at_once = 1                     # runs at the same time, each with its own cores and GPUs
 
-    [slurm]
-    options = ["--partition=gpu", "--account=me", "--gres=gpu:v100:8"]
-    share_nodes = false             # a run has its node to itself, unless asked otherwise
-    time_limit = "24:00:00"         # a run that takes longer is interrupted, queued again, and goes on
-    at_once = 16
-    signal_sec = 300                # before the time limit: long enough to save a checkpoint
-    setup = ["module load apptainer"]
-    stage = "here"                  # or "job": make missing data in a job of its own
+[slurm]
+options = ["--partition=gpu", "--account=me", "--gres=gpu:v100:8"]
+share_nodes = false             # a run has its node to itself, unless asked otherwise
+time_limit = "24:00:00"         # a run that takes longer is interrupted, queued again, and goes on
+at_once = 16
+signal_sec = 300                # before the time limit: long enough to save a checkpoint
+setup = ["module load apptainer"]
+stage = "here"                  # or "job": make missing data in a job of its own
 
-    [skypilot]
-    accelerators = "V100:8"
-    bucket = "s3://my-campaign"
-    clouds = ["aws", "gcp"]         # any, if there are none
-    spot = true
-    at_once = 16
-    accelerator = "cu126"           # build of the environment; or lines of your own: setup = [...]
-    push = "aws s3 sync {folder} {bucket}/campaign"
-    pull = "aws s3 sync {bucket}/campaign {folder} --exclude '*checkpoint*'"
+[skypilot]
+accelerators = "V100:8"
+bucket = "s3://my-campaign"
+clouds = ["aws", "gcp"]         # any, if there are none
+spot = true
+at_once = 16
+accelerator = "cu126"           # build of the environment; or lines of your own: setup = [...]
+push = "aws s3 sync {folder} {bucket}/campaign"
+pull = "aws s3 sync {bucket}/campaign {folder} --exclude '*checkpoint*'"
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def site_of(where: str, content: Mapping[str, Any]) -> Site:
     if site.slurm.stage not in ("here", "job"):
         raise unknown(f"value of {where}: [slurm] stage", site.slurm.stage, ("here", "job"))
     if site.slurm.time_limit and not _TIME_LIMIT.fullmatch(site.slurm.time_limit):
-        raise UserError(f"{where}: [slurm] time_limit {site.slurm.time_limit!r} is no time such as 24:00:00 or 2-00:00:00.")
+        raise UserError(
+            f"{where}: [slurm] time_limit {site.slurm.time_limit!r} is no time such as 24:00:00 or 2-00:00:00."
+        )
     return site
 
 
@@ -127,7 +129,9 @@ def _filled(kind: Any, where: str, content: Mapping[str, Any]) -> Any:
 def _value(where: str, kind: str, value: Any) -> Any:
     if kind.endswith("Settings"):
         table = reading.table(where, value)
-        return _filled({"LocalSettings": LocalSettings, "SlurmSettings": SlurmSettings}.get(kind, SkyPilotSettings), where, table)
+        return _filled(
+            {"LocalSettings": LocalSettings, "SlurmSettings": SlurmSettings}.get(kind, SkyPilotSettings), where, table
+        )
     if kind == "tuple[str, ...]":
         return reading.names(where, list(value) if isinstance(value, tuple) else value)
     if kind == "bool":

@@ -16,9 +16,7 @@ from algoperf.commands import campaign_options
 @campaign_options.site
 @click.option("--at-once", type=click.IntRange(1, 10_000), help="Runs at the same time, instead of the site's number.")
 @click.option("--again", is_flag=True, help="Begin those again that were stopped.")
-def campaign_run(
-    folder: Path, engine_name: str | None, site: Path | None, at_once: int | None, again: bool
-) -> None:
+def campaign_run(folder: Path, engine_name: str | None, site: Path | None, at_once: int | None, again: bool) -> None:
     """Carry out all runs of the campaign in FOLDER that have not ended.
 
     Call it again after any accident: finished runs are not repeated, interrupted ones go on where they were. A signal

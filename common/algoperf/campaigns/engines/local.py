@@ -78,9 +78,7 @@ class Local(Engine):
             words = ["campaign", "execute", str(self._campaign.path), "--run", run.id, "--engine", "local"]
             share = ["--share"] if self._settings.share else []
             command = algoperf_command(*words, *slot.options(), *share)
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, start_new_session=True, env=environment
-            )
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, env=environment)
             self._processes[run.id] = (slot, process)
 
     def wait(self) -> None:
@@ -117,7 +115,7 @@ class Local(Engine):
             containers.remove_all(launcher, self._campaign.manifest.campaign)
 
     def _free(self) -> list[_Slot]:
-        taken = {slot for slot in self._adopted.values()} | {slot.number for slot, _ in self._processes.values()}
+        taken = set(self._adopted.values()) | {slot.number for slot, _ in self._processes.values()}
         if None in taken:  # it may be anywhere
             return []
         return [slot for slot in self._slots if slot.number not in taken]
@@ -135,7 +133,9 @@ class Local(Engine):
             attempts = self._campaign.attempts(run)
             if attempts and "ended" not in attempts[-1] and self._campaign.is_worked_on(run):
                 names = ("process_id", "trial_process_id")
-                found += [process for name in names if (process := _process(attempts[-1].get(name), self._campaign))][:1]
+                found += [process for name in names if (process := _process(attempts[-1].get(name), self._campaign))][
+                    :1
+                ]
         return found
 
 
@@ -167,7 +167,9 @@ def _slots(count: int) -> list[_Slot]:
     gpus = [name.removeprefix("gpu_") for name in devices(uses_gpus=has_gpu_driver()) if name.startswith("gpu_")]
     if count > len(cores) or (gpus and count > len(gpus)):
         have = f"{len(cores)} cores" + (f" and {len(gpus)} GPUs" if gpus else "")
-        raise UserError(f"{count} runs at a time need devices of their own, but this machine has {have}. Allowed: fewer.")
+        raise UserError(
+            f"{count} runs at a time need devices of their own, but this machine has {have}. Allowed: fewer."
+        )
     share, gpu_share = len(cores) // count, len(gpus) // count
     return [
         _Slot(number, tuple(cores[number * share : (number + 1) * share]),

@@ -1,9 +1,9 @@
 """Clouds, through SkyPilot's managed jobs: one per run, on spot machines that are replaced when they are taken away.
 
 Every run is a task file that people can read, `sky/<number>.yaml` in the campaign's folder. The campaign lies in a
-bucket that all machines mount, so that a replaced machine goes on from the last checkpoint; the data are copied from the
-bucket before the run begins. The machine that calls needs SkyPilot's `sky`, and commands that copy the campaign to the
-bucket and back (`push` and `pull` in the site's file).
+bucket that all machines mount, so that a replaced machine goes on from the last checkpoint; the data are copied from
+the bucket before the run begins. The machine that calls needs SkyPilot's `sky`, and commands that copy the campaign to
+the bucket and back (`push` and `pull` in the site's file).
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class SkyPilot(Engine):
 
     def __init__(self, campaign: Campaign, site: Site) -> None:
         if shutil.which("sky") is None:
-            raise UserError("SkyPilot's `sky` is not here. Install it into an environment of its own: docs/campaigns.md.")
+            raise UserError(
+                "SkyPilot's `sky` is not here. Install it into an environment of its own: docs/campaigns.md."
+            )
         self._campaign, self._settings = campaign, site.skypilot
         self._numbers = {run.id: number for number, run in enumerate(campaign.manifest.runs)}
         self._prefix = f"algoperf-{campaign.manifest.campaign}-"
@@ -127,7 +129,9 @@ def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: 
     """The task of one run, as SkyPilot's YAML has it. Raises UserError if the campaign cannot be sent away."""
     manifest = campaign.manifest
     if not settings.bucket:
-        raise UserError("Machines of clouds share nothing but a bucket: name one in the site's file, [skypilot] bucket.")
+        raise UserError(
+            "Machines of clouds share nothing but a bucket: name one in the site's file, [skypilot] bucket."
+        )
     folder, data = (_relative(campaign, path) for path in (campaign.path, Path(manifest.data["data_dir"])))
     _relative(campaign, Path(manifest.submissions[run.submission]["path"]))
     dataset = f"{manifest.workloads[run.workload]['dataset']}/{manifest.scale}"
@@ -176,7 +180,9 @@ def _relative(campaign: Campaign, path: Path) -> str:
     """A path below the folder that is sent to the machines. Raises UserError if it lies elsewhere."""
     whole = campaign.root / path
     if not whole.is_relative_to(campaign.root):
-        raise UserError(f"{whole} is not below {campaign.root}, which is all that the machines of a cloud get. Plan again.")
+        raise UserError(
+            f"{whole} is not below {campaign.root}, which is all that the machines of a cloud get. Plan again."
+        )
     return str(whole.relative_to(campaign.root))
 
 

@@ -1,16 +1,16 @@
 """A Slurm cluster: arrays of jobs, one task per run, through `sbatch`, `squeue` and `scancel` and nothing else.
 
-An array is a script and a list of runs, which people can read, and Slurm keeps its state: nothing depends on the process
-that made it. (submitit would add its own files of pickled functions, and asks the accounting, which not every cluster
-has, how a job ended. Here the run's own folder says so.) Folder `slurm` of the campaign:
+An array is a script and a list of runs, which people can read, and Slurm keeps its state: nothing depends on the
+process that made it. (submitit would add its own files of pickled functions, and asks the accounting, which not every
+cluster has, how a job ended. Here the run's own folder says so.) Folder `slurm` of the campaign:
 
     <n>.runs    names of runs, one per line: task 0 is the first
     requeue.sh  puts a job into the queue again
     <n>.sh      the script of the array; its name in the queue is algoperf-<campaign>-<n>
     <name>_<task>.log   what Slurm and the script say; the run's own log is in its job folder
 
-Before the time limit, and when a job is preempted, Slurm sends a signal: the run saves its state and queues itself again.
-When a node is lost, Slurm queues its jobs again.
+Before the time limit, Slurm sends a signal: the run saves its state and queues itself again. When a job is preempted or
+a node is lost, Slurm queues the job again.
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ class Slurm(Engine):
     def _ask(self, program: str, *arguments: str) -> str:
         """What a program of Slurm prints. EngineAway if Slurm does not answer; UserError if it refuses a job."""
         try:
-            done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=_ANSWER_SEC, check=False)
+            done = subprocess.run(
+                [program, *arguments], capture_output=True, text=True, timeout=_ANSWER_SEC, check=False
+            )
         except subprocess.TimeoutExpired:
             raise EngineAway(f"{program} does not answer") from None
         if done.returncode == 0:
