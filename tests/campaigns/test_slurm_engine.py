@@ -29,7 +29,7 @@ def slurm(tmp_path, data_root):
     cases = []
 
     def make(behaviours, *, studies, time_limit="", stage="here", data=None):
-        case = scripted(tmp_path / "campaign", data or data_root, behaviours, studies=studies)
+        case = scripted(tmp_path / "a campaign", data or data_root, behaviours, studies=studies)
         site = tmp_path / "site.toml"
         limit = f'time_limit = "{time_limit}"\nsignal_sec = 50\n' if time_limit else ""
         site.write_text(

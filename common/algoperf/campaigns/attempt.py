@@ -176,9 +176,11 @@ def _carry_out(
         if signals.count:
             return Status.INTERRUPTED.exit_code, "stopped before it began"
         stop()
-        with subprocess.Popen(  # noqa: PLW1509 - this process has one thread
+        prepare = partial(_prepare, os.getpid(), place.cores)
+        with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=campaign.root, process_group=0,
-            env=_environment(place), pass_fds=[lock.fileno()], preexec_fn=partial(_prepare, os.getpid(), place.cores),
+            env=_environment(place), pass_fds=[lock.fileno()],
+            preexec_fn=prepare,  # noqa: PLW1509 - this process has one thread
         ) as process:  # fmt: skip
             signals.process = process
             attempt.note(trial_process_id=process.pid)

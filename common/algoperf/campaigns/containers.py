@@ -1,7 +1,7 @@
 """Command lines that run one trial in a container: docker, podman, or apptainer.
 
-The same `algoperf train` runs inside; only paths are replaced by mount points. A container may do what the `mlcube.yaml`
-of the cubes allow, see docs/containers.md: no network, no capabilities, a read-only system, data and submission.
+The same `algoperf train` runs inside; only paths are replaced by mount points. A container may do what the cubes'
+`mlcube.yaml` allow, see docs/containers.md: no network, no capabilities, a read-only system, data and submission.
 """
 
 from __future__ import annotations

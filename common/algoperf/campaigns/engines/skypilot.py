@@ -143,6 +143,7 @@ def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: 
     if settings.clouds:
         resources["any_of"] = [{"infra": cloud} for cloud in settings.clouds]
     words = ["campaign", "execute", folder, "--run", run.id, "--engine", "skypilot"]
+    setup = settings.setup or (f"python3 ci/install.py .venv --accelerator {settings.accelerator}",)
     return {
         "name": name,
         "resources": resources,
@@ -151,7 +152,7 @@ def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: 
             f"{_MOUNTS}/campaign": {"source": f"{settings.bucket}/campaign", "mode": "MOUNT_CACHED"},
             f"{_MOUNTS}/data/{dataset}": {"source": f"{settings.bucket}/data/{dataset}", "mode": "COPY"},
         },
-        "setup": "\n".join(settings.setup or (f"python3 ci/install.py .venv --accelerator {settings.accelerator}",)) + "\n",
+        "setup": "\n".join(setup) + "\n",
         "run": (
             f"ln -sfn {_MOUNTS}/data {shlex.quote(data)}\n"
             f"ln -sfn {_MOUNTS}/campaign {shlex.quote(folder)}\n"

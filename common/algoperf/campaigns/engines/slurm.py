@@ -83,10 +83,14 @@ class Slurm(Engine):
         options += [f"--dependency=afterok:{dependency}", "--kill-on-invalid-dep=yes"] if dependency else []
         options += [] if self._settings.share_nodes else ["--exclusive"]
         options += [f"--time={self._settings.time_limit}"] if self._settings.time_limit else []
-        self._submit(self._name(number), self._folder / f"{number}.sh", [*options, *self._settings.options], _RUN.format(
-            list=shlex.quote(str(self._list(number))), python=shlex.quote(self._settings.python or sys.executable),
-            campaign=shlex.quote(str(self._campaign.path)), patience=_PATIENCE_SEC, requeue=shlex.quote(str(requeue)),
-        ))  # fmt: skip
+        script = _RUN.format(
+            list=shlex.quote(str(self._list(number))),
+            python=shlex.quote(self._settings.python or sys.executable),
+            campaign=shlex.quote(str(self._campaign.path)),
+            patience=_PATIENCE_SEC,
+            requeue=shlex.quote(f"bash {shlex.quote(str(requeue))}"),
+        )
+        self._submit(self._name(number), self._folder / f"{number}.sh", [*options, *self._settings.options], script)
 
     def wait(self) -> None:
         """Return after a while: nobody is told when a job ends."""
@@ -129,7 +133,7 @@ class Slurm(Engine):
 
     def _submit(self, name: str, script: Path, options: Sequence[str], command: str) -> str:
         """Submit a script that can be read afterwards; returns the job's number."""
-        lines = ["#!/bin/bash", f"#SBATCH --job-name={name}", *(f"#SBATCH {option}" for option in options)]
+        lines = ["#!/bin/bash", f"#SBATCH --job-name={name}", *(f"#SBATCH {shlex.quote(option)}" for option in options)]
         text = "\n".join([*lines, "set -u", *self._settings.setup, command, ""])
         write_file(script, text.encode())
         said = self._ask("sbatch", "--parsable", f"--chdir={self._campaign.root}", str(script))
@@ -157,7 +161,7 @@ _RUN = """\
 run=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {list})
 job=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}
 exec {python} -m algoperf campaign execute {campaign} --run "$run" --engine slurm --job "$job" \\
-  --patience {patience} --when-interrupted "bash {requeue} $job"
+  --patience {patience} --when-interrupted {requeue}" $job"
 """
 # Not a job that was cancelled, nor one that Slurm queues again by itself: these are ending.
 _REQUEUE = """\
