@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from algoperf.campaigns.engines.base import Engine, EngineAway
 from algoperf.campaigns.folder import STAGING, Campaign, Phase, RunState
+from algoperf.campaigns.manifest import PlannedRun
 from algoperf.errors import AlgoperfError
 from algoperf.records.json_file import read_object, write_json
 from algoperf.records.status import Status
 from algoperf.system import STOPS
 
 Say = Callable[[str], None]
+
+
+class Pruning(Protocol):
+    """Says which runs are not needed, and which to begin first."""
+
+    def order(self) -> Iterable[str]:
+        """Order all runs to be pruned that are not needed; a line for each. Those that are live stop by themselves."""
+        ...
+
+    def in_order(self, waiting: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Runs that wait, in the order in which to begin them."""
+        ...
 
 
 def ask_again(campaign: Campaign) -> int:
@@ -28,8 +41,10 @@ def ask_again(campaign: Campaign) -> int:
     return len(stopped)
 
 
-def carry_out(campaign: Campaign, engine: Engine, say: Say) -> int:
+def carry_out(campaign: Campaign, engine: Engine, say: Say, pruning: Pruning | None = None) -> int:
     """Run everything that has not ended; returns the exit code: 0 if all runs have ended by the rules.
+
+    A run that waits and is ordered to be pruned is begun, too: its command records that it is pruned.
 
     A signal ends it: runs are asked to save their state, or go on without this process, as the engine has it.
     """
@@ -54,6 +69,10 @@ def carry_out(campaign: Campaign, engine: Engine, say: Say) -> int:
             if len(signals) > asked:
                 asked = len(signals)
                 engine.stop()
+            if pruning is not None and not stopping:
+                for line in pruning.order():
+                    say(line)
+                waiting = pruning.in_order(waiting)
             if not stopping and (room := engine.room(live)) and waiting:
                 engine.start(waiting[:room])
             else:

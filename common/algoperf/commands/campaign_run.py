@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from algoperf.commands import campaign_options
+from algoperf.commands import campaign_options, campaign_pruning
 
 
 @click.command("run")
@@ -15,8 +15,20 @@ from algoperf.commands import campaign_options
 @campaign_options.engine
 @campaign_options.site
 @click.option("--at-once", type=click.IntRange(1, 10_000), help="Runs at the same time, instead of the site's number.")
+@campaign_pruning.prune
+@campaign_pruning.error
+@campaign_pruning.references
 @click.option("--again", is_flag=True, help="Begin those again that were stopped.")
-def campaign_run(folder: Path, engine_name: str | None, site: Path | None, at_once: int | None, again: bool) -> None:
+def campaign_run(
+    folder: Path,
+    engine_name: str | None,
+    site: Path | None,
+    at_once: int | None,
+    prune: str | None,
+    error: float | None,
+    references: Path | None,
+    again: bool,
+) -> None:
     """Carry out all runs of the campaign in FOLDER that have not ended.
 
     Call it again after any accident: finished runs are not repeated, interrupted ones go on where they were. A signal
@@ -31,6 +43,7 @@ def campaign_run(folder: Path, engine_name: str | None, site: Path | None, at_on
     campaign.require_unchanged()
     staging.require_submissions(campaign)
     with campaign.locked():
+        pruning = campaign_pruning.choose(campaign, prune, error, references)
         name, settings = choose(campaign, engine_name, site, at_once)
         for earlier in (CANCELLED, STAGING):
             (campaign.path / earlier).unlink(missing_ok=True)
@@ -39,7 +52,7 @@ def campaign_run(folder: Path, engine_name: str | None, site: Path | None, at_on
             say(f"{schedule.ask_again(campaign)} runs are begun again.")
         if not engine.stages_itself:
             staging.stage(campaign, say)
-        code = schedule.carry_out(campaign, engine, say)
+        code = schedule.carry_out(campaign, engine, say, pruning)
     sys.exit(code)
 
 
