@@ -11,7 +11,7 @@ from algoperf.commands import campaign_options, options
 
 @click.command("cancel")
 @campaign_options.folder
-@click.option("--grace", "grace_sec", type=options.FiniteFloatRange(min=0), default=120.0, show_default=True,
+@click.option("--grace", "grace_sec", type=options.Number(0, example="120"), default=120.0, show_default=True,
               help="Seconds that runs of this machine have to save their state; then they are killed.")  # fmt: skip
 def campaign_cancel(folder: Path, grace_sec: float) -> None:
     """End all runs of the campaign in FOLDER, waiting ones too, and return when nothing is left.

@@ -16,10 +16,10 @@ from algoperf.commands import campaign_options, options
 @click.option("--run", "run_id", required=True, help="Name of the run, as the manifest has it.")
 @click.option("--engine", default="local", show_default=True, help="Whose job this is, for the records.")
 @click.option("--job", default="", help="The engine's name for the job, for the records.")
-@click.option("--slot", type=click.IntRange(min=0), help="Number of the local slot, for the records.")
+@click.option("--slot", type=options.Whole(0, options.MOST), help="Number of the local slot, for the records.")
 @click.option("--cores", help="Numbers of the cores that the run keeps to, comma-separated.")
 @click.option("--gpus", help="GPUs that the run keeps to, comma-separated.")
-@click.option("--patience", "patience_sec", type=options.FiniteFloatRange(min=0), default=10.0, show_default=True,
+@click.option("--patience", "patience_sec", type=options.Number(0, example="10"), default=10.0, show_default=True,
               help="Seconds to wait for another process that still works on the run.")  # fmt: skip
 @click.option("--when-interrupted", help="A command to call once the run was stopped by a signal.")
 @click.option("--share", is_flag=True, help="Train beside other trials of the machine, and mark the run.")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from algoperf.commands import options
 
-folder = click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+folder = click.argument("folder", type=options.Place(file_okay=False))
 engine = click.option(
     "--engine",
     "engine_name",
@@ -17,6 +15,6 @@ engine = click.option(
 )
 site = click.option(
     "--site",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.Place(dir_okay=False),
     help="Settings of your machines, a TOML file: see docs/campaigns.md.  [default: as before, else none]",
 )

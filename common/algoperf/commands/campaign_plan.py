@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="All randomness follows from it."
+    "--seed", type=options.Whole(0, options.MOST), default=0, show_default=True, help="All randomness follows from it."
 )
 @options.scale
 @options.version
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @options.data_dir
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Place(file_okay=False),
     default="campaign",
     show_default=True,
     help="Folder of the campaign.",
@@ -50,14 +50,16 @@ if TYPE_CHECKING:
     help="What every run is started in; only containers protect the machine from submissions.",
 )
 @click.option("--accelerator", default="cpu", show_default=True, help="Which image of a cube: cpu, cu126, cu130.")
-@click.option("--retries", type=click.IntRange(0, 100), default=2, show_default=True,
+@click.option("--retries", type=options.Whole(0, 100), default=2, show_default=True,
               help="How often a run is tried again after a failure that may pass.")  # fmt: skip
-@click.option("--max-global-steps", type=click.IntRange(min=1), help="Stop runs after this many steps (unofficial).")
-@click.option("--eval-every-steps", type=click.IntRange(min=1),
+@click.option(
+    "--max-global-steps", type=options.Whole(1, options.MOST), help="Stop runs after this many steps (unofficial)."
+)
+@click.option("--eval-every-steps", type=options.Whole(1, options.MOST),
               help="Evaluate by steps instead of by time (unofficial).")  # fmt: skip
 @click.option(
     "--logs",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Place(file_okay=False),
     multiple=True,
     help="Recorded runs to estimate times from; may be given several times.  [default: the recorded baselines]",
 )

@@ -27,12 +27,12 @@ prune = click.option(
 )
 error = click.option(
     "--error",
-    type=options.FiniteFloatRange(0, 1, min_open=True, max_open=True),
+    type=options.Number(0, 1, example="0.05"),
     help=f"With futility: the share of successful runs that may be stopped.  [default: {DEFAULT_ERROR}]",
 )
 references = click.option(
     "--references",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Place(file_okay=False),
     help="With futility: recorded runs to learn from, of the same version, ruleset and scale.",
 )
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from algoperf.commands import campaign_options, campaign_pruning
+from algoperf.commands import campaign_options, campaign_pruning, options
 
 
 @click.command("run")
 @campaign_options.folder
 @campaign_options.engine
 @campaign_options.site
-@click.option("--at-once", type=click.IntRange(1, 10_000), help="Runs at the same time, instead of the site's number.")
+@click.option("--at-once", type=options.Whole(1, 10_000), help="Runs at the same time, instead of the site's number.")
 @campaign_pruning.prune
 @campaign_pruning.error
 @campaign_pruning.references
