@@ -27,7 +27,10 @@ def large(tmp_path_factory):
     """11 submissions x 9 workloads x 15 runs."""
     folder = tmp_path_factory.mktemp("large")
     submissions = sorted(BASELINES.glob("*_pytorch"))[:11]
-    workloads = sorted(path.parent.name for path in REPOSITORY.glob("cubes/*/workload.py"))[:9]
+    workloads = [
+        "cifar", "digits", "fastmri", "imagenet_resnet", "imagenet_vit", "librispeech_conformer",
+        "librispeech_deepspeech", "mnist", "ogbg",
+    ]  # fmt: skip
     done = plan(folder, "--ruleset", "external", "--workloads", ",".join(workloads), submissions=submissions)
     assert done.exit_code == 0, done.output
     return folder, done.output

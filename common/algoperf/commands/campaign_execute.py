@@ -16,7 +16,7 @@ from algoperf.commands import campaign_options, options
 @click.option("--run", "run_id", required=True, help="Name of the run, as the manifest has it.")
 @click.option("--engine", default="local", show_default=True, help="Whose job this is, for the records.")
 @click.option("--job", default="", help="The engine's name for the job, for the records.")
-@click.option("--slot", type=options.Whole(0, options.MOST), help="Number of the local slot, for the records.")
+@click.option("--slot", type=options.Whole(0), help="Number of the local slot, for the records.")
 @click.option("--cores", help="Numbers of the cores that the run keeps to, comma-separated.")
 @click.option("--gpus", help="GPUs that the run keeps to, comma-separated.")
 @click.option("--patience", "patience_sec", type=options.Number(0, example="10"), default=10.0, show_default=True,
