@@ -43,12 +43,6 @@ def _normalised(x: jax.Array) -> jax.Array:
     return x / (norm + _EPSILON)
 
 
-@jax.checkpoint  # keeping the (B, H, L, L) weights of all layers would take most of the memory of a step
-def _attend(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-    """Causal attention of (B, L, H, D) without a scale."""
-    return jax.nn.dot_product_attention(query, key, value, scale=1.0, is_causal=True)
-
-
 class CausalAttn(nn.Module):
     """Attention whose queries and keys have length 1 (Henry et al., 2020), times a learned scalar."""
 
@@ -67,7 +61,8 @@ class CausalAttn(nn.Module):
         initial = nn.initializers.constant(math.log2(self.max_length**2 - self.max_length))
         scale = self.param("attn_scale", initial, ())
         query = scale * _normalised(_rotated(query, table))
-        attended = _attend(query, _normalised(_rotated(key, table)), value)
+        key = _normalised(_rotated(key, table))
+        attended = jax.nn.dot_product_attention(query, key, value, scale=1.0, is_causal=True)
         output = nn.Dense(
             x.shape[-1], use_bias=False, kernel_init=nn.initializers.normal(self.output_std), name="attn_out_proj"
         )
@@ -116,8 +111,10 @@ class _Model(nn.Module):
         x = embed(tokens)
         table = jnp.asarray(rotary_table(tokens.shape[1], self.width // self.num_heads), x.dtype)
         output_std = _STD / math.sqrt(2 * self.depth)  # 2 sums per block
+        # Of a block, only products with matrices are kept for the gradient: weights of attention and gates take much.
+        Block = nn.remat(_Block, policy=jax.checkpoint_policies.dots_with_no_batch_dims_saveable)  # noqa: N806
         for number in range(self.depth):
-            block = _Block(self.num_heads, self.mlp_dim, self.max_length, output_std, name=f"blocks_{number}")
+            block = Block(self.num_heads, self.mlp_dim, self.max_length, output_std, name=f"blocks_{number}")
             x = block(x, table)
         return embed.attend(RMSNorm(name="out_ln")(x))
 
