@@ -39,11 +39,12 @@ FRAMEWORKS = ("jax", "pytorch")
 SCALES = {"digits": "full", "mnist": "mini"}  # data that needs no network
 SPEECH = ("librispeech_conformer", "librispeech_deepspeech")
 # Measured at full size, on data of scale mini.
-FULL_MODELS = ("cifar", "fastmri", "finewebedu_lm", "imagenet_resnet", "imagenet_vit", "ogbg", *SPEECH)
+FULL_MODELS = ("cifar", "fastmri", "finewebedu_lm", "imagenet_resnet", "imagenet_vit", "ogbg", *SPEECH, "wmt")
 VERSIONS = {"finewebedu_lm": "v1.0"}  # where the default version has no limits at full scale
 FIXED_SIZE = {
     "fastmri": 8,
     "finewebedu_lm": 2,
+    "wmt": 2,
 }  # their miniature is smaller: batches of so many are generated in memory instead
 
 

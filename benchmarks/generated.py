@@ -110,8 +110,9 @@ class _Arrays(_InMemory):
         """One batch."""
         del split, num_examples, seed
         size = batch_size // shard.count
-        masks = {"weights": np.ones(size, np.float32), "real": np.ones(size, bool)}
-        return [{**masks, **random_batch(self.definition, size)}]
+        batch = random_batch(self.definition, size)
+        weighted = batch["targets"].shape if self.definition.computed_loss == "tokens" else size
+        return [{"weights": np.ones(weighted, np.float32), "real": np.ones(size, bool), **batch}]
 
 
 class _Repeated(TrainingBatches):

@@ -32,7 +32,7 @@ FULL = {
     **dict.fromkeys(common.FULL_MODELS, (8,)),
     "ogbg": (64, 512),
     "finewebedu_lm": (1,),
-    **dict.fromkeys(common.SPEECH, (2,)),
+    **dict.fromkeys((*common.SPEECH, "wmt"), (2,)),
 }
 CHUNK = 64  # steps; the harness makes keys for this many steps at a time
 FULL_CHUNK = 1  # steps; each takes as long as many small ones

@@ -22,6 +22,7 @@ BATCH_SIZES = {
     "ogbg": 64,
     "finewebedu_lm": 1,
     "librispeech_deepspeech": 2,
+    "wmt": 2,
 }
 del BATCH_SIZES["librispeech_conformer"]  # never compiled, as published
 STEPS = 4

@@ -24,6 +24,7 @@ LIMITS: dict[str, dict[str, str]] = {
     "imagenet_vit": {"MEMORY": "64g", "TMP": "8g"},
     "librispeech_conformer": {"MEMORY": "64g", "TMP": "8g"},
     "librispeech_deepspeech": {"MEMORY": "64g", "TMP": "8g"},
+    "wmt": {"MEMORY": "32g"},
 }
 
 

@@ -69,6 +69,7 @@ def test_evaluation_gives_the_recorded_metrics(cube, trained, note):
         ("librispeech_deepspeech", "pytorch"),
         ("finewebedu_lm", "jax"),
         ("criteo1tb", "jax"),
+        ("wmt", "jax"),
     ],
 )
 def test_every_cube_runs_its_four_tasks(cube, note, workload, framework):

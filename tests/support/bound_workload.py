@@ -26,6 +26,7 @@ SMALL_MODELS: dict[str, dict[str, Any]] = {
     "finewebedu_lm": {"width": 16, "depth": 1, "mlp_dim": 32, "num_heads": 2},
     "librispeech_conformer": {"use_specaug": False, "encoder_dim": 16, "num_encoder_layers": 1},
     "librispeech_deepspeech": {"use_specaug": False, "encoder_dim": 16, "num_lstm_layers": 1},
+    "wmt": {"width": 16, "num_heads": 2, "num_layers": 1, "mlp_width": 16},
 }
 
 

@@ -21,6 +21,7 @@ from contract_kinds import Classification, MultiLabelGraphs, Reconstruction, one
 from probe_kinds import PROBE_KINDS
 from speech_kind import Speech
 from text_kind import Text
+from translation_kind import Translation
 
 ROWS = [
     ("digits", "full"),
@@ -34,6 +35,7 @@ ROWS = [
     ("librispeech_deepspeech", "mini"),
     ("finewebedu_lm", "mini"),
     ("criteo1tb", "mini"),
+    ("wmt", "mini"),
     *((name, "mini") for name in PROBE_KINDS),
 ]
 SPEECH = Speech(num_samples=8_000, num_frames=12, num_tokens=16, vocab_size=24)
@@ -45,6 +47,7 @@ KINDS = {
     "librispeech_deepspeech": SPEECH,
     "finewebedu_lm": Text(length=64, vocab_size=432),
     "criteo1tb": Clicks(),
+    "wmt": Translation(num_tokens=32, vocab_size=96),
     **PROBE_KINDS,
 }
 DEFAULT_KIND = Classification()

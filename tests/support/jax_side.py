@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from algoperf.spec import ForwardPassMode, ShapeTuple
+from algoperf.workload import registry
 from side import Losses, Passes, Side
 
 
@@ -97,6 +98,11 @@ class JaxSide(Side):
         loss = jax.jit(self.workload.loss_fn)(batch[targets], logits, mask, smoothing)
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(float(loss["summed"]), float(loss["n_valid_examples"]), np.asarray(loss["per_example"]))
+
+    def translations(self, inputs, length):
+        translate = registry.model_module(self.workload.definition, "jax").translate
+        found = jax.jit(lambda params: translate(self.workload._module, params, inputs, length))
+        return np.asarray(found(self.params))
 
     def passes(self, batch, *, evaluate, masked):
         def mean_loss(params):

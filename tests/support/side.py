@@ -56,6 +56,7 @@ class Side(abc.ABC):
         if "use_specaug" in definition.model:  # the golden passes are without
             definition = definition.with_fields({"model": {"use_specaug": False}})
         self.workload = load_backend(self.framework).bind(definition, limits)
+        self.workload._more = None  # decoded sentences have golden files of their own
 
     @abc.abstractmethod
     def precision(self, dtype: type[np.floating[Any]]) -> AbstractContextManager[Any]:
@@ -121,6 +122,10 @@ class Side(abc.ABC):
         """The loss of logits for the batch's `targets`."""
 
     @abc.abstractmethod
+    def translations(self, inputs: Any, length: int) -> np.ndarray:
+        """The best translations (B, length - 1) of sentences (B, S), where the model translates."""
+
+    @abc.abstractmethod
     def passes(self, batch: dict[str, Any], *, evaluate: bool, masked: bool) -> Passes:
         """Both passes; the workload's own evaluation only if asked for. Updates the state, once."""
 
@@ -131,7 +136,10 @@ class Side(abc.ABC):
     def metrics(self, batch: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, float]:
         """The workload's own evaluation of one batch; sums over examples where metrics are means over them."""
         accumulator = self.workload.definition.evaluation.accumulator(_Digits())
-        accumulator.add({name: np.asarray(value) for name, value in evaluated.items()}, as_on_host(batch))
+        outputs, on_host = {name: np.asarray(value) for name, value in evaluated.items()}, as_on_host(batch)
+        if translates(self):
+            on_host = {**{name: np.asarray(value) for name, value in batch.items()}, "real": np.array([])}
+        accumulator.add(outputs, on_host)
         return accumulator.result(1)
 
 
@@ -149,6 +157,11 @@ class _Digits:
 def is_paired(batch: dict[str, Any]) -> bool:
     """Whether inputs and targets are pairs of values and paddings."""
     return type(batch["targets"]) is tuple
+
+
+def translates(side: Side) -> bool:
+    """Whether the workload's evaluation writes sentences, and the rows of batches have padding."""
+    return "num_beams" in side.workload.definition.model
 
 
 def as_on_host(batch: dict[str, Any]) -> dict[str, Any]:

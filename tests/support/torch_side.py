@@ -86,6 +86,10 @@ class TorchSide(Side):
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(loss["summed"].item(), loss["n_valid_examples"].item(), loss["per_example"].detach().numpy())
 
+    def translations(self, inputs, length):
+        with torch.no_grad():
+            return self.model.eval().translate(inputs, length).numpy()
+
     def passes(self, batch, *, evaluate, masked):
         evaluated = self.workload.evaluation_step(self.model, None, None)(self.evaluated(batch)) if evaluate else {}
         logits = self.logits(batch)

@@ -23,6 +23,7 @@ WORKLOADS = [
     *(pytest.param(name, marks=pytest.mark.full) for name in ("mnist", "cifar", "imagenet_resnet", "fastmri")),
     pytest.param("finewebedu_lm", marks=pytest.mark.full),
     pytest.param("criteo1tb", marks=pytest.mark.full),
+    pytest.param("wmt", marks=pytest.mark.full),
     *(pytest.param(f"librispeech_{name}", marks=pytest.mark.full) for name in ("conformer", "deepspeech")),
 ]
 STEPS, EVERY, BATCH_SIZE = 6, 2, 32

@@ -27,6 +27,7 @@ SCRIPT = SUPPORT / "device_run.py"
 # JAX; in PyTorch they are each process's own, as published.
 PER_PROCESS = "cifar:mini"
 GRAPHS = "ogbg:mini"
+TEXTS = "wmt:mini"
 SPEECH = "librispeech_deepspeech:mini"  # its batch statistics are those of all processes
 TEXT = "finewebedu_lm:mini"
 PROCESSES = {
@@ -37,6 +38,8 @@ PROCESSES = {
     "pytorch": ("pytorch", ["mnist:mini", "imagenet_vit:mini", "fastmri:mini", TEXT, PER_PROCESS, GRAPHS]),
     "pytorch_speech": ("pytorch", [SPEECH]),
     **{f"{framework}_clicks": (framework, ["criteo1tb:mini"]) for framework in ("jax", "pytorch")},
+    "jax_texts": ("jax", [TEXTS]),
+    "pytorch_texts": ("pytorch", [TEXTS]),
 }
 CASES = [
     ("jax", "digits:full"),
@@ -47,6 +50,8 @@ CASES = [
     pytest.param(("jax_speech", SPEECH), marks=pytest.mark.full),
     pytest.param(("pytorch_speech", SPEECH), marks=pytest.mark.full),
     *(pytest.param((f"{name}_clicks", "criteo1tb:mini"), marks=pytest.mark.full) for name in ("jax", "pytorch")),
+    pytest.param(("jax_texts", TEXTS), marks=pytest.mark.full),
+    pytest.param(("pytorch_texts", TEXTS), marks=pytest.mark.full),
     ("pytorch", "mnist:mini"),
     ("pytorch", "imagenet_vit:mini"),
     ("pytorch", "fastmri:mini"),

@@ -2,7 +2,8 @@
 
 Then everything is as if there had been none.
 
-Speech has random masks inside the model, and a metric of texts.
+Speech has random masks inside the model, and a metric of texts. Translation packs rows, and its positions are those of
+sentences.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from places import BASELINES, PROBE_CUBES
 from trial_runs import Run, assert_same_outcome, copy_first_checkpoint
 
 # Steps: the first evaluation, and the last one; and the batch size.
-EVALUATIONS = {"probe": (30, 40, 20), "criteo1tb": (20, 30, 500), "librispeech": (4, 6, 20), "finewebedu": (10, 15, 20)}
+EVALUATIONS = {"probe": (30, 40, 20), "criteo1tb": (20, 30, 500), "librispeech": (4, 6, 20), "finewebedu": (10, 15, 20),
+               "wmt": (4, 6, 20)}  # fmt: skip
 BATCH_SIZE = """
 
 def get_batch_size(workload_name):
@@ -31,10 +33,11 @@ SPEECH = [
     pytest.param("librispeech_deepspeech", "pytorch", marks=pytest.mark.full),
     ("librispeech_deepspeech", "jax"),
 ]
+TRANSLATION = [("wmt", "pytorch"), pytest.param("wmt", "jax", marks=pytest.mark.full)]
 TEXT = [("finewebedu_lm", "pytorch"), ("finewebedu_lm", "jax")]
 
 
-@pytest.mark.parametrize(("name", "framework"), [*PROBES, *CLICKS, *SPEECH, *TEXT])
+@pytest.mark.parametrize(("name", "framework"), [*PROBES, *CLICKS, *SPEECH, *TEXT, *TRANSLATION])
 def test_it_learns_and_resumes(name, framework, prepare, tmp_path, monkeypatch, capsys):
     first_evaluation, last_step, batch_size = EVALUATIONS.get(name.partition("_")[0], EVALUATIONS["probe"])
     monkeypatch.setenv("ALGOPERF_CUBES", str(PROBE_CUBES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from algoperf.errors import DataError
 
@@ -41,6 +42,21 @@ def _first(lines: Iterable[str], most_characters: int) -> Iterator[str]:
             return
         left -= len(line) + 1
         yield line
+
+
+def given_tokenizer(path: Path, num_pieces: int) -> bytes | None:
+    """The model at `path`, None if there is none. DataError if it is no model, or has not so many pieces."""
+    if not path.exists():
+        return None
+    try:
+        model = path.read_bytes()
+        found = len(Tokenizer(model))
+    except (OSError, DataError) as error:
+        raise DataError(f"{path} is no tokenizer: {error} Remove it, and one is trained.") from error
+    if found != num_pieces:
+        raise DataError(f"{path} has {found} pieces, but the model has {num_pieces} classes.")
+    print(f"Using the tokenizer {path}.", flush=True)
+    return model
 
 
 class Tokenizer:

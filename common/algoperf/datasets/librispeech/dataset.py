@@ -17,12 +17,11 @@ from algoperf.data.contracts import Batch, Padded
 from algoperf.data.store.build_units import build
 from algoperf.data.store.record_units import RECORDS
 from algoperf.data.store.store import store_exists
-from algoperf.data.text.sentence_piece import Tokenizer, train_unigram
+from algoperf.data.text.sentence_piece import given_tokenizer, train_unigram
 from algoperf.data.transfer.download import download
 from algoperf.datasets.librispeech import miniature, raw
 from algoperf.datasets.librispeech.batches import TOKENIZER, OpenLibriSpeech
 from algoperf.datasets.librispeech.utterances import SHARD_BYTES, Chapters, Limits, shards
-from algoperf.errors import DataError
 from algoperf.system import usable_cores
 
 
@@ -101,18 +100,10 @@ class LibriSpeech:
 
     def _tokenizer(self, raw_dir: Path, chapters: list[raw.Chapter]) -> bytes:
         """The model in the raw folder if there is one, else one trained on the transcripts, in their order."""
-        given = raw_dir / TOKENIZER
-        if not given.exists():
-            return train_unigram((text for chapter in chapters for text in chapter.texts.values()), self.vocab_size)
-        try:
-            model = given.read_bytes()
-            num_pieces = len(Tokenizer(model))
-        except (OSError, DataError) as error:
-            raise DataError(f"{given} is no tokenizer: {error} Remove it, and one is trained.") from error
-        if num_pieces != self.vocab_size:
-            raise DataError(f"{given} has {num_pieces} pieces, but the model has {self.vocab_size} classes.")
-        print(f"Using the tokenizer {given}.", flush=True)
-        return model
+        given = given_tokenizer(raw_dir / TOKENIZER, self.vocab_size)
+        if given is not None:
+            return given
+        return train_unigram((text for chapter in chapters for text in chapter.texts.values()), self.vocab_size)
 
 
 LIBRISPEECH = LibriSpeech()

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
-ACTIVATIONS: dict[str, Activation] = {"relu": F.relu, "silu": F.silu, "gelu": partial(F.gelu, approximate="tanh")}
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": F.relu, "silu": F.silu, "gelu": partial(F.gelu, approximate="tanh"), "tanh": torch.tanh,
+}  # fmt: skip
 
 # Standard deviation of a standard normal truncated at +-2: dividing by it corrects for the truncation.
 _TRUNCATED_STD = 0.87962566103423978

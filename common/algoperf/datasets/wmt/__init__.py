@@ -1,0 +1,1 @@
+"""News in German and English (WMT): from archives to packed batches of tokens."""

@@ -1,0 +1,89 @@
+"""Translations against references: BLEU (Papineni et al., 2002), and means over target tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from algoperf.data.contracts import Batch, OpenDataset
+from algoperf.data.text.sentence_piece import END_ID
+from algoperf.metrics.base import Evaluation
+
+
+class Decoder(Protocol):
+    """A tokenizer's way back."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids."""
+        ...
+
+
+def ended(ids: np.ndarray) -> list[int]:
+    """The ids (L,) up to the end of the sentence; of a sentence without an end, the first id alone, as published."""
+    kept: list[int] = ids[: int(np.argmax(ids == END_ID)) + 1].tolist()
+    return kept
+
+
+def bleu(found: Sequence[str], expected: Sequence[str]) -> float:
+    """BLEU of a corpus with one reference per sentence, in percent, as the published sacreBLEU 1.3.1 computes it.
+
+    That version smooths precisions also if not a single word is right; later ones return 0 then.
+    """
+    if not any(found):
+        return 0.0
+    from sacrebleu.metrics import BLEU
+
+    score = BLEU(force=True).corpus_score(list(found), [list(expected)])
+    if any(score.counts) or not all(score.totals):
+        return float(score.score)
+    precisions = [100.0 / (2**order * total) for order, total in enumerate(score.totals, start=1)]
+    return float(score.bp * math.exp(sum(map(math.log, precisions)) / len(precisions)))
+
+
+class TranslationMetrics:
+    """Adds losses and correct tokens, and collects the texts of a split."""
+
+    def __init__(self, tokenizer: Decoder) -> None:
+        self._tokenizer: Decoder | None = tokenizer
+        self._sums = dict.fromkeys(("loss", "accuracy", "tokens"), 0.0)
+        self._pairs: list[tuple[str, str]] = []
+
+    def __getstate__(self) -> dict[str, object]:
+        """Processes send each other sums and texts."""
+        return {"_tokenizer": None, "_sums": self._sums, "_pairs": self._pairs}
+
+    def add(self, outputs: Mapping[str, np.ndarray], batch: Batch) -> None:
+        """`outputs` holds loss and correct tokens, summed, and `translations` (B, L) as ids.
+
+        References are decoded from the targets, as published.
+        """
+        assert self._tokenizer is not None, "an accumulator that was sent only merges"
+        for name in ("loss", "accuracy"):
+            self._sums[name] += float(outputs[name])
+        self._sums["tokens"] += float(batch["weights"].sum())
+        for row in np.flatnonzero(batch["real"]):
+            found, expected = outputs["translations"][row], batch["targets"][row]
+            self._pairs.append((self._tokenizer.decode(ended(found)), self._tokenizer.decode(ended(expected))))
+
+    def merge(self, other: TranslationMetrics) -> None:
+        """Add the sums and texts of another process."""
+        for name, value in other._sums.items():
+            self._sums[name] += value
+        self._pairs += other._pairs
+
+    def result(self, num_examples: int) -> dict[str, float]:
+        """Means over target tokens, and BLEU of the texts."""
+        del num_examples
+        means = {name: self._sums[name] / max(self._sums["tokens"], 1) for name in ("loss", "accuracy")}
+        return {**means, "bleu": bleu(*zip(*self._pairs, strict=True))}
+
+
+def _metrics(dataset: OpenDataset) -> TranslationMetrics:
+    tokenizer: Decoder = dataset.tokenizer  # type: ignore[attr-defined]
+    return TranslationMetrics(tokenizer)
+
+
+TRANSLATIONS = Evaluation(step="classification", accumulator=_metrics)
