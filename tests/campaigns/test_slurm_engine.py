@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from campaign_case import PATIENCE_SEC, STEPS, kill, scripted, wait_until
+from campaign_case import KINDS, PATIENCE_SEC, STEPS, kill, scripted, wait_until
 from places import REPOSITORY
 
 EVALUATIONS = list(range(10, STEPS + 1, 10))
@@ -28,8 +29,8 @@ def slurm(tmp_path, data_root):
     """A campaign on the cluster, whose settings are in a site's file; nothing of it is left in the end."""
     cases = []
 
-    def make(behaviours, *, studies, time_limit="", stage="here", data=None):
-        case = scripted(tmp_path / "a campaign", data or data_root, behaviours, studies=studies)
+    def make(behaviours, *, studies, time_limit="", stage="here", data=None, steps=STEPS):
+        case = scripted(tmp_path / "a campaign", data or data_root, behaviours, studies=studies, steps=steps)
         site = tmp_path / "site.toml"
         limit = f'time_limit = "{time_limit}"\nsignal_sec = 50\n' if time_limit else ""
         site.write_text(
@@ -134,3 +135,15 @@ def test_jobs_wait_for_the_job_that_stages_data(slurm, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert case.campaign.manifest.workloads["digits"]["data_hash"] is not None
     assert [case.evaluations(name(study)) for study in (1, 2)] == [EVALUATIONS] * 2
+
+
+@pytest.mark.full
+def test_random_kills_lose_and_repeat_nothing(slurm):
+    """The campaign, a job's process or a trial is killed at random moments, over 20 runs."""
+    case = slurm({}, studies=20, steps=2000)
+    kills = case.kill_at_random(50, random.Random(2026), *case.options)
+    print(dict(kills))
+    assert set(kills) == set(KINDS)
+    assert {tuple(case.evaluations(name(study))) for study in range(1, 21)} == {tuple(range(10, 2001, 10))}
+    assert set(case.phases().values()) == {"finished"}
+    assert not queue(case)

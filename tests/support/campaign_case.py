@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from places import BASELINES, SUPPORT
 
 PATIENCE_SEC = 200  # what is waited for takes a second, but the processor may be busy
 STEPS = 60
+KINDS = ("campaign", "worker", "trial")
 
 
 def wait_until(happened: Callable[[], Any], what: str = "it") -> None:
@@ -91,6 +95,44 @@ class Case:
                 if str(self.folder).encode() in words:
                     found.append(int(entry.name))
         return found
+
+    def of_kind(self, kind: str) -> list[int]:
+        """The campaign's processes of a kind."""
+        return sorted(number for number in self.processes() if _kind(number) == kind)
+
+    def kill_at_random(self, num_kills: int, moments: random.Random, *options: str) -> Counter[str]:
+        """Kill processes of the campaign at random moments, and then let it end; returns how many of which kind.
+
+        The campaign itself is begun again whenever it is killed; everything else is its own affair.
+        """
+        process, kills = self.begin(*options), Counter[str]()
+        while kills.total() < num_kills:
+            kind = moments.choice(KINDS)
+            wait_until(lambda kind=kind: self.of_kind(kind) or process.poll() is not None, f"a {kind}")  # noqa: B023
+            time.sleep(moments.uniform(0.0, 0.3))
+            assert process.poll() is None, "it ended before it was killed often enough"
+            if found := self.of_kind(kind):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(moments.choice(found), signal.SIGKILL)
+                    kills[kind] += 1
+            if kind == "campaign" and found:
+                process.wait()
+                process = self.begin()
+        if process.wait(timeout=PATIENCE_SEC):  # a run was killed again and again before it got on
+            assert self.call("run", "--again").returncode == 0
+        return kills
+
+
+def _kind(number: int) -> str | None:
+    """What a process is to its campaign; None if it is gone or a helper of Slurm's."""
+    try:
+        words = Path(f"/proc/{number}/cmdline").read_text().split("\0")
+    except OSError:
+        return None
+    kinds = {"run": "campaign", "execute": "worker"}
+    return "trial" if any(word.endswith("scripted_trial.py") for word in words) else next(
+        (kinds[word] for word in words if word in kinds and "campaign" in words), None
+    )  # fmt: skip
 
 
 def plan(folder: Path, *arguments: str, submissions: Sequence[Path] = (BASELINES / "momentum_pytorch",)) -> Any:
