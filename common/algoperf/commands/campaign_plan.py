@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
 )
 @click.option(
-    "--seed", type=options.Whole(0), default=0, show_default=True, help="All randomness follows from it."
+    "--seed", type=options.Whole(0, options.MOST), default=0, show_default=True, help="All randomness follows from it."
 )
 @options.scale
 @options.version
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 @click.option("--retries", type=options.Whole(0, 100), default=2, show_default=True,
               help="How often a run is tried again after a failure that may pass.")  # fmt: skip
 @click.option(
-    "--max-global-steps", type=options.Whole(1), help="Stop runs after this many steps (unofficial)."
+    "--max-global-steps", type=options.Whole(1, options.MOST), help="Stop runs after this many steps (unofficial)."
 )
-@click.option("--eval-every-steps", type=options.Whole(1),
+@click.option("--eval-every-steps", type=options.Whole(1, options.MOST),
               help="Evaluate by steps instead of by time (unofficial).")  # fmt: skip
 @click.option(
     "--logs",
@@ -123,7 +123,7 @@ def _manifest(
         logs=given["logs"] or _baselines(given),
     )
     # Options of `algoperf train` that a campaign does not have keep their defaults.
-    defaults = train.make_context("train", ["--workload", "", "--submission", ".", "--ruleset", "self"]).params
+    defaults = train.make_context("train", ["--workload", "-", "--submission", "-", "--ruleset", "self"]).params
     options_of_train = {
         **defaults,
         "share": False,
