@@ -169,6 +169,19 @@ def test_after_cancel_nothing_is_left(tmp_path, data_root, told, grace):
     assert all(case.evaluations(name(study)) == EVALUATIONS for study in (1, 2))
 
 
+def test_a_run_that_leaves_no_word_is_not_begun_for_ever(tmp_path, data_root):
+    case = scripted(tmp_path, data_root, {}, steps=10)
+    job = tmp_path / "jobs" / "momentum_pytorch"
+    job.parent.mkdir()
+    job.write_text("where the folder of its jobs should be")
+    done = case.call("run")
+    assert done.returncode == 1
+    assert f"{name()} was begun 6 times and has left no word in" in done.stderr
+    assert done.stderr.count("Cannot write") == 6
+    job.unlink()
+    assert case.call("run").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("num_kills", "runs", "steps"),
     [pytest.param(6, 8, 100, id="some"), pytest.param(60, 20, 2000, id="many", marks=pytest.mark.full)],

@@ -18,6 +18,7 @@ from algoperf.records.status import Status
 from algoperf.system import STOPS
 
 Say = Callable[[str], None]
+_SILENT_STARTS = 6
 
 
 class Pruning(Protocol):
@@ -48,7 +49,7 @@ def carry_out(campaign: Campaign, engine: Engine, say: Say, pruning: Pruning | N
 
     A signal ends it: runs are asked to save their state, or go on without this process, as the engine has it.
     """
-    told, asked = _Telling(campaign, say), 0
+    told, starts, asked = _Telling(campaign, say), _Starts(campaign, engine), 0
     with _signals() as signals:
         while True:
             stopping = bool(signals) or campaign.is_cancelled
@@ -74,11 +75,36 @@ def carry_out(campaign: Campaign, engine: Engine, say: Say, pruning: Pruning | N
                     say(line)
                 waiting = pruning.in_order(waiting)
             if not stopping and (room := engine.room(live)) and waiting:
-                engine.start(waiting[:room])
+                try:
+                    starts.begin(waiting[:room])
+                except EngineAway as error:
+                    told.once(f"waiting: {error}")
+                    engine.wait()
             else:
                 engine.wait()
     say(told.summary(states))
     return Status.INTERRUPTED.exit_code if stopping else exit_code(states)
+
+
+class _Starts:
+    """Begins runs, and notices those that leave no word of it."""
+
+    def __init__(self, campaign: Campaign, engine: Engine) -> None:
+        self._campaign, self._engine = campaign, engine
+        self._silent: Counter[tuple[str, int]] = Counter()
+
+    def begin(self, runs: Sequence[PlannedRun]) -> None:
+        """Let the engine begin runs. Raises AlgoperfError if one has been begun in vain again and again."""
+        for run in runs:
+            key = (run.id, len(self._campaign.attempts(run)))
+            if self._silent[key] >= _SILENT_STARTS:
+                raise AlgoperfError(
+                    f"{run.id} was begun {_SILENT_STARTS} times and has left no word in {self._campaign.job(run)}. "
+                    "Begin it by hand and see what it says: "
+                    f"algoperf campaign execute {self._campaign.path} --run {run.id}"
+                )
+            self._silent[key] += 1
+        self._engine.start(runs)
 
 
 def exit_code(states: Sequence[RunState]) -> int:

@@ -8,6 +8,7 @@ from typing import Protocol
 from algoperf.campaigns.folder import Campaign
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.site import Site
+from algoperf.errors import AlgoperfError
 
 
 class Engine(Protocol):
@@ -57,5 +58,5 @@ class Engine(Protocol):
         ...
 
 
-class EngineAway(Exception):
+class EngineAway(AlgoperfError):
     """The engine does not answer for the moment."""
