@@ -52,10 +52,8 @@ if TYPE_CHECKING:
 @click.option("--accelerator", default="cpu", show_default=True, help="Which image of a cube: cpu, cu126, cu130.")
 @click.option("--retries", type=options.Whole(0, 100), default=2, show_default=True,
               help="How often a run is tried again after a failure that may pass.")  # fmt: skip
-@click.option(
-    "--max-global-steps", type=options.Whole(1, options.MOST), help="Stop runs after this many steps (unofficial)."
-)
-@click.option("--eval-every-steps", type=options.Whole(1, options.MOST),
+@click.option("--max-global-steps", type=options.Whole(1), help="Stop runs after this many steps (unofficial).")
+@click.option("--eval-every-steps", type=options.Whole(1),
               help="Evaluate by steps instead of by time (unofficial).")  # fmt: skip
 @click.option(
     "--logs",
