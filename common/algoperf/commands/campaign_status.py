@@ -94,17 +94,17 @@ def _table(content: dict[str, Any]) -> RenderableType:
         table.add_column(name, justify="right")
     rows = [*content["groups"]]
     if len(rows) > 1:
-        rows.append({"submission": "all", "workload": "", **counted(rows)})
+        rows.insert(0, {"submission": "all", "workload": "", **counted(rows)})
     for row in rows:
         counts = [str(row[phase] or "") for phase in PHASES]
         times = [f"{row['hours']:.2f}", f"{row['hours_left']:.2f}"]
         table.add_row(escape(row["submission"]), escape(row["workload"]), *counts, *times)
     lines = [escape(line) for line in _remarks(content)]
-    return Group(table, *lines)
+    return Group(*lines, table)  # a long table is cut off at the end of a terminal
 
 
 def _remarks(content: dict[str, Any]) -> list[str]:
-    """What is said below the table."""
+    """What is said above the table."""
     lines = []
     if not content["engine_answers"]:
         lines.append("The engine does not answer: whether runs are carried out now is not known.")
