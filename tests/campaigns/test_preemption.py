@@ -20,10 +20,10 @@ NAME = "many_states_jax/study_1/digits_jax/trial_1"
 @pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.full)])
 def test_a_preempted_run_equals_an_undisturbed_one(tmp_path, data_root, times):
     """By turns, it is asked to stop, as before a time limit, and killed with all that belongs to it."""
-    steps = 100 + 100 * times
+    steps = 300  # fewer than the target takes; many evaluations keep it from getting far between two preemptions
     done = plan(
         tmp_path / "campaign", "--workloads", "digits", "--studies", "1", "--data-dir", str(data_root),
-        "--max-global-steps", str(steps), "--eval-every-steps", "10", submissions=[SUBMISSION],
+        "--max-global-steps", str(steps), "--eval-every-steps", "2", submissions=[SUBMISSION],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     same = {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
@@ -46,7 +46,7 @@ def test_a_preempted_run_equals_an_undisturbed_one(tmp_path, data_root, times):
     attempts = case.attempts(NAME)
     assert len(attempts) == times + 1
     assert [each["next"] for each in attempts] == ["resume"] * times + ["finished"]
-    options = {"max_global_steps": steps, "num_processes": None}
+    options = {"max_global_steps": steps, "eval_every_steps": 2, "num_processes": None}
     whole = Run(SUBMISSION, "jax", data_root, tmp_path / "whole", options)
     assert whole.finish()[0] == 0
     broken = Run(SUBMISSION, "jax", data_root, tmp_path / "campaign" / "runs", options)
