@@ -11,6 +11,7 @@ import pytest
 
 from algoperf.data.store.store import Store
 from algoperf.data.text.sentence_piece import Tokenizer, train_unigram
+from algoperf.data.transfer.unpacking import unpacked
 from algoperf.datasets.archives import tar_of
 from algoperf.datasets.wmt import raw, sentences
 from algoperf.datasets.wmt.batches import TOKENIZER, Streams
@@ -78,7 +79,7 @@ def made(tmp_path_factory) -> Path:
     """A store of the archives as they should be."""
     folder = tmp_path_factory.mktemp("wmt")
     dataset().preprocess(write(folder / "raw"), folder / "store")
-    assert not (folder / "raw" / raw.UNPACKED).exists(), "what was unpacked is removed"
+    assert sorted(path.name for path in folder.iterdir()) == ["raw", "store"], "what was unpacked is removed"
     return folder / "store"
 
 
@@ -127,14 +128,14 @@ def test_tokenizer_is_trained_on_the_beginning(made, tmp_path):
     expected = Store.open(made).read_file(TOKENIZER)
     assert train_unigram(lines, VOCAB_SIZE) == expected
     raw_dir = write(tmp_path / "raw")
-    unpacked = raw.unpack(raw_dir)
-    corpora = [raw.read_pairs(unpacked, corpus) for corpus in raw.CORPORA["train"]]
-    names = [f"{pairs.corpus.name}/0/{number}" for pairs in corpora for number in pairs.numbers]
-    order = hash_order(names, "train")
-    order = order[read_order(len(order))]
-    enough = sum(len(line.encode()) + 1 for line in lines[:6])
-    assert list(first_lines(corpora, order, enough)) == lines[:6]
-    assert list(first_lines(corpora, order, enough + 1)) == lines[:8]
+    with unpacked(raw.archives(raw_dir), tmp_path / "other") as folder:
+        corpora = [raw.read_pairs(folder, corpus) for corpus in raw.CORPORA["train"]]
+        names = [f"{pairs.corpus.name}/0/{number}" for pairs in corpora for number in pairs.numbers]
+        order = hash_order(names, "train")
+        order = order[read_order(len(order))]
+        enough = sum(len(line.encode()) + 1 for line in lines[:6])
+        assert list(first_lines(corpora, order, enough)) == lines[:6]
+        assert list(first_lines(corpora, order, enough + 1)) == lines[:8]
     (raw_dir / TOKENIZER).write_bytes(train_unigram(lines[:30], 34))
     with pytest.raises(DataError, match="has 34 pieces, but the model has 36 classes"):
         dataset().preprocess(raw_dir, tmp_path / "store")

@@ -16,6 +16,7 @@ from algoperf.data.contracts import Batch
 from algoperf.data.store.build_units import build
 from algoperf.data.store.record_units import RECORDS, grouped
 from algoperf.data.store.store import store_exists
+from algoperf.data.transfer.unpacking import workspace
 from algoperf.datasets.fastmri import raw
 from algoperf.datasets.fastmri.batches import NAME, OpenFastMRI, picture_layout
 from algoperf.datasets.fastmri.miniature import write_miniature
@@ -69,9 +70,9 @@ class FastMRI:
         """Write the store; resumes an interrupted call. Archives are unpacked beside it, and removed at the end."""
         if store_exists(data_dir):
             return
-        with raw.removing(data_dir.resolve().with_name(f".{data_dir.name}.unpacked")) as workspace:
+        with workspace(data_dir) as folder:
             train, val = (
-                list_volumes(raw.volume_folder(raw_dir, part, workspace), count, self.image_size)
+                list_volumes(raw.volume_folder(raw_dir, part, folder), count, self.image_size)
                 for part, count in (("train", self.num_train_volumes), ("val", self.num_val_volumes))
             )
             splits = {

@@ -6,7 +6,6 @@ archives may be fetched by hand. Archives are unpacked once, file by file: an in
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import lzma
 import os
@@ -178,11 +177,3 @@ def _write(content: IO[bytes], target: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, target)
-
-
-@contextlib.contextmanager
-def removing(workspace: Path) -> Iterator[Path]:
-    """A folder that is removed if the block ends without an error; what is in it stays otherwise."""
-    make_directory(workspace)
-    yield workspace
-    shutil.rmtree(workspace)

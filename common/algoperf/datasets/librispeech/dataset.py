@@ -6,7 +6,6 @@ Splits: `train` (263,840: the three training subsets), `validation` (5,348: dev-
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from algoperf.data.store.record_units import RECORDS
 from algoperf.data.store.store import store_exists
 from algoperf.data.text.sentence_piece import given_tokenizer, train_unigram
 from algoperf.data.transfer.download import download
+from algoperf.data.transfer.unpacking import unpacked
 from algoperf.datasets.librispeech import miniature, raw
 from algoperf.datasets.librispeech.batches import TOKENIZER, OpenLibriSpeech
 from algoperf.datasets.librispeech.utterances import SHARD_BYTES, Chapters, Limits, shards
@@ -77,22 +77,23 @@ class LibriSpeech:
         """Write the store: samples, tokens and the tokenizer. Resumes an interrupted call."""
         if store_exists(data_dir):
             return
-        unpacked = raw.unpack(raw_dir)
-        chapters = {
-            subset: raw.read_chapters(unpacked, subset, self.num_utterances[subset])
-            for subsets in raw.SUBSETS.values()
-            for subset in subsets
-        }
-        model = self._tokenizer(raw_dir, chapters[raw.TOKENIZER_SUBSET])
-        splits: dict[str, Sequence[Chapters]] = {
-            split: shards([c for subset in subsets for c in chapters[subset]], model, self._limits, self.shard_bytes)
-            for split, subsets in raw.SUBSETS.items()
-        }
-        build(
-            data_dir, dataset=self.name, splits=splits, form=RECORDS, num_processes=usable_cores(),
-            other_files={TOKENIZER: model},
-        )  # fmt: skip
-        shutil.rmtree(unpacked)
+        with unpacked(raw.archives(raw_dir), data_dir) as folder:
+            chapters = {
+                subset: raw.read_chapters(folder, subset, self.num_utterances[subset])
+                for subsets in raw.SUBSETS.values()
+                for subset in subsets
+            }
+            model = self._tokenizer(raw_dir, chapters[raw.TOKENIZER_SUBSET])
+            splits: dict[str, Sequence[Chapters]] = {
+                split: shards(
+                    [c for subset in subsets for c in chapters[subset]], model, self._limits, self.shard_bytes
+                )
+                for split, subsets in raw.SUBSETS.items()
+            }
+            build(
+                data_dir, dataset=self.name, splits=splits, form=RECORDS, num_processes=usable_cores(),
+                other_files={TOKENIZER: model},
+            )  # fmt: skip
 
     def open(self, data_dir: Path) -> OpenLibriSpeech:
         """Batches of padded `inputs`, samples int16 (B, num_samples), and `targets`, tokens int16 (B, num_tokens)."""

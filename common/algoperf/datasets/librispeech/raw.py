@@ -6,18 +6,15 @@ LibriSpeech/<subset>/<speaker>/<chapter>/<speaker>-<chapter>.trans.txt     an id
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from algoperf.data.contracts import Split
-from algoperf.data.transfer.archive import extract
 from algoperf.data.transfer.download import RemoteFile
-from algoperf.errors import DataError, DiskFull, format_bytes
+from algoperf.errors import DataError
 
 _URL = "http://www.openslr.org/resources/12/"
-UNPACKED = "unpacked"  # below the raw folder, while the store is made
 TOKENIZER_SUBSET = "train-clean-100"  # whose transcripts the tokenizer is trained on
 SUBSETS: Mapping[Split, tuple[str, ...]] = {
     "train": (TOKENIZER_SUBSET, "train-clean-360", "train-other-500"),
@@ -76,29 +73,9 @@ class Chapter:
         return self.folder / f"{utterance}.flac"
 
 
-def unpack(raw_dir: Path) -> Path:
-    """Unpack the archives that are not unpacked yet, each completely or not at all; return the folder."""
-    folder = raw_dir / UNPACKED
-    archives = {subset: raw_dir / archive_name(subset) for subsets in SUBSETS.values() for subset in subsets}
-    missing = {subset: archive for subset, archive in archives.items() if not (folder / subset).is_dir()}
-    for archive in missing.values():
-        if not archive.is_file():
-            raise DataError(f"{archive} is not there. Run the `download` task first, or check the raw data directory.")
-    required = sum(archive.stat().st_size for archive in missing.values())
-    if not required:
-        return folder
-    free = shutil.disk_usage(raw_dir).free
-    print(
-        f"Unpacking {len(missing)} archives into {folder}: {format_bytes(required)} of disk space needed until the "
-        f"store is made, {format_bytes(free)} free.",
-        flush=True,
-    )
-    if required > free:
-        raise DiskFull(raw_dir, required)
-    for subset, archive in missing.items():
-        print(f"Unpacking {archive.name}", flush=True)
-        extract(archive, folder / subset)
-    return folder
+def archives(raw_dir: Path) -> dict[str, Path]:
+    """The archive of each subset."""
+    return {subset: raw_dir / archive_name(subset) for subsets in SUBSETS.values() for subset in subsets}
 
 
 def read_chapters(unpacked: Path, subset: str, num_utterances: int) -> list[Chapter]:

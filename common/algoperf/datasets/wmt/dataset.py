@@ -6,7 +6,6 @@ Splits: `train` (5,906,184 pairs of WMT 2017: Europarl, Common Crawl, News Comme
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from algoperf.data.store.record_units import RECORDS
 from algoperf.data.store.store import store_exists
 from algoperf.data.text.sentence_piece import given_tokenizer, train_unigram
 from algoperf.data.transfer.download import download
+from algoperf.data.transfer.unpacking import unpacked
 from algoperf.datasets.wmt import miniature, raw
 from algoperf.datasets.wmt.batches import TOKENIZER, OpenWMT
 from algoperf.datasets.wmt.published_order import example_names, hash_order, read_order
@@ -72,23 +72,22 @@ class WMTNews:
         """Write the store: tokens and the tokenizer. Resumes an interrupted call."""
         if store_exists(data_dir):
             return
-        unpacked = raw.unpack(raw_dir)
-        splits = {split: self._read(unpacked, split) for split in raw.CORPORA}
-        model = b""
-        units: dict[str, list[Sentences]] = {}
-        for split, corpora in splits.items():  # the training split comes first
-            names = [name for pairs in corpora for name in example_names(pairs.corpus.name, pairs.numbers.tolist())]
-            order = hash_order(names, split)
-            if split == "train":
-                order = order[read_order(len(order))]
-                model = self._tokenizer(raw_dir, corpora, order)
-            places = np.argsort(order)
-            units[split] = self._units(corpora, places, model)
-        build(
-            data_dir, dataset=self.name, splits=units, form=RECORDS, num_processes=usable_cores(),
-            other_files={TOKENIZER: model},
-        )  # fmt: skip
-        shutil.rmtree(unpacked)
+        with unpacked(raw.archives(raw_dir), data_dir, raw.GROWTH) as folder:
+            splits = {split: self._read(folder, split) for split in raw.CORPORA}
+            model = b""
+            units: dict[str, list[Sentences]] = {}
+            for split, corpora in splits.items():  # the training split comes first
+                names = [name for pairs in corpora for name in example_names(pairs.corpus.name, pairs.numbers.tolist())]
+                order = hash_order(names, split)
+                if split == "train":
+                    order = order[read_order(len(order))]
+                    model = self._tokenizer(raw_dir, corpora, order)
+                places = np.argsort(order)
+                units[split] = self._units(corpora, places, model)
+            build(
+                data_dir, dataset=self.name, splits=units, form=RECORDS, num_processes=usable_cores(),
+                other_files={TOKENIZER: model},
+            )  # fmt: skip
 
     def open(self, data_dir: Path) -> OpenWMT:
         """Batches of `inputs` and `targets`, int32 (B, num_tokens), packed with positions and segments in training."""

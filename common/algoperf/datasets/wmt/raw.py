@@ -7,7 +7,6 @@ the same number belong together; if one of them is empty, the pair is left out, 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from algoperf.data.contracts import Split
-from algoperf.data.transfer.archive import extract
 from algoperf.data.transfer.download import RemoteFile
-from algoperf.errors import DataError, DiskFull, format_bytes
+from algoperf.errors import DataError
 
-UNPACKED = "unpacked"  # below the raw folder, while the store is made
 _MODERN, _OLD = "http://data.statmt.org/", "http://www.statmt.org/wmt13/"
-_GROWTH = 4  # archives also hold other languages; text is compressed to a quarter
+GROWTH = 4  # archives also hold other languages; text is compressed to a quarter
 _SEGMENT = re.compile(rb'<seg id="\d+">(.*)</seg>')  # as a line; the files are not well-formed everywhere
 
 
@@ -71,29 +68,9 @@ NUM_PAIRS: Mapping[Split, int] = {"train": 5_906_184, "validation": 3_000, "test
 """Pairs of each split, without those that have an empty side."""
 
 
-def unpack(raw_dir: Path) -> Path:
-    """Unpack the archives that are not unpacked yet, each completely or not at all; return the folder."""
-    folder = raw_dir / UNPACKED
-    archives = [raw_dir / file.name for file in ARCHIVES]
-    missing = [archive for archive in archives if not (folder / archive.name).is_dir()]
-    for archive in missing:
-        if not archive.is_file():
-            raise DataError(f"{archive} is not there. Run the `download` task first, or check the raw data directory.")
-    required = _GROWTH * sum(archive.stat().st_size for archive in missing)
-    if not required:
-        return folder
-    free = shutil.disk_usage(raw_dir).free
-    print(
-        f"Unpacking {len(missing)} archives into {folder}: about {format_bytes(required)} of disk space needed until "
-        f"the store is made, {format_bytes(free)} free.",
-        flush=True,
-    )
-    if required > free:
-        raise DiskFull(raw_dir, required)
-    for archive in missing:
-        print(f"Unpacking {archive.name}", flush=True)
-        extract(archive, folder / archive.name)
-    return folder
+def archives(raw_dir: Path) -> dict[str, Path]:
+    """The archives by name."""
+    return {file.name: raw_dir / file.name for file in ARCHIVES}
 
 
 @dataclass(frozen=True, eq=False)
