@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from algoperf import cli
+from algoperf.commands.options import Whole
 from algoperf.errors import AlgoperfError, UserError, unknown
 
 # task -> name of the path in mlcube.yaml -> option of the command
@@ -117,7 +118,7 @@ def _option_words(name: str, option: click.Parameter, value: Any) -> list[str]:
         return [option.opts[0]] if value else option.secondary_opts[:1]
     if not isinstance(value, str):
         raise UserError(f"{name}: {value!r} is not a single value.")
-    if isinstance(option.type, click.types.IntParamType) and _OCTAL.fullmatch(value):
+    if isinstance(option.type, click.types.IntParamType | Whole) and _OCTAL.fullmatch(value):
         raise UserError(f"{name}: {value} is octal in YAML and decimal elsewhere. Write it without leading zeros.")
     return [option.opts[0], value]
 

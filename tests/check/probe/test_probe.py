@@ -34,6 +34,7 @@ def test_each_fault_is_found_where_it_is(repository):
         ("13.4", ""),
         ("14.1", "images"),
         ("13.5", "images"),  # the trial itself refuses it, too
+        ("13.5", "text"),  # where the model has no such layer
         ("15.5", "clicks"),
         ("15.2", "tokens"),
         ("14.2", "speech"),
