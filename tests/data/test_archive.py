@@ -62,6 +62,22 @@ def test_round_trip(tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", name]
 
 
+def test_dangerous_modes_are_not_taken_over_by_any_python(tmp_path, monkeypatch):
+    """Python 3.11 has filters since 3.11.4; Debian's is older."""
+    archive = tmp_path / "x.tar"
+    with tarfile.open(archive, "w") as tar:
+        member = tarfile.TarInfo("a.txt")
+        member.mode, member.uid = 0o6777, 12345
+        tar.addfile(member)
+    extract(archive, tmp_path / "new")
+    monkeypatch.delattr(tarfile, "data_filter")
+    extract(archive, tmp_path / "old")
+    for folder in ("new", "old"):
+        state = (tmp_path / folder / "a.txt").stat()
+        assert not state.st_mode & (stat.S_ISUID | stat.S_ISGID | stat.S_IWGRP | stat.S_IWOTH)
+        assert state.st_uid == os.getuid()
+
+
 def test_single_gz(tmp_path):
     archive = tmp_path / "images.idx.gz"
     archive.write_bytes(gzip.compress(BIG))

@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from algoperf.data.publish import publishing
 from algoperf.errors import DataError, UserError, explaining_full_disk_below
@@ -66,8 +67,13 @@ def _extract_tar(archive: Path, directory: Path) -> None:
             _check_tar_member(archive, member, links)
             if member.issym():
                 links.add(PurePosixPath(posixpath.normpath(member.name)))
-            tar.extract(member, directory, filter="data")
+            tar.extract(member, directory, **_attributes())
         _check_tar_end(tar)
+
+
+def _attributes() -> dict[str, Any]:
+    """Owners and dangerous modes are not taken over: by tarfile's `data` filter, which Python 3.11 has since 3.11.4."""
+    return {"filter": "data"} if hasattr(tarfile, "data_filter") else {"set_attrs": False}
 
 
 def _check_tar_member(archive: Path, member: tarfile.TarInfo, links: set[PurePosixPath]) -> None:
