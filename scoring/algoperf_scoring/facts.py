@@ -12,12 +12,13 @@ from typing import Any, Literal
 from algoperf.readers.json_text import read_json
 from algoperf.readers.text_file import UnreadableFile
 from algoperf.records.json_file import read_object
-from algoperf.records.layout import EVALUATION_FILE, HPARAMS_FILE, STATUS_FILE
+from algoperf.records.layout import EVALUATION_FILE, HPARAMS_FILE, REFEREE_FILE, STATUS_FILE
 from algoperf.records.status import Status
 from algoperf.submission.identity import combined_hash
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, version_names
 from algoperf_scoring.disturbance import Kind, disturbances
+from algoperf_scoring.referee import contradicts
 
 _LONGEST_SEC = 1e9
 """Thirty years: a larger number of seconds is invalid."""
@@ -50,6 +51,7 @@ class Facts:
       budget_sec: seconds allowed on the clock, as status.json says.
       code: hash of the submission's code, as status.json says; "" if it does not.
       hardware: devices and processor in words, as status.json says; "" if it does not.
+      contradicted: whether the parent of the trial measured other times, or was told other results; see `referee`.
       verification: what evaluation.json says about the checkpoint that reached the target, see `Verification`; None if
         status.json does not say that the target was reached.
       prune_rule, prune_reason: why it was pruned, as status.json says; "" if it was not, or nobody said.
@@ -68,6 +70,7 @@ class Facts:
     code: str = ""
     hardware: str = ""
     verification: Verification | None = None
+    contradicted: bool = False
     prune_rule: str = ""
     prune_reason: str = ""
     disturbed: tuple[Kind, ...] = ()
@@ -112,6 +115,7 @@ def read_facts(folder: Path) -> Facts:
         code=_code(status),
         hardware=_hardware(status.get("hardware")),
         verification=_verification(folder, status.get("target_reached_at")),
+        contradicted=contradicts(read_object(folder / REFEREE_FILE) or {}, status),
         **_pruned(status.get("pruned")),
         disturbed=tuple(disturbances(status)),
     )

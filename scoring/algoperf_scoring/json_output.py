@@ -42,6 +42,7 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "outcomes": _cells(board, lambda cell: cell.outcome),
         "unranked": [entry.submission for entry in board.unranked],
         "verified": _verified(board),
+        "contradicted": [_place(trial) for trial in comparison.trials if trial.facts.contradicted],
         "unfinished": [asdict(trial) for trial in comparison.unfinished],
         "pruned": [asdict(trial) for trial in comparison.pruned],
         "disturbed": [_disturbed(trial) for trial in comparison.trials if trial.facts.disturbed],
@@ -65,12 +66,13 @@ def _verified(board: Leaderboard) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _disturbed(trial: RecordedTrial) -> dict[str, Any]:
+def _place(trial: RecordedTrial) -> dict[str, Any]:
     names = ("submission", "study", "workload", "framework", "number")
-    return {
-        **dict(zip(names, (getattr(trial, name) for name in names), strict=True)),
-        "by": list(trial.facts.disturbed),
-    }
+    return {name: getattr(trial, name) for name in names}
+
+
+def _disturbed(trial: RecordedTrial) -> dict[str, Any]:
+    return {**_place(trial), "by": list(trial.facts.disturbed)}
 
 
 def finite(value: float) -> float | None:

@@ -70,6 +70,8 @@ def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
             yield f"{where} has no {file}"
     if trial.facts.is_unfinished:
         yield f"{where} is unfinished: its status is {trial.facts.status}"
+    elif trial.facts.contradicted:
+        yield f"{where}: the parent of the trial measured or was told something else; see `algoperf check-runs`"
     elif trial.facts.verification == "missing":
         yield f"{where} reached its target, but is not verified: run `algoperf evaluate`"
     elif trial.facts.verification == "differs":

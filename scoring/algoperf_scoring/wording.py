@@ -162,12 +162,23 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
         ("Unfinished, not scored", unfinished_in_words(comparison.unfinished)),
         ("Pruned", pruned_in_words(comparison.pruned)),
         ("Is the order certain?", uncertainty_in_words(board)),
+        ("Contradicted by the parent of the trial", contradicted_in_words(comparison.trials)),
         ("Verified times to target", verification_in_words(comparison.trials)),
         ("Missing results", _missing(comparison.missing)),
         ("Problems", _findings(comparison.problems)),
         ("Notes", _findings(comparison.notes)),
     ]
     yield from ((title, lines) for title, lines in kinds if lines)
+
+
+def contradicted_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
+    """The runs whose own records differ from what their parents measured or were told."""
+    return [
+        f"{trial.submission}: {trial.workload} study {trial.study}, trial {trial.number}. Do not trust its time; "
+        "`algoperf check-runs` says what differs."
+        for trial in trials
+        if trial.facts.contradicted
+    ]
 
 
 def verification_in_words(trials: Iterable[RecordedTrial]) -> list[str]:

@@ -65,3 +65,40 @@ def test_strict_scoring_refuses_what_is_not_verified(runs, checkpoints, said):
     board(runs, checkpoints)
     with pytest.raises(UserError, match=said):
         algoperf_scoring.score(runs.root, load_version(), "self", strict=True)
+
+
+HONEST = {"problems": [], "known_from": 0, "evaluations": [{"global_step": 1, "submission_sec": 10.1}]}
+
+
+@pytest.mark.parametrize(
+    ("account", "expected"),
+    [
+        (HONEST, False),
+        ({**HONEST, "problems": ["a row was rewritten"]}, True),
+        ({**HONEST, "evaluations": [{"global_step": 1, "submission_sec": 12.0}]}, True),
+        ({**HONEST, "evaluations": [{"global_step": 1, "submission_sec": 8.0}]}, False),
+        ({**HONEST, "known_from": 1, "evaluations": [{"global_step": 1, "submission_sec": 12.0}]}, False),
+        ({"evaluations": "nonsense"}, False),
+    ],
+)
+def test_a_parent_that_measured_more_contradicts(runs, account, expected):
+    folder = runs.reaching("a", "mnist", 10, status=REACHED)
+    (folder / "referee.json").write_text(json.dumps(account))
+    (folder / "evaluation.json").write_text(json.dumps({"checkpoints": [SAME]}))
+    found = algoperf_scoring.score(runs.root, load_version(), "self")
+    assert [trial.facts.contradicted for trial in found.comparison.trials] == [expected]
+    told = dict(wording.remarks(found)).get("Contradicted by the parent of the trial", [])
+    assert len(told) == len(algoperf_scoring.to_json(found)["contradicted"]) == expected
+    with pytest.raises(UserError) as refused:
+        algoperf_scoring.score(runs.root, load_version(), "self", strict=True)
+    assert ("measured or was told something else" in str(refused.value)) == expected
+
+
+def test_a_parent_that_stood_still_is_believed_less(runs):
+    status = {**REACHED, "machine": {"sessions": [{"parent_stopped_sec": 5.0}]}}
+    folder = runs.reaching("a", "mnist", 10, status=status)
+    (folder / "referee.json").write_text(
+        json.dumps({**HONEST, "evaluations": [{"global_step": 1, "submission_sec": 14.0}]})
+    )
+    found = algoperf_scoring.score(runs.root, load_version(), "self")
+    assert [trial.facts.contradicted for trial in found.comparison.trials] == [False]

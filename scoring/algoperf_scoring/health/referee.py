@@ -9,10 +9,7 @@ from algoperf.records.layout import REFEREE_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import SCORE, STEP
 from algoperf_scoring.health.evidence import Evidence, lookup, number
-
-BASE_SEC, EVALUATION_SEC, SHARE = 0.5, 0.02, 0.005
-"""How much the two clocks may differ: messages arrive later where the machine is busy. On two cores with six other
-programs, 15 evaluations of digits moved the parent's time by 0.02 s."""
+from algoperf_scoring.referee import allowed_sec
 
 
 def same_times(run: Evidence) -> Iterator[Verdict]:
@@ -36,7 +33,6 @@ def same_times(run: Evidence) -> Iterator[Verdict]:
 
 def _pairs(run: Evidence, account: Mapping[str, Any]) -> Iterator[tuple[str, float, float, float]]:
     """Place, own and measured seconds, and how much they may differ, for each evaluation and for the end."""
-    slack = sum(number(lookup(each, "parent_stopped_sec")) or 0.0 for each in _sessions(run))
     columns, found = run.columns(STEP, SCORE), account.get("evaluations")
     evaluations = found if isinstance(found, list) else []
     count = 0
@@ -45,19 +41,10 @@ def _pairs(run: Evidence, account: Mapping[str, Any]) -> Iterator[tuple[str, flo
             measured = number(lookup(evaluation, "submission_sec"))
             if measured is not None:
                 count += 1
-                yield f"line {line}", own, measured, slack + _allowed(count, measured)
+                yield f"line {line}", own, measured, allowed_sec(count, measured, run.status)
     own_end, measured_end = number(lookup(run.status, "seconds", "submission")), number(account.get("submission_sec"))
     if own_end is not None and measured_end is not None:
-        yield "at the end", own_end, measured_end, slack + _allowed(count, measured_end)
-
-
-def _allowed(num_evaluations: int, seconds: float) -> float:
-    return BASE_SEC + EVALUATION_SEC * num_evaluations + SHARE * seconds
-
-
-def _sessions(run: Evidence) -> list[Any]:
-    found = lookup(run.status, "machine", "sessions")
-    return found if isinstance(found, list) else []
+        yield "at the end", own_end, measured_end, allowed_sec(count, measured_end, run.status)
 
 
 CHECKS = (RunCheck("referee", "the parent of the trial measured the same times and was told the same", same_times),)
