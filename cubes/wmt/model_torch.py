@@ -1,5 +1,6 @@
 """A Transformer (Vaswani et al., 2017) that translates. Modules have their published names."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -12,7 +13,7 @@ from algoperf.frameworks.torch.beam_search import beam_search
 from algoperf.frameworks.torch.layers import ACTIVATIONS
 from algoperf.workload.definition import WorkloadDefinition
 
-from .position import sinusoids
+from .position import LONGEST_PERIOD
 
 COMPILE = frozenset({"model", "loss"})
 MASKED = -1e10  # added to scores, as published; finite, so that a row of padding alone attends evenly
@@ -214,12 +215,20 @@ class _Cache:
             part[:, :, :num_tokens] = part[rows, :, :num_tokens]
 
 
+def _rounded_sinusoids(length: int, width: int) -> torch.Tensor:
+    """The table of `sinusoids`, with the phases in float32, as the published model in PyTorch has it."""
+    count = width // 2
+    frequencies = torch.exp(torch.arange(count) * (-math.log(LONGEST_PERIOD) / (count - 1)))
+    phases = torch.arange(length)[:, None] * frequencies
+    return torch.cat([torch.sin(phases), torch.cos(phases)], dim=1)
+
+
 class _Positions(nn.Module):
     pe: torch.Tensor
 
     def __init__(self, length: int, width: int) -> None:
         super().__init__()
-        self.register_buffer("pe", torch.from_numpy(sinusoids(length, width))[None])
+        self.register_buffer("pe", _rounded_sinusoids(length, width)[None])
 
     def forward(self, x: torch.Tensor, positions: torch.Tensor | int | None) -> torch.Tensor:
         """Add positions to x (B, L, width): those given, or 0, 1, 2, ..."""

@@ -1,4 +1,4 @@
-"""The fixed table of positions, the same in both frameworks."""
+"""The fixed table of positions. The model in PyTorch has it with phases in float32, as published."""
 
 import numpy as np
 
