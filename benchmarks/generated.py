@@ -47,15 +47,9 @@ class _Generated:
     like: WorkloadDefinition
     examples: Examples
 
-    @property
-    def input_stats(self) -> Any:
-        """As for the real data."""
-        return self.like.input_stats
-
-    @property
-    def num_classes(self) -> int | None:
-        """As for the real data."""
-        return self.like.dataset.num_classes
+    def __getattr__(self, name: str) -> Any:
+        """All other settings, such as the length of a row: those of the real data."""
+        return getattr(self.like.dataset, name)
 
     def example_batch(self) -> Batch:
         """As for the real data."""
@@ -68,20 +62,19 @@ class _Generated:
         return (_Graphs if has_graphs else _Arrays)(self.like, self.examples)
 
 
-class _Wordless:
-    """Metrics of texts find nothing to compare."""
+class _Numbers:
+    """A vocabulary of numbers: random labels are texts that no model guesses, so that no target is reached."""
 
     def decode(self, ids: Sequence[int]) -> str:
-        """No text."""
-        del ids
-        return ""
+        """The numbers as words."""
+        return " ".join(map(str, ids))
 
 
 class _InMemory:
     """What both kinds of data have in common."""
 
     hash = "generated"
-    tokenizer = _Wordless()
+    tokenizer = _Numbers()
 
     def __init__(self, definition: WorkloadDefinition, examples: Examples) -> None:
         self.definition = definition
