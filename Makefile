@@ -98,7 +98,7 @@ plan = --workloads $(call quoted,$(WORKLOADS)) --studies $(call quoted,$(STUDIES
 pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 25
 demo := nadamw_jax nadamw_pytorch momentum_pytorch
 
-.PHONY: help setup new demo test test-full check smoke train compare campaign slurm score leaderboard check-runs baselines cubes containers clean
+.PHONY: help setup new demo docs test test-full check smoke train compare campaign slurm score leaderboard check-runs baselines cubes containers clean
 .DELETE_ON_ERROR:
 # Trials at the same time disturb each other's times.
 .NOTPARALLEL:
@@ -191,6 +191,13 @@ containers: ## Bring up an engine, build the images of all cubes, run their task
 
 slurm: setup ## Bring up a Slurm of four make-believe nodes on this machine (as root), and run campaigns on it
 	bash ci/slurm_e2e.sh
+
+$(VENV)/docs-ready: $(VENV)/ready-$(ACCELERATOR)
+	$(PYTHON) ci/install.py $(VENV) --accelerator $(ACCELERATOR) --extras jax,pytorch,data,dev,docs && touch $@
+
+docs: $(VENV)/docs-ready ## Write the documentation as a site with search and API reference to build/docs
+	@$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . build/docs
+	@echo "Look at build/docs/docs/index.html in a browser."
 
 clean: ## Remove the environment and the demo; keep data and runs
 	rm -rf $(VENV) demo build

@@ -58,7 +58,7 @@ class Tensors:
         return Tensors(map(function, self.each, *(other.each for other in others)))
 
     def stack(self) -> torch.Tensor:
-        """One tensor of all: (number of tensors, *their shape)."""
+        """One tensor of all: (number of tensors, ...), where ... is their shape."""
         return torch.stack(self.each)
 
 
