@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from algoperf.workload.registry import find_workload
-from dying import POINTS
+from dying import OF_PARENTS, POINTS
 from places import BASELINES, TEST_SUBMISSIONS
 from trial_runs import Run, assert_same_outcome, content
 
@@ -160,6 +160,7 @@ def test_batches_of_worker_processes_go_on_where_they_were(prepare, tmp_path, fr
     [
         pytest.param(["half a file", "while old ones go", "in a row"], id="one of each kind"),
         pytest.param(POINTS, id="all", marks=pytest.mark.full),
+        pytest.param(OF_PARENTS, id="parents", marks=pytest.mark.full),
     ],
 )
 def test_killed_at_every_bad_moment_of_an_evaluation(trial, points):

@@ -2,7 +2,8 @@
 
 The arguments are a file descriptor for answers and the command line. Every input line names one of POINTS. A new
 process resumes the trial until it dies there, and its exit code is written as a line. (All processes are forks of this
-one, which has imported what they need.)
+one, which has imported what they need.) At a point of OF_PARENTS, it is the trial's parent that dies; it writes the
+records, and the trial goes with it.
 """
 
 import importlib
@@ -64,11 +65,12 @@ POINTS = {
     "between two rows": (CsvFile, "append", evaluation_file),
     "before the status": (TrialRecords, "write_status", die),
 }
+OF_PARENTS = [f"parent {point}" for point in ("before the rows", "in a row", "between two rows", "before the status")]
 
 
 def main_until(point: str) -> None:
     """Run the command line; from the second evaluation of this process on, `point` is deadly."""
-    owner, name, deadly = POINTS[point]
+    owner, name, deadly = POINTS[point.removeprefix("parent ")]
     original, complete = getattr(owner, name), TrialRecords.append_scalar_metrics
     evaluations: list[int] = []
 
@@ -82,7 +84,8 @@ def main_until(point: str) -> None:
 
     TrialRecords.append_scalar_metrics = counted  # type: ignore[method-assign]
     setattr(owner, name, perhaps)
-    os.environ[IN_PROCESS_VARIABLE] = "1"
+    if point not in OF_PARENTS:
+        os.environ[IN_PROCESS_VARIABLE] = "1"
     main(sys.argv[2:])
 
 

@@ -14,19 +14,21 @@ from algoperf.records.prune_order import read_order
 from algoperf.records.status import read_status
 from algoperf.trial import endings
 from algoperf.trial.machine_watch import MachineWatch
+from algoperf.trial.recorder import Recorder
+from algoperf.trial.referee import Referee
 from algoperf.trial.request import Request, settle
 from algoperf.trial.supervisor import Supervisor
 
 BEGIN = """
-import ctypes, json, os, signal, subprocess, sys, time
+import ctypes, os, signal, subprocess, sys, time
 from pathlib import Path
 from algoperf.trial import messages
 messages.connect()
 messages.tell("ready")
 def status(**content):
-    Path(sys.argv[1], "status.json").write_text(json.dumps({"process_id": os.getpid(), **content}))
+    messages.ask("status", content={"process_id": os.getpid(), **content})
 def trains():
-    status(status="running", finished=False, message="", machine=messages.known("machine"))
+    status(status="running", finished=False, message="")
     messages.tell("training")
 def ordered():
     Path(sys.argv[1], "prune.json").write_text('{"rule": "settled", "reason": "The median is known."}')
@@ -156,10 +158,11 @@ def run(case: str, folder: Path, data: Path) -> dict:
     found: dict = {}
     with supervisor.obeying_signals():
         command = [sys.executable, "-c", program(case), str(settings.directory)]
-        members = supervisor.run(command, 2 if case in SEVERAL else 1, {"machine": watch.record()}, watch)
+        recorder = Recorder(settings.directory, Referee(settings.directory), watch.record)
+        members = supervisor.run(command, 2 if case in SEVERAL else 1, watch, recorder.hear)
         try:
             order = read_order(settings.directory) if supervisor.was_pruned else None
-            found["code"] = endings.conclude(settings, members, supervisor.signals, watch, order)
+            found["code"] = endings.conclude(settings, members, supervisor.signals, watch, recorder, order)
         except AlgoperfError as error:
             found |= {"code": error.exit_code, "error": str(error)}
     child = settings.directory / "child"

@@ -118,4 +118,15 @@ def test_records_that_are_rewritten_at_exit_are_seen(data_root, tmp_path):
     assert run.finish()[0] == 0
     check = referee_check(run)
     assert check.counts["fail"] == 1
-    assert "validation/accuracy is '0.99'" in check.outcomes[0].evidence
+    assert "eval_measurements.csv was changed while the trial ran" in check.outcomes[0].evidence
+    assert "0.99" not in [row["validation/accuracy"] for row in run.rows], "the parent puts back what it wrote"
+
+
+def test_records_that_are_changed_after_the_end_are_seen(data_root, tmp_path):
+    run = Run(TEST_SUBMISSIONS / "faulty", "pytorch", data_root, tmp_path, {"max_global_steps": 6})
+    assert run.finish()[0] == 0
+    assert referee_check(run).counts["pass"] == 1
+    assert run.status["referee"] is True
+    file = run.trial / EVAL_FILE
+    file.write_text(file.read_text().replace("0.", "1.", 1))
+    assert referee_check(run).outcomes[0].evidence == "eval_measurements.csv was changed after the trial"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from algoperf.data.files import write_file
+from algoperf.data.files import sha256_of, write_file
 from algoperf.errors import DiskFull, explaining_full_disk
 
 
@@ -20,13 +21,18 @@ class CsvFile:
     atomically. A row that a crash cut off is dropped on opening: it was never acknowledged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keeps_content: bool = False) -> None:
+        """With `keeps_content`, what was written stays in memory, so that it can be restored."""
         self._path = path
         self._columns: list[str] = []
+        self._digest = hashlib.sha256()
+        self._is_there = False
+        self._content = bytearray() if keeps_content else None
         if path.exists():
             self._drop_torn_row()
             with path.open(newline="") as file:
                 self._columns = next(csv.reader(file), [])
+            self._note(path.read_bytes(), afresh=True)
 
     def append(self, row: Mapping[str, Any], durable: bool = True) -> None:
         """Append one row. Missing columns stay empty.
@@ -41,6 +47,7 @@ class CsvFile:
             if file.write(text) != len(text):
                 self._drop_torn_row()
                 raise DiskFull(self._path.parent, len(text))
+            self._note(text)
             if durable:
                 os.fsync(file.fileno())
 
@@ -56,11 +63,43 @@ class CsvFile:
         with path.open(newline="") as file:
             return list(csv.DictReader(file))
 
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of what was found and written."""
+        return self._digest.hexdigest()
+
+    def was_changed(self) -> bool:
+        """Whether the file is no longer what was found and written: somebody else wrote to it, or removed it."""
+        found = sha256_of(self._path) if self._path.is_file() else None
+        return found != (self.sha256 if self._is_there else None)
+
+    def restore(self) -> None:
+        """Write what was found and written once more; only if the content was kept."""
+        if self._content is not None and self._is_there:
+            write_file(self._path, bytes(self._content))
+        elif self._content is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _note(self, text: bytes, afresh: bool = False) -> None:
+        if afresh:
+            self._digest = hashlib.sha256()
+            if self._content is not None:
+                self._content.clear()
+        self._digest.update(text)
+        self._is_there = True
+        if self._content is not None:
+            self._content += text
+
+    def _replace(self, lines: list[list[Any]]) -> None:
+        content = b"".join(self._text(line) for line in lines)
+        write_file(self._path, content)
+        self._note(content, afresh=True)
+
     def _widen(self, new: list[str]) -> None:
         rows = self.rows()
-        self._columns += new
-        lines = [self._columns, *([row.get(column, "") for column in self._columns] for row in rows)]
-        write_file(self._path, b"".join(self._text(line) for line in lines))
+        columns = [*self._columns, *new]
+        self._replace([columns, *([row.get(column, "") for column in columns] for row in rows)])
+        self._columns = columns
 
     def _drop_torn_row(self) -> None:
         content = self._path.read_bytes()
@@ -71,8 +110,7 @@ class CsvFile:
         """Keep only the first rows; the file is copied to `copy` before."""
         rows = self.rows()[:num_rows]
         write_file(copy, self._path.read_bytes())
-        lines = [self._columns, *([row[column] for column in self._columns] for row in rows)]
-        write_file(self._path, b"".join(self._text(line) for line in lines))
+        self._replace([self._columns, *([row[column] for column in self._columns] for row in rows)])
 
     @staticmethod
     def _text(values: list[Any]) -> bytes:

@@ -11,8 +11,13 @@ from algoperf.data.files import write_file
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; NaN and infinity become null, unknown objects their text."""
-    write_file(path, (json.dumps(_jsonable(content), indent=2) + "\n").encode())
+    """Write JSON atomically; see `json_bytes`."""
+    write_file(path, json_bytes(content))
+
+
+def json_bytes(content: Any) -> bytes:
+    """JSON as it is written to files; NaN and infinity become null, unknown objects their text."""
+    return (json.dumps(jsonable(content), indent=2) + "\n").encode()
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
@@ -24,11 +29,12 @@ def read_object(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value made of what JSON has; NaN and infinity become null, unknown objects their text."""
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, float):
         return value if value - value == 0 else None  # inf - inf and nan - nan are nan
     if isinstance(value, (str, int, bool)) or value is None:

@@ -18,6 +18,7 @@ from algoperf.trial.clock import Times
 from algoperf.trial.failures import Failure
 from algoperf.trial.log import TrialLog
 from algoperf.trial.machine_watch import MachineWatch
+from algoperf.trial.recorder import Recorder
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.state import TrialState
 from algoperf.trial.supervisor import Member
@@ -32,18 +33,20 @@ def conclude(
     members: Sequence[Member],
     num_signals: int,
     watch: MachineWatch,
+    recorder: Recorder,
     order: PruneOrder | None = None,
 ) -> int:
     """Complete the records after all processes have ended; returns the exit code of the trial.
 
-    `order` is the one by which the processes were stopped, if they were. Raises AlgoperfError if an error that is no
-    regular end of a trial stopped a process.
+    `recorder` has written what they said. `order` is the one by which the processes were stopped, if they were.
+
+    Raises AlgoperfError if an error that is no regular end of a trial stopped a process.
     """
     directory = settings.directory
     other, deaths = failures.of_another_process(directory), _deaths(members, num_signals, watch.memory_ran_out())
     failures.clear(directory)
-    content = read_status(directory) or {}
-    is_new = content.get("process_id") in {member.process.pid for member in members}
+    is_new = bool(recorder.status)
+    content = recorder.status or read_status(directory) or {}
     is_running = is_new and content.get("status") == Status.RUNNING.label
     error = _error(members, explained=bool(deaths), other=other)
     ended = None
@@ -65,7 +68,7 @@ def conclude(
     if is_new:
         with contextlib.suppress(DiskFull):  # the error that is raised says it
             (directory / RESERVE_FILE).unlink(missing_ok=True)
-            write_json(directory / STATUS_FILE, {**content, "machine": watch.record(ended=True)})
+            recorder.write_status({**content, "machine": watch.record(ended=True)})
     if error is not None:
         raise error
     if ended is not None:

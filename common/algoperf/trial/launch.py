@@ -26,6 +26,7 @@ from algoperf.trial import endings, failures, messages, verification
 from algoperf.trial.data import missing_data
 from algoperf.trial.devices import Line, devices, has_gpu_driver
 from algoperf.trial.machine_watch import MachineWatch
+from algoperf.trial.recorder import Recorder
 from algoperf.trial.referee import Referee
 from algoperf.trial.request import Request, settle
 from algoperf.trial.settings import TrialSettings, identity_differences
@@ -199,12 +200,14 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             if line.problem:
                 watch.warn(line.problem)
             referee = Referee(settings.directory)
-            members = supervisor.run(command, num_processes, {"machine": watch.record()}, watch, referee.hear)
+            recorder = Recorder(settings.directory, referee, watch.record)
+            members = supervisor.run(command, num_processes, watch, recorder.hear)
             watch.warn_at_end()
             referee.stop(members[0].ended_at)
-            referee.conclude()
+            recorder.restore()
+            referee.conclude(recorder.hashes())
             order = read_order(settings.directory) if supervisor.was_pruned else None
-            code = endings.conclude(settings, members, supervisor.signals, watch, order)
+            code = endings.conclude(settings, members, supervisor.signals, watch, recorder, order)
             if request.verify and not supervisor.signals:  # while no other trial may use the devices
                 verification.verify(settings, request.workload, request.data_dir)
             return code

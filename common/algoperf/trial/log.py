@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from algoperf.records import environment
-from algoperf.records.json_file import write_json
-from algoperf.records.layout import STATUS_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.records.trial_records import TrialRecords
 from algoperf.submission.identity import other_hashes
 from algoperf.trial import failures, messages
 from algoperf.trial.clock import Times
 from algoperf.trial.settings import TrialSettings
+from algoperf.trial.told_records import ToldRecords
 from algoperf.workload.bound import BoundWorkload
 
 if TYPE_CHECKING:
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 
 
 class TrialLog:
-    """The records of one trial. Only process 0 writes them; every process notes its own failure.
+    """The records of one trial, written by its parent, or by process 0 if there is none.
+
+    Every process notes its own failure.
 
     Attributes:
       fingerprint: what must be equal to resume from a checkpoint; known after `start`.
@@ -39,13 +40,13 @@ class TrialLog:
         self._meta_data: dict[str, Any] = {}
         self._backend: Backend | None = None
         self.fingerprint: dict[str, Any] = {}
-        self._records: TrialRecords | None = None
+        self._records: TrialRecords | ToldRecords | None = None
         self.has_begun = False
         if rank == 0:
-            self._records = TrialRecords(settings.directory)
+            self._records = (ToldRecords if messages.has_parent() else TrialRecords)(settings.directory)
 
     @property
-    def metrics_logger(self) -> TrialRecords | None:
+    def metrics_logger(self) -> TrialRecords | ToldRecords | None:
         """The logger that submissions use; None in processes other than the first."""
         return self._records
 
@@ -107,7 +108,7 @@ class TrialLog:
         """Append the latest evaluation."""
         if self._records is not None:
             global_step, metrics = state.eval_results[-1]
-            self._records.append_scalar_metrics(metrics, global_step, is_eval=True)
+            self._records.append_evaluation(metrics, global_step)
         self._write(Status.RUNNING, "", state, times)
 
     def close(self) -> None:
@@ -133,8 +134,8 @@ class TrialLog:
     def _end_before_start(self, status: Status, message: str) -> bool:
         """If the trial never started, keep its existing status: being refused says nothing about the trial."""
         known = read_status(self._settings.directory)
-        if known is not None and status is not Status.INTERRUPTED:
-            write_json(self._settings.directory / STATUS_FILE, {**known, "status": status.label, "message": message})
+        if known is not None and status is not Status.INTERRUPTED and self._records is not None:
+            self._records.write_status({**known, "status": status.label, "message": message})
         return known is not None
 
     def _write(self, status: Status, message: str, state: TrialState, times: Times) -> None:
@@ -155,7 +156,8 @@ class TrialLog:
                 "seconds": times.as_dict(),
                 "compilation": self._backend.compile_note if self._backend else None,
                 **self._about,
-                "machine": messages.known("machine"),
+                "machine": None,  # a parent knows it
+                "referee": False,  # a parent is one
                 "process_id": os.getpid(),
                 "identity": self._identity,
             }

@@ -1,23 +1,33 @@
 """What a process of a trial tells its parent: one line of JSON per message, over a socket that it inherits.
 
-| kind       | content                            | when                                                          |
-|------------|------------------------------------|---------------------------------------------------------------|
-| `ready`    |                                    | from now on, signals end the trial as documented              |
-| `training` |                                    | the first step is done: signals are obeyed after the current  |
-| `clock`    | `global_step`                      | the clock starts, or goes on after an evaluation              |
-| `evaluation` | `global_step`                    | the clock stops for an evaluation                             |
-| `evaluated`  | `global_step`, `metrics`         | what the evaluation found                                     |
-| `saving`   | `global_step`                      | a checkpoint is about to be written                           |
-| `closing`  |                                    | the end is recorded; signals are no longer of use             |
-| `end`      | `code`                             | the last one: how the trial ended                             |
-| `error`    | `code`, `message`, `crashed`       | instead of `end`: what stopped the process                    |
+| kind         | content                           | when                                                         |
+|--------------|-----------------------------------|--------------------------------------------------------------|
+| `ready`      |                                   | from now on, signals end the trial as documented             |
+| `training`   |                                   | the first step is done: signals are obeyed after the current |
+| `clock`      | `global_step`                     | the clock starts, or goes on after an evaluation             |
+| `evaluation` | `global_step`                     | the clock stops for an evaluation                            |
+| `evaluated`  | `global_step`, `metrics`          | what the evaluation found                                    |
+| `saving`     | `global_step`                     | a checkpoint is about to be written                          |
+| `reserve`    |                                   | request: keep room for the records of the end                |
+| `start`      | `preemption_count`, `flags`, ...  | request: write what is known before the clock starts         |
+| `resumed`    | `preemption_count`, `evaluations` | request: complete the rows up to the checkpoint resumed     |
+| `record`     | `global_step`, `preemption_count` | request: write the row of the evaluation                     |
+| `logged`     | `row`                             | a row of measurements.csv                                    |
+| `status`     | `content`                         | request: write status.json                                   |
+| `closing`    |                                   | the end is recorded; signals are no longer of use            |
+| `end`        | `code`                            | the last one: how the trial ended                            |
+| `error`      | `code`, `message`, `crashed`      | instead of `end`: what stopped the process                   |
 
-Each also says when it was sent: `at`, in monotonic seconds, which all processes of a machine share.
+Each also says when it was sent: `at`, in monotonic seconds, which all processes of a machine share. A request has an
+`id`; the process waits until the parent answers with a line that has the same one: what was asked for is on the disk,
+or `error` and `exit_code` say why not.
+
 A process that ends without `end` or `error` did not end by itself as it should.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -25,33 +35,25 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from algoperf.errors import AlgoperfError
 from algoperf.system import follow
 
 VERSION = 1
 _VARIABLE = "ALGOPERF_TRIAL_PARENT"  # "<process>:<descriptor>"
-_KNOWN = "ALGOPERF_TRIAL_KNOWN"  # JSON
+_MOST_AT_ONCE = 1 << 6  # pieces of 64 KiB: a process that floods its parent must not keep it from its other work
 
 
 class _Line:
-    """The socket to the parent, None in a process that has none; and what the parent knew at the start."""
+    """The socket to the parent, None in a process that has none; what it has asked, and the beginning of an answer."""
 
     socket: socket.socket | None = None
-    known: Mapping[str, Any] = {}
+    num_asked = 0
+    pending = b""
 
 
 def environment(theirs: socket.socket) -> dict[str, str]:
     """The variable that tells a process its parent and its end of the socket."""
     return {_VARIABLE: f"{os.getpid()}:{theirs.fileno()}"}
-
-
-def knowledge(known: Mapping[str, Any]) -> dict[str, str]:
-    """The variable that tells a process what its parent knows."""
-    return {_KNOWN: json.dumps(known)}
-
-
-def known(name: str) -> Any:
-    """What the parent knew at the start; None if it did not, or there is none."""
-    return _Line.known.get(name)
 
 
 def has_parent() -> bool:
@@ -64,15 +66,42 @@ def connect() -> None:
     parent, descriptor = map(int, os.environ.pop(_VARIABLE).split(":"))
     follow(parent)
     os.set_inheritable(descriptor, False)
-    _Line.known = json.loads(os.environ.pop(_KNOWN, "{}"))
     _Line.socket = socket.socket(fileno=descriptor)
 
 
 def tell(kind: str, **content: Any) -> None:
     """Send a message to the parent, if there is one."""
     if _Line.socket is not None:
-        line = json.dumps({"version": VERSION, "kind": kind, "at": time.monotonic(), **content}) + "\n"
-        _Line.socket.sendall(line.encode())
+        line = json.dumps({"version": VERSION, "kind": kind, "at": time.monotonic(), **content})
+        # The line break in front ends a line that an exception cut off.
+        _Line.socket.sendall(f"\n{line}\n".encode())
+
+
+def ask(kind: str, **content: Any) -> dict[str, Any]:
+    """Send a request to the parent, which must be there, and wait for the answer.
+
+    Raises AlgoperfError, with the exit code of the original error, if the parent could not do what was asked for.
+    """
+    _Line.num_asked += 1
+    tell(kind, id=_Line.num_asked, **content)
+    while True:
+        for answer in _answers():
+            if answer.get("id") == _Line.num_asked:  # not of an earlier request that an exception cut off
+                if "error" not in answer:
+                    return answer
+                error = AlgoperfError(str(answer["error"]))
+                error.exit_code = int(answer["exit_code"])
+                raise error
+
+
+def _answers() -> list[dict[str, Any]]:
+    """The next whole lines of the parent."""
+    assert _Line.socket is not None
+    received = _Line.socket.recv(1 << 16)
+    if not received:
+        raise AlgoperfError("The parent of the trial does not answer any more.")
+    *lines, _Line.pending = (_Line.pending + received).split(b"\n")
+    return [answer for line in lines if (answer := _parsed(line)) is not None]
 
 
 class Inbox:
@@ -90,7 +119,7 @@ class Inbox:
 
     def receive(self) -> list[dict[str, Any]]:
         """The messages that have come, whole lines only."""
-        while True:
+        for _ in range(_MOST_AT_ONCE):
             try:
                 received = self.ours.recv(1 << 16)
             except BlockingIOError:
@@ -103,6 +132,12 @@ class Inbox:
             self._pending += received
         *lines, self._pending = self._pending.split(b"\n")
         return [message for line in lines if (message := _parsed(line)) is not None]
+
+    def answer(self, number: Any, content: Mapping[str, Any]) -> None:
+        """Answer the request with this `id`. A process that does not read its answers gets no more of them."""
+        line = json.dumps({"version": VERSION, "id": number, **content}) + "\n"
+        with contextlib.suppress(OSError):
+            self.ours.sendall(line.encode())
 
     def close(self) -> None:
         """Close both ends."""

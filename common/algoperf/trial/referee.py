@@ -68,6 +68,13 @@ class Referee:
         self._since = 0.0
         self._begun_at: int | None = None  # the step of the evaluation that goes on
         self._has_result = False
+        self._has_row = True  # whether the row of the last evaluation was written, or there is none
+
+    def begin(self) -> None:
+        """Records are about to be written: those of an earlier process are no longer final."""
+        path = self._directory / REFEREE_FILE
+        if (earlier := read_object(path)) and earlier.get("files"):
+            write_json(path, {**earlier, "files": None})
 
     # --- messages -----------------------------------------------------------------------------------------------
 
@@ -78,7 +85,7 @@ class Referee:
             self.stop(at)
         elif kind in (_CLOCK, _EVALUATION, "evaluated", "saving"):
             if not isinstance(step, int) or step < 0:
-                self._note(f"a message {kind!r} names the step {step!r}")
+                self.note(f"a message {kind!r} names the step {step!r}")
             elif kind == _CLOCK:
                 self._clock_goes_on(step, at)
             elif kind == _EVALUATION:
@@ -92,24 +99,31 @@ class Referee:
         if self._phase is None:
             self._resume(step)
         elif self._phase == _CLOCK:
-            self._note(f"at step {step} the clock was said to go on, but it had not stopped")
+            self.note(f"at step {step} the clock was said to go on, but it had not stopped")
         elif not self._has_result or step != self._begun_at:
-            self._note(f"the clock stopped at step {self._begun_at} and went on at step {step} without an evaluation")
+            self.note(f"the clock stopped at step {self._begun_at} and went on at step {step} without an evaluation")
         self._pass(at)
         self._phase = _CLOCK
 
     def _evaluation_begins(self, step: int, at: float) -> None:
         if self._phase != _CLOCK:
-            self._note(f"an evaluation was said to begin at step {step} while the clock stood")
+            self.note(f"an evaluation was said to begin at step {step} while the clock stood")
         self._pass(at)
         self._phase, self._begun_at, self._has_result = _EVALUATION, step, False
 
     def _evaluation_ends(self, step: int, metrics: Any) -> None:
         if self._phase != _EVALUATION or step != self._begun_at or self._has_result:
-            self._note(f"a result of step {step} came that no evaluation was begun for")
+            self.note(f"a result of step {step} came that no evaluation was begun for")
             return
-        self._has_result = True
+        self._has_result, self._has_row = True, False
         self.evaluations.append(Evaluation(step, self.submission_sec, dict(metrics or {})))
+
+    def take_row(self, step: int) -> Mapping[str, Any]:
+        """The metrics of the last evaluation, whose row may be written now, once. ValueError if it cannot be."""
+        if self._has_row or self.evaluations[-1].global_step != step:
+            raise ValueError(f"no evaluation of step {step} was told")
+        self._has_row = True
+        return self.evaluations[-1].metrics
 
     def _checkpoint_begins(self, step: int, at: float) -> None:
         self._pass(at)
@@ -117,7 +131,8 @@ class Referee:
         self._marks.append(Mark(step, self.submission_sec, self.evaluation_sec, len(self.evaluations)))
         self._write()
 
-    def _note(self, problem: str) -> None:
+    def note(self, problem: str) -> None:
+        """Note what cannot be, in a sentence."""
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(problem)
 
@@ -150,25 +165,28 @@ class Referee:
         self._pass(at)
         self._phase = None
 
-    def conclude(self) -> None:
-        """Compare the rows of the evaluations with what was told, and write the account; all processes have ended."""
+    def conclude(self, files: Mapping[str, str] | None = None) -> None:
+        """Compare the rows of the evaluations with what was told, and write the account; all processes have ended.
+
+        `files` are names and SHA-256 of the records that nothing changes from now on.
+        """
         if not self.evaluations and not self._marks and not self.problems:
             return  # the clock did not run long enough for anything to be compared
         self._compare(CsvFile.read(self._directory / EVAL_FILE))
         with contextlib.suppress(DiskFull):  # said by others, who can wait for room
-            self._write()
+            self._write(files)
 
     def _compare(self, rows: list[dict[str, str]]) -> None:
         rows = [row for row in rows if float(row.get("global_step") or 0) > self.known_from or not self.known_from]
         told = self.evaluations
         if len(rows) not in (len(told), len(told) - 1):  # a process may die before it writes the row that it told of
-            self._note(f"{EVAL_FILE} has {len(rows)} evaluations, {len(told)} were told")
+            self.note(f"{EVAL_FILE} has {len(rows)} evaluations, {len(told)} were told")
         for number, (row, evaluation) in enumerate(zip(rows, told, strict=False), start=1):
             for name, value in {"global_step": evaluation.global_step, **evaluation.metrics}.items():
                 if not _same(row.get(name), value):
-                    self._note(f"{EVAL_FILE}, row {number}: {name} is {row.get(name)!r}, but {value!r} was told")
+                    self.note(f"{EVAL_FILE}, row {number}: {name} is {row.get(name)!r}, but {value!r} was told")
 
-    def _write(self) -> None:
+    def _write(self, files: Mapping[str, str] | None = None) -> None:
         content = {
             "version": VERSION,
             "submission_sec": self.submission_sec,
@@ -177,6 +195,7 @@ class Referee:
             "problems": self.problems,
             "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
             "checkpoints": [asdict(mark) for mark in self._marks],
+            "files": files,
         }
         write_json(self._directory / REFEREE_FILE, content)
 

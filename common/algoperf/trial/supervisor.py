@@ -23,8 +23,8 @@ import psutil
 from algoperf.system import STOPS, adopt_orphans, usable_cores
 from algoperf.trial import messages
 
-Hear = Callable[[Mapping[str, Any], float], None]
-"""Gets each message of the first process, and the monotonic time at which it arrived."""
+Hear = Callable[[Mapping[str, Any], float], Mapping[str, Any]]
+"""Gets each message of the first process, and the monotonic time of its arrival; returns the answer to a request."""
 TICK_SEC = 1.0
 _STAGES = ("ready", "training", "closing", "end", "error")
 _KILL_ROUNDS = 5  # a process may have started others before it died
@@ -77,15 +77,17 @@ class Member:
         self.inbox.theirs.close()
 
     def listen(self) -> None:
-        """Take in its messages, and pass each on, with the time."""
-        for message in self.inbox.receive():
+        """Take in its messages, pass each on, with the time, and answer requests."""
+        received, now = self.inbox.receive(), time.monotonic()
+        for message in received:
             kind = str(message["kind"])
             if kind in _STAGES:
                 self.stage = kind
             if kind in ("end", "error"):
                 self.said = message
-            if self._hear is not None:
-                self._hear(message, time.monotonic())
+            answer = {} if self._hear is None else self._hear(message, now)
+            if "id" in message:
+                self.inbox.answer(message["id"], answer)
 
     def stop(self, number: int) -> None:
         """Pass a signal on. A process that is not ready for it has nothing to lose."""
@@ -145,21 +147,17 @@ class Supervisor:
         self,
         command: Sequence[str],
         num_processes: int,
-        known: Mapping[str, Any],
         watcher: Watcher,
         hear: Hear | None = None,
     ) -> list[Member]:
-        """Run `command` in `num_processes` processes, which learn what is `known`; returns them when all have ended.
+        """Run `command` in `num_processes` processes; returns them when all have ended.
 
-        `hear` gets the messages of the first process at the moment when they come.
+        `hear` gets the messages of the first process at the moment when they come, and answers its requests.
         """
         self._watcher = watcher
         adopt_orphans()
-        told = messages.knowledge(known)
         environments = enumerate(_environments(num_processes))
-        self.members = [
-            Member(rank, command, {**each, **told}, hear if rank == 0 else None) for rank, each in environments
-        ]
+        self.members = [Member(rank, command, each, hear if rank == 0 else None) for rank, each in environments]
         try:
             with _waking() as alarm:
                 self._wait(alarm)

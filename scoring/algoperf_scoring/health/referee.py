@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from algoperf.data.files import sha256_of
 from algoperf.records.layout import REFEREE_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import SCORE, STEP
@@ -21,6 +22,10 @@ def same_times(run: Evidence) -> Iterator[Verdict]:
     problems = account.get("problems")
     for problem in problems if isinstance(problems, Sequence) and not isinstance(problems, str) else ():
         yield fail(str(problem))
+    if run.status.get("referee") is False:
+        yield not_checked("the last process of the trial had no parent")
+        return
+    yield from _changed_later(run, account)
     if number(account.get("known_from")):
         yield not_checked(f"an earlier process, up to step {account['known_from']}, had no parent")
         return
@@ -29,6 +34,14 @@ def same_times(run: Evidence) -> Iterator[Verdict]:
             told = f"{place}: {own:.2f} s by its own clock, {measured:.2f} s by its parent's"
             yield fail(told) if own < measured else warn(told)
             return
+
+
+def _changed_later(run: Evidence, account: Mapping[str, Any]) -> Iterator[Verdict]:
+    """Compare the files with what the parent wrote, and nobody may change."""
+    files = account.get("files")
+    for name, written in files.items() if isinstance(files, Mapping) else ():
+        if name in run.files and sha256_of(run.trial.folder / name) != written:
+            yield fail(f"{name} was changed after the trial")
 
 
 def _pairs(run: Evidence, account: Mapping[str, Any]) -> Iterator[tuple[str, float, float, float]]:
