@@ -16,6 +16,7 @@ HPARAMS_FILE = "hparams.json"
 STATUS_FILE = "status.json"
 REFEREE_FILE = "referee.json"
 EVALUATION_FILE = "evaluation.json"  # written by `algoperf evaluate`
+LOG_FILE = "log.txt"  # no record: what was shown while it ran
 PRUNE_FILE = "prune.json"  # no record: an order, see prune_order.py
 RESERVE_FILE = ".reserve"  # room for the records of the end, if the disk is full by then
 _NUMBERED = re.compile(r"(?:meta_data|flags)_\d+\.json")

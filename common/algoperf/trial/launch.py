@@ -6,19 +6,22 @@ All of it but the training happens in the trial's parent, which imports no frame
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import signal
+import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explaining_bad_paths, explaining_full_disk
-from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
+from algoperf.records.layout import EVAL_FILE, LOG_FILE, MEASUREMENTS_FILE
 from algoperf.records.prune_order import read_order
 from algoperf.records.status import Status, read_status
 from algoperf.system import STOPS, algoperf_command, usable_cores
@@ -29,7 +32,9 @@ from algoperf.trial.machine_watch import MachineWatch
 from algoperf.trial.recorder import Recorder
 from algoperf.trial.referee import Referee
 from algoperf.trial.request import Request, settle
+from algoperf.trial.screen import Screen
 from algoperf.trial.settings import TrialSettings, identity_differences
+from algoperf.trial.summary import summary
 from algoperf.trial.supervisor import Supervisor
 from algoperf.workload.registry import model_module
 
@@ -89,7 +94,7 @@ def _code_of_finished(settings: TrialSettings) -> int | None:
             f"{directory} holds a finished trial of other code or settings:\n" + "\n".join(differences) + "\n"
             "Choose another --output-dir, or start over with --no-resume."
         )
-    print(f"already finished: {directory} ({status['status']}: {status['message']})")
+    print(f"already finished: {directory} ({status['status']}: {status['message']})", *summary(settings)[:-1], sep="\n")
     return Status.from_label(status["status"]).exit_code
 
 
@@ -157,10 +162,10 @@ def _leaving_no_empty_folder(settings: TrialSettings, is_first: bool) -> Iterato
     try:
         yield
     finally:
-        if [entry.name for entry in settings.directory.iterdir()] == [_LOCK_FILE] and not _moved_back(
-            settings.directory
-        ):
-            (settings.directory / _LOCK_FILE).unlink()
+        left = {entry.name for entry in settings.directory.iterdir()}
+        if left <= {_LOCK_FILE, LOG_FILE} and not _moved_back(settings.directory):
+            for name in left:
+                (settings.directory / name).unlink()
             with contextlib.suppress(OSError):  # another trial's folder is there
                 for folder in (settings.directory, *settings.directory.parents):
                     if folder == settings.output_dir and not is_first:
@@ -191,8 +196,9 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
     earlier = (read_status(settings.directory) or {}).get("machine")
     place = line.beside_others() if share else line.alone(_say)
     supervisor = Supervisor(is_pruned=lambda: read_order(settings.directory) is not None)
+    screen = Screen(settings.directory / LOG_FILE, ["algoperf", *arguments])
     try:
-        with supervisor.obeying_signals(), place as waited_sec:
+        with screen, supervisor.obeying_signals(), place as waited_sec:
             watch = MachineWatch(
                 _say, earlier, shared=share, waited_sec=waited_sec, threads=_unchosen_threads(settings, num_processes),
                 is_shared_now=line.is_shared,
@@ -201,7 +207,12 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
                 watch.warn(line.problem)
             referee = Referee(settings.directory)
             recorder = Recorder(settings.directory, referee, watch.record)
-            members = supervisor.run(command, num_processes, watch, recorder.hear)
+
+            def hear(message: Mapping[str, Any], at: float) -> Mapping[str, Any]:
+                screen.hear(message)
+                return recorder.hear(message, at)
+
+            members = supervisor.run(command, num_processes, watch, hear)
             watch.warn_at_end()
             referee.stop(members[0].ended_at)
             recorder.restore()
@@ -210,6 +221,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             code = endings.conclude(settings, members, supervisor.signals, watch, recorder, order)
             if request.verify and not supervisor.signals:  # while no other trial may use the devices
                 verification.verify(settings, request.workload, request.data_dir)
+            _say("\n".join(summary(settings)))
             return code
     except KeyboardInterrupt:
         print("interrupted: Stopped by a signal while waiting.", flush=True)
@@ -232,6 +244,9 @@ def _train_as_member(settings: TrialSettings, rank: int, arguments: list[str]) -
     for number in STOPS:  # until the trial is ready for them; else Python would show where it was
         signal.signal(number, signal.SIG_DFL)
     messages.connect()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # they are pipes to the parent, which shows lines at once
     try:
         with explaining_bad_paths():
             code = train_in_this_process(settings, rank, arguments)

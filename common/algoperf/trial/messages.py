@@ -14,6 +14,7 @@
 | `record`     | `global_step`, `preemption_count` | request: write the row of the evaluation                     |
 | `logged`     | `row`                             | a row of measurements.csv                                    |
 | `status`     | `content`                         | request: write status.json                                   |
+| `progress`   | `fields`, `share`                 | what to show of the state, see `live_line.State`             |
 | `closing`    |                                   | the end is recorded; signals are no longer of use            |
 | `end`        | `code`                            | the last one: how the trial ended                            |
 | `error`      | `code`, `message`, `crashed`      | instead of `end`: what stopped the process                   |

@@ -1,17 +1,22 @@
-"""Shows the user the state of a trial: a live line on a terminal, plain lines elsewhere."""
+"""Says how a trial gets on. Its parent shows it (`screen.py`); a process without one does so itself."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from algoperf.records.status import Status
+from algoperf.trial import messages
 from algoperf.trial.clock import Times
+from algoperf.trial.live_line import LiveLine, State, duration
 from algoperf.trial.settings import TrialSettings
 
-_TERMINAL_PERIOD_SEC = 0.5
-_PLAIN_PERIOD_SEC = 10.0
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_LIVE_PERIOD_SEC = 0.5
+_PLAIN_PERIOD_SEC = 5.0
 
 
 class Display(Protocol):
@@ -19,7 +24,7 @@ class Display(Protocol):
 
     period_sec: float
 
-    def live(self, text: str) -> None:
+    def live(self, state: State) -> None:
         """Show the current state."""
         ...
 
@@ -40,9 +45,9 @@ class PlainDisplay:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def live(self, text: str) -> None:
+    def live(self, state: State) -> None:
         """See Display."""
-        self.line(text)
+        self.line(state.plain())
 
     def line(self, text: str) -> None:
         """See Display."""
@@ -52,25 +57,41 @@ class PlainDisplay:
         """There is no live line."""
 
 
+class ParentDisplay(PlainDisplay):
+    """Tells the trial's parent the state, which costs no time to speak of, and prints lines, which it passes on."""
+
+    period_sec = _LIVE_PERIOD_SEC
+
+    def live(self, state: State) -> None:
+        """See Display."""
+        messages.tell("progress", fields=state.fields, share=state.share)
+
+
 class TerminalDisplay:
     """One line that is redrawn below the permanent lines."""
 
-    period_sec = _TERMINAL_PERIOD_SEC
+    period_sec = _LIVE_PERIOD_SEC
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
+        """`console` is where to show it; None for standard output."""
         from rich.console import Console
         from rich.live import Live
 
-        self._live = Live(console=Console(highlight=False), auto_refresh=False, transient=True)
+        self.console = console or Console(highlight=False)
+        self._live = Live(
+            console=self.console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
         self._live.start()
 
-    def live(self, text: str) -> None:
+    def live(self, state: State) -> None:
         """See Display."""
-        self._live.update(text, refresh=True)
+        self._live.update(LiveLine(state), refresh=True)
 
     def line(self, text: str) -> None:
-        """See Display."""
-        self._live.console.print(text, markup=False)
+        """See Display. The text may be coloured by the escape codes of terminals."""
+        from rich.text import Text
+
+        self.console.print(Text.from_ansi(text), soft_wrap=True)
 
     def close(self) -> None:
         """See Display."""
@@ -82,7 +103,7 @@ class SilentDisplay:
 
     period_sec = float("inf")
 
-    def live(self, text: str) -> None:
+    def live(self, state: State) -> None:
         """Say nothing."""
 
     def line(self, text: str) -> None:
@@ -96,13 +117,16 @@ def make_display(rank: int) -> Display:
     """The display that fits this process's standard output."""
     if rank != 0:
         return SilentDisplay()
+    if messages.has_parent():
+        return ParentDisplay(sys.stdout)
     return TerminalDisplay() if sys.stdout.isatty() else PlainDisplay(sys.stdout)
 
 
 class Progress:
     """Describes the state of a trial.
 
-    Steps per second are per second of submission time, so that evaluations do not distort them.
+    Steps per second are per second of submission time, so that evaluations do not distort them. The first step, which
+    compiles, does not count.
     """
 
     def __init__(self, settings: TrialSettings, display: Display) -> None:
@@ -111,9 +135,8 @@ class Progress:
         self._display = display
         self._metric = f"validation/{limits.metric}"
         self._goal = f"target {'<=' if limits.goal == 'min' else '>='} {limits.validation_target:.6g}"
-        self._last = "no evaluation yet"
         self._next_due = 0.0
-        self._rate_mark = (0, 0.0)
+        self._rate_mark: tuple[int, float] | None = None
         what = f"{settings.definition.name} ({settings.framework}), study {settings.study}, trial {settings.trial}"
         self._display.line(f"{settings.submission} on {what}: {self._metric} {self._goal}")
 
@@ -126,27 +149,33 @@ class Progress:
 
     def step(self, global_step: int, times: Times, next_evaluation_sec: float) -> None:
         """Show the current state."""
-        steps, seconds = global_step - self._rate_mark[0], times.submission - self._rate_mark[1]
-        rate = steps / seconds if seconds > 0 else 0.0
-        self._rate_mark = (global_step, times.submission)
-        budget = self._settings.budget_sec
-        left = budget - times.submission
-        if self._settings.max_global_steps is not None and rate:
-            left = min(left, (self._settings.max_global_steps - global_step) / rate)
-        parts = [
-            f"step {global_step}",
-            f"{rate:.4g} steps/s",
-            f"clock {times.submission:.1f} of {budget:.6g} s",
-            self._last,
-            f"next evaluation in {max(next_evaluation_sec, 0):.1f} s",
-            f"at most {left:.1f} s to go",
-        ]
-        self._display.live(" | ".join(parts))
+        rate = self._rate(global_step, times.submission)
+        budget, max_steps = self._settings.budget_sec, self._settings.max_global_steps
+        left, share = budget - times.submission, times.submission / budget
+        if max_steps is not None:
+            share = max(share, global_step / max_steps)
+            if rate:
+                left = min(left, (max_steps - global_step) / rate)
+        fields = [f"step {global_step}", f"clock {times.submission:.1f} of {budget:.6g} s"]
+        if rate:
+            fields.append(f"{rate:.3g} steps/s")
+        if left > 0:
+            fields.append(f"at most {duration(left)} to go")
+        if next_evaluation_sec > 0:
+            fields.append(f"evaluation in {duration(next_evaluation_sec)}")
+        self._display.live(State(tuple(fields), share))
+
+    def _rate(self, global_step: int, submission_sec: float) -> float | None:
+        """Steps per second since the last call; None if there was none, or no step since."""
+        mark, self._rate_mark = self._rate_mark, (global_step, submission_sec)
+        if mark is None or global_step <= mark[0] or submission_sec <= mark[1]:
+            return None
+        return (global_step - mark[0]) / (submission_sec - mark[1])
 
     def evaluation(self, global_step: int, metrics: Mapping[str, Any], times: Times) -> None:
         """Print the result of an evaluation."""
-        self._last = f"{self._metric} {metrics[self._metric]:.6g} ({self._goal})"
-        self._display.line(f"step {global_step}, clock {times.submission:.2f} s: {self._last}")
+        result = f"{self._metric} {metrics[self._metric]:.6g} ({self._goal})"
+        self._display.line(f"step {global_step}, clock {times.submission:.2f} s: {result}")
 
     def note(self, text: str) -> None:
         """Print a remark."""
