@@ -52,6 +52,7 @@ class Facts:
       code: hash of the submission's code, as status.json says; "" if it does not.
       hardware: devices and processor in words, as status.json says; "" if it does not.
       contradicted: whether the parent of the trial measured other times, or was told other results; see `referee`.
+      had_referee: whether the times are those of its parent, as status.json says; None if it does not.
       verification: what evaluation.json says about the checkpoint that reached the target, see `Verification`; None if
         status.json does not say that the target was reached.
       prune_rule, prune_reason: why it was pruned, as status.json says; "" if it was not, or nobody said.
@@ -71,6 +72,7 @@ class Facts:
     hardware: str = ""
     verification: Verification | None = None
     contradicted: bool = False
+    had_referee: bool | None = None
     prune_rule: str = ""
     prune_reason: str = ""
     disturbed: tuple[Kind, ...] = ()
@@ -116,6 +118,7 @@ def read_facts(folder: Path) -> Facts:
         hardware=_hardware(status.get("hardware")),
         verification=_verification(folder, status.get("target_reached_at")),
         contradicted=contradicts(read_object(folder / REFEREE_FILE) or {}, status),
+        had_referee=status["referee"] if isinstance(status.get("referee"), bool) else None,
         **_pruned(status.get("pruned")),
         disturbed=tuple(disturbances(status)),
     )

@@ -1,4 +1,7 @@
-"""What `referee.json` says against a run's own records: times that its parent measured, results that it was told."""
+"""What `referee.json` says against a run's own records: times that its parent measured, results that it was told.
+
+Since version 2 of the file, the times in the records are the parent's, and `trial_sec` has those of the trial's clock.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ def contradicts(account: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
         return False
     for count, evaluation in enumerate(evaluations, start=1):
         if isinstance(evaluation, Mapping) and evaluation.get("global_step") == reached.get("global_step"):
-            own, measured = reached.get("submission_sec"), evaluation.get("submission_sec")
+            own = evaluation.get("trial_sec", reached.get("submission_sec"))
+            measured = evaluation.get("submission_sec")
             if isinstance(own, (int, float)) and isinstance(measured, (int, float)):
                 return measured - own > allowed_sec(count, measured, status)
     return False

@@ -70,6 +70,8 @@ def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
             yield f"{where} has no {file}"
     if trial.facts.is_unfinished:
         yield f"{where} is unfinished: its status is {trial.facts.status}"
+    elif trial.facts.had_referee is False:
+        yield f"{where} had no parent that measured its times: start it with `algoperf train`"
     elif trial.facts.contradicted:
         yield f"{where}: the parent of the trial measured or was told something else; see `algoperf check-runs`"
     elif trial.facts.verification == "missing":

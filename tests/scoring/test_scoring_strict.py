@@ -53,6 +53,12 @@ def remove(folder: Path) -> None:
             ),
             "its status is running",
         ),
+        (
+            lambda a: (a / "study_0/wmt_jax/trial_1/status.json").write_text(
+                '{"finished": true, "status": "budget_spent", "referee": false}'
+            ),
+            "had no parent that measured its times",
+        ),
     ],
 )
 def test_each_gap_is_named(runs, spoil, said: str):

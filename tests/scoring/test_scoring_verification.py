@@ -77,6 +77,8 @@ HONEST = {"problems": [], "known_from": 0, "evaluations": [{"global_step": 1, "s
         ({**HONEST, "problems": ["a row was rewritten"]}, True),
         ({**HONEST, "evaluations": [{"global_step": 1, "submission_sec": 12.0}]}, True),
         ({**HONEST, "evaluations": [{"global_step": 1, "submission_sec": 8.0}]}, False),
+        ({**HONEST, "evaluations": [{"global_step": 1, "submission_sec": 10.0, "trial_sec": 8.0}]}, True),
+        ({**HONEST, "evaluations": [{"global_step": 1, "submission_sec": 12.0, "trial_sec": 11.9}]}, False),
         ({**HONEST, "known_from": 1, "evaluations": [{"global_step": 1, "submission_sec": 12.0}]}, False),
         ({"evaluations": "nonsense"}, False),
     ],

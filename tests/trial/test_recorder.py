@@ -11,7 +11,8 @@ from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE, STATUS_FILE
 from algoperf.trial.recorder import Recorder
 from algoperf.trial.referee import Referee
 
-METRICS = {"validation/accuracy": 0.5, "validation/loss": math.nan, "score": 3.25}
+METRICS = {"validation/accuracy": 0.5, "validation/loss": math.nan}
+SECONDS = {"submission": 1.0, "evaluation": 2.0, "logging": 3.0}
 
 
 class Told:
@@ -29,7 +30,7 @@ class Told:
 
     def evaluation(self, step: int) -> dict:
         for kind in ("evaluation", "evaluated", "saving"):
-            self(kind, global_step=step, **({"metrics": METRICS} if kind == "evaluated" else {}))
+            self(kind, global_step=step, **({"metrics": METRICS, "seconds": SECONDS} if kind == "evaluated" else {}))
         answer = self("record", global_step=step, preemption_count=0)
         self("clock", global_step=step)
         return answer
@@ -75,8 +76,9 @@ def test_status_has_what_the_parent_knows(told):
         ("status", {"content": []}),
         ("start", {"preemption_count": "../../0", "hyperparameters": None, "meta_data": {}, "flags": {}}),
         ("start", {"preemption_count": 0, "hyperparameters": 3, "meta_data": {}, "flags": {}}),
-        ("resumed", {"preemption_count": 0, "evaluations": [[1, 2, 3]]}),
-        ("evaluated", {"global_step": 4, "metrics": 5}),
+        ("resumed", {"global_step": 4, "preemption_count": 0, "evaluations": [[1, 2, 3]]}),
+        ("evaluated", {"global_step": 6, "metrics": 5, "seconds": SECONDS}),
+        ("evaluated", {"global_step": 6, "metrics": METRICS, "seconds": {}}),
     ],
 )
 def test_forged_messages_write_nothing_and_are_noted(told, kind, content):
@@ -86,18 +88,19 @@ def test_forged_messages_write_nothing_and_are_noted(told, kind, content):
     answer = told(kind, **content)
     assert {path.name: path.read_bytes() for path in told.folder.iterdir()} == before
     assert len(told.referee.problems) == 1
-    assert kind in told.referee.problems[0] or "no evaluation" in told.referee.problems[0]
+    assert kind in told.referee.problems[0] or "had begun" in told.referee.problems[0]
     assert answer == {} or "refuses" in answer["error"]
 
 
 def test_nothing_is_recorded_after_the_end(told):
     told.evaluation(4)
-    told.status("max_steps_reached")
+    told.status("max_steps_reached", finished=True, global_step=4)
     told("closing")
     told.status("target_reached")
     told("logged", row={"global_step": 4, "preemption_count": 0, "score": 0.1})
     assert json.loads((told.folder / STATUS_FILE).read_text())["status"] == "max_steps_reached"
-    assert len(told.rows(MEASUREMENTS_FILE)) == 1
+    assert len(told.rows(MEASUREMENTS_FILE)) == 2, "the evaluation and the end"
+    assert float(told.rows(MEASUREMENTS_FILE)[-1]["score"]) == told.referee.seconds["submission"]
     assert [problem.partition(" came")[0] for problem in told.referee.problems] == [
         "a message 'status'", "a message 'logged'",
     ]  # fmt: skip

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
+from algoperf.trial.clock import ACCOUNTS
+from algoperf.trial.recorder import Recorder
 from algoperf.trial.referee import Referee
-from algoperf.versions import load_version
+from algoperf.versions import Limits, load_version
 from algoperf_scoring.health import check_runs
 from places import TEST_SUBMISSIONS
 from trial_runs import Run
@@ -15,85 +18,130 @@ from trial_runs import Run
 CHEATS = Path(__file__).parents[1] / "cheats"
 
 
-def heard(folder, *messages) -> Referee:
-    """A referee after messages `(seconds, kind, step)`; every result has the accuracy 0.5."""
-    referee = Referee(folder)
+LIMITS = Limits("accuracy", "max", 0.4, 0.4, 100.0, 10.0, 100)
+TRIAL = dict.fromkeys(ACCOUNTS, 1.5)
+
+
+def heard(folder, *messages) -> Recorder:
+    """A recorder after messages `(seconds, kind, step)`; every result has the accuracy 0.5."""
+    recorder = Recorder(folder, Referee(folder, LIMITS), dict)
+    contents = {
+        "evaluated": {"metrics": {"validation/accuracy": 0.5}, "seconds": TRIAL},
+        "record": {"preemption_count": 0},
+        "resumed": {"preemption_count": 1, "evaluations": [], "seconds": TRIAL},
+    }
     for at, kind, step in messages:
-        content = {"metrics": {"accuracy": 0.5}} if kind == "evaluated" else {}
-        referee.hear({"kind": kind, "global_step": step, **content}, at)
-    return referee
+        recorder.hear({"kind": kind, "global_step": step, **contents.get(kind, {})}, at)
+    return recorder
 
 
-def evaluation(begin: float, end: float, step: int) -> list[tuple[float, str, int]]:
-    return [(begin, "evaluation", step), (end, "evaluated", step), (end, "saving", step), (end, "clock", step)]
+def concluded(recorder: Recorder) -> dict:
+    """The account when all processes have ended."""
+    referee = recorder.referee
+    referee.conclude()
+    return json.loads((referee.directory / REFEREE_FILE).read_text())
 
 
-def account(folder: Path) -> dict:
-    return json.loads((folder / REFEREE_FILE).read_text())
-
-
-def write_rows(folder, *rows: tuple[int, float]) -> None:
-    lines = ["global_step,accuracy", *(f"{step},{accuracy}" for step, accuracy in rows)]
-    (folder / EVAL_FILE).write_text("\n".join(lines) + "\n")
+def evaluation(begin: float, end: float, step: int, goes_on: float | None = None) -> list[tuple[float, str, int]]:
+    goes_on = end if goes_on is None else goes_on
+    rest = [(goes_on, kind, step) for kind in ("saving", "record", "clock")]
+    return [(begin, "evaluation", step), (end, "evaluated", step), *rest]
 
 
 def test_time_is_charged_by_the_arrival_of_messages(tmp_path):
-    referee = heard(
-        tmp_path, (100, "clock", 0), *evaluation(110, 114, 5), *evaluation(120, 121, 9), (123, "closing", 9)
+    told = heard(
+        tmp_path, (100, "clock", 0), *evaluation(110, 114, 5, 115), *evaluation(120, 121, 9), (123, "closing", 9)
     )
-    referee.stop(500)  # the process takes long to end
-    write_rows(tmp_path, (5, 0.5), (9, 0.5))
-    referee.conclude()
-    found = account(tmp_path)
-    assert (found["submission_sec"], found["evaluation_sec"]) == (10 + 6 + 2, 4 + 1)
-    assert [(each["global_step"], each["submission_sec"]) for each in found["evaluations"]] == [(5, 10), (9, 16)]
+    told.referee.stop(500)  # the process takes long to end
+    found = concluded(told)
+    assert [found[f"{account}_sec"] for account in ACCOUNTS] == [10 + 5 + 2, 4 + 1, 1]
+    times = [(each["global_step"], each["submission_sec"], each["evaluation_sec"]) for each in found["evaluations"]]
+    assert times == [(5, 10, 4), (9, 15, 1)]
     assert found["problems"] == []
 
 
+def test_rows_have_the_official_times_and_those_of_the_trial(tmp_path):
+    heard(tmp_path, (100, "clock", 0), *evaluation(110, 114, 5, 115), *evaluation(120, 121, 9))
+    first, second = CsvFile.read(tmp_path / EVAL_FILE)
+    official = ("score", "accumulated_submission_time", "accumulated_eval_time", "accumulated_logging_time")
+    assert [float(first[name]) for name in (*official, "total_duration")] == [10, 10, 4, 0, 14]
+    assert [float(second[name]) for name in (*official, "total_duration")] == [15, 15, 5, 1, 21]
+    assert {second[f"trial_{account}_time"] for account in ACCOUNTS} == {"1.5"}
+
+
+def test_the_target_is_reached_at_the_official_time(tmp_path):
+    told = heard(tmp_path, (0, "clock", 0), *evaluation(10, 12, 5), *evaluation(20, 21, 9))
+    content = {"status": "running", "finished": False, "seconds": {**TRIAL, "total": 4.5, "update": 1.0}}
+    assert told.hear({"kind": "status", "content": {**content, "target_reached_at": {"global_step": 5}}}, 22) == {}
+    assert told.status["target_reached_at"] == {"global_step": 5, "submission_sec": 10}
+    assert told.status["seconds"] == {"submission": 18, "evaluation": 3, "logging": 0, "total": 21, "update": 1.0}
+    assert told.status["trial_seconds"] == {**TRIAL, "total": 4.5}
+    assert told.referee.problems == []
+    told.hear({"kind": "status", "content": {**content, "target_reached_at": {"global_step": 3}}}, 23)
+    assert "reached its target at {'global_step': 3}" in told.referee.problems[0]
+
+
 def test_a_process_that_dies_is_charged_until_then(tmp_path):
-    referee = heard(tmp_path, (0, "clock", 0), (1, "saving", 3))
-    referee.stop(4)
-    referee.conclude()
-    assert account(tmp_path)["submission_sec"] == 4
+    told = heard(tmp_path, (0, "clock", 0), (1, "saving", 3))
+    told.referee.stop(4)
+    assert concluded(told)["submission_sec"] == 4
+
+
+def test_an_interrupted_trial_ends_at_its_checkpoint(tmp_path):
+    told = heard(tmp_path, (0, "clock", 0), *evaluation(10, 12, 5), (15, "saving", 7))
+    told.hear({"kind": "status", "content": {"status": "interrupted", "global_step": 7}}, 40)
+    assert told.status["seconds"] == {"submission": 13, "evaluation": 2, "logging": 0, "total": 15}
 
 
 def test_a_resumed_trial_goes_on_from_its_checkpoint(tmp_path):
     heard(tmp_path, (0, "clock", 0), *evaluation(10, 12, 5), *evaluation(20, 21, 9), (30, "evaluation", 12))
-    again = heard(tmp_path, (1000, "clock", 5), *evaluation(1003, 1004, 9))
-    write_rows(tmp_path, (5, 0.5), (9, 0.5))
-    again.conclude()
-    found = account(tmp_path)
+    (tmp_path / EVAL_FILE).unlink()
+    told = heard(tmp_path, (999, "resumed", 5), (1000, "clock", 5), *evaluation(1003, 1004, 9))
+    found = concluded(told)
     assert (found["submission_sec"], found["evaluation_sec"]) == (13, 3)
     assert [each["global_step"] for each in found["evaluations"]] == [5, 9]
-    assert found["problems"] == []
 
 
 def test_what_happened_without_a_parent_is_not_known(tmp_path):
-    referee = heard(tmp_path, (0, "clock", 5), *evaluation(3, 4, 9))
-    write_rows(tmp_path, (5, 0.9), (9, 0.5))
-    referee.conclude()
-    found = account(tmp_path)
+    told = heard(tmp_path, (0, "resumed", 5), (1, "clock", 5), *evaluation(3, 4, 9))
+    found = concluded(told)
     assert (found["known_from"], found["problems"]) == (5, [])
+    assert [found[f"{account}_sec"] for account in ACCOUNTS] == [1.5 + 2, 1.5 + 1, 1.5]
 
 
 @pytest.mark.parametrize(
     ("messages", "problem"),
     [
         ([(0, "clock", 0), (1, "clock", 3)], "the clock was said to go on, but it had not stopped"),
+        ([(0, "clock", 3)], "said to start at step 3, but nothing was resumed there"),
+        ([(0, "clock", 0), (1, "resumed", 3)], "said to go on from step 3, but it had begun"),
         ([(0, "clock", 0), (1, "evaluation", 3), (2, "clock", 3)], "without an evaluation"),
         ([(0, "clock", 0), (1, "evaluation", 3), (2, "evaluation", 3)], "begin at step 3 while the clock stood"),
         ([(0, "clock", 0), (1, "evaluated", 3)], "a result of step 3 came that no evaluation was begun for"),
         ([(0, "clock", 0), *evaluation(1, 2, 3)[:2], (3, "evaluated", 3)], "a result of step 3 came"),
+        ([(0, "clock", 0), *evaluation(1, 2, 3)[:2], (3, "clock", 3)], "before the evaluation of step 3 was recorded"),
+        ([(0, "clock", 0), (1, "closing", 0), (2, "evaluation", 3)], "a message 'evaluation' came after the end"),
         ([(0, "clock", None)], "names the step None"),
-        ([(0, "clock", 0), (0, "saving", 0)], "eval_measurements.csv has 2 evaluations, 0 were told"),
-        ([(0, "clock", 0), *evaluation(1, 2, 3), *evaluation(4, 5, 6)], "row 2: accuracy is '0.99', but 0.5 was told"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_a_problem(tmp_path, messages, problem):
-    write_rows(tmp_path, (3, 0.5), (6, 0.99))
-    referee = heard(tmp_path, *messages)
-    referee.conclude()
-    assert problem in " ".join(account(tmp_path)["problems"])
+    assert problem in " ".join(heard(tmp_path, *messages).referee.problems)
+
+
+def test_rows_that_are_not_what_was_told_are_a_problem(tmp_path):
+    told = heard(tmp_path, (0, "clock", 0), *evaluation(1, 2, 3), *evaluation(4, 5, 6))
+    text = (tmp_path / EVAL_FILE).read_text().splitlines()
+    (tmp_path / EVAL_FILE).write_text("\n".join([*text[:2], text[2].replace("0.5", "0.99"), ""]))
+    assert "row 2: validation/accuracy is '0.99', but 0.5 was told" in " ".join(concluded(told)["problems"])
+    (tmp_path / EVAL_FILE).write_text(text[0] + "\n")
+    assert "eval_measurements.csv has 0 evaluations, 2 were told" in " ".join(concluded(told)["problems"])
+
+
+def test_an_evaluation_that_was_none_takes_no_time_from_the_submission(tmp_path):
+    """A beginning that the submission sent itself, and the time until the next one."""
+    told = heard(tmp_path, (0, "clock", 0), (10, "evaluation", 3), *evaluation(30, 31, 5), (40, "closing", 5))
+    assert concluded(told)["submission_sec"] == 39
+    assert told.referee.problems
 
 
 def referee_check(run: Run):
@@ -109,7 +157,7 @@ def test_an_honest_trial_that_ends_early_and_is_resumed(data_root, tmp_path, mon
         assert code == expected, output
     check = referee_check(run)
     assert check.counts["pass"] == 1, [outcome.evidence for outcome in check.outcomes]
-    found = account(run.trial)
+    found = json.loads((run.trial / REFEREE_FILE).read_text())
     assert [each["global_step"] for each in found["evaluations"]] == [int(row["global_step"]) for row in run.rows]
 
 

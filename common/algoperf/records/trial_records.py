@@ -63,6 +63,10 @@ class TrialRecords:
         """Append the row of an evaluation, to both files."""
         self.append_scalar_metrics(metrics, global_step, is_eval=True)
 
+    def append_end(self, submission_sec: float, global_step: int) -> None:
+        """Append the last row of a finished trial to `measurements.csv`."""
+        self.append_scalar_metrics({"score": submission_sec}, global_step)
+
     def complete_evaluations(self, known: list[tuple[int, dict[str, float]]]) -> None:
         """Make the evaluation rows equal to those in a checkpoint.
 

@@ -3,14 +3,19 @@
 The clock is monotonic, and the same for both frameworks. Every moment after `start` is charged to exactly one of the
 three accounts. Submission time has parts: waiting for data, updating, preparing for evaluation. The rest of it is the
 harness's own bookkeeping, which counts as submission time too.
+
+A trial that has a parent is timed by it (`referee`), in the same accounts. Then the times of this clock are only noted
+beside the parent's, and the trial learns at every evaluation how far the parent's clock is ahead of this one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+
+ACCOUNTS = ("submission", "evaluation", "logging")
 
 
 @dataclass
@@ -32,6 +37,17 @@ class Times:
         return asdict(self)
 
 
+def columns(seconds: Mapping[str, float]) -> dict[str, float]:
+    """The columns of the records that have the times of an evaluation; `seconds` are accounts and their `total`."""
+    return {
+        "score": seconds["submission"],
+        "total_duration": seconds["total"],
+        "accumulated_submission_time": seconds["submission"],
+        "accumulated_eval_time": seconds["evaluation"],
+        "accumulated_logging_time": seconds["logging"],
+    }
+
+
 class Clock:
     """Charges time to the accounts of `times`.
 
@@ -40,12 +56,14 @@ class Clock:
       mark: everything up to this time has been charged.
       started: when the clock started in this process.
       last_eval_end: when the last evaluation ended; at first, when the clock started.
+      ahead_sec: how many more seconds of submission time the parent of the trial had charged, when it last said so.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.times = Times()
         self.now = now
         self.mark = self.started = self.last_eval_end = now()
+        self.ahead_sec = 0.0
         self._compiled = 0.0
         self._has_stepped = False
 
@@ -57,6 +75,15 @@ class Clock:
     def charged(self) -> float:
         """Seconds charged so far, to any account."""
         return self.times.submission + self.times.evaluation + self.times.logging
+
+    @property
+    def submission_sec(self) -> float:
+        """Official submission time, as far as it is known here: that of the parent, if there is one."""
+        return self.times.submission + self.ahead_sec
+
+    def agree(self, official_sec: float) -> None:
+        """Note the official submission time at this moment."""
+        self.ahead_sec = official_sec - self.times.submission
 
     def charge_submission(self) -> float:
         """Charge the time since the last charge to the submission; returns the time."""

@@ -205,7 +205,8 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             )  # fmt: skip
             if line.problem:
                 watch.warn(line.problem)
-            referee = Referee(settings.directory)
+            limits = settings.version.limits(settings.definition.name, settings.definition.scale)
+            referee = Referee(settings.directory, limits)
             recorder = Recorder(settings.directory, referee, watch.record)
 
             def hear(message: Mapping[str, Any], at: float) -> Mapping[str, Any]:

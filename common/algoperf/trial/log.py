@@ -11,7 +11,7 @@ from algoperf.records.status import Status, read_status
 from algoperf.records.trial_records import TrialRecords
 from algoperf.submission.identity import other_hashes
 from algoperf.trial import failures, messages
-from algoperf.trial.clock import Times
+from algoperf.trial.clock import Clock, Times, columns
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.told_records import ToldRecords
 from algoperf.workload.bound import BoundWorkload
@@ -87,10 +87,13 @@ class TrialLog:
             "rng_seed": settings.trial_seed,
         }
 
-    def resumed(self, state: TrialState) -> None:
-        """Complete the rows up to the checkpoint being resumed."""
+    def resumed(self, state: TrialState, clock: Clock) -> None:
+        """Complete the rows up to the checkpoint being resumed, and go on from the times that they have."""
         if self._records is not None:
             self._records.preemption_count = state.preemption_count
+        if isinstance(self._records, ToldRecords):
+            clock.agree(self._records.go_on(state.global_step, state.eval_results, clock.times.as_dict()))
+        elif self._records is not None:
             self._records.complete_evaluations(state.eval_results)
 
     def running(self, state: TrialState, times: Times) -> None:
@@ -103,6 +106,17 @@ class TrialLog:
             flags = {**settings.describe(), "search_space": settings.search_space, **self._flags}
             self._records.write_start(settings.hyperparameters, self._meta_data, flags)
         self._write(Status.RUNNING, "", state, times)
+
+    def evaluation_begins(self, global_step: int, clock: Clock) -> None:
+        """The clock stops now; `clock` learns the official time, if there is a parent."""
+        if isinstance(self._records, ToldRecords):
+            clock.agree(self._records.tell_beginning(global_step))
+
+    def times_of_evaluation(self, global_step: int, metrics: Mapping[str, float], clock: Clock) -> dict[str, float]:
+        """The columns with the times of an evaluation that ends now: the parent's, if there is one."""
+        if not isinstance(self._records, ToldRecords):
+            return columns(clock.times.as_dict())
+        return self._records.tell_evaluation(global_step, metrics, clock.times.as_dict())
 
     def evaluation(self, state: TrialState, times: Times) -> None:
         """Append the latest evaluation."""
@@ -126,7 +140,7 @@ class TrialLog:
         if not self.has_begun and self._end_before_start(status, message):
             return
         if status.finished and status is not Status.PRUNED and self._records is not None:  # a pruned one may go on
-            self._records.append_scalar_metrics({"score": times.submission}, state.global_step)
+            self._records.append_end(times.submission, state.global_step)
         first = None if status.finished else failures.of_another_process(self._settings.directory)
         end = (status, message) if first is None else (first.status, first.message)
         self._write(*end, state, times)

@@ -188,7 +188,7 @@ class Trial:
         self.state.preemption_count += 1
         for global_step, metrics in self.state.eval_results:
             self.calls.show_evaluation(global_step, metrics)
-        self.log.resumed(self.state)
+        self.log.resumed(self.state, self.clock)
         self.progress.note(f"resumed from {found[-1].name}")
 
     def _snapshot(self) -> Snapshot:
@@ -247,12 +247,12 @@ class Trial:
         return self.clock.last_eval_end + self.workload.eval_period_time_sec - now
 
     def _budget_is_spent(self) -> bool:
-        return self.clock.times.submission >= self.settings.budget_sec
+        return self.clock.submission_sec >= self.settings.budget_sec
 
     def _end_if_spent(self, spent: bool) -> None:
         if spent:
             self.calls.train_state["is_time_remaining"] = False
-            used = f"{self.clock.times.submission:.6g} s of {self.settings.budget_sec:.6g} s"
+            used = f"{self.clock.submission_sec:.6g} s of {self.settings.budget_sec:.6g} s"
             raise TrialEnd(Status.BUDGET_SPENT, f"The budget was spent at step {self.state.global_step}: {used}.")
 
     def _show_times(self, now: float) -> None:
@@ -262,7 +262,7 @@ class Trial:
             validation_goal_reached=state.validation_goal_reached,
             test_goal_reached=state.test_goal_reached,
             training_complete=state.training_complete,
-            accumulated_submission_time=times.submission,
+            accumulated_submission_time=self.clock.submission_sec,
             accumulated_eval_time=times.evaluation,
             accumulated_logging_time=times.logging,
             last_step_end_time=now,
@@ -286,7 +286,6 @@ class Trial:
         clock.charge_submission()
         self.guard.check_clock(before, clock)
         clock.note_compilation(self.backend.compile_seconds())
-        self._end_if_spent(*self.backend.agree(self._budget_is_spent()))
         with self.queue.paused():
             metrics = self._evaluate_off_the_clock(eval_key)
         self._show_times(clock.now())
@@ -296,22 +295,16 @@ class Trial:
     def _evaluate_off_the_clock(self, eval_key: spec.RandomState) -> dict[str, float]:
         clock, state = self.clock, self.state
         with clock.evaluation():
-            messages.tell("evaluation", global_step=state.global_step)
+            self.log.evaluation_begins(state.global_step, clock)
+            self._end_if_spent(*self.backend.agree(self._budget_is_spent()))
             self.calls.check_model(self.training)
             self._end_if_breached()
             self.queue.prepare()
             metrics = self._evaluate_model(eval_key)
             self._end_if_breached()
-        metrics |= {
-            "score": clock.times.submission,
-            "total_duration": clock.times.total,
-            "accumulated_submission_time": clock.times.submission,
-            "accumulated_eval_time": clock.times.evaluation,
-            "accumulated_logging_time": clock.times.logging,
-        }
         self.calls.train_state["last_eval_time"] = clock.end_evaluation()
-        messages.tell("evaluated", global_step=state.global_step, metrics=metrics)
         with clock.logging():
+            metrics |= self.log.times_of_evaluation(state.global_step, metrics, clock)
             state.eval_results.append((state.global_step, metrics))
             self.calls.show_evaluation(state.global_step, metrics)
             self._note_goals(metrics)

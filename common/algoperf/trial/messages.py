@@ -5,12 +5,12 @@
 | `ready`      |                                   | from now on, signals end the trial as documented             |
 | `training`   |                                   | the first step is done: signals are obeyed after the current |
 | `clock`      | `global_step`                     | the clock starts, or goes on after an evaluation             |
-| `evaluation` | `global_step`                     | the clock stops for an evaluation                            |
-| `evaluated`  | `global_step`, `metrics`          | what the evaluation found                                    |
+| `evaluation` | `global_step`                     | request: the clock stops for an evaluation, at what time?    |
+| `evaluated`  | `global_step`, `metrics`, ...  | request: what it found; what times does its row have?        |
 | `saving`     | `global_step`                     | a checkpoint is about to be written                          |
 | `reserve`    |                                   | request: keep room for the records of the end                |
 | `start`      | `preemption_count`, `flags`, ...  | request: write what is known before the clock starts         |
-| `resumed`    | `preemption_count`, `evaluations` | request: complete the rows up to the checkpoint resumed     |
+| `resumed`    | `preemption_count`, `evaluations` | request: complete the rows up to the checkpoint; its times?  |
 | `record`     | `global_step`, `preemption_count` | request: write the row of the evaluation                     |
 | `logged`     | `row`                             | a row of measurements.csv                                    |
 | `status`     | `content`                         | request: write status.json                                   |
@@ -20,8 +20,8 @@
 | `error`      | `code`, `message`, `crashed`      | instead of `end`: what stopped the process                   |
 
 Each also says when it was sent: `at`, in monotonic seconds, which all processes of a machine share. A request has an
-`id`; the process waits until the parent answers with a line that has the same one: what was asked for is on the disk,
-or `error` and `exit_code` say why not.
+`id`; the process waits until the parent answers with a line that has the same one: what was asked for is known, or on
+the disk, or `error` and `exit_code` say why not.
 
 A process that ends without `end` or `error` did not end by itself as it should.
 """

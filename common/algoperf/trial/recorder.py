@@ -17,20 +17,20 @@ from algoperf.records.trial_records import TrialRecords
 from algoperf.trial.referee import Referee
 
 Answer = dict[str, Any]
-_LABELS = {status.label for status in Status}
 
 
 class Recorder:
     """Takes the messages of the trial's first process: its records, and the times of its account.
 
     Attributes:
+      referee: keeps the account.
       status: what the trial said last about how it stands; empty if it said nothing.
     """
 
     def __init__(self, directory: Path, referee: Referee, machine: Callable[[], Mapping[str, Any]]) -> None:
         """`machine` returns what status.json says about the machine."""
         self.status: dict[str, Any] = {}
-        self._referee = referee
+        self.referee = referee
         self._machine = machine
         self._records = TrialRecords(directory)
         self._has_begun = self._is_closed = False
@@ -41,7 +41,7 @@ class Recorder:
             "resumed": self._resumed,
             "record": self._record,
             "logged": self._logged,
-            "status": self._status,
+            "status": lambda message: None,  # see _handle
         }
 
     # --- messages -----------------------------------------------------------------------------------------------
@@ -50,33 +50,36 @@ class Recorder:
         """Do what a message, which arrived `at` (monotonic seconds), asks for; returns the answer to a request."""
         kind = message.get("kind")
         try:
-            self._referee.hear(message, at)
+            answer = self.referee.hear(message, at)
             if kind == "closing":
                 self._is_closed = True
-            elif kind in self._handlers:
-                self._handle(message)
+            elif kind in self._handlers and "error" not in answer:
+                self._handle(message, at)
         except AlgoperfError as error:
             return {"error": str(error), "exit_code": error.exit_code}
         except OSError as error:
             return {"error": f"The records cannot be written: {error}", "exit_code": AlgoperfError.exit_code}
         except (KeyError, TypeError, ValueError) as error:
             return self._refuse(f"a message {kind!r} cannot be read ({type(error).__name__}: {error})")
-        return {}
+        return answer
 
-    def _handle(self, message: Mapping[str, Any]) -> None:
+    def _handle(self, message: Mapping[str, Any], at: float) -> None:
         if self._is_closed:
-            self._referee.note(f"a message {message['kind']!r} came after the end")
+            self.referee.note(f"a message {message['kind']!r} came after the end")
             return
         if self._failure is not None and message["kind"] != "logged":
             failure, self._failure = self._failure, None
             raise failure
         if not self._has_begun:
-            self._referee.begin()
+            self.referee.begin()
             self._has_begun = True
-        self._handlers[message["kind"]](message)
+        if message["kind"] == "status":
+            self._status(message, at)
+        else:
+            self._handlers[message["kind"]](message)
 
     def _refuse(self, problem: str) -> Answer:
-        self._referee.note(problem)
+        self.referee.note(problem)
         return {"error": f"The parent of the trial refuses: {problem}.", "exit_code": AlgoperfError.exit_code}
 
     def _start(self, message: Mapping[str, Any]) -> None:
@@ -92,7 +95,7 @@ class Recorder:
         self._records.complete_evaluations(known)
 
     def _record(self, message: Mapping[str, Any]) -> None:
-        metrics = self._referee.take_row(_count(message["global_step"]))
+        metrics = self.referee.take_row(_count(message["global_step"]))
         self._records.append_evaluation(_row(metrics), message["global_step"])
 
     def _logged(self, message: Mapping[str, Any]) -> None:
@@ -102,13 +105,41 @@ class Recorder:
         except (AlgoperfError, OSError) as failure:
             self._failure = failure
 
-    def _status(self, message: Mapping[str, Any]) -> None:
-        content = dict(message["content"])
-        if content["status"] not in _LABELS:
-            raise ValueError(f"{content['status']!r} is no status")
-        if content["status"] != Status.RUNNING.label:
+    def _status(self, message: Mapping[str, Any], at: float) -> None:
+        told = dict(message["content"])
+        status = next((status for status in Status if status.label == told["status"]), None)
+        if status is None:
+            raise ValueError(f"{told['status']!r} is no status")
+        if status is not Status.RUNNING:
+            self.referee.stop(at)
             self._records.release_reserve()
-        self.write_status({**content, "machine": self._machine(), "referee": True})
+        content = self._corrected(told, status)
+        if status.finished and status is not Status.PRUNED:  # a pruned one may go on
+            self._records.append_end(content["seconds"]["submission"], _count(content["global_step"]))
+        self.write_status(content)
+
+    def _corrected(self, told: dict[str, Any], status: Status) -> dict[str, Any]:
+        """A status with official times, and without what only the trial says about evaluations."""
+        referee, own = self.referee, dict(told.get("seconds") or {})
+        interrupted = status is Status.INTERRUPTED
+        official = referee.seconds_at_end(told.get("global_step")) if interrupted else referee.accounts
+        reached = referee.target_reached_at
+        if referee.known_from:  # an earlier process had no referee
+            reached = told.get("target_reached_at") or reached
+        elif status.finished or status is Status.RUNNING:  # others may have ended in the middle of an evaluation
+            if _step(told.get("target_reached_at")) != _step(reached):
+                referee.note(f"the trial says that it reached its target at {told['target_reached_at']}, not {reached}")
+            if told.get("num_evaluations", referee.num_evaluations) != referee.num_evaluations:
+                referee.note(f"the trial says that it made {told['num_evaluations']} evaluations")
+        return {
+            **told,
+            "target_reached_at": reached,
+            "num_evaluations": referee.num_evaluations,
+            "seconds": {**own, **official},
+            "trial_seconds": {name: own.get(name) for name in official},
+            "machine": self._machine(),
+            "referee": True,
+        }
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -121,7 +152,7 @@ class Recorder:
         """Put back records that others have changed, and note that; all processes of the trial have ended."""
         try:
             for name in self._records.restore():
-                self._referee.note(f"{name} was changed while the trial ran, by another process than its parent")
+                self.referee.note(f"{name} was changed while the trial ran, by another process than its parent")
         except DiskFull:
             pass  # said by others, who can wait for room
 
@@ -134,6 +165,10 @@ def _count(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise ValueError(f"{value!r} is no count")
+
+
+def _step(reached: Any) -> Any:
+    return reached.get("global_step") if isinstance(reached, Mapping) else None
 
 
 def _row(values: Any) -> dict[str, Any]:

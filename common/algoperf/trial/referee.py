@@ -1,11 +1,11 @@
-"""The referee's own account of a trial: the parent stamps when the clock of the trial stops and goes on.
+"""The referee: the parent of a trial stamps when its clock starts, stops and goes on. Its times are the official ones.
 
-It does not believe the times that a trial writes down about itself. A process of the trial tells its parent that the
-clock starts, that an evaluation begins, what it found, and that the clock goes on (`messages`). The parent notes when
-each message *arrives*, keeps the results in its own memory, and writes both to `referee.json`, the last time after all
-processes of the trial have ended. So a submission that rewrites records, also at the exit of its process, or that moves
-seconds from one account to another, leaves a difference between `referee.json` and the records: `problems`, and the
-check `referee` of `algoperf check-runs`.
+A process of the trial tells its parent that the clock starts, that an evaluation begins, what it found, and that the
+clock goes on (`messages`). The parent notes when each message *arrives*. From that follow the times in the records:
+every moment after the start is charged to the submission, to an evaluation (from its beginning to its result) or to
+logging (from its result until the clock goes on). Times by the trial's own clock are only noted beside them, since the
+submission shares its process. Metrics, too, are kept as they were told at the time, and `referee.json` is written for
+the last time after all processes of the trial have ended.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.errors import DiskFull
+from algoperf.errors import AlgoperfError, DiskFull
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object, write_json
 from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
+from algoperf.trial.clock import ACCOUNTS, columns
+from algoperf.versions import Limits
 
-VERSION = 1
+VERSION = 2
 _MAX_PROBLEMS = 20
-_CLOCK = "clock"
+_CLOCK = "submission"  # the phases have the names of their accounts
 _EVALUATION = "evaluation"
+_LOGGING = "logging"
 
 
 @dataclass(frozen=True)
@@ -32,94 +35,150 @@ class Mark:
     """The referee's account when a checkpoint was begun: a trial that goes on from there goes on from these times."""
 
     global_step: int
-    submission_sec: float
-    evaluation_sec: float
+    seconds: Mapping[str, float]
     num_evaluations: int
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation: the referee's times when it began, and the metrics that were told when it ended."""
+    """One evaluation.
+
+    Attributes:
+      global_step: of which step.
+      submission_sec: official submission time when it began; trial_sec: the same by the trial's own clock.
+      evaluation_sec: how long it took.
+      metrics: what was told when it ended.
+    """
 
     global_step: int
     submission_sec: float
+    trial_sec: float
+    evaluation_sec: float
     metrics: Mapping[str, Any]
 
 
 class Referee:
-    """Keeps the account of one trial, whose records lie in `directory`, over all processes that work on it.
+    """Keeps the account of one trial, over all processes that work on it.
 
     Attributes:
-      submission_sec: seconds from the start of the clock, without evaluations.
-      evaluation_sec: seconds of evaluations, from the message that one begins to that that the clock goes on.
+      directory: where the records lie.
+      seconds: official seconds so far, by account: `submission`, `evaluation`, `logging`.
       evaluations: all evaluations so far.
       known_from: the step from which on the account is complete: 0, unless an earlier process had no referee.
       problems: what cannot be, in sentences.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.submission_sec = self.evaluation_sec = 0.0
+    def __init__(self, directory: Path, limits: Limits | None = None) -> None:
+        """`limits` say which evaluations reach the target; without, none does."""
+        self.seconds = dict.fromkeys(ACCOUNTS, 0.0)
         self.evaluations: list[Evaluation] = []
         self.known_from = 0
         self.problems: list[str] = []
-        self._directory = directory
+        self.directory = directory
+        self._limits = limits
         self._marks: list[Mark] = []
         self._phase: str | None = None  # what time is charged to; None while no clock runs
         self._since = 0.0
+        self._started = self._ended = False
+        self._resumed_at = 0
         self._begun_at: int | None = None  # the step of the evaluation that goes on
-        self._has_result = False
         self._has_row = True  # whether the row of the last evaluation was written, or there is none
+        self._num_unknown = 0  # evaluations of processes without a referee
+
+    @property
+    def accounts(self) -> dict[str, float]:
+        """`seconds`, and their sum as `total`."""
+        return {**self.seconds, "total": sum(self.seconds.values())}
+
+    @property
+    def num_evaluations(self) -> int:
+        """How many evaluations the trial has had, those of processes without a referee included."""
+        return self._num_unknown + len(self.evaluations)
+
+    @property
+    def target_reached_at(self) -> dict[str, Any] | None:
+        """Step and official time of the first evaluation that reached the validation target, if one did."""
+        for evaluation in self.evaluations:
+            if self._reaches(evaluation):
+                return {"global_step": evaluation.global_step, "submission_sec": evaluation.submission_sec}
+        return None
+
+    def _reaches(self, evaluation: Evaluation) -> bool:
+        if self._limits is None:
+            return False
+        value = evaluation.metrics.get(f"validation/{self._limits.metric}")
+        return isinstance(value, (int, float)) and self._limits.reached(value)
 
     def begin(self) -> None:
         """Records are about to be written: those of an earlier process are no longer final."""
-        path = self._directory / REFEREE_FILE
+        path = self.directory / REFEREE_FILE
         if (earlier := read_object(path)) and earlier.get("files"):
             write_json(path, {**earlier, "files": None})
 
     # --- messages -----------------------------------------------------------------------------------------------
 
-    def hear(self, message: Mapping[str, Any], at: float) -> None:
-        """Take note of a message that arrived `at` (monotonic seconds). Messages of other kinds are not for it."""
+    def hear(self, message: Mapping[str, Any], at: float) -> dict[str, Any]:
+        """Take note of a message that arrived `at` (monotonic seconds); returns the answer to a request.
+
+        Messages of other kinds are not for it.
+        """
         kind, step = message.get("kind"), message.get("global_step")
         if kind == "closing":
             self.stop(at)
-        elif kind in (_CLOCK, _EVALUATION, "evaluated", "saving"):
+        elif kind in ("clock", "evaluation", "evaluated", "saving", "resumed"):
             if not isinstance(step, int) or step < 0:
-                self.note(f"a message {kind!r} names the step {step!r}")
-            elif kind == _CLOCK:
+                return self._refuse(f"a message {kind!r} names the step {step!r}")
+            if self._ended:
+                return self._refuse(f"a message {kind!r} came after the end")
+            if kind == "clock":
                 self._clock_goes_on(step, at)
-            elif kind == _EVALUATION:
-                self._evaluation_begins(step, at)
+            elif kind == "evaluation":
+                return self._evaluation_begins(step, at)
             elif kind == "evaluated":
-                self._evaluation_ends(step, message.get("metrics"))
-            else:
+                return self._evaluation_ends(step, message, at)
+            elif kind == "saving":
                 self._checkpoint_begins(step, at)
+            else:
+                return self._resume(step, message)
+        return {}
 
     def _clock_goes_on(self, step: int, at: float) -> None:
-        if self._phase is None:
-            self._resume(step)
+        if not self._started:
+            self._started = True
+            if step != self._resumed_at:
+                self.note(f"the clock was said to start at step {step}, but nothing was resumed there")
         elif self._phase == _CLOCK:
             self.note(f"at step {step} the clock was said to go on, but it had not stopped")
-        elif not self._has_result or step != self._begun_at:
+        elif self._phase == _EVALUATION:
+            self._phase = _CLOCK  # no evaluation, no time for one
             self.note(f"the clock stopped at step {self._begun_at} and went on at step {step} without an evaluation")
+        elif step != self._begun_at or not self._has_row:
+            self.note(f"the clock went on at step {step} before the evaluation of step {self._begun_at} was recorded")
         self._pass(at)
         self._phase = _CLOCK
 
-    def _evaluation_begins(self, step: int, at: float) -> None:
+    def _evaluation_begins(self, step: int, at: float) -> dict[str, Any]:
         if self._phase != _CLOCK:
             self.note(f"an evaluation was said to begin at step {step} while the clock stood")
+        if self._phase == _EVALUATION:  # what was said to begin before was none
+            self._phase = _CLOCK
         self._pass(at)
-        self._phase, self._begun_at, self._has_result = _EVALUATION, step, False
+        self._phase, self._begun_at = _EVALUATION, step
+        return {"seconds": self.accounts}
 
-    def _evaluation_ends(self, step: int, metrics: Any) -> None:
-        if self._phase != _EVALUATION or step != self._begun_at or self._has_result:
-            self.note(f"a result of step {step} came that no evaluation was begun for")
-            return
-        self._has_result, self._has_row = True, False
-        self.evaluations.append(Evaluation(step, self.submission_sec, dict(metrics or {})))
+    def _evaluation_ends(self, step: int, message: Mapping[str, Any], at: float) -> dict[str, Any]:
+        if self._phase != _EVALUATION or step != self._begun_at:
+            return self._refuse(f"a result of step {step} came that no evaluation was begun for")
+        metrics, trial = dict(message["metrics"]), {name: float(message["seconds"][name]) for name in ACCOUNTS}
+        begun = self._since
+        self._pass(at)
+        times = {**columns(self.accounts), **{f"trial_{name}_time": trial[name] for name in ACCOUNTS}}
+        self._phase, self._has_row = _LOGGING, False
+        self.evaluations.append(Evaluation(step, self.seconds[_CLOCK], trial[_CLOCK], at - begun, {**metrics, **times}))
+        return {"columns": times}
 
     def take_row(self, step: int) -> Mapping[str, Any]:
-        """The metrics of the last evaluation, whose row may be written now, once. ValueError if it cannot be."""
+        """The row of the last evaluation, which may be written now, once. ValueError if it cannot be."""
         if self._has_row or self.evaluations[-1].global_step != step:
             raise ValueError(f"no evaluation of step {step} was told")
         self._has_row = True
@@ -128,8 +187,12 @@ class Referee:
     def _checkpoint_begins(self, step: int, at: float) -> None:
         self._pass(at)
         self._marks = [mark for mark in self._marks if mark.global_step < step]
-        self._marks.append(Mark(step, self.submission_sec, self.evaluation_sec, len(self.evaluations)))
+        self._marks.append(Mark(step, dict(self.seconds), len(self.evaluations)))
         self._write()
+
+    def _refuse(self, problem: str) -> dict[str, Any]:
+        self.note(problem)
+        return {"error": f"The parent of the trial refuses: {problem}.", "exit_code": AlgoperfError.exit_code}
 
     def note(self, problem: str) -> None:
         """Note what cannot be, in a sentence."""
@@ -138,32 +201,40 @@ class Referee:
 
     def _pass(self, at: float) -> None:
         """Charge the time since the last message to the phase that ends."""
-        if self._phase == _CLOCK:
-            self.submission_sec += at - self._since
-        elif self._phase == _EVALUATION:
-            self.evaluation_sec += at - self._since
+        if self._phase is not None:
+            self.seconds[self._phase] += at - self._since
         self._since = at
 
-    def _resume(self, step: int) -> None:
+    def _resume(self, step: int, message: Mapping[str, Any]) -> dict[str, Any]:
         """Go on from the account that an earlier process left at the checkpoint of `step`."""
-        if step == 0:
-            return
-        earlier = _read(self._directory)
+        if self._started or self._resumed_at:
+            return self._refuse(f"the trial was said to go on from step {step}, but it had begun")
+        earlier = _read(self.directory)
         mark = next((mark for mark in earlier.marks if mark.global_step == step), None)
-        if mark is None:
-            self.known_from = step
-            return
-        self.submission_sec, self.evaluation_sec = mark.submission_sec, mark.evaluation_sec
-        self.evaluations = earlier.evaluations[: mark.num_evaluations]
-        self._marks = [mark for mark in earlier.marks if mark.global_step <= step]
-        self.known_from, self.problems = earlier.known_from, [*earlier.problems, *self.problems]
+        if mark is None:  # of a process without a referee: its own times are all there is
+            self.seconds = {name: float(message["seconds"][name]) for name in ACCOUNTS}
+            self.known_from, self._num_unknown = step, len(message["evaluations"])
+        else:
+            self.seconds = dict(mark.seconds)
+            self.evaluations = earlier.evaluations[: mark.num_evaluations]
+            self._marks = [mark for mark in earlier.marks if mark.global_step <= step]
+            self.known_from, self.problems = earlier.known_from, [*earlier.problems, *self.problems]
+            self._num_unknown = earlier.num_unknown
+        self._resumed_at = step
+        return {"seconds": self.accounts}
 
     # --- the end ------------------------------------------------------------------------------------------------
 
     def stop(self, at: float) -> None:
         """The clock stops for good in this process, or the process has died."""
         self._pass(at)
-        self._phase = None
+        self._phase, self._ended = None, True
+
+    def seconds_at_end(self, step: Any) -> dict[str, float]:
+        """The accounts of a trial that was interrupted at `step`: what followed its last checkpoint is on no clock."""
+        if self._marks and self._marks[-1].global_step == step:
+            return {**self._marks[-1].seconds, "total": sum(self._marks[-1].seconds.values())}
+        return self.accounts
 
     def conclude(self, files: Mapping[str, str] | None = None) -> None:
         """Compare the rows of the evaluations with what was told, and write the account; all processes have ended.
@@ -172,7 +243,7 @@ class Referee:
         """
         if not self.evaluations and not self._marks and not self.problems:
             return  # the clock did not run long enough for anything to be compared
-        self._compare(CsvFile.read(self._directory / EVAL_FILE))
+        self._compare(CsvFile.read(self.directory / EVAL_FILE))
         with contextlib.suppress(DiskFull):  # said by others, who can wait for room
             self._write(files)
 
@@ -189,15 +260,15 @@ class Referee:
     def _write(self, files: Mapping[str, str] | None = None) -> None:
         content = {
             "version": VERSION,
-            "submission_sec": self.submission_sec,
-            "evaluation_sec": self.evaluation_sec,
+            **{f"{name}_sec": seconds for name, seconds in self.seconds.items()},
             "known_from": self.known_from,
+            "num_unknown": self._num_unknown,
             "problems": self.problems,
             "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
             "checkpoints": [asdict(mark) for mark in self._marks],
             "files": files,
         }
-        write_json(self._directory / REFEREE_FILE, content)
+        write_json(self.directory / REFEREE_FILE, content)
 
 
 @dataclass(frozen=True)
@@ -205,6 +276,7 @@ class _Earlier:
     evaluations: list[Evaluation]
     marks: list[Mark]
     known_from: int
+    num_unknown: int
     problems: list[str]
 
 
@@ -217,11 +289,12 @@ def _read(directory: Path) -> _Earlier:
                 evaluations=[Evaluation(**each) for each in content["evaluations"]],
                 marks=[Mark(**each) for each in content["checkpoints"]],
                 known_from=int(content["known_from"]),
+                num_unknown=int(content["num_unknown"]),
                 problems=[str(each) for each in content["problems"]],
             )
     except (KeyError, TypeError, ValueError):
         pass
-    return _Earlier([], [], 0, [])
+    return _Earlier([], [], 0, 0, [])
 
 
 def _same(text: str | None, value: Any) -> bool:

@@ -51,9 +51,33 @@ class ToldRecords:
         del metrics
         messages.ask("record", global_step=global_step, preemption_count=self.preemption_count)
 
-    def complete_evaluations(self, known: list[tuple[int, dict[str, float]]]) -> None:
-        """See TrialRecords."""
-        messages.ask("resumed", preemption_count=self.preemption_count, evaluations=known)
+    def tell_beginning(self, global_step: int) -> float:
+        """Tell the parent that the clock stops for an evaluation; returns the official submission time."""
+        return float(messages.ask("evaluation", global_step=global_step)["seconds"]["submission"])
+
+    def tell_evaluation(
+        self, global_step: int, metrics: Mapping[str, float], seconds: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Tell the parent what an evaluation found, and the trial's own times; returns the columns with its times."""
+        answer = messages.ask("evaluated", global_step=global_step, metrics=metrics, seconds=seconds)
+        return {str(name): float(value) for name, value in answer["columns"].items()}
+
+    def append_end(self, submission_sec: float, global_step: int) -> None:
+        """The parent writes this row with its own time, when it is told how the trial ended."""
+
+    def go_on(self, global_step: int, known: list[tuple[int, dict[str, float]]], seconds: Mapping[str, float]) -> float:
+        """Complete the rows up to the checkpoint being resumed; returns the official submission time there.
+
+        Args:
+          global_step: the checkpoint's.
+          known: the evaluations in it; see `TrialRecords.complete_evaluations`.
+          seconds: the trial's own times in it.
+        """
+        count = self.preemption_count
+        answer = messages.ask(
+            "resumed", global_step=global_step, preemption_count=count, evaluations=known, seconds=seconds
+        )
+        return float(answer["seconds"]["submission"])
 
     def reserve(self) -> None:
         """See TrialRecords."""

@@ -57,11 +57,13 @@ def _pairs(run: Evidence, account: Mapping[str, Any]) -> Iterator[tuple[str, flo
     count = 0
     if columns is not None:
         for line, own, evaluation in zip(run.table.lines, columns[1], evaluations, strict=False):
-            measured = number(lookup(evaluation, "submission_sec"))
+            measured, by_trial = (number(lookup(evaluation, name)) for name in ("submission_sec", "trial_sec"))
             if measured is not None:
                 count += 1
-                yield f"line {line}", own, measured, allowed_sec(count, measured, run.status)
-    own_end, measured_end = number(lookup(run.status, "seconds", "submission")), number(account.get("submission_sec"))
+                by_trial = own if by_trial is None else by_trial
+                yield f"line {line}", by_trial, measured, allowed_sec(count, measured, run.status)
+    seconds = "trial_seconds" if "trial_seconds" in run.status else "seconds"
+    own_end, measured_end = number(lookup(run.status, seconds, "submission")), number(account.get("submission_sec"))
     if own_end is not None and measured_end is not None:
         yield "at the end", own_end, measured_end, allowed_sec(count, measured_end, run.status)
 
