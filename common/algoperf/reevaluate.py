@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserEr
 from algoperf.frameworks import load_backend
 from algoperf.frameworks.backend import Backend
 from algoperf.records.csv_file import CsvFile
-from algoperf.records.layout import EVAL_FILE
+from algoperf.records.json_file import read_object
+from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
+from algoperf.records.verification import SWAPPED
 from algoperf.spec import ForwardPassMode
 from algoperf.trial.data import TrialData
 from algoperf.trial.evaluation import Evaluator
@@ -123,12 +126,17 @@ def evaluate_checkpoint(
 ) -> dict[str, Any]:
     """Compute the metrics of one checkpoint, and compare them with the recorded ones.
 
-    Returns a record with `recomputed`, `recorded` (None if that step has no row), `differences` (absolute) and
-    `mismatches`: names of metrics that differ by more than `tolerance`, relative to the larger value.
+    Returns a record with `recomputed`, `recorded` (None if that step has no row), `differences` (absolute), `seconds`
+    that the evaluation took, the checkpoint's hash (`sha256`), and `mismatches`: names of metrics that differ by more
+    than `tolerance`, relative to the larger value. A checkpoint that is not the one whose hash the parent of the trial
+    took when the target was reached is not evaluated: its `mismatches` say that.
     """
+    found_hash = checkpoint.content_hash(path)
+    if _is_swapped(path, found_hash):
+        return _record_of_swapped(path, found_hash)
     run = checkpoint.read_manifest(path)
     fingerprint, global_step = run["fingerprint"], run["global_step"]
-    recomputed = _recompute(path, definition, data_root, global_step)
+    recomputed, seconds = _recompute(path, definition, data_root, global_step)
     recorded = _recorded(path.parent, global_step)
     evaluated = any(step == global_step for step, _ in run["trial"]["state"]["eval_results"])
     differences = {name: abs(recomputed[name] - value) for name, value in (recorded or {}).items()}
@@ -150,6 +158,28 @@ def evaluate_checkpoint(
         "differences": differences,
         "tolerance": tolerance,
         "mismatches": mismatches,
+        "seconds": seconds,
+        "sha256": found_hash,
+    }
+
+
+def _is_swapped(path: Path, found_hash: str | None) -> bool:
+    """Whether the parent of the trial took another hash of this checkpoint."""
+    snapshot = (read_object(path.parent / REFEREE_FILE) or {}).get("snapshot")
+    return (
+        isinstance(snapshot, dict) and snapshot.get("checkpoint") == path.name and snapshot.get("sha256") != found_hash
+    )
+
+
+def _record_of_swapped(path: Path, found_hash: str | None) -> dict[str, Any]:
+    step = int(path.name.rpartition("_")[2])
+    return {
+        "checkpoint": path.name,
+        "global_step": step,
+        "recomputed": {},
+        "recorded": _recorded(path.parent, step),
+        "mismatches": [SWAPPED],
+        "sha256": found_hash,
     }
 
 
@@ -199,10 +229,15 @@ def outputs_of(model: RestoredModel, batch: Batch) -> np.ndarray:
     return model.workload.fetch({"logits": logits})["logits"]
 
 
-def _recompute(path: Path, definition: WorkloadDefinition, data_root: Path, global_step: int) -> dict[str, float]:
+def _recompute(
+    path: Path, definition: WorkloadDefinition, data_root: Path, global_step: int
+) -> tuple[dict[str, float], float]:
+    """The metrics of a checkpoint, and how many seconds it took to compute them."""
     model = restore_model(path, definition, data_root)
     evaluator, key = Evaluator(model.workload, model.data, model.backend), model.keys.of_step(global_step - 1)[-1]
-    return evaluator.metrics(model.params, model.model_state, key, global_step)
+    begin = time.monotonic()
+    metrics = evaluator.metrics(model.params, model.model_state, key, global_step)
+    return metrics, time.monotonic() - begin
 
 
 def _recorded(trial: Path, global_step: int) -> dict[str, float] | None:

@@ -14,6 +14,7 @@ from algoperf.readers.text_file import UnreadableFile
 from algoperf.records.json_file import read_object
 from algoperf.records.layout import EVALUATION_FILE, HPARAMS_FILE, REFEREE_FILE, STATUS_FILE
 from algoperf.records.status import Status
+from algoperf.records.verification import SWAPPED
 from algoperf.submission.identity import combined_hash
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, version_names
@@ -32,8 +33,9 @@ _RESULTS = tuple(status.label for status in (Status.SUBMISSION_ERROR, Status.OUT
 """Ends against the rules that are a result nevertheless: the submission has failed."""
 
 
-Verification = Literal["agrees", "differs", "missing"]
-"""Metrics that a process without the submission's code computed from a checkpoint: as recorded, others, or none yet."""
+Verification = Literal["agrees", "differs", "swapped", "missing"]
+"""Metrics that a process without the submission's code computed from a checkpoint: as recorded, others, none because
+the checkpoint was replaced after the target had been reached, or none yet."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,8 @@ def _verification(folder: Path, reached: Any) -> Verification | None:
     name = f"checkpoint_{reached.get('global_step')}"
     for one in checkpoints if isinstance(checkpoints, list) else ():
         if isinstance(one, dict) and one.get("checkpoint") == name and (one.get("recorded") or one.get("mismatches")):
+            if one.get("mismatches") == [SWAPPED]:
+                return "swapped"
             return "differs" if one.get("mismatches") != [] else "agrees"
     return "missing"
 

@@ -76,6 +76,8 @@ def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
         yield f"{where}: the parent of the trial measured or was told something else; see `algoperf check-runs`"
     elif trial.facts.verification == "missing":
         yield f"{where} reached its target, but is not verified: run `algoperf evaluate`"
+    elif trial.facts.verification == "swapped":
+        yield f"{where} reached its target, but its checkpoint was replaced afterwards"
     elif trial.facts.verification == "differs":
         yield f"{where} reached its target, but its metrics differ when they are computed again"
     elif trial.facts.finished is False:

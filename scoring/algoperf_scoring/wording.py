@@ -187,14 +187,15 @@ def verification_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
     if not found:
         return []
     agree = sum(trial.facts.verification == "agrees" for trial in found)
-    differ = [trial for trial in found if trial.facts.verification == "differs"]
+    wrong = {"differs": "has OTHER metrics than recorded", "swapped": "has ANOTHER checkpoint than that of its target"}
+    differ = [trial for trial in found if trial.facts.verification in wrong]
     lines = [
         f"{agree} of {len(found)}: their checkpoints have the recorded metrics when they are evaluated again without "
         "the submission's code."
     ]
     lines += [
-        f"{trial.submission}: {trial.workload} study {trial.study}, trial {trial.number} has OTHER metrics than "
-        "recorded. Do not trust its time."
+        f"{trial.submission}: {trial.workload} study {trial.study}, trial {trial.number} "
+        f"{wrong[trial.facts.verification or '']}. Do not trust its time."
         for trial in differ
     ]
     if agree + len(differ) < len(found):

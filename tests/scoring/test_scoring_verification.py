@@ -8,6 +8,7 @@ import pytest
 
 import algoperf_scoring
 from algoperf.errors import UserError
+from algoperf.records.verification import SWAPPED
 from algoperf.versions import load_version
 from algoperf_scoring import wording
 
@@ -32,6 +33,7 @@ def board(runs, *records, status=REACHED):
         ([SAME], "agrees"),
         ([LATER, SAME], "agrees"),
         ([OTHER], "differs"),
+        ([{**SAME, "mismatches": [SWAPPED]}], "swapped"),
         ([LATER], "missing"),
         ([{"checkpoint": "checkpoint_1", "error": "damaged"}], "missing"),
         ([{**SAME, "recorded": None}], "missing"),
@@ -59,7 +61,12 @@ def test_it_is_counted_and_told(runs):
 
 
 @pytest.mark.parametrize(
-    ("checkpoints", "said"), [([OTHER], "its metrics differ"), (None, "is not verified: run `algoperf evaluate`")]
+    ("checkpoints", "said"),
+    [
+        ([OTHER], "its metrics differ"),
+        ([{**SAME, "mismatches": [SWAPPED]}], "its checkpoint was replaced afterwards"),
+        (None, "is not verified: run `algoperf evaluate`"),
+    ],
 )
 def test_strict_scoring_refuses_what_is_not_verified(runs, checkpoints, said):
     board(runs, checkpoints)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from algoperf.checkpoint import content_hash
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
 from algoperf.trial.clock import ACCOUNTS
@@ -135,6 +136,25 @@ def test_rows_that_are_not_what_was_told_are_a_problem(tmp_path):
     assert "row 2: validation/accuracy is '0.99', but 0.5 was told" in " ".join(concluded(told)["problems"])
     (tmp_path / EVAL_FILE).write_text(text[0] + "\n")
     assert "eval_measurements.csv has 0 evaluations, 2 were told" in " ".join(concluded(told)["problems"])
+
+
+def test_the_checkpoint_of_the_target_is_hashed_once(tmp_path):
+    messages = [(0, "clock", 0), *evaluation(1, 2, 3), *evaluation(4, 5, 6)]
+    for step in (3, 6):
+        checkpoint = tmp_path / f"checkpoint_{step}"
+        checkpoint.mkdir()
+        for name in ("manifest.json", "model.json", "model.safetensors"):
+            (checkpoint / name).write_text(str(step))
+    told = heard(tmp_path, *messages)
+    expected = {"checkpoint": "checkpoint_3", "sha256": content_hash(tmp_path / "checkpoint_3")}
+    assert concluded(told)["snapshot"] == expected
+    (tmp_path / "checkpoint_3" / "model.json").write_text("another")
+    again = heard(tmp_path, (9, "resumed", 6), (10, "clock", 6), *evaluation(11, 12, 9))
+    assert concluded(again)["snapshot"] == expected, "as it was when the target was reached"
+
+
+def test_a_trial_without_checkpoints_has_no_hash(tmp_path):
+    assert concluded(heard(tmp_path, (0, "clock", 0), *evaluation(1, 2, 3)))["snapshot"] is None
 
 
 def test_an_evaluation_that_was_none_takes_no_time_from_the_submission(tmp_path):

@@ -1,9 +1,13 @@
 """A trial that reached its target is evaluated again by a process that never loads the submission."""
 
 import json
+from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from algoperf.versions import load_version
+from algoperf_scoring.health import check_runs
 from places import TEST_SUBMISSIONS
 from trial_runs import Run
 
@@ -15,7 +19,7 @@ def run(repository, data_root, tmp_path) -> Run:
     return Run(repository / "submissions" / "baselines" / "nadamw_pytorch", "pytorch", data_root, tmp_path, TARGET)
 
 
-def test_the_checkpoint_that_reached_the_target_is_verified(run):
+def test_the_checkpoint_that_reached_the_target_is_verified(run, capsys):
     code, output = run.finish()
     assert code == 0, output
     step = run.status["target_reached_at"]["global_step"]
@@ -23,6 +27,20 @@ def test_the_checkpoint_that_reached_the_target_is_verified(run):
     assert "1 of 1 checkpoints agree" in output
     (record,) = json.loads((run.trial / "evaluation.json").read_text())["checkpoints"]
     assert (record["checkpoint"], record["mismatches"]) == (f"checkpoint_{step}", [])
+    assert record["seconds"] > 0
+    snapshot = json.loads((run.trial / "referee.json").read_text())["snapshot"]
+    assert snapshot == {"checkpoint": f"checkpoint_{step}", "sha256": record["sha256"]}
+    replace_model(run.trial / f"checkpoint_{step}")
+    assert run.evaluate_here() == 6
+    assert f"checkpoint_{step}: this is not the checkpoint" in capsys.readouterr().err
+    health = check_runs(run.output, load_version(), "external")
+    assert "this is not the checkpoint" in str([check.outcomes for check in health.checks if check.counts["fail"]])
+
+
+def replace_model(checkpoint: Path) -> None:
+    """Another model, whose metrics are the same: only the hash can tell."""
+    file = checkpoint / "model.safetensors"
+    save_file(load_file(file), file, metadata={"made": "later"})
 
 
 def test_nothing_is_evaluated_again_if_that_is_not_wanted_or_there_is_no_checkpoint(run):

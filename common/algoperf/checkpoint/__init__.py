@@ -10,6 +10,7 @@ from algoperf.checkpoint.files import (
     Keep,
     check_fingerprint,
     checkpoints,
+    content_hash,
     read_manifest,
     remove_leftovers,
     restore,
@@ -18,5 +19,6 @@ from algoperf.checkpoint.files import (
 )
 
 __all__ = [
-    "Keep", "check_fingerprint", "checkpoints", "read_manifest", "remove_leftovers", "restore", "restore_model", "save",
+    "Keep", "check_fingerprint", "checkpoints", "content_hash", "read_manifest", "remove_leftovers", "restore",
+    "restore_model", "save",
 ]  # fmt: skip

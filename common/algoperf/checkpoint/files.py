@@ -26,7 +26,7 @@ import safetensors.numpy
 
 from algoperf.checkpoint.processes import Processes
 from algoperf.checkpoint.tree import Arrays, Decoder, Encoder, LeafCodec, Node
-from algoperf.data.files import sync_directory, write_file
+from algoperf.data.files import sha256_of, sync_directory, write_file
 from algoperf.data.publish import sync_tree
 from algoperf.errors import AlgoperfError, CheckpointMismatch, DiskFull, UnsavedState, explaining_full_disk
 
@@ -40,6 +40,16 @@ def checkpoints(directory: Path) -> list[Path]:
     """The complete checkpoints in a trial's folder, oldest first."""
     found = [path for path in directory.glob(f"{_PREFIX}*") if (path / "manifest.json").is_file()]
     return sorted(found, key=lambda path: int(path.name.removeprefix(_PREFIX)))
+
+
+def content_hash(path: Path) -> str | None:
+    """One SHA-256 over what an evaluation reads of a checkpoint: manifest and model. None if a file is missing."""
+    digest = hashlib.sha256()
+    for name in ("manifest.json", "model.json", "model.safetensors"):
+        if not (path / name).is_file():
+            return None
+        digest.update(bytes.fromhex(sha256_of(path / name)))
+    return digest.hexdigest()
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from algoperf.commands import options
+from algoperf.records.verification import SWAPPED
 
 if TYPE_CHECKING:
     from algoperf.reevaluate import Failure
@@ -81,6 +82,8 @@ def _print(title: str, result: dict[str, Any] | Failure) -> None:
     if not isinstance(result, dict):
         click.echo(f"  NOT EVALUATED: {result.error}")
         return
+    if SWAPPED in result["mismatches"]:
+        click.echo(f"  NOT EVALUATED: {SWAPPED}.")
     recorded = result["recorded"] or {}
     for name, value in result["recomputed"].items():
         beside = f"recorded {recorded[name]:.8g}" if name in recorded else "not recorded"

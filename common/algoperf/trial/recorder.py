@@ -97,6 +97,7 @@ class Recorder:
     def _record(self, message: Mapping[str, Any]) -> None:
         metrics = self.referee.take_row(_count(message["global_step"]))
         self._records.append_evaluation(_row(metrics), message["global_step"])
+        self.referee.take_snapshot(message["global_step"])
 
     def _logged(self, message: Mapping[str, Any]) -> None:
         row = _row(message["row"])

@@ -14,8 +14,10 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+from algoperf.checkpoint import content_hash
 from algoperf.errors import AlgoperfError, DiskFull
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object, write_json
@@ -66,6 +68,7 @@ class Referee:
       evaluations: all evaluations so far.
       known_from: the step from which on the account is complete: 0, unless an earlier process had no referee.
       problems: what cannot be, in sentences.
+      snapshot: name and hash of the checkpoint that reached the target, as it was right after it was written.
     """
 
     def __init__(self, directory: Path, limits: Limits | None = None) -> None:
@@ -83,6 +86,8 @@ class Referee:
         self._resumed_at = 0
         self._begun_at: int | None = None  # the step of the evaluation that goes on
         self._has_row = True  # whether the row of the last evaluation was written, or there is none
+        self.snapshot: dict[str, str] | None = None
+        self._hashing: Thread | None = None
         self._num_unknown = 0  # evaluations of processes without a referee
 
     @property
@@ -184,6 +189,21 @@ class Referee:
         self._has_row = True
         return self.evaluations[-1].metrics
 
+    def take_snapshot(self, step: int) -> None:
+        """Begin to hash the checkpoint of `step`, which is complete, if that is where the target was reached.
+
+        A thread does it: a large file must not keep messages from being stamped.
+        """
+        reached = self.target_reached_at
+        if self._hashing is None and reached is not None and reached["global_step"] == step:
+            self._hashing = Thread(target=self._hash, args=(self.directory / f"checkpoint_{step}",), daemon=True)
+            self._hashing.start()
+
+    def _hash(self, checkpoint: Path) -> None:
+        with contextlib.suppress(OSError):  # removed meanwhile
+            if (found := content_hash(checkpoint)) is not None:
+                self.snapshot = {"checkpoint": checkpoint.name, "sha256": found}
+
     def _checkpoint_begins(self, step: int, at: float) -> None:
         self._pass(at)
         self._marks = [mark for mark in self._marks if mark.global_step < step]
@@ -220,6 +240,10 @@ class Referee:
             self._marks = [mark for mark in earlier.marks if mark.global_step <= step]
             self.known_from, self.problems = earlier.known_from, [*earlier.problems, *self.problems]
             self._num_unknown = earlier.num_unknown
+            if self.target_reached_at is not None:
+                self.snapshot = earlier.snapshot
+            if self.snapshot is None:  # the earlier process may have been killed before the hash was written
+                self.take_snapshot(step)
         self._resumed_at = step
         return {"seconds": self.accounts}
 
@@ -243,6 +267,8 @@ class Referee:
         """
         if not self.evaluations and not self._marks and not self.problems:
             return  # the clock did not run long enough for anything to be compared
+        if self._hashing is not None:
+            self._hashing.join()
         self._compare(CsvFile.read(self.directory / EVAL_FILE))
         with contextlib.suppress(DiskFull):  # said by others, who can wait for room
             self._write(files)
@@ -266,6 +292,7 @@ class Referee:
             "problems": self.problems,
             "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
             "checkpoints": [asdict(mark) for mark in self._marks],
+            "snapshot": self.snapshot,
             "files": files,
         }
         write_json(self.directory / REFEREE_FILE, content)
@@ -278,6 +305,7 @@ class _Earlier:
     known_from: int
     num_unknown: int
     problems: list[str]
+    snapshot: dict[str, str] | None
 
 
 def _read(directory: Path) -> _Earlier:
@@ -291,10 +319,11 @@ def _read(directory: Path) -> _Earlier:
                 known_from=int(content["known_from"]),
                 num_unknown=int(content["num_unknown"]),
                 problems=[str(each) for each in content["problems"]],
+                snapshot=content["snapshot"],
             )
     except (KeyError, TypeError, ValueError):
         pass
-    return _Earlier([], [], 0, 0, [])
+    return _Earlier([], [], 0, 0, [], None)
 
 
 def _same(text: str | None, value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from algoperf.records.verification import SWAPPED
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import EVALUATION_FILE, Evidence
 from algoperf_scoring.metric_range import RANGES, ROUNDING, in_words
@@ -81,6 +82,8 @@ def evaluated_again(run: Evidence) -> Iterator[Verdict]:
         mismatches = checkpoint.get("mismatches") if isinstance(checkpoint, dict) else None
         if not isinstance(mismatches, list):
             yield fail(f"{EVALUATION_FILE} does not say what was compared")
+        elif mismatches == [SWAPPED]:
+            yield fail(f"{checkpoint.get('checkpoint')}: {SWAPPED}")
         elif mismatches:
             yield fail(f"{checkpoint.get('checkpoint')}: differs in {', '.join(map(str, mismatches))}")
 
