@@ -16,12 +16,14 @@ from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
 from algoperf.system import algoperf_command
 from algoperf.versions import Scale, Version
+from algoperf.waiting import Say
 from algoperf.workload.definition import Framework, WorkloadDefinition
 from algoperf.workload.registry import cube_folders, load_cube
 
 SCALE: Scale = "mini"
 LOG_FILE = "log.txt"
 _SHOWN_CHARACTERS = 300
+_POLL_SEC = 0.5
 
 
 @dataclass(frozen=True)
@@ -76,19 +78,31 @@ def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:
     prepare_dataset(definition.dataset, SCALE, settings.raw_dir, settings.data_dir)
 
 
-def run(definition: WorkloadDefinition, settings: SmokeSettings) -> SmokeRun:
-    """Train in a separate process, so that a crash ends only one run."""
+def run(definition: WorkloadDefinition, settings: SmokeSettings, say: Say) -> SmokeRun:
+    """Train in a separate process, so that a crash ends only one run; `say` gets its name and its latest words."""
     name = submission_name(submission_file(settings.submission))
     folder = trial_dir(settings.output_dir, name, 1, definition.name, settings.framework, 1)
     log = folder.parent / LOG_FILE
     if folder.parent.is_dir():
         shutil.rmtree(folder.parent)
     log.parent.mkdir(parents=True)
-    with log.open("w", encoding="utf-8") as output:
-        code = subprocess.run(
-            _command(definition, settings), stdout=output, stderr=subprocess.STDOUT, check=False
-        ).returncode
+    command = _command(definition, settings)
+    with log.open("w", encoding="utf-8") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            while (code := _wait(process)) is None:
+                say(f"{definition.name}: {_last_line(log, 'training')}")
+        except BaseException:
+            process.terminate()
+            raise
     return _judge(definition, settings, folder, log, code)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit code of a process; None if it has not ended for a while."""
+    try:
+        return process.wait(_POLL_SEC)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _command(definition: WorkloadDefinition, settings: SmokeSettings) -> Sequence[str]:
@@ -123,7 +137,7 @@ def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path
         ended = Status.from_label(status["status"])
         steps = f"{status['global_step']:,} steps in {status['seconds']['submission']:.1f} s"
         return SmokeRun(definition.name, False, f"not reached ({ended.label}): {target}; {steps}", log)
-    message = status.get("message") or _last_line(log)
+    message = status.get("message") or _last_line(log, "it printed nothing")
     label = status.get("status", f"exit code {code}")
     return SmokeRun(definition.name, False, f"failed ({label}): {message[:_SHOWN_CHARACTERS]}", log)
 
@@ -132,9 +146,9 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, (int, float)) else "unknown"
 
 
-def _last_line(log: Path) -> str:
+def _last_line(log: Path, default: str) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it printed nothing"
+    return lines[-1] if lines else default
 
 
 def choose(names: Sequence[str] | None, version: Version) -> list[WorkloadDefinition]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,12 @@ from algoperf_scoring.leaderboard import Leaderboard
 _ABREAST = 4
 """Number of submissions that fit side by side into 80 columns."""
 
+_WIDTH_OF_FILES = 200
+"""Columns where no terminal sets a limit: in a file or a pipe."""
+
+_TIMES = "seconds to target"
+_WIDEST_TIME = 12  # characters
+
 _SHOWN = 20
 """Remarks shown per kind; the files list all of them."""
 
@@ -25,10 +32,14 @@ _LOOK: dict[str, Any] = {"box": box.SIMPLE, "padding": (0, 1, 0, 0), "pad_edge":
 
 def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
     """Print the leaderboard to the terminal."""
-    (console or Console()).print(terminal(board), crop=False)  # keep long paths whole instead of cropping them
+    if console is None:
+        console = Console()
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = _WIDTH_OF_FILES
+    console.print(terminal(board, console.width), crop=False)  # keep long paths whole instead of cropping them
 
 
-def terminal(board: Leaderboard) -> RenderableType:
+def terminal(board: Leaderboard, width: int = 80) -> RenderableType:
     """The leaderboard for `rich.console.Console.print`: ranking, times, remarks."""
     ranking = Table(**_LOOK)
     for name in wording.ranking_header(board):
@@ -36,7 +47,7 @@ def terminal(board: Leaderboard) -> RenderableType:
     for row in wording.ranking(board):
         ranking.add_row(*map(Text, row))
     words = Text("\n".join(wording.legend(board)))
-    parts: list[RenderableType] = [Text(wording.caption(board)), ranking, *_times(board), words]
+    parts: list[RenderableType] = [Text(wording.caption(board)), ranking, *_times(board, width), words]
     if warning := wording.warning(board):
         parts.insert(0, Text(f"{warning}\n", style="bold"))
     for title, remarks in wording.remarks(board):
@@ -47,12 +58,15 @@ def terminal(board: Leaderboard) -> RenderableType:
     return Group(*parts)
 
 
-def _times(board: Leaderboard) -> Iterator[Table]:
-    """Times with a column per submission, split into tables that fit a usual terminal."""
+def _times(board: Leaderboard, width: int) -> Iterator[Table]:
+    """Times with a column per submission, split into tables that fit a usual terminal, or one of that width."""
+    first = max((len(name) for name in (*board.workloads, *board.held_out)), default=0)
+    widest = max((len(entry.submission) for entry in board.shown), default=0)
+    abreast = max(_ABREAST, (width - max(first, len(_TIMES))) // (max(widest, _WIDEST_TIME) + 1))
     columns = list(zip(board.shown, wording.times(board), strict=True))
-    for start in range(0, len(columns), _ABREAST):
-        shown = columns[start : start + _ABREAST]
-        table = Table(Column("seconds to target", no_wrap=True), **_LOOK)
+    for start in range(0, len(columns), abreast):
+        shown = columns[start : start + abreast]
+        table = Table(Column(_TIMES, no_wrap=True), **_LOOK)
         for entry, _ in shown:
             table.add_column(escape(entry.submission), overflow="fold", justify="right")
         names = (*board.workloads, *board.held_out)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -228,3 +229,18 @@ def test_unfinished_trials_are_shown_on_every_page(runs):
     assert "| - | good | unfinished |" in pages[0]
     assert "| good | unfinished 41 of 135 s |" in pages[0]
     assert "never" not in pages[0].partition("## Seconds to target")[2].partition("##")[0]
+
+
+def test_without_a_terminal_times_stand_in_one_table(runs, tmp_path, monkeypatch):
+    """A file has room for them; a terminal of 80 columns takes four submissions abreast."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    names = [f"submission_number_{number}" for number in range(7)]
+    for name in names:
+        runs.reaching(name, "wmt", 12.5)
+    board = algoperf_scoring.score(runs.root, load_version(), "external")
+    with (tmp_path / "out").open("w") as file, contextlib.redirect_stdout(file):
+        print_leaderboard(board)
+    text = (tmp_path / "out").read_text()
+    assert text.count("seconds to target") == 1
+    assert all(name in text for name in names)
+    assert in_terminal(board).count("seconds to target") == 2

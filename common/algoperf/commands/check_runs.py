@@ -52,10 +52,12 @@ def check_runs(
     require_scoring()
     from algoperf.data.files import write_file
     from algoperf.errors import ChecksFailed
+    from algoperf.waiting import waiting
     from algoperf_scoring import health
     from algoperf_scoring.health.text import SHOWN
 
-    result = health.check_runs(path, load_version_with_cubes(version_name), ruleset, submissions_dirs, scale)
+    with waiting(f"checking the runs in {path}"):
+        result = health.check_runs(path, load_version_with_cubes(version_name), ruleset, submissions_dirs, scale)
     click.echo(health.render(result, None if show_all else SHOWN))
     if json_file is not None:
         write_file(json_file, (json.dumps(result.to_json(), indent=2) + "\n").encode())

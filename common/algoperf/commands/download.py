@@ -19,9 +19,11 @@ def download(workload: str, scale: str, raw_dir: Path) -> None:
     Resumes interrupted downloads. Complete files are only checked.
     """
     from algoperf.data.contracts import dataset_dir
+    from algoperf.waiting import waiting
     from algoperf.workload.registry import find_workload
 
     dataset = find_workload(workload).at(scale).dataset  # type: ignore[arg-type]  # click has checked it
     target = dataset_dir(raw_dir, dataset, scale)
-    (dataset.miniature if scale == "mini" else dataset.download)(target)
+    with waiting(f"{'making' if scale == 'mini' else 'downloading'} raw data of {dataset.name} ({scale})"):
+        (dataset.miniature if scale == "mini" else dataset.download)(target)
     click.echo(f"Raw data of {dataset.name} ({scale}): {target}")

@@ -50,6 +50,7 @@ def evaluate(
     from algoperf.records.json_file import write_json
     from algoperf.records.layout import EVALUATION_FILE
     from algoperf.reevaluate import Failure, find_checkpoints, raise_worst, try_checkpoint, verdict
+    from algoperf.waiting import waiting
     from algoperf.workload.registry import find_workload
 
     definition = None if workload is None else find_workload(workload)
@@ -59,7 +60,8 @@ def evaluate(
         place = trial.relative_to(output_dir)
         records = []
         for path in paths:
-            result = try_checkpoint(path, definition, data_dir, tolerance)
+            with waiting(f"evaluating {path.name} of {place}"):
+                result = try_checkpoint(path, definition, data_dir, tolerance)
             if not quiet:
                 _print(f"{place}, {path.name}:", result)
             if not isinstance(result, Failure):

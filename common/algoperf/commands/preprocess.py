@@ -17,9 +17,11 @@ from algoperf.commands import options
 def preprocess(workload: str, scale: str, raw_dir: Path, data_dir: Path) -> None:
     """Turn raw data into a store that training reads at random. Does nothing if the store exists."""
     from algoperf.data.contracts import dataset_dir
+    from algoperf.waiting import waiting
     from algoperf.workload.registry import find_workload
 
     dataset = find_workload(workload).at(scale).dataset  # type: ignore[arg-type]  # click has checked it
     target = dataset_dir(data_dir, dataset, scale)
-    dataset.preprocess(dataset_dir(raw_dir, dataset, scale), target)
+    with waiting(f"preprocessing data of {dataset.name} ({scale})"):
+        dataset.preprocess(dataset_dir(raw_dir, dataset, scale), target)
     click.echo(f"Data of {dataset.name} ({scale}): {target}, hash {dataset.open(target).hash}")

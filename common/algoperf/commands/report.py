@@ -28,14 +28,17 @@ def report(path: Path, output: Path | None, no_checks: bool, **options: Any) -> 
     """
     chosen = ScoringOptions(**options)
     board = score_runs(path, chosen)
+    from algoperf.waiting import waiting
     from algoperf_scoring.report import write_report
 
     health = None
-    if not no_checks:
-        from algoperf_scoring.health import check_runs
-
-        compared = board.comparison
-        health = check_runs(path, compared.version, compared.ruleset, chosen.info_folders, compared.scale)
     file = output or path / "report" / "report.html"
-    write_report(board, file, health)
+    with waiting(f"checking the runs in {path}") as say:
+        if not no_checks:
+            from algoperf_scoring.health import check_runs
+
+            compared = board.comparison
+            health = check_runs(path, compared.version, compared.ruleset, chosen.info_folders, compared.scale)
+        say(f"writing {click.format_filename(file)}")
+        write_report(board, file, health)
     click.echo(f"Wrote {click.format_filename(file)} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

@@ -12,6 +12,7 @@ import click
 
 from algoperf.commands import options
 from algoperf.errors import UserError, unknown
+from algoperf.waiting import waiting
 
 if TYPE_CHECKING:
     from algoperf.versions import Version
@@ -85,17 +86,18 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
     import algoperf_scoring
 
     name = None if options.submission is None else _submission_name(options.submission)
-    board = algoperf_scoring.score(
-        algoperf_scoring.sources(path, name if options.against else None, options.against),
-        load_version_with_cubes(options.version_name),
-        options.ruleset,
-        options.scale,
-        listed(options.workloads),
-        rule=algoperf_scoring.AS_PUBLISHED if options.as_published else algoperf_scoring.DOCUMENTED,
-        strict=options.strict,
-        reference=options.reference,
-        info_folders=options.info_folders,
-    )
+    with waiting(f"reading and scoring the runs in {path}"):
+        board = algoperf_scoring.score(
+            algoperf_scoring.sources(path, name if options.against else None, options.against),
+            load_version_with_cubes(options.version_name),
+            options.ruleset,
+            options.scale,
+            listed(options.workloads),
+            rule=algoperf_scoring.AS_PUBLISHED if options.as_published else algoperf_scoring.DOCUMENTED,
+            strict=options.strict,
+            reference=options.reference,
+            info_folders=options.info_folders,
+        )
     if name is not None:
         _require_submission(name, [entry.submission for entry in board.shown], path)
     return board

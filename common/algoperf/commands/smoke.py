@@ -37,12 +37,11 @@ def smoke(workloads: str | None, version_name: str, **given: object) -> None:
     Prints a line per workload: the time to target, or why it was not reached. Exit code 0 if all
     targets were reached, 1 if not.
     """
-    from rich.console import Console
-
     from algoperf import smoke as runs
     from algoperf.submission.framework import choose_framework
     from algoperf.submission.loading import submission_file
     from algoperf.versions import load_version
+    from algoperf.waiting import waiting
 
     version = load_version(version_name)
     file = submission_file(given["submission"])  # type: ignore[arg-type]
@@ -50,13 +49,13 @@ def smoke(workloads: str | None, version_name: str, **given: object) -> None:
     names = None if workloads is None else [part.strip() for part in workloads.split(",") if part.strip()]
     settings = runs.SmokeSettings(version=version, **given)  # type: ignore[arg-type]
     chosen = runs.choose(names, version)
-    console, results = Console(), []
+    results = []
     width = max(len(definition.name) for definition in chosen)
-    for definition in chosen:
-        with console.status(f"{definition.name}: preparing data and training"):
+    for number, definition in enumerate(chosen, start=1):
+        with waiting(f"{number} of {len(chosen)}, {definition.name}") as say:
             runs.prepare(definition, settings)
-            results.append(runs.run(definition, settings))
-        result = results[-1]
+            result = runs.run(definition, settings, say)
+        results.append(result)
         click.echo(f"{definition.name:{width}}  {result.verdict}{'' if result.reached else f'; see {result.log}'}")
     missed = sum(not result.reached for result in results)
     click.echo(f"{len(results) - missed} of {len(results)} targets reached.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from algoperf.data.contracts import Dataset, dataset_dir
 from algoperf.data.store.store import store_exists
+from algoperf.waiting import waiting
 
 
 def prepare(dataset: Dataset, scale: str, raw_dir: Path, data_dir: Path) -> None:
@@ -16,5 +17,7 @@ def prepare(dataset: Dataset, scale: str, raw_dir: Path, data_dir: Path) -> None
     raw, data = dataset_dir(raw_dir, dataset, scale), dataset_dir(data_dir, dataset, scale)
     if store_exists(data):
         return
-    (dataset.miniature if scale == "mini" else dataset.download)(raw)
-    dataset.preprocess(raw, data)
+    with waiting(f"{'making' if scale == 'mini' else 'downloading'} raw data of {dataset.name} ({scale})") as say:
+        (dataset.miniature if scale == "mini" else dataset.download)(raw)
+        say(f"preprocessing data of {dataset.name} ({scale})")
+        dataset.preprocess(raw, data)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.system import usable_cores
+from algoperf.waiting import Say, waiting
 from algoperf_check.findings import Finding
 from algoperf_check.probe import memory
 from algoperf_check.probe.tiny import TINIES
@@ -42,11 +43,15 @@ def run(request: CheckRequest, tasks: Sequence[str] | None = None, limit_sec: fl
     """
     wanted = [tiny.task for tiny in TINIES if tasks is None or tiny.task in tasks]
     num_processes = min(len(wanted), usable_cores())
-    with tempfile.TemporaryDirectory(prefix="algoperf_check_") as root, ThreadPoolExecutor(num_processes) as threads:
+    with (
+        tempfile.TemporaryDirectory(prefix="algoperf_check_") as root,
+        waiting("starting to run the submission on small workloads") as say,
+        ThreadPoolExecutor(num_processes) as threads,
+    ):
         claims = Path(root, "claims")
         claims.mkdir()
         folders = [Path(root, str(number)) for number in range(num_processes)]
-        told = list(threads.map(lambda folder: _in_process(request, wanted, folder, claims, limit_sec), folders))
+        told = list(threads.map(lambda folder: _in_process(request, wanted, folder, claims, limit_sec, say), folders))
     found = list(dict.fromkeys(finding for _, findings in told for finding in findings))
     if state := [description for descriptions, _ in told for description in descriptions]:
         found += memory.findings(request.version, *memory.split(state))
@@ -58,7 +63,7 @@ def run(request: CheckRequest, tasks: Sequence[str] | None = None, limit_sec: fl
 
 
 def _in_process(
-    request: CheckRequest, tasks: Sequence[str], folder: Path, claims: Path, limit_sec: float
+    request: CheckRequest, tasks: Sequence[str], folder: Path, claims: Path, limit_sec: float, say: Say
 ) -> tuple[list[memory.Description], list[Finding]]:
     """Run one process; returns descriptions of the state on its tasks, and its findings."""
     folder.mkdir()
@@ -81,8 +86,8 @@ def _in_process(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=_environment(folder),
             start_new_session=True,
         )  # fmt: skip
-        in_time = _wait(process, told, limit_sec)
-    events = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
+        in_time = _wait(process, told, limit_sec, say)
+    events = _events(told)
     found = [Finding(RULES[event[1]], event[2]) for event in events if event[0] == "finding"]
     found += _unexpected_end(events, process.returncode, in_time, limit_sec, output)
     return [event[1] for event in events if event[0] == "state"], found
@@ -110,7 +115,17 @@ def _without_network() -> list[str]:
     return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else []
 
 
-def _wait(process: subprocess.Popen[bytes], told: Path, limit_sec: float) -> bool:
+def _events(told: Path) -> list[list[Any]]:
+    """What a session has told so far, whole lines only."""
+    text = told.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def _doing(events: list[list[Any]]) -> str:
+    return next((event[1] for event in reversed(events) if event[0] == "doing"), "starting")
+
+
+def _wait(process: subprocess.Popen[bytes], told: Path, limit_sec: float, say: Say) -> bool:
     """Wait for the session to end, and return True. If a stage takes too long, end the session and return False."""
     size, begun = 0, time.monotonic()
     try:
@@ -118,6 +133,7 @@ def _wait(process: subprocess.Popen[bytes], told: Path, limit_sec: float) -> boo
             time.sleep(_POLL_SEC)
             if told.stat().st_size != size:
                 size, begun = told.stat().st_size, time.monotonic()
+                say(_doing(_events(told)))
             if time.monotonic() - begun > limit_sec:
                 return False
         return True
@@ -137,7 +153,7 @@ def _unexpected_end(
 ) -> Iterator[Finding]:
     if events and events[-1] == ["done"] and in_time:
         return
-    doing = next((event[1] for event in reversed(events) if event[0] == "doing"), "starting")
+    doing = _doing(events)
     if not in_time:
         how = f"It was still busy after {limit_sec:g} s"
     elif code < 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from algoperf import smoke
+from algoperf.waiting import waiting
 from algoperf_check.findings import Finding
 from algoperf_check.request import CheckRequest
 from algoperf_check.rules import RULES
@@ -32,8 +33,9 @@ def findings(request: CheckRequest) -> list[Finding]:
         )
         found = []
         for definition in smoke.choose(None, request.version):
-            smoke.prepare(definition, settings)
-            result = smoke.run(definition, settings)
+            with waiting(definition.name) as say:
+                smoke.prepare(definition, settings)
+                result = smoke.run(definition, settings, say)
             click.echo(f"{definition.name}: {result.verdict}", err=True)
             if not result.reached:
                 rule = RULES["13.7" if result.verdict.startswith("failed") else "13.8"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from algoperf.errors import format_bytes
+from algoperf.waiting import pausing
 
 ReportProgress = Callable[[int], None]  # called with the number of bytes done so far
 
@@ -15,11 +16,12 @@ ReportProgress = Callable[[int], None]  # called with the number of bytes done s
 @contextmanager
 def byte_progress(name: str, total_bytes: int, *, period_sec: float = 5.0) -> Iterator[ReportProgress]:
     """Yield a function to call with the bytes done so far. The count may go back to 0 when a transfer restarts."""
-    if sys.stdout.isatty():
-        with _bar(name, total_bytes) as report:
-            yield report
-    else:
-        yield _PlainLines(name, total_bytes, period_sec)
+    with pausing():
+        if sys.stdout.isatty():
+            with _bar(name, total_bytes) as report:
+                yield report
+        else:
+            yield _PlainLines(name, total_bytes, period_sec)
 
 
 @contextmanager
