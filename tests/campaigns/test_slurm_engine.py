@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from algoperf.datasets.digits import DIGITS
 from campaign_case import KINDS, PATIENCE_SEC, STEPS, kill, scripted, wait_until
 from places import REPOSITORY
 
@@ -29,8 +30,8 @@ def slurm(tmp_path, data_root):
     """A campaign on the cluster, whose settings are in a site's file; nothing of it is left in the end."""
     cases = []
 
-    def make(behaviours, *, studies, time_limit="", stage="here", data=None, steps=STEPS):
-        case = scripted(tmp_path / "a campaign", data or data_root, behaviours, studies=studies, steps=steps)
+    def make(behaviours, *, studies, time_limit="", stage="here", data=None, **more):
+        case = scripted(tmp_path / "a campaign", data or data_root, behaviours, studies=studies, **more)
         site = tmp_path / "site.toml"
         limit = f'time_limit = "{time_limit}"\nsignal_sec = 50\n' if time_limit else ""
         site.write_text(
@@ -135,6 +136,18 @@ def test_jobs_wait_for_the_job_that_stages_data(slurm, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert case.campaign.manifest.workloads["digits"]["data_hash"] is not None
     assert [case.evaluations(name(study)) for study in (1, 2)] == [EVALUATIONS] * 2
+
+
+def test_the_next_step_of_a_ladder_is_only_for_those_that_passed(slurm, prepare):
+    prepare(DIGITS, "mini")
+    names = ("momentum_pytorch", "lamb_pytorch")
+    case = slurm({"mini/lamb_pytorch": ["miss"]}, studies=2, submissions=names, options=["--ladder"])
+    done = case.call("run", *case.options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    phases = case.phases()
+    assert [phases[name(study)] for study in (1, 2)] == ["finished"] * 2
+    assert sorted(phases.values()) == ["dropped"] * 2 + ["finished"] * 4
+    assert not queue(case)
 
 
 @pytest.mark.full

@@ -77,7 +77,7 @@ class Case:
 
     def evaluations(self, run_id: str) -> list[int]:
         """The steps at which the run was evaluated, as its records have it."""
-        file = self.folder / "runs" / run_id / "eval_measurements.csv"
+        file = self.campaign.records(self.campaign.find(run_id)) / "eval_measurements.csv"
         if not file.exists():
             return []
         with file.open() as content:
@@ -144,11 +144,12 @@ def plan(folder: Path, *arguments: str, submissions: Sequence[Path] = (BASELINES
 def scripted(
     folder: Path, data_root: Path, behaviours: Mapping[str, Sequence[str]], *, studies: int = 1, steps: int = STEPS,
     workloads: str = "digits", scale: str = "full", submissions: Sequence[str] = ("momentum_pytorch",),
+    options: Sequence[str] = (),
 ) -> Case:  # fmt: skip
     """A campaign whose trials are scripted: what each of them does, by a part of its name; "go" for the others."""
     done = plan(
         folder, "--workloads", workloads, "--studies", str(studies), "--scale", scale,
-        "--data-dir", str(data_root),
+        "--data-dir", str(data_root), *options,
         submissions=[BASELINES / name for name in submissions],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -157,7 +158,7 @@ def scripted(
     for run in manifest.runs:
         told = next((words for part, words in behaviours.items() if part in run.id), ["go"])
         script = [sys.executable, "-S", "-E", str(SUPPORT / "scripted_trial.py")]
-        command = (*script, str(folder / "runs" / run.id), str(steps), *told)
+        command = (*script, str(Campaign(folder).records(run)), str(steps), *told)
         runs.append(dataclasses.replace(run, command=command))
     dataclasses.replace(manifest, runs=runs).write(folder / MANIFEST)
     return Case(folder)

@@ -9,6 +9,7 @@ last one in all further attempts:
     go            train to the end
     exit=N        end with this exit code after half of the steps
     idle=N        end with this exit code at once, without a step
+    miss          the same, without having reached the target
     die           be killed in the middle of a step
     wait          train to the half, then wait for a signal
     deaf          the same, and do not listen to it
@@ -64,7 +65,7 @@ def main():
         if stopped:
             replace(checkpoint, str(step))
             end("interrupted", 130)
-        if step == num_steps // 2 and behaviour != "go":
+        if step == num_steps // 2 and behaviour not in ("go", "miss"):
             if behaviour == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             elif behaviour.startswith("exit="):
@@ -79,7 +80,7 @@ def main():
             rows.append(row(step))
             replace(file, "\n".join(["global_step,accumulated_submission_time,total_duration,end", *rows]) + "\n")
             status(folder, "running", step)
-    end("target_reached", 0)
+    end("budget_spent" if behaviour == "miss" else "target_reached", 0)
 
 
 def row(step):
@@ -89,7 +90,7 @@ def row(step):
 def status(folder, label, step):
     content = {
         "status": label,
-        "finished": label == "target_reached",
+        "finished": label in ("target_reached", "budget_spent"),
         "message": f"{label} at step {step}",
         "global_step": step,
         "budget_sec": 90.0,

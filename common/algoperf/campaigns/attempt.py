@@ -167,7 +167,7 @@ def _carry_out(
     manifest = campaign.manifest
     try:
         staging.require_submission(manifest, campaign.root, run.submission, manifest.submissions[run.submission])
-        staging.require_same_data(campaign, run.workload)
+        staging.require_same_data(campaign, run.place)
         make_directory(campaign.records(run).parent)
         command, stop = _command(campaign, run, place)
     except AlgoperfError as error:
@@ -200,7 +200,7 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place) -> tuple[list[st
         program, *arguments = run.command
         command = algoperf_command(*arguments) if program == "algoperf" else [program, *arguments]
         return [*command, *share], lambda: None
-    workload = manifest.workloads[run.workload]
+    workload = manifest.workload_of(run)
     file = campaign.root / manifest.submissions[run.submission]["path"]
     image = workload["image"] if manifest.launcher == "apptainer" else workload["image_digest"]
     box = Box(
@@ -210,7 +210,7 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place) -> tuple[list[st
         data_dir=campaign.root / manifest.data["data_dir"],
         submission=file.parent if file.suffix == ".py" else file,
         records=campaign.records(run).parent,
-        runs_dir=campaign.runs_dir,
+        runs_dir=campaign.runs_dir(run),
         cores=place.cores,
         gpus=_visible_gpus() if place.gpus is None else place.gpus,
         memory=workload["memory"],

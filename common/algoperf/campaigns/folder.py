@@ -4,6 +4,7 @@
     .fixed.json                         the manifest when the first run began: what it must still be
     engine.json                         which engine works on it, with which settings
     runs/<run>/                         the records of the runs, in the published layout: for scoring
+    runs_mini/<run>/                    the same for those of a ladder's first step
     jobs/<run>/attempt_<n>.json         when, where and by whom the run was worked on, and how that ended
     jobs/<run>/log.txt                  all that it printed
     jobs/<run>/DONE                     written last, when the run has ended by the rules
@@ -14,18 +15,18 @@ There is no other state: whoever reads these files knows as much as the process 
 
 from __future__ import annotations
 
-import enum
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from algoperf.campaigns.manifest import Manifest, PlannedRun, read_manifest, require_equal
+from algoperf.campaigns.ladder import Verdict, barrier, standings
+from algoperf.campaigns.manifest import MINI, Manifest, PlannedRun, read_manifest, require_equal
 from algoperf.campaigns.outcomes import Next, Rules, decide
+from algoperf.campaigns.states import Phase, RunState
 from algoperf.data.files import open_locked
 from algoperf.errors import DataError, UserError
 from algoperf.records.json_file import read_object
@@ -33,33 +34,8 @@ from algoperf.records.json_file import read_object
 MANIFEST, FIXED, ENGINE, CANCELLED, DONE = "manifest.json", ".fixed.json", "engine.json", "CANCELLED", "DONE"
 STAGING, LOG, LOCK = "staging.json", "log.txt", ".lock"
 ROOT_VARIABLE = "ALGOPERF_CAMPAIGN_ROOT"
+_NOT_BEGUN = (Phase.WAITING, Phase.HELD)
 _ATTEMPT = re.compile(r"attempt_(\d+)\.json")
-
-
-class Phase(enum.Enum):
-    """Where a run stands."""
-
-    WAITING = "waiting"
-    LIVE = "live"
-    FINISHED = "finished"
-    STOPPED = "stopped"
-    HELD = "held"
-
-
-@dataclass(frozen=True)
-class RunState:
-    """Where a run stands, and why."""
-
-    run: PlannedRun
-    phase: Phase
-    attempts: list[dict[str, Any]]
-    done: dict[str, Any] | None = None
-    reason: str = ""
-
-    @property
-    def last(self) -> dict[str, Any]:
-        """The latest attempt; empty if there is none."""
-        return self.attempts[-1] if self.attempts else {}
 
 
 class Campaign:
@@ -77,10 +53,9 @@ class Campaign:
         """The folder that relative paths of the manifest start from; on another machine, a variable says which."""
         return Path(os.environ.get(ROOT_VARIABLE) or self.manifest.root)
 
-    @property
-    def runs_dir(self) -> Path:
-        """The records of all runs."""
-        return self.path / "runs"
+    def runs_dir(self, run: PlannedRun) -> Path:
+        """The records of all runs that may be scored together with this one."""
+        return runs_dir(self.path, run.step)
 
     def job(self, run: PlannedRun) -> Path:
         """The campaign's own files about a run. Submissions in containers cannot write there."""
@@ -88,7 +63,7 @@ class Campaign:
 
     def records(self, run: PlannedRun) -> Path:
         """The folder of the run's records."""
-        return self.runs_dir / run.id
+        return self.runs_dir(run) / run.folder
 
     def find(self, run_id: str) -> PlannedRun:
         """A run by its name. Raises UserError if the campaign has none such."""
@@ -172,7 +147,7 @@ class Campaign:
         return RunState(run, Phase.WAITING, attempts)
 
     def states(self, live: Mapping[str, str]) -> list[RunState]:
-        """Where all runs stand. Runs like one that was stopped are held back."""
+        """Where all runs stand. Runs like one that was stopped are held back, and so are later steps of a ladder."""
         found = [self.state(run, live) for run in self.manifest.runs]
         holders: dict[tuple[str, ...], RunState] = {}
         for state in found:
@@ -181,16 +156,36 @@ class Campaign:
         held = []
         for state in found:
             run = state.run
-            holder = holders.get((run.workload,)) or holders.get((run.workload, run.submission))
+            holder = holders.get((run.place,)) or holders.get((run.place, run.submission))
             if state.phase is Phase.WAITING and holder is not None:
                 held.append(RunState(run, Phase.HELD, state.attempts, reason=f"{holder.run.id} was stopped"))
             else:
                 held.append(state)
-        return held
+        return _climbing(self.manifest.ladder, held) if self.manifest.ladder else held
+
+
+def runs_dir(folder: Path, step: str) -> Path:
+    """Where the records of a campaign's runs are, by their step of the ladder: those of its first step are apart."""
+    return folder / ("runs_mini" if step == MINI else "runs")
+
+
+def _climbing(ladder: Mapping[str, Any], states: list[RunState]) -> list[RunState]:
+    """The states, in which runs wait or are dropped as long as their submission has not passed the step before."""
+    order = [step["step"] for step in ladder["steps"]]
+    barriers = {name: barrier(each) for name, each in standings(ladder, states).items()}
+    found = []
+    for state in states:
+        at = barriers[state.run.submission]
+        if at is None or order.index(state.run.step) <= order.index(at.step) or state.phase not in _NOT_BEGUN:
+            found.append(state)
+        else:
+            phase = Phase.DROPPED if at.verdict is Verdict.FAILED else Phase.LATER
+            found.append(RunState(state.run, phase, state.attempts, reason=str(at)))
+    return found
 
 
 def _kind(state: RunState) -> tuple[str, ...]:
     """Which runs a stopped one holds back: missing data, all of its workload; else those of its submission."""
     if state.last.get("exit_code") == DataError.exit_code:
-        return (state.run.workload,)
-    return (state.run.workload, state.run.submission)
+        return (state.run.place,)
+    return (state.run.place, state.run.submission)

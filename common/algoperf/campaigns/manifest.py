@@ -16,7 +16,9 @@ from algoperf.readers.json_text import read_json
 from algoperf.readers.text_file import UnreadableFile
 from algoperf.records.layout import trial_dir
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+MINI = "mini"
+"""The ladder's first step, at the scale of this name."""
 _SHOWN = 12  # differences that a message lists
 _FREE = ("campaign", "algoperf")  # keys that may differ between two plans of the same campaign
 
@@ -29,6 +31,7 @@ class PlannedRun:
       submission, workload, framework, study, trial: which one it is; names as in run folders.
       seed: of the trial, derived from the user's; point: its hyperparameters, None under self-tuning.
       command: `algoperf train ...`, with paths relative to the manifest's root where they lie below it.
+      step: of the campaign's ladder; "" without one.
     """
 
     submission: str
@@ -39,11 +42,22 @@ class PlannedRun:
     seed: int
     point: Mapping[str, Any] | None
     command: tuple[str, ...]
+    step: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The run's folder, below that of all runs of its scale."""
+        return trial_dir(Path(), self.submission, self.study, self.workload, self.framework, self.trial).as_posix()
 
     @property
     def id(self) -> str:
-        """The run's folder, below that of all runs: its name in commands and messages."""
-        return trial_dir(Path(), self.submission, self.study, self.workload, self.framework, self.trial).as_posix()
+        """Its name in commands and messages: its folder, which those at scale mini of a ladder share with others."""
+        return f"{MINI}/{self.folder}" if self.step == MINI else self.folder
+
+    @property
+    def place(self) -> str:
+        """Its workload as the manifest calls it, which has a second entry for the ladder's first step."""
+        return f"{MINI}/{self.workload}" if self.step == MINI else self.workload
 
     def as_dict(self) -> dict[str, Any]:
         """The run as it is written."""
@@ -58,12 +72,14 @@ class Manifest:
       campaign: an identifier that no other campaign has; jobs and containers are called by it.
       algoperf: version of the software that planned it; harness_hash: SHA-256 of its code.
       root: the folder that relative paths start from.
-      version, ruleset, scale: of the benchmark.
+      version, ruleset, scale: of the benchmark. Only the ladder's first step may have another scale.
       launcher: "process", or the container engine that every run is started with.
       rules: numbers that decide how often a run is tried again; see `outcomes.Rules`.
+      ladder: steps and the rule by which submissions pass them; empty if all runs are made; see `ladder`.
       data: folders `data_dir` and `raw_dir`.
       submissions: by name: path, hash, and hashes of the files that the hash covers.
-      workloads: by name: where its cube is, dataset, budget and estimate in seconds, hashes of cube, data and image.
+      workloads: by `PlannedRun.place`: where its cube is, scale, dataset, budget and estimate in seconds, hashes of
+        cube, data and image.
         The last two are null until the data and images are staged, which is before the first run.
       runs: all runs, in the order in which they are begun.
     """
@@ -77,6 +93,7 @@ class Manifest:
     scale: str
     launcher: str
     rules: Mapping[str, int]
+    ladder: Mapping[str, Any]
     data: Mapping[str, str]
     submissions: Mapping[str, Mapping[str, Any]]
     workloads: Mapping[str, Mapping[str, Any]]
@@ -87,6 +104,10 @@ class Manifest:
         object.__setattr__(self, "by_id", {run.id: run for run in self.runs})
         if len(self.by_id) != len(self.runs):
             raise UserError("Two runs of the campaign would have the same folder: give every submission its own name.")
+
+    def workload_of(self, run: PlannedRun) -> Mapping[str, Any]:
+        """What the manifest says of the workload of a run."""
+        return self.workloads[run.place]
 
     def header(self) -> dict[str, Any]:
         """Everything but the runs."""

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from algoperf.campaigns.folder import Campaign, Phase, RunState
+from algoperf.campaigns.folder import Campaign
+from algoperf.campaigns.ladder import standings
+from algoperf.campaigns.states import Phase, RunState
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE
 from algoperf.records.status import read_status
 
 PHASES = tuple(phase.value for phase in Phase)
+OF_LADDERS = (Phase.LATER.value, Phase.DROPPED.value)
 
 
 def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) -> dict[str, Any]:
@@ -24,8 +27,8 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
     for state in states:
         run = state.run
         row = groups.setdefault(
-            (run.submission, run.workload),
-            {"submission": run.submission, "workload": run.workload, **dict.fromkeys(PHASES, 0), "hours": 0.0,
+            (run.submission, run.place),
+            {"submission": run.submission, "workload": run.place, **dict.fromkeys(PHASES, 0), "hours": 0.0,
              "hours_left": 0.0},
         )  # fmt: skip
         row[state.phase.value] += 1
@@ -40,10 +43,23 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
         **{phase: sum(state.phase.value == phase for state in states) for phase in PHASES},
         "hours": sum(row["hours"] for row in groups.values()),
         "hours_left": sum(row["hours_left"] for row in groups.values()),
+        "ladder": _ladder(campaign, states),
         "groups": list(groups.values()),
         "live_runs": [_live(campaign, state) for state in states if state.phase is Phase.LIVE],
         "stopped_runs": [_stopped(state) for state in states if state.phase is Phase.STOPPED],
     }
+
+
+def _ladder(campaign: Campaign, states: Sequence[RunState]) -> list[dict[str, Any]]:
+    """The steps of the ladder, each with its numbers and how submissions stand there; empty without a ladder."""
+    ladder = campaign.manifest.ladder
+    if not ladder:
+        return []
+    found = standings(ladder, states)
+    return [
+        {**step, "submissions": {name: each[place].as_dict() for name, each in found.items()}}
+        for place, step in enumerate(ladder["steps"])
+    ]
 
 
 def _hours(state: RunState) -> float:
@@ -62,10 +78,10 @@ def _between(began: str, ended: str) -> float:
 
 
 def _hours_left(campaign: Campaign, state: RunState) -> float:
-    """What the estimate leaves for a run that has not ended."""
-    if state.phase is Phase.FINISHED:
+    """What the estimate leaves for a run that has not ended and is not left out."""
+    if state.phase in (Phase.FINISHED, Phase.DROPPED):
         return 0.0
-    seconds = campaign.manifest.workloads[state.run.workload]["seconds"][state.run.framework]["probably"]
+    seconds = campaign.manifest.workload_of(state.run)["seconds"][state.run.framework]["probably"]
     return max(0.0, float(seconds) / 3600 - _hours(state))
 
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import algoperf
 from algoperf.campaigns.estimate import estimate
@@ -21,7 +21,7 @@ from algoperf.submission.identity import code_hashes
 from algoperf.trial.settings import TrialSettings
 from algoperf.workload.definition import WorkloadDefinition
 
-ALL = ".all"  # no submission can be called so
+ALL, STEP = ".all", ".step "  # no submission can be called so
 _TMP = re.compile(r"--tmpfs=/tmp:\S*size=(\w+)")
 
 
@@ -37,14 +37,23 @@ class PlanRequest:
     rules: Rules
     data_dir: Path
     raw_dir: Path
-    logs: Sequence[Path]
+    logs: Mapping[str, Sequence[Path]]
+    """By scale: recorded runs to estimate times from."""
 
 
-def make_manifest(request: PlanRequest, trials: Sequence[tuple[TrialSettings, Sequence[str]]]) -> Manifest:
-    """The manifest of a campaign of these trials, each with its command. Raises UserError if two have one name."""
+class Trial(NamedTuple):
+    """A trial to plan: its settings, the command that runs it, and its step of the ladder, if there is one."""
+
+    settings: TrialSettings
+    command: Sequence[str]
+    step: str = ""
+
+
+def make_manifest(request: PlanRequest, trials: Sequence[Trial], ladder: Mapping[str, Any]) -> Manifest:
+    """The manifest of a campaign of these trials. Raises UserError if two submissions have one name."""
     root = Path.cwd()
     submissions, workloads, runs = dict[str, Any](), dict[str, Any](), []
-    for settings, command in trials:
+    for settings, command, step in trials:
         known = submissions.setdefault(settings.submission, {"path": _below(root, _given(settings))})
         if known["path"] != _below(root, _given(settings)):
             raise UserError(
@@ -53,12 +62,13 @@ def make_manifest(request: PlanRequest, trials: Sequence[tuple[TrialSettings, Se
         if "files" not in known:
             known |= {"framework": settings.framework, "hash": settings.submission_hash}
             known["files"] = code_hashes(settings.submission_file)
-        name = settings.definition.name
-        if name not in workloads:
-            workloads[name] = _workload(request, settings, root)
-        if settings.framework not in workloads[name]["seconds"]:
-            workloads[name]["seconds"][settings.framework] = _seconds(request, settings)
-        runs.append(_run(settings, [_relative(root, word) for word in command]))
+        run = _run(settings, [_relative(root, word) for word in command], step)
+        workload = workloads.setdefault(run.place, {})
+        if not workload:
+            workload |= _workload(request, settings, root)
+        if settings.framework not in workload["seconds"]:
+            workload["seconds"][settings.framework] = _seconds(request, settings)
+        runs.append(run)
     return Manifest(
         campaign=secrets.token_hex(5),
         algoperf=algoperf.__version__,
@@ -69,6 +79,7 @@ def make_manifest(request: PlanRequest, trials: Sequence[tuple[TrialSettings, Se
         scale=request.scale,
         launcher=request.launcher,
         rules=vars(request.rules),
+        ladder=ladder,
         data={"data_dir": _below(root, request.data_dir), "raw_dir": _below(root, request.raw_dir)},
         submissions=submissions,
         workloads=workloads,
@@ -89,7 +100,7 @@ def in_turn(
     ]
 
 
-def _run(settings: TrialSettings, command: Sequence[str]) -> PlannedRun:
+def _run(settings: TrialSettings, command: Sequence[str], step: str) -> PlannedRun:
     return PlannedRun(
         submission=settings.submission,
         workload=settings.definition.name,
@@ -99,6 +110,7 @@ def _run(settings: TrialSettings, command: Sequence[str]) -> PlannedRun:
         seed=settings.trial_seed,
         point=settings.hyperparameters,
         command=tuple(command),
+        step=step,
     )
 
 
@@ -108,6 +120,7 @@ def _workload(request: PlanRequest, settings: TrialSettings, root: Path) -> dict
     return {
         "cube": _below(root, definition.folder),
         "cube_hash": python_hash(definition.folder),
+        "scale": settings.definition.scale,
         "dataset": definition.dataset.name,
         "data_hash": None,
         "image": _image(request, definition),
@@ -120,7 +133,8 @@ def _workload(request: PlanRequest, settings: TrialSettings, root: Path) -> dict
 
 def _seconds(request: PlanRequest, settings: TrialSettings) -> dict[str, Any]:
     budget = settings.budget_sec
-    found = estimate(settings.definition.name, settings.framework, request.ruleset, budget, request.logs)
+    definition, logs = settings.definition, request.logs[settings.definition.scale]
+    found = estimate(definition.name, settings.framework, request.ruleset, budget, logs)
     return {"budget": budget, "at_most": round(found.bound_sec, 1), "probably": round(found.estimate_sec, 1),
             "known_from": found.source}  # fmt: skip
 
@@ -159,11 +173,11 @@ def _relative(root: Path, word: str) -> str:
 
 
 def totals(manifest: Manifest) -> dict[str, dict[str, float]]:
-    """Number of runs and hours, at most and probably, of every submission, and of ALL of them."""
+    """Number of runs and hours, at most and probably, of every step and submission, and of ALL of them."""
     found: dict[str, dict[str, float]] = {}
     for run in manifest.runs:
-        seconds: Mapping[str, float] = manifest.workloads[run.workload]["seconds"][run.framework]
-        for name in (run.submission, ALL):
+        seconds: Mapping[str, float] = manifest.workload_of(run)["seconds"][run.framework]
+        for name in (*([f"{STEP}{run.step}"] if run.step else []), run.submission, ALL):
             row = found.setdefault(name, {"runs": 0, "at_most": 0.0, "probably": 0.0})
             row["runs"] += 1
             row["at_most"] += seconds["at_most"] / 3600

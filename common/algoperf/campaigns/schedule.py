@@ -10,8 +10,10 @@ from types import FrameType
 from typing import Any, Protocol
 
 from algoperf.campaigns.engines.base import Engine, EngineAway
-from algoperf.campaigns.folder import STAGING, Campaign, Phase, RunState
+from algoperf.campaigns.folder import STAGING, Campaign
+from algoperf.campaigns.ladder import Verdict, standings
 from algoperf.campaigns.manifest import PlannedRun
+from algoperf.campaigns.states import Phase, RunState
 from algoperf.errors import AlgoperfError
 from algoperf.records.json_file import read_object, write_json
 from algoperf.records.status import Status
@@ -108,9 +110,11 @@ class _Starts:
 
 
 def exit_code(states: Sequence[RunState]) -> int:
-    """0 if all runs have ended by the rules, the code of those that were stopped if they have the same one, else 1."""
+    """0 if all runs have ended by the rules or are left out by the ladder; else the code of those that were stopped if
+    they have the same one, or 1.
+    """
     codes = {int(state.last.get("exit_code") or 1) for state in states if state.phase is Phase.STOPPED}
-    unfinished = any(state.phase is not Phase.FINISHED for state in states)
+    unfinished = any(state.phase not in (Phase.FINISHED, Phase.DROPPED) for state in states)
     return codes.pop() if len(codes) == 1 else int(unfinished)
 
 
@@ -146,6 +150,7 @@ class _Telling:
     def __init__(self, campaign: Campaign, say: Say) -> None:
         self._campaign, self._say = campaign, say
         self._known: dict[str, tuple[Phase, int]] = {}
+        self._standings: set[str] = set()
         self._last = ""
 
     def once(self, text: str) -> None:
@@ -155,7 +160,7 @@ class _Telling:
         self._last = text
 
     def tell(self, states: Sequence[RunState]) -> None:
-        """Say what is new of these runs."""
+        """Say what is new of these runs, and of submissions on the ladder."""
         ended = sum(state.phase is Phase.FINISHED for state in states)
         for state in states:
             now = (state.phase, len(state.attempts))
@@ -165,6 +170,15 @@ class _Telling:
                 continue
             if text := self._text(state, before is None):
                 self.once(f"[{ended}/{len(states)}] {state.run.id}: {text}")
+        if self._campaign.manifest.ladder:
+            self._tell_ladder(states)
+
+    def _tell_ladder(self, states: Sequence[RunState]) -> None:
+        for line in standings(self._campaign.manifest.ladder, states).values():
+            for each in line[:-1]:  # nothing follows the last step
+                if each.verdict is not Verdict.OPEN and str(each) not in self._standings:
+                    self._standings.add(str(each))
+                    self.once(f"ladder: {each}")
 
     def _text(self, state: RunState, is_first: bool) -> str:
         if state.phase is Phase.FINISHED:
@@ -173,6 +187,8 @@ class _Telling:
             return f"STOPPED, exit code {state.last.get('exit_code')}, {state.reason}"
         if state.phase is Phase.HELD:
             return f"held: {state.reason}"
+        if state.phase in (Phase.LATER, Phase.DROPPED) or (state.phase is Phase.WAITING and not state.attempts):
+            return ""
         if state.phase is Phase.LIVE:
             return "" if is_first or not state.attempts else f"attempt {len(state.attempts)}"
         return (
@@ -186,6 +202,10 @@ class _Telling:
         lines += [f"  {state.run.id}: stopped, {state.reason}" for state in states if state.phase is Phase.STOPPED]
         if held := counts[Phase.HELD.value]:
             lines.append(f"  {held} runs were not begun, because others of their workload were stopped.")
+        if dropped := counts[Phase.DROPPED.value]:
+            lines.append(f"  Left out, because their submissions failed a step: {dropped} runs.")
+        if later := counts[Phase.LATER.value]:
+            lines.append(f"  Waiting for an earlier step: {later} runs.")
         if Phase.STOPPED.value in counts:
             lines.append(f"When the cause is gone: algoperf campaign run {self._campaign.path} --again")
         return "\n".join(lines)

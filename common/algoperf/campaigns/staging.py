@@ -42,16 +42,18 @@ def stage(campaign: Campaign, say: Say) -> None:
 
 
 def definition_of(campaign: Campaign, name: str) -> WorkloadDefinition:
-    """The definition of a workload of the campaign, at its scale."""
-    place = campaign.manifest.workloads[name]["cube"]
+    """The definition of a workload of the campaign (`PlannedRun.place`), at its scale."""
+    planned = campaign.manifest.workloads[name]
+    place = planned["cube"]
     folder = campaign.root / place
     found = find_workload(str(folder) if (folder / "workload.py").is_file() else place)
-    return found.at("mini" if campaign.manifest.scale == "mini" else "full")
+    return found.at("mini" if planned["scale"] == "mini" else "full")
 
 
-def store_of(campaign: Campaign, definition: WorkloadDefinition) -> Path:
+def store_of(campaign: Campaign, name: str) -> Path:
     """The folder of a workload's preprocessed data."""
-    return dataset_dir(campaign.root / campaign.manifest.data["data_dir"], definition.dataset, campaign.manifest.scale)
+    definition, scale = definition_of(campaign, name), campaign.manifest.workloads[name]["scale"]
+    return dataset_dir(campaign.root / campaign.manifest.data["data_dir"], definition.dataset, scale)
 
 
 def data_hash(store: Path) -> str | None:
@@ -85,7 +87,7 @@ def require_same_data(campaign: Campaign, workload: str) -> None:
         cube = python_hash(definition.folder)
         if cube != planned["cube_hash"]:
             raise UserError(f"The cube {workload} was changed: {_short(planned['cube_hash'])}, now {_short(cube)}.")
-    store = store_of(campaign, definition)
+    store = store_of(campaign, workload)
     found = data_hash(store)
     if found is None:
         raise DataError(f"There is no data at {store}: stage it again with `algoperf campaign run`.")
@@ -97,10 +99,10 @@ def _staged(campaign: Campaign, name: str, say: Say) -> dict[str, Any]:
     """The manifest's entry of a workload, with the hashes of what is there now."""
     manifest, planned = campaign.manifest, campaign.manifest.workloads[name]
     definition = definition_of(campaign, name)
-    store = store_of(campaign, definition)
+    store = store_of(campaign, name)
     if not store_exists(store):
         say(f"making the data of {name} in {store}")
-        prepare(definition.dataset, manifest.scale, campaign.root / manifest.data["raw_dir"], store.parents[1])
+        prepare(definition.dataset, planned["scale"], campaign.root / manifest.data["raw_dir"], store.parents[1])
     require_same_data(campaign, name)
     digest = planned["image_digest"]
     if manifest.launcher != "process":

@@ -13,6 +13,7 @@ from algoperf.commands.train_all import plan_trial, split_workloads
 
 if TYPE_CHECKING:
     from algoperf.campaigns.manifest import Manifest
+    from algoperf.campaigns.plan import Trial
     from algoperf.campaigns.site import Site
 
 
@@ -52,6 +53,18 @@ if TYPE_CHECKING:
 @click.option("--accelerator", default="cpu", show_default=True, help="Which image of a cube: cpu, cu126, cu130.")
 @click.option("--retries", type=options.Whole(0, 100), default=2, show_default=True,
               help="How often a run is tried again after a failure that may pass.")  # fmt: skip
+@click.option(
+    "--ladder",
+    is_flag=False,
+    flag_value="",
+    metavar="[mini=N,qualification=N]",
+    help="First scale mini, then the qualification set, then everything; each step only for submissions that reach N "
+    "targets of the step before.  [default: no ladder; N is half of the targets at scale mini, and 1]",
+)
+@click.option(
+    "--qualification",
+    help="Workloads of the ladder's second step, comma-separated.  [default: the version's qualification set]",
+)
 @click.option("--max-global-steps", type=options.Whole(1), help="Stop runs after this many steps (unofficial).")
 @click.option("--eval-every-steps", type=options.Whole(1),
               help="Evaluate by steps instead of by time (unofficial).")  # fmt: skip
@@ -104,8 +117,12 @@ def split_paths(text: str) -> list[Path]:
 def _manifest(
     submissions: list[Path], workloads: str | None, studies: int, trials: int, output: Path, given: dict[str, Any]
 ) -> Manifest:
+    from algoperf.campaigns.folder import runs_dir
+    from algoperf.campaigns.ladder import climb, parse_needed
+    from algoperf.campaigns.manifest import MINI
     from algoperf.campaigns.outcomes import Rules
-    from algoperf.campaigns.plan import PlanRequest, in_turn, make_manifest
+    from algoperf.campaigns.plan import PlanRequest, Trial, in_turn, make_manifest
+    from algoperf.errors import UserError
     from algoperf.submission.framework import choose_framework
     from algoperf.submission.loading import submission_file
 
@@ -118,7 +135,7 @@ def _manifest(
         rules=Rules(retries=given["retries"]),
         data_dir=given["data_dir"],
         raw_dir=given["raw_dir"],
-        logs=given["logs"] or _baselines(given),
+        logs=_logs(given),
     )
     # Options of `algoperf train` that a campaign does not have keep their defaults.
     defaults = train.make_context("train", ["--workload", "-", "--submission", "-", "--ruleset", "self"]).params
@@ -129,20 +146,32 @@ def _manifest(
                                           "eval_every_steps")},
         "num_studies": max(studies, _version_studies(request.version)) if given["ruleset"] == "external" else None,
         "num_trials": None if trials <= _version_trials(request.version) else trials,
-        "output_dir": output / "runs",
         "framework": None,
     }  # fmt: skip
     frameworks = {path: choose_framework(submission_file(path), None) for path in submissions}
-    planned = in_turn(
-        submissions,
-        _workloads(workloads, request.version),
-        studies,
-        1 if given["ruleset"] == "self" else trials,
-        lambda submission, workload, study, trial: plan_trial(
-            {**options_of_train, "submission": submission}, workload, study, trial, frameworks[submission]
-        ),
+
+    def planned(studies: int, scale: str, step: str = "") -> list[Trial]:
+        options = {**options_of_train, "scale": scale, "output_dir": runs_dir(output, step)}
+        found = in_turn(
+            submissions,
+            _workloads(workloads, request.version),
+            studies,
+            1 if given["ruleset"] == "self" else trials,
+            lambda submission, workload, study, trial: plan_trial(
+                {**options, "submission": submission}, workload, study, trial, frameworks[submission]
+            ),
+        )
+        return [Trial(each.settings, ["algoperf", *each.command[3:]]) for each in found]
+
+    if given["ladder"] is None:
+        if given["qualification"] is not None:
+            raise UserError("--qualification is for --ladder.")
+        return make_manifest(request, planned(studies, request.scale), {})
+    mini = [] if request.scale == "mini" else planned(1, "mini", MINI)
+    qualifying = _qualifying(given["qualification"], request.version)
+    return make_manifest(
+        request, *climb(mini, planned(studies, request.scale), qualifying, parse_needed(given["ladder"]))
     )
-    return make_manifest(request, [(each.settings, ["algoperf", *each.command[3:]]) for each in planned])
 
 
 def _workloads(given: str | None, version: str) -> list[str]:
@@ -152,10 +181,23 @@ def _workloads(given: str | None, version: str) -> list[str]:
     return split_workloads(given) if given is not None else list(load_version(version).scored)
 
 
+def _qualifying(given: str | None, version: str) -> list[str]:
+    """The workloads of the ladder's second step, by name."""
+    from algoperf.versions import load_version
+    from algoperf.workload.registry import find_workload
+
+    if given is None:
+        return list(load_version(version).qualification)
+    return [find_workload(name).name for name in split_workloads(given)]
+
+
 def _show(manifest: Manifest, site: Site) -> None:
     """A line per workload and framework, and one per submission."""
-    from algoperf.campaigns.plan import ALL, totals
+    from algoperf.campaigns.ladder import step_text
+    from algoperf.campaigns.plan import ALL, STEP, totals
 
+    for step in manifest.ladder.get("steps", []):
+        click.echo(f"ladder: {step_text(step)}")
     for name, workload in manifest.workloads.items():
         for framework, seconds in workload["seconds"].items():
             click.echo(
@@ -167,7 +209,7 @@ def _show(manifest: Manifest, site: Site) -> None:
         cost = "" if price is None else (
             f", {row['probably'] * price:,.2f} to {row['at_most'] * price:,.2f} {site.currency}"
         )  # fmt: skip
-        title = "all" if name == ALL else f"submission {name}"
+        title = name.removeprefix(".") if name == ALL or name.startswith(STEP) else f"submission {name}"
         click.echo(
             f"{title}: {row['runs']:.0f} runs, at most {hours(row['at_most'])} of a machine, probably "
             f"{hours(row['probably'])}{cost}"
@@ -181,9 +223,13 @@ def hours(value: float) -> str:
     return f"{value * 60:.1f} min" if value * 60 >= 1 else f"{value * 3600:.1f} s"
 
 
-def _baselines(given: dict[str, Any]) -> tuple[Path, ...]:
-    folder = Path("scoring/baselines", given["version_name"], given["ruleset"], given["scale"])
-    return (folder,) if folder.is_dir() else ()
+def _logs(given: dict[str, Any]) -> dict[str, tuple[Path, ...]]:
+    """By scale, the recorded runs to estimate times from: those that are given for the campaign's, else baselines."""
+    folders = {
+        scale: Path("scoring/baselines", given["version_name"], given["ruleset"], scale) for scale in ("mini", "full")
+    }
+    found = {scale: (folder,) if folder.is_dir() else () for scale, folder in folders.items()}
+    return {**found, given["scale"]: given["logs"] or found[given["scale"]]}
 
 
 def _version_studies(version: str) -> int:

@@ -41,11 +41,13 @@ class CampaignPruning:
     """Prunes the runs of a campaign (`schedule.Pruning`)."""
 
     def __init__(self, campaign: Campaign, version: Version, pruner: Pruner) -> None:
+        from algoperf.campaigns.manifest import MINI
         from algoperf_scoring.pruning.live import LivePruning, Planned
 
         self._planned = {
-            run.id: Planned.below(campaign.runs_dir, run.submission, run.workload, run.framework, run.study, run.trial)
+            run.id: Planned(run.submission, run.workload, run.framework, run.study, run.trial, campaign.records(run))
             for run in campaign.manifest.runs
+            if run.step != MINI  # its scores do not count
         }
         self._ids = {planned: run_id for run_id, planned in self._planned.items()}
         self._runs = campaign.manifest.by_id
@@ -57,9 +59,10 @@ class CampaignPruning:
             yield f"{self._ids[advice.planned]}: pruned ({advice.verdict.rule}). {advice.verdict.reason}"
 
     def in_order(self, waiting: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Runs that wait, in the order that saves most."""
-        ordered = self._live.in_order([self._planned[run.id] for run in waiting])
-        return [self._runs[self._ids[planned]] for planned in ordered]
+        """Runs that wait, in the order that saves most; those that cannot be pruned come first."""
+        first = [run for run in waiting if run.id not in self._planned]
+        ordered = self._live.in_order([self._planned[run.id] for run in waiting if run.id in self._planned])
+        return [*first, *(self._runs[self._ids[planned]] for planned in ordered)]
 
 
 def choose(

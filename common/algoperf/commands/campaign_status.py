@@ -85,22 +85,34 @@ def _table(content: dict[str, Any]) -> RenderableType:
     from rich.markup import escape
     from rich.table import Table
 
-    from algoperf.campaigns.overview import PHASES, counted
+    from algoperf.campaigns.overview import OF_LADDERS, PHASES, counted
 
     table = Table(box=None, pad_edge=False)
     for name in ("submission", "workload"):
         table.add_column(name)
-    for name in (*PHASES, "hours", "left"):
+    phases = [phase for phase in PHASES if content["ladder"] or phase not in OF_LADDERS]
+    for name in (*phases, "hours", "left"):
         table.add_column(name, justify="right")
     rows = [*content["groups"]]
     if len(rows) > 1:
         rows.insert(0, {"submission": "all", "workload": "", **counted(rows)})
     for row in rows:
-        counts = [str(row[phase] or "") for phase in PHASES]
+        counts = [str(row[phase] or "") for phase in phases]
         times = [f"{row['hours']:.2f}", f"{row['hours_left']:.2f}"]
         table.add_row(escape(row["submission"]), escape(row["workload"]), *counts, *times)
     lines = [escape(line) for line in _remarks(content)]
     return Group(*lines, table)  # a long table is cut off at the end of a terminal
+
+
+def _ladder_line(step: dict[str, Any]) -> str:
+    """What a step asks for, and who has passed or failed it."""
+    from algoperf.campaigns.ladder import step_text
+
+    said = []
+    for verdict in ("passed", "failed"):
+        names = [name for name, each in step["submissions"].items() if step["reach"] and each["verdict"] == verdict]
+        said += [f"{verdict}: {', '.join(names)}"] if names else []
+    return ". ".join([f"ladder, {step_text(step)}", *said])
 
 
 def _remarks(content: dict[str, Any]) -> list[str]:
@@ -110,6 +122,7 @@ def _remarks(content: dict[str, Any]) -> list[str]:
         lines.append("The engine does not answer: whether runs are carried out now is not known.")
     if content["cancelled"]:
         lines.append(f"Cancelled. To go on: algoperf campaign run {content['folder']}")
+    lines += [_ladder_line(step) for step in content["ladder"]]
     for run in content["live_runs"][:_LISTED]:
         value = "" if run["value"] is None else f", {run['metric']} {run['value']:.5g} (target {run['target']:.5g})"
         clock = "" if not run["budget_sec"] else f", clock {run['submission_sec']:.0f} of {run['budget_sec']:.0f} s"

@@ -34,6 +34,7 @@ class Version:
       self_tuning_budget_factor: multiplies the budget under self-tuning.
       point_sets_dropout: whether the runner applied the `dropout_rate` of a trial's point.
       scored: the workloads in the score; their number is its denominator.
+      qualification: the scored workloads that a submission qualifies on before all are run.
       held_out: by scored workload, the variant on which a submission must also succeed (v0.5 only).
       development: workloads that no version scores, for experiments or from outside the repository.
       table: limits by workload and scale; use `limits`, whose error explains what is missing.
@@ -46,6 +47,7 @@ class Version:
     self_tuning_budget_factor: float
     point_sets_dropout: bool
     scored: tuple[str, ...]
+    qualification: tuple[str, ...]
     held_out: Mapping[str, str] = dataclasses.field(hash=False)
     development: tuple[str, ...]
     table: reading.LimitsTable = dataclasses.field(repr=False, hash=False)
@@ -113,12 +115,14 @@ def _load(name: str) -> Version:
 def read_version(file: Path) -> Version:
     """The version in a TOML file, named after the file, without the development workloads."""
     content = reading.read_toml(file)
-    reading.check_keys(str(file), content, _HEADER, frozenset({"held_out", "point_sets_dropout"}))
+    reading.check_keys(str(file), content, _HEADER, frozenset({"held_out", "point_sets_dropout", "qualification"}))
     tables = reading.table(f"{file}: [workloads]", content["workloads"])
     limits = reading.read_limits(file, tables, {})
     scored = reading.names(f"{file}: scored", content["scored"])
     held_out = reading.table(f"{file}: [held_out]", content.get("held_out", {}))
     _check_known(f"{file}: scored", scored, limits)
+    qualification = reading.names(f"{file}: qualification", content.get("qualification", []))
+    _check_known(f"{file}: qualification", qualification, scored)
     _check_known(f"{file}: [held_out]", held_out, scored)
     _check_known(f"{file}: [held_out]", held_out.values(), limits)
     return Version(
@@ -131,6 +135,7 @@ def read_version(file: Path) -> Version:
         ),
         point_sets_dropout=reading.flag(f"{file}: point_sets_dropout", content.get("point_sets_dropout", False)),
         scored=scored,
+        qualification=qualification,
         held_out=MappingProxyType(dict(held_out)),
         development=(),
         table=_frozen(limits),

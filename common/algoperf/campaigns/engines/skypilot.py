@@ -134,7 +134,7 @@ def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: 
         )
     folder, data = (_relative(campaign, path) for path in (campaign.path, Path(manifest.data["data_dir"])))
     _relative(campaign, Path(manifest.submissions[run.submission]["path"]))
-    dataset = f"{manifest.workloads[run.workload]['dataset']}/{manifest.scale}"
+    dataset = "{dataset}/{scale}".format_map(manifest.workload_of(run))
     resources: dict[str, Any] = {
         "accelerators": settings.accelerators or accelerators(manifest.version),
         "use_spot": settings.spot,

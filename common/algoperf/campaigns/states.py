@@ -1,0 +1,37 @@
+"""Where the runs of a campaign stand."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from algoperf.campaigns.manifest import PlannedRun
+
+
+class Phase(enum.Enum):
+    """Where a run stands. It is held if others like it were stopped; later and dropped are those of a ladder."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    HELD = "held"
+    LATER = "later"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands, and why."""
+
+    run: PlannedRun
+    phase: Phase
+    attempts: list[dict[str, Any]]
+    done: dict[str, Any] | None = None
+    reason: str = ""
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The latest attempt; empty if there is none."""
+        return self.attempts[-1] if self.attempts else {}
