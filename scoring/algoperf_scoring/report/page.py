@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import hashlib
-import json
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import jinja2
-from markupsafe import Markup
 
 from algoperf_scoring import wording
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.leaderboard import Leaderboard
+from algoperf_scoring.report import parts
 from algoperf_scoring.report.payload import payload
 from algoperf_scoring.uncertainty import MIN_STUDIES, NUM_REPLICATES
 
 if TYPE_CHECKING:
     from algoperf_scoring.health import Health
 
-LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 SCRIPTS = (
     *("draws", "engine", "bootstrap", "board"),
-    *("dom", "format", "csv", "series", "tables", "figure", "spread"),
+    *("dom", "packed", "format", "csv", "series", "tables", "figure", "spread"),
     *("profiles", "times", "curves", "sensitivity", "cost", "ranking", "trials"),
     *("state", "controls", "main"),
 )
@@ -49,38 +41,28 @@ def write_report(board: Leaderboard, file: Path, health: Health | Mapping[str, A
 
 def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None) -> str:
     """The report as the text of an HTML file; the same for the same leaderboard."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("algoperf_scoring.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["breakable"] = _breakable
-    libraries = [_script(_library(name)) for name in LIBRARIES]
-    own = _script("\n".join(_read("js", f"{name}.js") for name in SCRIPTS))
-    return environment.get_template("template.html.j2").render(
-        board=board,
-        title=title(board),
-        facts=_facts(board),
-        legend=wording.legend(board),
-        header=wording.ranking_header(board),
-        warning=wording.warning(board),
-        disturbed=wording.disturbed_in_words(board.comparison.trials),
-        unfinished=wording.unfinished_in_words(board.comparison.unfinished),
-        contradicted=wording.contradicted_in_words(board.comparison.trials),
-        verification=wording.verification_in_words(board.comparison.trials),
-        pruned=wording.pruned_in_words(board.comparison.pruned),
-        min_studies=MIN_STUDIES,
-        ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
-        health=None if health is None else health if isinstance(health, Mapping) else health.to_json(),
-        shown=SHOWN_FINDINGS,
-        replicates=NUM_REPLICATES,
-        style=Markup(_read("style.css")),
-        policy=_policy([*libraries, own]),
-        libraries=libraries,
-        script=own,
-        payload=Markup(packed(payload(board))),
+    return (
+        parts.environment()
+        .get_template("template.html.j2")
+        .render(
+            board=board,
+            title=title(board),
+            facts=_facts(board),
+            legend=wording.legend(board),
+            header=wording.ranking_header(board),
+            warning=wording.warning(board),
+            disturbed=wording.disturbed_in_words(board.comparison.trials),
+            unfinished=wording.unfinished_in_words(board.comparison.unfinished),
+            contradicted=wording.contradicted_in_words(board.comparison.trials),
+            verification=wording.verification_in_words(board.comparison.trials),
+            pruned=wording.pruned_in_words(board.comparison.pruned),
+            min_studies=MIN_STUDIES,
+            ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
+            health=None if health is None else health if isinstance(health, Mapping) else health.to_json(),
+            shown=SHOWN_FINDINGS,
+            replicates=NUM_REPLICATES,
+            **parts.page_parts(SCRIPTS, payload(board)),
+        )
     )
 
 
@@ -88,12 +70,6 @@ def title(board: Leaderboard) -> str:
     """The title of the page."""
     ruleset = {"external": "external tuning", "self": "self-tuning"}[board.comparison.ruleset]
     return f"AlgoPerf {board.comparison.version.name}, {ruleset}"
-
-
-def packed(content: Mapping[str, Any]) -> str:
-    """JSON as base64 of gzip: small, reproducible, and without characters that are special in HTML."""
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def _facts(board: Leaderboard) -> list[tuple[str, str]]:
@@ -109,36 +85,3 @@ def _facts(board: Leaderboard) -> list[tuple[str, str]]:
         ("Hardware", f"{'; '.join(board.hardware) or 'not recorded in the runs'} (version: {version.hardware})"),
         ("Date", board.date),
     ]
-
-
-def _read(*parts: str) -> str:
-    return resources.files("algoperf_scoring.report").joinpath(*parts).read_text(encoding="utf-8")
-
-
-def _library(name: str) -> str:
-    """A vendored file, with its licence text as required."""
-    licence = _read("vendor", f"{name.partition('.')[0]}.LICENSE")
-    return f"/*\n{licence}*/\n{_read('vendor', name)}"
-
-
-def _breakable(name: str) -> Markup:
-    """A name with line breaks allowed after underscores."""
-    return Markup("_<wbr>").join(name.split("_"))
-
-
-def _script(code: str) -> Markup:
-    """Code for a script element, unescaped."""
-    for word in ("</script", "<!--"):
-        assert word not in code.lower(), "would end or change the script element"
-    return Markup(code)
-
-
-def _policy(scripts: list[Markup]) -> str:
-    """A content security policy that only runs these scripts, no scripts injected by data, and loads nothing."""
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
-    )
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )

@@ -103,7 +103,7 @@ class Opened:
     def settle(self) -> None:
         """Wait until everything is drawn."""
         self.until("document.documentElement.classList.contains('is-live')")
-        self.page.evaluate("report.settled")
+        self.page.evaluate("(typeof report === 'undefined' ? targets : report).settled")
 
     def until(self, expression: str) -> None:
         """Wait until an expression is true. Playwright's own way needs `eval`, which the page's policy forbids."""

@@ -13,7 +13,7 @@ import oracle
 from algoperf.versions import load_version
 from algoperf_scoring import AS_PUBLISHED, DOCUMENTED, Comparison, Leaderboard, rank, read_comparison, sources
 from algoperf_scoring.draws import uniforms
-from algoperf_scoring.report import page, payload
+from algoperf_scoring.report import parts, payload
 
 ASKED = (Path(__file__).parent / "asked.js").read_text()
 ENGINE = ("draws", "engine", "bootstrap", "board")
@@ -24,7 +24,7 @@ TOLERANCE = 1e-9
 def answers(chromium):
     """What the scripts say to a view of a comparison."""
     tab = chromium.new_page()
-    code = "\n".join(page._read("js", f"{name}.js") for name in ENGINE)
+    code = "\n".join(parts.read("js", f"{name}.js") for name in ENGINE)
     tab.add_script_tag(content=code)
 
     def load(board: Leaderboard):
@@ -86,7 +86,7 @@ def test_pruned_runs_refuse_uncertainty_here_too(answers, runs):
 
 def test_draws_are_the_same_bits(chromium):
     tab = chromium.new_page()
-    tab.add_script_tag(content=page._read("js", "draws.js"))
+    tab.add_script_tag(content=parts.read("js", "draws.js"))
     found = tab.evaluate("[...draws.uniforms(7, [5, 3, 4])]")
     tab.close()
     assert found == uniforms(7, range(5), range(3), range(4)).ravel().tolist()
@@ -94,7 +94,7 @@ def test_draws_are_the_same_bits(chromium):
 
 def test_curves_of_studies_become_median_and_range(chromium):
     tab = chromium.new_page()
-    tab.add_script_tag(content="\n".join(page._read("js", f"{name}.js") for name in ("engine", "spread")))
+    tab.add_script_tag(content="\n".join(parts.read("js", f"{name}.js") for name in ("engine", "spread")))
     found = tab.evaluate(
         """() => spread.over(
           [{ xs: [0, 2], ys: [4, 2] }, { xs: [0, 4], ys: [8, 0] }, { xs: [2, 4], ys: [1, 3] }], [0, 1, 2, 4, 5])"""

@@ -20,7 +20,7 @@ from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring import DOCUMENTED, Leaderboard, rank, read_comparison, sources
 from algoperf_scoring.approach import Improvement, first_reaching, relaxed_target
-from algoperf_scoring.report import page, payload, render, write_report
+from algoperf_scoring.report import page, parts, payload, render, targets_page, write_report
 from algoperf_scoring.report.curves import thinned
 from algoperf_scoring.report.frontier import frontier
 from algoperf_scoring.results import best_hit
@@ -111,13 +111,13 @@ def test_without_scripts_the_leaderboard_is_there(board: Leaderboard):
 
 def test_vendored_files_are_those_that_the_readme_names():
     readme = (VENDOR / "README.md").read_text()
-    for name in page.LIBRARIES:
+    for name in parts.LIBRARIES:
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() in readme
         assert (VENDOR / f"{name.partition('.')[0]}.LICENSE").is_file()
 
 
 def test_all_scripts_are_in_the_page():
-    assert {path.stem for path in (VENDOR.parent / "js").glob("*.js")} == set(page.SCRIPTS)
+    assert {path.stem for path in (VENDOR.parent / "js").glob("*.js")} == {*page.SCRIPTS, *targets_page.SCRIPTS}
 
 
 @pytest.mark.parametrize("ruleset", [pytest.param("external", marks=pytest.mark.full), "self"])

@@ -4,20 +4,13 @@ const report = (() => {
   const shared = { data: null, view: null, settled: Promise.resolve() };
   let generation = 0;
 
-  /** The payload: JSON, gzip, base64. */
-  async function unpack() {
-    const bytes = Uint8Array.from(atob(dom.byId("payload").textContent), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).json();
-  }
-
   async function start() {
-    if (typeof DecompressionStream === "undefined") {
+    if (!packed.isReadable) {
       dom.byId("notice").textContent =
         "This browser is too old for charts and controls: it lacks DecompressionStream. The leaderboard is complete.";
       return;
     }
-    shared.data = await unpack();
+    shared.data = await packed.unpack();
     shared.view = state.fromHash(shared.data, location.hash);
     dom.byId("notice").remove();
     document.documentElement.classList.add("is-live");
