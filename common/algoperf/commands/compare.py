@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from algoperf.commands import options
+from algoperf.commands import baselines, options
 from algoperf.commands.train import train
 from algoperf.commands.train_all import ONE_TRIAL, plan_trial, split_workloads
 
 if TYPE_CHECKING:
     from algoperf.sequence import PlannedTrial
-    from algoperf.workload.definition import Framework
 
 DEFAULT_BASELINE = "nadamw"
+_FIXED = {"resume": True, "skip_evals": False, "to_the_end": False}
 
 
 @click.command()
@@ -66,9 +66,7 @@ def compare(
     sys.exit(outcome.exit_code)
 
 
-compare.params += [
-    option for option in train.params if option.name not in (*ONE_TRIAL, "output_dir", "resume", "skip_evals")
-]
+compare.params += [option for option in train.params if option.name not in (*ONE_TRIAL, *_FIXED, "output_dir")]
 
 
 def _sides(given: dict[str, Any], baseline: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -76,18 +74,13 @@ def _sides(given: dict[str, Any], baseline: str | None) -> tuple[dict[str, Any],
     from algoperf.submission.framework import choose_framework
     from algoperf.submission.loading import submission_file
 
-    common = {"resume": True, "skip_evals": False}
     framework = choose_framework(submission_file(given["submission"]), given["framework"])
-    other = {"submission": _baseline(baseline, framework), "framework": None, "search_space": None}
-    return {**given, **common, "framework": framework}, {**given, **common, **other}
-
-
-def _baseline(name: str | None, framework: Framework) -> Path:
-    from algoperf.workload.registry import REPOSITORY_CUBES
-
-    name = name or f"{DEFAULT_BASELINE}_{framework}"
-    among_baselines = REPOSITORY_CUBES.parent / "submissions" / "baselines" / name
-    return among_baselines if among_baselines.is_dir() and not Path(name).exists() else Path(name)
+    other = {
+        "submission": baselines.find(baseline or f"{DEFAULT_BASELINE}_{framework}"),
+        "framework": None,
+        "search_space": None,
+    }
+    return {**given, **_FIXED, "framework": framework}, {**given, **_FIXED, **other}
 
 
 def _lines(planned: list[PlannedTrial], root: Path, studies: int, trials: int) -> list[str]:

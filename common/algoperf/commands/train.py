@@ -46,6 +46,12 @@ from algoperf.commands import options
     help="Evaluate by steps instead of by time (unofficial).",
 )
 @click.option("--skip-evals", is_flag=True, help="Never evaluate.")
+@click.option(
+    "--to-the-end",
+    is_flag=True,
+    help="Let neither targets nor a budget end the trial, only --max-global-steps, which is the step hint as well "
+    "(unofficial).",
+)
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Resume the trial found, or start over.")
 @click.option(
     "--checkpoints",

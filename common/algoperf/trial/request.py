@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from algoperf.versions import DEFAULT_VERSION, Scale, Version, load_version
 from algoperf.versions.version import with_cube_limits
 from algoperf.workload.definition import Framework
 from algoperf.workload.registry import find_workload
+
+_UNREACHABLE = 1e9  # as a target or as seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class Request:
     max_global_steps: int | None = None
     eval_every_steps: int | None = None
     skip_evals: bool = False
+    to_the_end: bool = False
     resume: bool = True
     checkpoints: str = "last"
     compile_policy: CompilePolicy = "auto"
@@ -55,6 +59,8 @@ def settle(request: Request) -> TrialSettings:
     version = with_cube_limits(load_version(request.version_name), definition.folder)
     version.limits(definition.name, request.scale)
     _check_study(request, version)
+    if request.to_the_end:
+        version = _to_the_end(request, version, definition.name)
     definition = definition.at(request.scale)
     file = submission_file(request.submission)
     space = _search_space(request, file)
@@ -74,6 +80,7 @@ def settle(request: Request) -> TrialSettings:
         max_global_steps=request.max_global_steps,
         eval_every_steps=request.eval_every_steps,
         skip_evals=request.skip_evals,
+        to_the_end=request.to_the_end,
         keep_checkpoints=None if request.checkpoints == "none" else request.checkpoints,  # type: ignore[arg-type]
         compile_policy=request.compile_policy,
     )
@@ -88,6 +95,24 @@ def _check_study(request: Request, version: Version) -> None:
             f"Study {request.study} was asked for, but {planned_by} {planned} studies. "
             f"For more, say how many: --num-studies {request.study}.{points}"
         )
+
+
+def _to_the_end(request: Request, version: Version, workload: str) -> Version:
+    """The version with limits that end no run: target and budget are out of reach, steps are planned for all of them.
+
+    They are numbers, and not infinite, since submissions and records see them.
+    """
+    if request.max_global_steps is None:
+        raise UserError("--to-the-end needs the end: give the number of steps with --max-global-steps.")
+    limits = version.limits(workload, request.scale)
+    endless = dataclasses.replace(
+        limits,
+        validation_target=_UNREACHABLE if limits.goal == "max" else -_UNREACHABLE,
+        max_runtime_sec=_UNREACHABLE,
+        step_hint=request.max_global_steps,
+    )
+    scales = {**version.table[workload], request.scale: endless}
+    return dataclasses.replace(version, table={**version.table, workload: scales})
 
 
 def _search_space(request: Request, file: Path) -> SearchSpace | None:

@@ -39,6 +39,7 @@ class TrialSettings:
       max_global_steps: stop after this many steps; None for no limit.
       eval_every_steps: evaluate after this many steps instead of by time; such runs are not official.
       skip_evals: never evaluate; the budget still applies.
+      to_the_end: neither a target nor a budget ends the trial; such runs are not official.
       keep_checkpoints: "last", "all", or None for no checkpoints.
       compile_policy: "auto" compiles as published on GPUs only.
     """
@@ -58,6 +59,7 @@ class TrialSettings:
     max_global_steps: int | None = None
     eval_every_steps: int | None = None
     skip_evals: bool = False
+    to_the_end: bool = False
     keep_checkpoints: Keep | None = "last"
     compile_policy: CompilePolicy = "auto"
     fixed_trial_seed: int | None = None
@@ -101,6 +103,7 @@ class TrialSettings:
             "eval_every_steps": self.eval_every_steps,
             "skip_evals": self.skip_evals,
             "compile_policy": self.compile_policy,
+            **({"to_the_end": True} if self.to_the_end else {}),  # records from before it existed lack it
         }
 
     @property
