@@ -25,6 +25,7 @@ LAYERS = (
     ("trial",),
     ("reevaluate", "sequence", "smoke", "testing"),
     ("campaigns",),
+    ("targets",),
     ("commands",),
     ("cli",),
     ("container", "__main__"),
