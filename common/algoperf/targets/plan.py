@@ -12,7 +12,7 @@ from typing import Any
 from algoperf.campaigns.folder import FIXED, MANIFEST, Campaign
 from algoperf.campaigns.manifest import read_manifest, require_equal
 from algoperf.campaigns.outcomes import Rules
-from algoperf.campaigns.plan import PlanRequest, in_turn, make_manifest
+from algoperf.campaigns.plan import PlanRequest, Trial, in_turn, make_manifest
 from algoperf.data.files import make_directory
 from algoperf.records.json_file import write_json
 from algoperf.sequence import PlannedTrial
@@ -103,13 +103,13 @@ def _planned(setting: Setting, name: str, trials: Sequence[PlannedTrial]) -> Cam
     folder = setting.output / name
     request = PlanRequest(
         version=setting.version.name, ruleset="external", scale=setting.scale, launcher="process", accelerator="cpu",
-        rules=Rules(), data_dir=setting.data_dir, raw_dir=setting.raw_dir, logs=(),
+        rules=Rules(), data_dir=setting.data_dir, raw_dir=setting.raw_dir, logs={},
     )  # fmt: skip
     # Times are estimated from the version's budget: these runs have none.
     known = [
-        (dataclasses.replace(trial.settings, version=setting.version), _command(trial.command)) for trial in trials
+        Trial(dataclasses.replace(trial.settings, version=setting.version), _command(trial.command)) for trial in trials
     ]
-    manifest = make_manifest(request, known)
+    manifest = make_manifest(request, known, {})
     if (folder / FIXED).exists():
         require_equal(
             read_manifest(folder / FIXED), manifest, f"{folder} holds runs that were planned otherwise:",
