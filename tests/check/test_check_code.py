@@ -143,6 +143,7 @@ BREACHES = [
     ("async def wait(): pass\n", {"6.1"}),
     (step("import atexit"), {"6.2"}),
     (step("import weakref\nweakref.finalize(x, y)"), {"6.2"}),
+    (step("import weakref\nkept = weakref.ref(x, y)"), {"6.2"}),
     ("class Late:\n    def __del__(self): pass\n", {"6.2"}),
     (step("import jax\njax.pure_callback(x, y)"), {"6.3"}),
     (step("from torch.utils.data import DataLoader\nDataLoader(x)"), {"6.3"}),

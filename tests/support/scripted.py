@@ -149,6 +149,7 @@ class ScriptedBackend:
     synchronise_model = staticmethod(lambda params, model_state: None)
     random_state = staticmethod(lambda: None)
     describe_model = model_form = staticmethod(lambda params, model_state: {})
+    checksums = staticmethod(lambda params: {})
     set_random_state = staticmethod(lambda state: None)
     environment = staticmethod(lambda: {"versions": {}, "devices": []})
     is_out_of_memory = staticmethod(lambda error: isinstance(error, MemoryError))

@@ -50,6 +50,10 @@ class Backend(Processes, Protocol):
         """Dtype and shape of each tensor, by name, and the type of whatever is no tensor or no model at all."""
         ...
 
+    def checksums(self, params: ParameterContainer) -> dict[str, int]:
+        """A number per parameter, by name, that changes when its values do. Cheap: an integer sum on the device."""
+        ...
+
     @property
     def compile_note(self) -> str:
         """What was compiled, or why not; for the run's metadata."""

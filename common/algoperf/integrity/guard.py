@@ -61,6 +61,8 @@ class Guard:
         self._goals: Mapping[str, Any] = {}
         self._describe: Callable[[], Mapping[str, str]] | None = None
         self._built: Mapping[str, str] = {}
+        self._checksums: Callable[[], Mapping[str, int]] | None = None
+        self._standing: Mapping[str, int] | None = None
         self._started: tuple[float, float] | None = None
 
     def close(self) -> None:
@@ -88,19 +90,37 @@ class Guard:
         self._seal.fields("clock", clock, but=vars(clock).keys() - {"now"})
         self._handlers = {number: _get_handler(number) for number in signal.valid_signals()}
 
-    def model_built(self, describe: Callable[[], Mapping[str, str]]) -> None:
-        """Remember the structure of the model. `describe` says what the model consists of when it is called."""
+    def model_built(
+        self, describe: Callable[[], Mapping[str, str]], checksums: Callable[[], Mapping[str, int]]
+    ) -> None:
+        """Remember the structure of the model.
+
+        Args:
+          describe: says what the model consists of when it is called.
+          checksums: gives a number per parameter, which changes when the values do.
+        """
         self._describe, self._built = describe, describe()
+        self._checksums = checksums
 
     def forget_model(self) -> None:
         """Compare the model no more."""
-        self._describe = None
+        self._describe = self._checksums = self._standing = None
 
     def goals_set(self, goals: Mapping[str, Any]) -> None:
         """Remember the evaluations and goals that the harness has recorded."""
         self._goals = copy.deepcopy(goals)
 
     # --- when the clock stops -------------------------------------------------------------------------------
+
+    def clock_stops(self) -> None:
+        """Remember the values of the parameters, which nobody may change until `clock_goes_on`."""
+        self._standing = None if self._checksums is None else self._checksums()
+
+    def clock_goes_on(self) -> None:
+        """Note whether a parameter changed while the clock stood. `breaches` says so."""
+        for breach in self._training_off_the_clock():
+            self._watch.note(breach)
+        self._standing = None
 
     @staticmethod
     def time() -> float:
@@ -121,7 +141,9 @@ class Guard:
     def breaches(self, goals: Mapping[str, Any]) -> list[str]:
         """All breaches seen so far, as sentences. Call this while the clock is stopped."""
         self._watch.note_live_threads_and_processes()
-        for breach in (*self._replaced(), *self._steered(), *self._model_changes()):
+        for breach in (
+            *self._replaced(), *self._steered(), *self._model_changes(), *self._training_off_the_clock()
+        ):  # fmt: skip
             self._watch.note(breach)
         if self._goals and goals != self._goals:
             self._watch.note("Evaluations or goals that the harness had noted were changed.")
@@ -156,6 +178,14 @@ class Guard:
             if was != now:
                 yield f"It changed the model: {name} was {was}, and is {now}."
                 return
+
+    def _training_off_the_clock(self) -> Iterator[str]:
+        if self._standing is None or self._checksums is None:
+            return
+        found = self._checksums()
+        changed = [name for name, value in self._standing.items() if found.get(name) != value]
+        if changed:
+            yield f"It changed {len(changed)} parameters while the clock stood still, such as {changed[0]}."
 
 
 def _gc_callbacks() -> list[Any]:

@@ -160,7 +160,10 @@ class Trial:
             self.progress.note(f"note: the largest batch size of {definition.name} at this scale is {batch_size}")
         self.training = Training(params, model_state, None)
         self._freeze_garbage_collector()
-        self.guard.model_built(lambda: backend.describe_model(self.training.params, self.training.model_state))
+        self.guard.model_built(
+            lambda: backend.describe_model(self.training.params, self.training.model_state),
+            lambda: backend.checksums(self.training.params),
+        )
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
         self.queue = data.input_queue(batch_size, self.workload.place_training)
         self._resources.callback(self.queue.close)
@@ -298,6 +301,7 @@ class Trial:
             self.log.evaluation_begins(state.global_step, clock)
             self._end_if_spent(*self.backend.agree(self._budget_is_spent()))
             self.calls.check_model(self.training)
+            self.guard.clock_stops()
             self._end_if_breached()
             self.queue.prepare()
             metrics = self._evaluate_model(eval_key)
@@ -312,6 +316,7 @@ class Trial:
             self._save_checkpoint()  # before the row: every recorded evaluation has a checkpoint to resume from
             self.log.evaluation(state, clock.times)
             self.progress.evaluation(state.global_step, metrics, clock.times)
+            self.guard.clock_goes_on()
             messages.tell("clock", global_step=state.global_step)
         return metrics
 

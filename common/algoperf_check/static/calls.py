@@ -1,6 +1,6 @@
 """Checks calls by their arguments: files, hooks, compiler options, names made at run time.
 
-Rules 2.3, 4.5 to 4.7, 7.3, 7.5 and 11.5.
+Rules 2.3, 4.5 to 4.7, 6.2, 7.3, 7.5 and 11.5.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _HOOKS = (
     "register_module_forward_pre_hook", "add_module", "register_module", "register_parameter", "register_buffer",
 )  # fmt: skip
 _DROPOUT = ("flax.linen.Dropout", "torch.nn.Dropout", "torch.nn.functional.dropout")
+_WEAK = ("weakref.ref", "weakref.proxy", "weakref.WeakMethod")
 _COMPILERS = ("torch.compile", "jax.jit", "jax.pmap")
 _TELLING = ("algoperf", "builtins", "gc", "importlib", "inspect", "os", "sys", "time")
 
@@ -34,6 +35,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
         yield from _files(analysis, call)
         yield from _hook(analysis, call)
         yield from _compiler(analysis, call)
+        yield from _weak(analysis, call)
         yield from _made_up(analysis, call)
 
 
@@ -60,6 +62,12 @@ def _hook(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
         yield analysis.finding("4.6", call, f"{shown(call)}.")
     elif name.startswith(_DROPOUT):
         yield analysis.finding("4.6", call, f"{shown(call)} adds dropout.")
+
+
+def _weak(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:
+    name = analysis.names(call.func)
+    if name in _WEAK and (len(call.args) > 1 or call.keywords):
+        yield analysis.finding("6.2", call, f"{shown(call)} is called back when the object is gone.")
 
 
 def _compiler(analysis: Analysis, call: ast.Call) -> Iterator[Finding]:

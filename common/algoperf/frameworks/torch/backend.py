@@ -18,7 +18,7 @@ from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 from algoperf.data.contracts import Shard
 from algoperf.errors import UserError, text_of
 from algoperf.frameworks.torch.codec import TorchCodec
-from algoperf.frameworks.torch.description import describe_model, model_form
+from algoperf.frameworks.torch.description import checksums, describe_model, model_form
 from algoperf.frameworks.torch.processes import pytorch_setup
 from algoperf.frameworks.torch.workload import TorchWorkload, bare_model
 from algoperf.system import keep_freed_memory
@@ -97,6 +97,10 @@ class TorchBackend:
             return params
         compiled: torch.nn.Module = torch.compile(params)  # type: ignore[assignment]
         return compiled
+
+    def checksums(self, params: torch.nn.Module) -> dict[str, int]:
+        """See Backend."""
+        return checksums(bare_model(params))
 
     @property
     def compile_note(self) -> str:

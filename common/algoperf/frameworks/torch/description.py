@@ -10,16 +10,34 @@ from torch.nn.modules import module as machinery
 # If replaced on a module or registered globally, these change what a forward pass computes.
 _METHODS = ("forward", "__call__", "_call_impl", "_wrapped_call_impl")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+_INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
+
+
+def _sort(tensor: torch.Tensor) -> str:
+    """Nothing for a plain tensor: a subclass may show other values to the optimizer than to a checkpoint."""
+    sort = type(tensor)
+    return "" if sort in (torch.nn.Parameter, torch.Tensor) else f"{sort.__name__} of "
 
 
 def _tensors(model: torch.nn.Module) -> dict[str, str]:
     tensors = [("parameter", model.named_parameters()), ("buffer", model.named_buffers())]
     return {
-        f"{kind} {name}": f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+        f"{kind} {name}": f"{_sort(tensor)}{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
         for kind, named in tensors
         for name, tensor in named
     }
+
+
+def checksums(model: torch.nn.Module) -> dict[str, int]:
+    """The sum of each parameter's bits, read as integers."""
+    names, sums = [], []
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            values = torch.view_as_real(parameter) if parameter.is_complex() else parameter.detach()
+            names.append(name)
+            sums.append(values.view(_INTEGERS[values.element_size()]).sum(dtype=torch.int64))
+    return dict(zip(names, torch.stack(sums).tolist(), strict=True)) if sums else {}
 
 
 def model_form(params: Any, model_state: Any) -> dict[str, str]:
