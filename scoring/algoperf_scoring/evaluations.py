@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+
+from algoperf.records.allowance import charges
 
 _T = TypeVar("_T")
 
@@ -60,9 +62,11 @@ def _where(lines: list[int]) -> str:
 
 
 def read_evaluations(
-    file: Path, required: Sequence[str] = (), optional: Collection[str] | None = ()
+    file: Path, required: Sequence[str] = (), optional: Collection[str] | None = (), as_written: bool = False
 ) -> EvaluationTable:
     """The evaluations in `file`, with the time of each in column `score`.
+
+    Evaluations that took longer than allowed are charged to later times, unless the file is wanted `as_written`.
 
     Never raises: a file that is missing, empty, truncated or without the columns gives fewer evaluations.
 
@@ -93,7 +97,19 @@ def read_evaluations(
     for name in dict.fromkeys((*needed, *others)):
         index = header.index(name)
         columns[name] = _numbers([row[index] for row in rows])
+    if not as_written:
+        _charge(columns, header, rows, charges(file.parent))
     return _timed(columns, lines, required, flaws)
+
+
+def _charge(
+    columns: dict[str, list[float]], header: list[str], rows: list[list[str]], due: Mapping[int, float]
+) -> None:
+    """Add what is `due`, by step, to the times."""
+    if due and STEP_COLUMN in header:
+        index, seconds = header.index(STEP_COLUMN), columns[TIME_COLUMN]
+        extra = [due.get(int(step), 0.0) if (step := row[index]).isdecimal() else 0.0 for row in rows]
+        columns[TIME_COLUMN] = [time + more for time, more in zip(seconds, extra, strict=True)]
 
 
 def _read_rows(file: Path, flaws: _Flaws) -> list[list[str]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from algoperf.readers.json_text import read_json
 from algoperf.readers.text_file import UnreadableFile
+from algoperf.records.allowance import charges
 from algoperf.records.json_file import read_object
 from algoperf.records.layout import EVALUATION_FILE, HPARAMS_FILE, REFEREE_FILE, STATUS_FILE
 from algoperf.records.status import Status
@@ -55,6 +56,7 @@ class Facts:
       hardware: devices and processor in words, as status.json says; "" if it does not.
       contradicted: whether the parent of the trial measured other times, or was told other results; see `referee`.
       had_referee: whether the times are those of its parent, as status.json says; None if it does not.
+      charged_sec: seconds of evaluations that were longer than allowed, charged to the submission.
       verification: what evaluation.json says about the checkpoint that reached the target, see `Verification`; None if
         status.json does not say that the target was reached.
       prune_rule, prune_reason: why it was pruned, as status.json says; "" if it was not, or nobody said.
@@ -75,6 +77,7 @@ class Facts:
     verification: Verification | None = None
     contradicted: bool = False
     had_referee: bool | None = None
+    charged_sec: float = 0.0
     prune_rule: str = ""
     prune_reason: str = ""
     disturbed: tuple[Kind, ...] = ()
@@ -121,6 +124,7 @@ def read_facts(folder: Path) -> Facts:
         verification=_verification(folder, status.get("target_reached_at")),
         contradicted=contradicts(read_object(folder / REFEREE_FILE) or {}, status),
         had_referee=status["referee"] if isinstance(status.get("referee"), bool) else None,
+        charged_sec=max(charges(folder).values(), default=0.0),
         **_pruned(status.get("pruned")),
         disturbed=tuple(disturbances(status)),
     )

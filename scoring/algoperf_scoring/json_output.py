@@ -42,6 +42,11 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "outcomes": _cells(board, lambda cell: cell.outcome),
         "unranked": [entry.submission for entry in board.unranked],
         "verified": _verified(board),
+        "charged": [
+            {**_place(trial), "seconds": trial.facts.charged_sec}
+            for trial in comparison.trials
+            if trial.facts.charged_sec
+        ],
         "contradicted": [_place(trial) for trial in comparison.trials if trial.facts.contradicted],
         "unfinished": [asdict(trial) for trial in comparison.unfinished],
         "pruned": [asdict(trial) for trial in comparison.pruned],

@@ -163,6 +163,7 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
         ("Pruned", pruned_in_words(comparison.pruned)),
         ("Is the order certain?", uncertainty_in_words(board)),
         ("Contradicted by the parent of the trial", contradicted_in_words(comparison.trials)),
+        ("Charged for long evaluations", charged_in_words(comparison.trials)),
         ("Verified times to target", verification_in_words(comparison.trials)),
         ("Missing results", _missing(comparison.missing)),
         ("Problems", _findings(comparison.problems)),
@@ -178,6 +179,16 @@ def contradicted_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
         "`algoperf check-runs` says what differs."
         for trial in trials
         if trial.facts.contradicted
+    ]
+
+
+def charged_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
+    """The runs whose evaluations took longer than allowed, and how much that adds to their times."""
+    return [
+        f"{trial.submission}: {trial.workload} study {trial.study}, trial {trial.number}: its evaluations took "
+        f"{trial.facts.charged_sec:,.1f} s longer than allowed, which counts as submission time."
+        for trial in trials
+        if trial.facts.charged_sec
     ]
 
 

@@ -103,6 +103,24 @@ def test_a_parent_that_measured_more_contradicts(runs, account, expected):
     assert ("measured or was told something else" in str(refused.value)) == expected
 
 
+def time_to_target(found) -> float:
+    (study,) = found.comparison.results.studies["a", "mnist"].values()
+    return study[0].approach[-1].seconds
+
+
+def test_evaluations_that_are_longer_than_allowed_are_charged(runs):
+    folder = runs.reaching("a", "mnist", 10, status={**REACHED, "machine": {"shared": False}})
+    (folder / "evaluation.json").write_text(json.dumps({"checkpoints": [SAME]}))
+    assert time_to_target(algoperf_scoring.score(runs.root, load_version(), "self")) == 10
+    evaluations = [{"global_step": step, "submission_sec": 10.0, "evaluation_sec": 100.0} for step in (0, 1)]
+    (folder / "referee.json").write_text(json.dumps({**HONEST, "clean_sec": 4.0, "evaluations": evaluations}))
+    charged = algoperf_scoring.score(runs.root, load_version(), "self")
+    assert time_to_target(charged) == 30
+    assert algoperf_scoring.to_json(charged)["charged"][0]["seconds"] == 20.0
+    (told,) = dict(wording.remarks(charged))["Charged for long evaluations"]
+    assert "took 20.0 s longer than allowed" in told
+
+
 def test_a_parent_that_stood_still_is_believed_less(runs):
     status = {**REACHED, "machine": {"sessions": [{"parent_stopped_sec": 5.0}]}}
     folder = runs.reaching("a", "mnist", 10, status=status)

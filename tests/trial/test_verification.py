@@ -28,8 +28,10 @@ def test_the_checkpoint_that_reached_the_target_is_verified(run, capsys):
     (record,) = json.loads((run.trial / "evaluation.json").read_text())["checkpoints"]
     assert (record["checkpoint"], record["mismatches"]) == (f"checkpoint_{step}", [])
     assert record["seconds"] > 0
-    snapshot = json.loads((run.trial / "referee.json").read_text())["snapshot"]
-    assert snapshot == {"checkpoint": f"checkpoint_{step}", "sha256": record["sha256"]}
+    account = json.loads((run.trial / "referee.json").read_text())
+    assert account["snapshot"] == {"checkpoint": f"checkpoint_{step}", "sha256": record["sha256"]}
+    assert account["clean_sec"] == record["seconds"]
+    assert "charged_sec" not in account
     replace_model(run.trial / f"checkpoint_{step}")
     assert run.evaluate_here() == 6
     assert f"checkpoint_{step}: this is not the checkpoint" in capsys.readouterr().err

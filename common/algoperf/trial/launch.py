@@ -222,6 +222,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             code = endings.conclude(settings, members, supervisor.signals, watch, recorder, order)
             if request.verify and not supervisor.signals:  # while no other trial may use the devices
                 verification.verify(settings, request.workload, request.data_dir)
+                referee.note_verification()
             _say("\n".join(summary(settings)))
             return code
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from typing import Any
 
 from algoperf.checkpoint import content_hash
 from algoperf.errors import AlgoperfError, DiskFull
+from algoperf.records.allowance import charges, clean_sec
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object, write_json
 from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
@@ -272,6 +273,19 @@ class Referee:
         self._compare(CsvFile.read(self.directory / EVAL_FILE))
         with contextlib.suppress(DiskFull):  # said by others, who can wait for room
             self._write(files)
+
+    def note_verification(self) -> None:
+        """Note how long an evaluation took without the submission, and what is charged for longer ones."""
+        seconds = clean_sec(self.directory)
+        if seconds is None:
+            return
+        path = self.directory / REFEREE_FILE
+        content = {**(read_object(path) or {}), "clean_sec": seconds}
+        write_json(path, content)
+        if charged := charges(self.directory):
+            write_json(path, {**content, "charged_sec": charged})
+            longest = max(charged.values())
+            print(f"warning: evaluations took {longest:.1f} s longer than allowed, which counts as submission time")
 
     def _compare(self, rows: list[dict[str, str]]) -> None:
         rows = [row for row in rows if float(row.get("global_step") or 0) > self.known_from or not self.known_from]

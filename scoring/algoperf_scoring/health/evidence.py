@@ -112,7 +112,7 @@ def read_evidence(trial: RecordedTrial, path: str, version: Version, ruleset: st
     ruleset = trial.facts.ruleset or ruleset
     limits, budget_sec = _limits(trial, version, ruleset)
     hyperparameters = _read_object(trial.folder, HPARAMS_FILE, files, damage)
-    table = read_evaluations(trial.folder / EVAL_FILE, (), None) if EVAL_FILE in files else NO_ROWS
+    table = read_evaluations(trial.folder / EVAL_FILE, (), None, as_written=True) if EVAL_FILE in files else NO_ROWS
     return Evidence(
         trial=trial,
         path=path,

@@ -54,6 +54,7 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
             disturbed=wording.disturbed_in_words(board.comparison.trials),
             unfinished=wording.unfinished_in_words(board.comparison.unfinished),
             contradicted=wording.contradicted_in_words(board.comparison.trials),
+            charged=wording.charged_in_words(board.comparison.trials),
             verification=wording.verification_in_words(board.comparison.trials),
             pruned=wording.pruned_in_words(board.comparison.pruned),
             min_studies=MIN_STUDIES,

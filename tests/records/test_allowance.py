@@ -1,0 +1,71 @@
+"""What evaluations may take, and what is charged for longer ones."""
+
+import json
+
+import pytest
+
+from algoperf.records.allowance import BASE_SEC, FACTOR, charges, excess_sec
+from algoperf.records.layout import REFEREE_FILE, STATUS_FILE
+
+CLEAN = 10.0
+PARENT_STOPPED = [{"parent_stopped_sec": 400.0}]
+MACHINE = {"shared": False, "stopped_sec": 0.0, "sessions": [{"parent_stopped_sec": 0.0}]}
+
+
+@pytest.mark.parametrize(
+    ("durations", "expected"),
+    [
+        ([], []),
+        ([CLEAN] * 3, [0, 0, 0]),
+        ([BASE_SEC + FACTOR * CLEAN], [0]),
+        ([BASE_SEC + FACTOR * CLEAN + 1, CLEAN], [1, 1]),
+        ([CLEAN, 500.0, CLEAN, 500.0], [0, 350, 350, 760]),
+        ([1000.0, *[FACTOR * CLEAN + 1] * 2], [890, 891, 892]),
+    ],
+)
+def test_evaluations_together_may_be_longer_than_clean_ones(durations, expected):
+    assert excess_sec(durations, CLEAN) == pytest.approx(expected)
+
+
+def test_time_in_which_nothing_could_run_is_not_charged():
+    assert excess_sec([1000.0], CLEAN, paused_sec=900.0) == [0]
+
+
+def write(folder, account: dict, machine: dict | None) -> None:
+    (folder / REFEREE_FILE).write_text(json.dumps(account))
+    (folder / STATUS_FILE).write_text(json.dumps({"machine": machine}))
+
+
+def account(*durations: float, clean_sec: float | None = CLEAN) -> dict:
+    found = [{"global_step": 10 * count, "evaluation_sec": sec} for count, sec in enumerate(durations, start=1)]
+    return {"clean_sec": clean_sec, "evaluations": found}
+
+
+def test_an_evaluation_is_charged_for_those_before_it(tmp_path):
+    write(tmp_path, account(500.0, CLEAN, CLEAN), MACHINE)
+    assert charges(tmp_path) == {20: 390, 30: 390}
+
+
+@pytest.mark.parametrize(
+    ("found", "machine"),
+    [
+        pytest.param({}, MACHINE, id="no referee"),
+        pytest.param(account(500.0, CLEAN, clean_sec=None), MACHINE, id="not verified"),
+        pytest.param({"clean_sec": CLEAN, "evaluations": "nonsense"}, MACHINE, id="damaged"),
+        pytest.param({"clean_sec": CLEAN, "evaluations": [3, {}]}, MACHINE, id="damaged evaluations"),
+        pytest.param(account(500.0, CLEAN), None, id="no machine"),
+        pytest.param(account(500.0, CLEAN), {**MACHINE, "shared": True}, id="shared"),
+        pytest.param(account(500.0, CLEAN), {**MACHINE, "stopped_sec": 400.0}, id="stopped"),
+        pytest.param(
+            account(500.0, CLEAN), {**MACHINE, "sessions": [{"parent_stopped_sec": 400.0}]}, id="parent stopped"
+        ),
+        pytest.param(account(CLEAN, 500.0), MACHINE, id="the last one"),
+    ],
+)
+def test_nothing_is_charged_where_nothing_is_known_or_follows(tmp_path, found, machine):
+    write(tmp_path, found, machine)
+    assert charges(tmp_path) == {}
+
+
+def test_logs_without_a_referee_are_left_alone(tmp_path):
+    assert charges(tmp_path) == {}
