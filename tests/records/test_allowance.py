@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from algoperf.records.allowance import BASE_SEC, FACTOR, charges, excess_sec
+from algoperf.records.allowance import BASE_SEC, BYTES_PER_SEC, FACTOR, charges, excess_sec
 from algoperf.records.layout import REFEREE_FILE, STATUS_FILE
 
 CLEAN = 10.0
@@ -29,6 +29,12 @@ def test_evaluations_together_may_be_longer_than_clean_ones(durations, expected)
 
 def test_time_in_which_nothing_could_run_is_not_charged():
     assert excess_sec([1000.0], CLEAN, paused_sec=900.0) == [0]
+
+
+def test_writing_checkpoints_may_take_time_too():
+    durations = [BASE_SEC + FACTOR * CLEAN + 100, CLEAN]
+    assert excess_sec(durations, CLEAN, saved_bytes=[int(100 * BYTES_PER_SEC), 0]) == [0, 0]
+    assert excess_sec(durations, CLEAN, saved_bytes=[int(40 * BYTES_PER_SEC)]) == [60, 60]
 
 
 def write(folder, account: dict, machine: dict | None) -> None:

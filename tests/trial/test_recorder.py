@@ -113,7 +113,7 @@ def test_what_others_change_is_put_back(told, name, how):
     told.status("running")
     before = (told.folder / name).read_bytes()
     how(told.folder / name)
-    told.recorder.restore()
+    told.recorder.close()
     assert (told.folder / name).read_bytes() == before
     assert [problem.partition(" was")[0] for problem in told.referee.problems] == [name]
 
@@ -122,7 +122,7 @@ def test_rows_of_the_submission_that_others_change_are_noted(told):
     told("logged", row={"global_step": 1, "preemption_count": 0, "grad_norm": 0.1})
     with (told.folder / MEASUREMENTS_FILE).open("a") as file:
         file.write("2,0.2,0\n")
-    told.recorder.restore()
+    told.recorder.close()
     assert told.referee.problems[0].startswith(MEASUREMENTS_FILE)
 
 

@@ -56,8 +56,8 @@ def test_time_is_charged_by_the_arrival_of_messages(tmp_path):
     told.referee.stop(500)  # the process takes long to end
     found = concluded(told)
     assert [found[f"{account}_sec"] for account in ACCOUNTS] == [10 + 5 + 2, 4 + 1, 1]
-    times = [(each["global_step"], each["submission_sec"], each["evaluation_sec"]) for each in found["evaluations"]]
-    assert times == [(5, 10, 4), (9, 15, 1)]
+    names = ("global_step", "submission_sec", "evaluation_sec", "logging_sec")
+    assert [tuple(each[name] for name in names) for each in found["evaluations"]] == [(5, 10, 4, 1), (9, 15, 1, 0)]
     assert found["problems"] == []
 
 
@@ -120,7 +120,7 @@ def test_what_happened_without_a_parent_is_not_known(tmp_path):
         ([(0, "clock", 0), (1, "evaluation", 3), (2, "evaluation", 3)], "begin at step 3 while the clock stood"),
         ([(0, "clock", 0), (1, "evaluated", 3)], "a result of step 3 came that no evaluation was begun for"),
         ([(0, "clock", 0), *evaluation(1, 2, 3)[:2], (3, "evaluated", 3)], "a result of step 3 came"),
-        ([(0, "clock", 0), *evaluation(1, 2, 3)[:2], (3, "clock", 3)], "before the evaluation of step 3 was recorded"),
+        ([(0, "clock", 0), *evaluation(1, 2, 3)[:2], (3, "clock", 3)], "but the evaluation of 3 has no row"),
         ([(0, "clock", 0), (1, "closing", 0), (2, "evaluation", 3)], "a message 'evaluation' came after the end"),
         ([(0, "clock", None)], "names the step None"),
     ],
@@ -146,6 +146,7 @@ def test_the_checkpoint_of_the_target_is_hashed_once(tmp_path):
         for name in ("manifest.json", "model.json", "model.safetensors"):
             (checkpoint / name).write_text(str(step))
     told = heard(tmp_path, *messages)
+    assert [each.saved_bytes for each in told.referee.evaluations] == [3, 3]
     expected = {"checkpoint": "checkpoint_3", "sha256": content_hash(tmp_path / "checkpoint_3")}
     assert concluded(told)["snapshot"] == expected
     (tmp_path / "checkpoint_3" / "model.json").write_text("another")

@@ -13,6 +13,8 @@ import pytest
 
 from algoperf.trial.devices import Line
 from algoperf.trial.machine_watch import MachineWatch
+from algoperf.trial.messages import Inbox
+from algoperf.trial.supervisor import Member
 from places import SUPPORT, TEST_SUBMISSIONS
 from supervised import CASES, SEVERAL
 from trial_runs import PATIENCE_SEC, Run
@@ -107,6 +109,31 @@ def test_sessions_of_earlier_processes_are_kept():
     first = MachineWatch(print, shared=True).record(ended=True)
     both = MachineWatch(print, first).record()
     assert (both["shared"], [each["shared"] for each in both["sessions"]]) == (True, [True, False])
+
+
+def test_messages_are_passed_on_in_order_whatever_interrupts_that():
+    """A signal may come while a message is passed on, and its handler asks for messages as well."""
+    heard: list[int] = []
+
+    def hear(message, at) -> dict:
+        member.listen()
+        heard.append(message["number"])
+        return {}
+
+    code = "from algoperf.trial import messages\nmessages.connect()\n[messages.tell('x', number=n) for n in range(9)]"
+    member = Member(0, [sys.executable, "-c", code], os.environ, hear)
+    assert member.process.wait(timeout=PATIENCE_SEC) == 0
+    member.poll()
+    member.inbox.close()
+    assert heard == list(range(9))
+
+
+def test_a_process_that_never_reads_gets_no_more_answers():
+    """A full pipe must not stop the parent."""
+    inbox = Inbox()
+    for number in range(10_000):
+        inbox.answer(number, {"seconds": {}})
+    inbox.close()
 
 
 # --- the line of those who wait for devices ----------------------------------------------------------------------

@@ -3,8 +3,9 @@
 The clock stands during an evaluation. A submission that computes on meanwhile, or makes evaluations slow to hide work,
 gains that time, so the official time subtracts no more than honest evaluations take. After the trial, its parent has
 one made by a process without the submission's code, on the same devices (compilation included). The evaluations of the
-trial up to any of them may together take FACTOR times as long, plus BASE_SEC. docs/integrity.md says how generous that
-is for published runs.
+trial up to any of them may together take FACTOR times as long, plus BASE_SEC, and what their checkpoints take at
+BYTES_PER_SEC, because the clock stands while they are written, too. docs/integrity.md says how generous that is for
+published runs.
 """
 
 from __future__ import annotations
@@ -18,19 +19,25 @@ from algoperf.records.json_file import read_object
 from algoperf.records.layout import EVALUATION_FILE, REFEREE_FILE, STATUS_FILE
 
 FACTOR, BASE_SEC = 5.0, 60.0
+BYTES_PER_SEC = 10e6
 
 
-def excess_sec(durations: Sequence[float], clean_sec: float, paused_sec: float = 0.0) -> list[float]:
+def excess_sec(
+    durations: Sequence[float], clean_sec: float, paused_sec: float = 0.0, saved_bytes: Sequence[int] = ()
+) -> list[float]:
     """How many seconds longer than allowed the evaluations up to each took; never falls.
 
     Args:
-      durations: seconds of each evaluation, in order.
+      durations: seconds of each evaluation, in order, and until the clock went on.
       clean_sec: what one takes in a process without the submission's code.
+      saved_bytes: of the checkpoint of each; none if it is not known.
       paused_sec: seconds in which the trial or its parent stood still, which may all have been evaluations.
     """
-    sums = itertools.accumulate(durations)
-    over = (total - FACTOR * count * clean_sec - BASE_SEC - paused_sec for count, total in enumerate(sums, start=1))
-    return list(itertools.accumulate((max(0.0, each) for each in over), max))
+    saved = itertools.chain(saved_bytes, itertools.repeat(0))
+    allowed = [FACTOR * clean_sec + num_bytes / BYTES_PER_SEC for num_bytes, _ in zip(saved, durations, strict=False)]
+    sums = zip(itertools.accumulate(durations), itertools.accumulate(allowed), strict=True)
+    over = (max(0.0, taken - due - BASE_SEC - paused_sec) for taken, due in sums)
+    return list(itertools.accumulate(over, max))
 
 
 def charges(folder: Path) -> dict[int, float]:
@@ -46,10 +53,15 @@ def charges(folder: Path) -> dict[int, float]:
     machine = (read_object(folder / STATUS_FILE) or {}).get("machine")
     if not isinstance(machine, Mapping) or machine.get("shared"):
         return {}
-    steps = [(each.get("global_step"), each.get("evaluation_sec")) for each in evaluations if isinstance(each, Mapping)]
-    known = [(step, sec) for step, sec in steps if isinstance(step, int) and isinstance(sec, (int, float))]
-    excess = excess_sec([sec for _, sec in known], clean, _paused_sec(machine))
-    return {step: sec for (step, _), sec in zip(known[1:], excess, strict=False) if sec > 0}
+    known = [each for each in evaluations if isinstance(each, Mapping) and isinstance(each.get("global_step"), int)]
+    durations = [_number(each.get("evaluation_sec")) + _number(each.get("logging_sec")) for each in known]
+    saved = [int(_number(each.get("saved_bytes"))) for each in known]
+    excess = excess_sec(durations, clean, _paused_sec(machine), saved)
+    return {each["global_step"]: sec for each, sec in zip(known[1:], excess, strict=False) if sec > 0}
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and value >= 0 else 0.0
 
 
 def clean_sec(folder: Path) -> float | None:
@@ -62,4 +74,4 @@ def clean_sec(folder: Path) -> float | None:
 def _paused_sec(machine: Mapping[str, Any]) -> float:
     sessions = machine.get("sessions")
     found = [each.get("parent_stopped_sec") for each in sessions or () if isinstance(each, Mapping)]
-    return sum(float(each) for each in (machine.get("stopped_sec"), *found) if isinstance(each, (int, float)))
+    return sum(map(_number, (machine.get("stopped_sec"), *found)))

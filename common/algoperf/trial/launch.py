@@ -216,7 +216,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             members = supervisor.run(command, num_processes, watch, hear)
             watch.warn_at_end()
             referee.stop(members[0].ended_at)
-            recorder.restore()
+            recorder.close()
             referee.conclude(recorder.hashes())
             order = read_order(settings.directory) if supervisor.was_pruned else None
             code = endings.conclude(settings, members, supervisor.signals, watch, recorder, order)

@@ -150,7 +150,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     """A message; None for what is none, because the submission shares the process that sends."""
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     known = isinstance(message, dict) and message.get("version") == VERSION
     return message if known else None

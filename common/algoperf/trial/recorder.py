@@ -59,7 +59,7 @@ class Recorder:
             return {"error": str(error), "exit_code": error.exit_code}
         except OSError as error:
             return {"error": f"The records cannot be written: {error}", "exit_code": AlgoperfError.exit_code}
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             return self._refuse(f"a message {kind!r} cannot be read ({type(error).__name__}: {error})")
         return answer
 
@@ -97,7 +97,7 @@ class Recorder:
     def _record(self, message: Mapping[str, Any]) -> None:
         metrics = self.referee.take_row(_count(message["global_step"]))
         self._records.append_evaluation(_row(metrics), message["global_step"])
-        self.referee.take_snapshot(message["global_step"])
+        self.referee.look_at_checkpoint()
 
     def _logged(self, message: Mapping[str, Any]) -> None:
         row = _row(message["row"])
@@ -149,8 +149,9 @@ class Recorder:
         self._records.write_status(content)
         self.status = dict(content)
 
-    def restore(self) -> None:
+    def close(self) -> None:
         """Put back records that others have changed, and note that; all processes of the trial have ended."""
+        self._records.release_reserve()
         try:
             for name in self._records.restore():
                 self.referee.note(f"{name} was changed while the trial ran, by another process than its parent")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -49,7 +49,8 @@ class Evaluation:
     Attributes:
       global_step: of which step.
       submission_sec: official submission time when it began; trial_sec: the same by the trial's own clock.
-      evaluation_sec: how long it took.
+      evaluation_sec: how long it took; logging_sec: how long it then took until the clock went on.
+      saved_bytes: size of the checkpoint that was written meanwhile.
       metrics: what was told when it ended.
     """
 
@@ -58,6 +59,8 @@ class Evaluation:
     trial_sec: float
     evaluation_sec: float
     metrics: Mapping[str, Any]
+    logging_sec: float = 0.0
+    saved_bytes: int = 0
 
 
 class Referee:
@@ -86,6 +89,7 @@ class Referee:
         self._started = self._ended = False
         self._resumed_at = 0
         self._begun_at: int | None = None  # the step of the evaluation that goes on
+        self._begun_sec = self._ended_sec = 0.0  # when it began and ended
         self._has_row = True  # whether the row of the last evaluation was written, or there is none
         self.snapshot: dict[str, str] | None = None
         self._hashing: Thread | None = None
@@ -158,8 +162,10 @@ class Referee:
         elif self._phase == _EVALUATION:
             self._phase = _CLOCK  # no evaluation, no time for one
             self.note(f"the clock stopped at step {self._begun_at} and went on at step {step} without an evaluation")
-        elif step != self._begun_at or not self._has_row:
-            self.note(f"the clock went on at step {step} before the evaluation of step {self._begun_at} was recorded")
+        else:
+            if step != self._begun_at or not self._has_row:
+                self.note(f"the clock went on at step {step}, but the evaluation of {self._begun_at} has no row")
+            self.evaluations[-1] = replace(self.evaluations[-1], logging_sec=at - self._ended_sec)
         self._pass(at)
         self._phase = _CLOCK
 
@@ -169,18 +175,18 @@ class Referee:
         if self._phase == _EVALUATION:  # what was said to begin before was none
             self._phase = _CLOCK
         self._pass(at)
-        self._phase, self._begun_at = _EVALUATION, step
+        self._phase, self._begun_at, self._begun_sec = _EVALUATION, step, at
         return {"seconds": self.accounts}
 
     def _evaluation_ends(self, step: int, message: Mapping[str, Any], at: float) -> dict[str, Any]:
         if self._phase != _EVALUATION or step != self._begun_at:
             return self._refuse(f"a result of step {step} came that no evaluation was begun for")
         metrics, trial = dict(message["metrics"]), {name: float(message["seconds"][name]) for name in ACCOUNTS}
-        begun = self._since
         self._pass(at)
         times = {**columns(self.accounts), **{f"trial_{name}_time": trial[name] for name in ACCOUNTS}}
-        self._phase, self._has_row = _LOGGING, False
-        self.evaluations.append(Evaluation(step, self.seconds[_CLOCK], trial[_CLOCK], at - begun, {**metrics, **times}))
+        self._phase, self._has_row, self._ended_sec = _LOGGING, False, at
+        took = at - self._begun_sec
+        self.evaluations.append(Evaluation(step, self.seconds[_CLOCK], trial[_CLOCK], took, {**metrics, **times}))
         return {"columns": times}
 
     def take_row(self, step: int) -> Mapping[str, Any]:
@@ -190,14 +196,22 @@ class Referee:
         self._has_row = True
         return self.evaluations[-1].metrics
 
-    def take_snapshot(self, step: int) -> None:
-        """Begin to hash the checkpoint of `step`, which is complete, if that is where the target was reached.
+    def look_at_checkpoint(self) -> None:
+        """Note the size of the last evaluation's checkpoint, which is complete; hash it if it reached the target."""
+        last = self.evaluations[-1]
+        with contextlib.suppress(OSError):  # there is none, or somebody removes it
+            files = (self.directory / f"checkpoint_{last.global_step}").iterdir()
+            self.evaluations[-1] = replace(last, saved_bytes=sum(file.stat().st_size for file in files))
+        self._take_snapshot(last.global_step)
 
-        A thread does it: a large file must not keep messages from being stamped.
+    def _take_snapshot(self, step: int) -> None:
+        """Begin to hash the checkpoint of `step` if that is where the target was reached.
+
+        A thread does that: a large file must not keep messages from being stamped.
         """
-        reached = self.target_reached_at
+        checkpoint, reached = self.directory / f"checkpoint_{step}", self.target_reached_at
         if self._hashing is None and reached is not None and reached["global_step"] == step:
-            self._hashing = Thread(target=self._hash, args=(self.directory / f"checkpoint_{step}",), daemon=True)
+            self._hashing = Thread(target=self._hash, args=(checkpoint,), daemon=True)
             self._hashing.start()
 
     def _hash(self, checkpoint: Path) -> None:
@@ -244,7 +258,7 @@ class Referee:
             if self.target_reached_at is not None:
                 self.snapshot = earlier.snapshot
             if self.snapshot is None:  # the earlier process may have been killed before the hash was written
-                self.take_snapshot(step)
+                self._take_snapshot(step)
         self._resumed_at = step
         return {"seconds": self.accounts}
 

@@ -70,6 +70,7 @@ class Member:
         self.code: int | None = None
         self.ended_at = 0.0
         self.was_killed = False
+        self._listens = False
         self.inbox = messages.Inbox()
         told = {**environment, **messages.environment(self.inbox.theirs)}
         # A group of its own: the terminal sends signals to ours only, and nothing gets one twice.
@@ -77,14 +78,26 @@ class Member:
         self.inbox.theirs.close()
 
     def listen(self) -> None:
-        """Take in its messages, pass each on, with the time, and answer requests."""
-        received, now = self.inbox.receive(), time.monotonic()
-        for message in received:
-            kind = str(message["kind"])
+        """Take in its messages, pass each on, with the time, and answer requests.
+
+        Does nothing if a signal interrupts it: what was received first is passed on first, and to its end.
+        """
+        if self._listens:
+            return
+        self._listens = True
+        try:
+            self._pass_on(self.inbox.receive(), time.monotonic())
+        finally:
+            self._listens = False
+
+    def _pass_on(self, received: Sequence[Mapping[str, Any]], now: float) -> None:
+        for message in received:  # before the first is passed on, which may take a while: signals ask for the stage
+            kind = str(message.get("kind"))
             if kind in _STAGES:
                 self.stage = kind
             if kind in ("end", "error"):
-                self.said = message
+                self.said = dict(message)
+        for message in received:
             answer = {} if self._hear is None else self._hear(message, now)
             if "id" in message:
                 self.inbox.answer(message["id"], answer)
