@@ -98,7 +98,8 @@ plan = --workloads $(call quoted,$(WORKLOADS)) --studies $(call quoted,$(STUDIES
 pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 25
 demo := nadamw_jax nadamw_pytorch momentum_pytorch
 
-.PHONY: help setup new demo docs test test-full check smoke train compare campaign slurm score leaderboard check-runs baselines cubes containers clean
+.PHONY: help setup new demo docs test test-full check smoke train compare campaign slurm status score leaderboard check-runs \
+  baselines cubes containers clean
 .DELETE_ON_ERROR:
 # Trials at the same time disturb each other's times.
 .NOTPARALLEL:
@@ -160,6 +161,11 @@ check: setup ## Check SUBMISSION against the rules: its code, and runs on small 
 
 smoke: setup ## Train SUBMISSION on every workload at scale mini, to see if it works at all
 	@$(ALGOPERF) smoke $(common)
+
+status: setup ## Show where the runs in RUNS stand; with RULESET= or WORKLOADS=, also what is missing
+	@$(ALGOPERF) status $(call quoted,$(RUNS)) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \
+	  $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS)) $(call if_given,STUDIES,$(call option,--studies,STUDIES)) \
+	  $(call if_given,TRIALS,$(call option,--trials,TRIALS)) $(call option,--scale,SCALE) $(call option,--version,VERSION)
 
 score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION, score all RUNS
 	$(if $(SUBMISSION),$(if $(AGAINST),,@echo "No baselines are recorded for $(VERSION), RULESET=$(RULESET), \

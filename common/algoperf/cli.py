@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Train a submission and a baseline here, in turn, and compare.",
     "campaign": "Plan many runs, and carry them out here, on a cluster or in clouds.",
     "targets": "Find the targets of a workload by the benchmark's protocol.",
+    "status": "Show where the runs in a folder stand.",
     "smoke": "Train a submission on every workload at scale mini.",
     "evaluate": "Evaluate checkpoints again, without the submission.",
     "score": "Compare the runs of submissions.",
