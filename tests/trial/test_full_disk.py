@@ -1,5 +1,6 @@
 """A disk that is full at any point of a trial: one error, one exit code, and a trial that goes on with more room."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,4 +67,30 @@ def test_a_disk_that_is_full_at_any_point_of_a_trial(disk, data_root, monkeypatc
     assert len(seen) >= 2, "the disk was full at several steps"
     assert [row["global_step"] for row in run.rows] == ["2", "4", "6"]
     assert run.status["status"] == "max_steps_reached"
+    assert leftovers(run) == []
+
+
+class LoggedElsewhere(Run):
+    """Its output does not go to the full disk."""
+
+    @property
+    def log(self) -> Path:
+        return self.output.parents[1] / "log.txt"
+
+
+@pytest.mark.full
+def test_a_disk_that_is_full_while_the_parent_writes_records(disk, data_root):
+    """The parent has the error, and the trial says it."""
+    options = {"max_global_steps": NUM_STEPS, "eval_every_steps": 2}
+    run = LoggedElsewhere(TEST_SUBMISSIONS / "faulty", "pytorch", data_root, disk / "runs", options)
+    for num_pages in (3, 8, 12, 30, 36):
+        resize(disk, num_pages)
+        code, output = run.finish()
+        assert_says_so(code, output, disk)
+        assert leftovers(run) == []
+    resize(disk, 60)
+    code, output = run.finish()
+    assert code == 0, output
+    assert [row["global_step"] for row in run.rows] == ["2", "4", "6"]
+    assert json.loads((run.trial / "referee.json").read_text())["problems"] == []
     assert leftovers(run) == []
