@@ -82,6 +82,16 @@ def test_the_target_is_reached_at_the_official_time(tmp_path):
     assert "reached its target at {'global_step': 3}" in told.referee.problems[0]
 
 
+def test_nothing_is_evaluated_after_the_budget(tmp_path):
+    """The trial learns the official time when an evaluation begins, and ends; a result is none of the harness."""
+    told = Recorder(tmp_path, Referee(tmp_path, LIMITS, budget_sec=10.0), dict)
+    for at, kind in ((0, "clock"), (11, "evaluation")):
+        told.hear({"kind": kind, "global_step": 0}, at)
+    answer = told.hear({"kind": "evaluated", "global_step": 0, "metrics": {}, "seconds": TRIAL}, 12)
+    assert "after the budget" in answer["error"]
+    assert told.referee.evaluations == []
+
+
 def test_a_process_that_dies_is_charged_until_then(tmp_path):
     told = heard(tmp_path, (0, "clock", 0), (1, "saving", 3))
     told.referee.stop(4)

@@ -206,7 +206,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             if line.problem:
                 watch.warn(line.problem)
             limits = settings.version.limits(settings.definition.name, settings.definition.scale)
-            referee = Referee(settings.directory, limits)
+            referee = Referee(settings.directory, limits, settings.budget_sec)
             recorder = Recorder(settings.directory, referee, watch.record)
 
             def hear(message: Mapping[str, Any], at: float) -> Mapping[str, Any]:

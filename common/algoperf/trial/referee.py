@@ -11,6 +11,7 @@ the last time after all processes of the trial have ended.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from algoperf.versions import Limits
 
 VERSION = 2
 _MAX_PROBLEMS = 20
+_ROUNDING_SEC = 1e-3
 _CLOCK = "submission"  # the phases have the names of their accounts
 _EVALUATION = "evaluation"
 _LOGGING = "logging"
@@ -75,14 +77,14 @@ class Referee:
       snapshot: name and hash of the checkpoint that reached the target, as it was right after it was written.
     """
 
-    def __init__(self, directory: Path, limits: Limits | None = None) -> None:
-        """`limits` say which evaluations reach the target; without, none does."""
+    def __init__(self, directory: Path, limits: Limits | None = None, budget_sec: float = math.inf) -> None:
+        """`limits` say which evaluations reach the target; without, none does. `budget_sec`: no evaluation after it."""
         self.seconds = dict.fromkeys(ACCOUNTS, 0.0)
         self.evaluations: list[Evaluation] = []
         self.known_from = 0
         self.problems: list[str] = []
         self.directory = directory
-        self._limits = limits
+        self._limits, self._budget_sec = limits, budget_sec
         self._marks: list[Mark] = []
         self._phase: str | None = None  # what time is charged to; None while no clock runs
         self._since = 0.0
@@ -181,6 +183,8 @@ class Referee:
     def _evaluation_ends(self, step: int, message: Mapping[str, Any], at: float) -> dict[str, Any]:
         if self._phase != _EVALUATION or step != self._begun_at:
             return self._refuse(f"a result of step {step} came that no evaluation was begun for")
+        if self.seconds[_CLOCK] > self._budget_sec + _ROUNDING_SEC:  # the trial knew, and had to end
+            return self._refuse(f"an evaluation of step {step} was made after the budget")
         metrics, trial = dict(message["metrics"]), {name: float(message["seconds"][name]) for name in ACCOUNTS}
         self._pass(at)
         times = {**columns(self.accounts), **{f"trial_{name}_time": trial[name] for name in ACCOUNTS}}
