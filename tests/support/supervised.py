@@ -26,7 +26,7 @@ from algoperf.trial import messages
 messages.connect()
 messages.tell("ready")
 def status(**content):
-    messages.ask("status", content={"process_id": os.getpid(), **content})
+    messages.ask("status", content={"process_id": os.getpid(), "global_step": 1, **content})
 def trains():
     status(status="running", finished=False, message="")
     messages.tell("training")
