@@ -1,6 +1,7 @@
 """The parent's own account of a trial: what it makes of messages, and what real trials leave in it."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from algoperf.checkpoint import content_hash
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
+from algoperf.trial.account import is_same
 from algoperf.trial.clock import ACCOUNTS
 from algoperf.trial.recorder import Recorder
 from algoperf.trial.referee import Referee
@@ -166,6 +168,19 @@ def test_the_checkpoint_of_the_target_is_hashed_once(tmp_path):
 
 def test_a_trial_without_checkpoints_has_no_hash(tmp_path):
     assert concluded(heard(tmp_path, (0, "clock", 0), *evaluation(1, 2, 3)))["snapshot"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("0.1", 0.1, True), ("0.1", 0.2, False), ("3", 3, True), ("nan", math.nan, True), ("inf", math.inf, True),
+        ("nan", None, True), ("inf", None, True), ("0.1", None, False), (None, 0.1, False), ("nan", 0.1, False),
+        ("text", "text", True), ("text", 0.1, False),
+    ],
+)  # fmt: skip
+def test_values_that_are_no_numbers_are_equal_to_themselves(text, value, expected):
+    """Also in a trial that was resumed, whose account has come from a JSON file."""
+    assert is_same(text, value) is expected
 
 
 def test_an_evaluation_that_was_none_takes_no_time_from_the_submission(tmp_path):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -24,45 +24,15 @@ from algoperf.records.allowance import charges, clean_sec
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object, write_json
 from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
+from algoperf.trial.account import VERSION, Evaluation, Mark, is_same, read_account
 from algoperf.trial.clock import ACCOUNTS, columns
 from algoperf.versions import Limits
 
-VERSION = 2
 _MAX_PROBLEMS = 20
 _ROUNDING_SEC = 1e-3
 _CLOCK = "submission"  # the phases have the names of their accounts
 _EVALUATION = "evaluation"
 _LOGGING = "logging"
-
-
-@dataclass(frozen=True)
-class Mark:
-    """The referee's account when a checkpoint was begun: a trial that goes on from there goes on from these times."""
-
-    global_step: int
-    seconds: Mapping[str, float]
-    num_evaluations: int
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One evaluation.
-
-    Attributes:
-      global_step: of which step.
-      submission_sec: official submission time when it began; trial_sec: the same by the trial's own clock.
-      evaluation_sec: how long it took; logging_sec: how long it then took until the clock went on.
-      saved_bytes: size of the checkpoint that was written meanwhile.
-      metrics: what was told when it ended.
-    """
-
-    global_step: int
-    submission_sec: float
-    trial_sec: float
-    evaluation_sec: float
-    metrics: Mapping[str, Any]
-    logging_sec: float = 0.0
-    saved_bytes: int = 0
 
 
 class Referee:
@@ -248,7 +218,7 @@ class Referee:
         """Go on from the account that an earlier process left at the checkpoint of `step`."""
         if self._started or self._resumed_at:
             return self._refuse(f"the trial was said to go on from step {step}, but it had begun")
-        earlier = _read(self.directory)
+        earlier = read_account(self.directory)
         mark = next((mark for mark in earlier.marks if mark.global_step == step), None)
         if mark is None:  # of a process without a referee: its own times are all there is
             self.seconds = {name: float(message["seconds"][name]) for name in ACCOUNTS}
@@ -312,7 +282,7 @@ class Referee:
             self.note(f"{EVAL_FILE} has {len(rows)} evaluations, {len(told)} were told")
         for number, (row, evaluation) in enumerate(zip(rows, told, strict=False), start=1):
             for name, value in {"global_step": evaluation.global_step, **evaluation.metrics}.items():
-                if not _same(row.get(name), value):
+                if not is_same(row.get(name), value):
                     self.note(f"{EVAL_FILE}, row {number}: {name} is {row.get(name)!r}, but {value!r} was told")
 
     def _write(self, files: Mapping[str, str] | None = None) -> None:
@@ -328,41 +298,3 @@ class Referee:
             "files": files,
         }
         write_json(self.directory / REFEREE_FILE, content)
-
-
-@dataclass(frozen=True)
-class _Earlier:
-    evaluations: list[Evaluation]
-    marks: list[Mark]
-    known_from: int
-    num_unknown: int
-    problems: list[str]
-    snapshot: dict[str, str] | None
-
-
-def _read(directory: Path) -> _Earlier:
-    """The account in a folder; an empty one if there is none, or it is damaged."""
-    content = read_object(directory / REFEREE_FILE) or {}
-    try:
-        if content.get("version") == VERSION:
-            return _Earlier(
-                evaluations=[Evaluation(**each) for each in content["evaluations"]],
-                marks=[Mark(**each) for each in content["checkpoints"]],
-                known_from=int(content["known_from"]),
-                num_unknown=int(content["num_unknown"]),
-                problems=[str(each) for each in content["problems"]],
-                snapshot=content["snapshot"],
-            )
-    except (KeyError, TypeError, ValueError):
-        pass
-    return _Earlier([], [], 0, 0, [], None)
-
-
-def _same(text: str | None, value: Any) -> bool:
-    """Whether a field of a csv file holds a value. NaN, which JSON files hold as null, is equal to itself."""
-    try:
-        found = float(text or "nan")
-    except ValueError:
-        return text == value
-    expected = float("nan") if value is None else value
-    return found == expected or (found != found and expected != expected)
