@@ -16,7 +16,7 @@ SUBMISSIONS ?=
 ENGINE ?= local
 #?        what carries a campaign out: local, slurm, skypilot
 LAUNCHER ?= process
-#?        what a campaign's runs are started in: process, docker, podman, apptainer
+#?        what a campaign's runs are started in: process, docker, podman, apptainer, mlcube
 SITE ?=
 #?        settings of your machines for `make campaign`, a TOML file
 CAMPAIGN ?= campaign

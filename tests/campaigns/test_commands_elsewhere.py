@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from algoperf.campaigns import mlcube
 from algoperf.campaigns.containers import Box
 from algoperf.campaigns.engines import skypilot
 from algoperf.campaigns.folder import MANIFEST, Campaign
@@ -58,6 +60,31 @@ def test_gpus_are_named_to_each_engine_in_its_words():
     assert "--nv" in apptainer
     assert apptainer[:2] == ["apptainer", "exec"]
     assert apptainer[-len(INSIDE) - 2 :] == ["sha256:0", "python", *INSIDE]
+
+
+def test_a_run_through_mlcube_has_a_submission_of_its_own_and_its_settings_in_a_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALGOPERF_MLCUBE", sys.executable)  # any program: it is not called
+    box = Box(engine="docker", cores=[0], gpus=["2", "3"], **{**BOX, "image": "algoperf-digits:cu126"})
+    words = mlcube.command(box, Path("/h/cubes/digits"), [*TRAIN, "--no-verify", "--share"], tmp_path / "job")
+    folder = tmp_path / "job"
+    assert {f"submission_dir={folder}/submissions", "data_in=/h/data", f"output_dir={folder}/output"} <= set(words)
+    assert {"ALGOPERF_GPUS=2", "ALGOPERF_ACCELERATOR=cu126", f"MLCUBE_SYSTEM_SETTINGS={folder}/settings.yaml"} <= {
+        *words
+    }
+    (engine_args,) = (word for word in words if word.startswith("ALGOPERF_ENGINE_ARGS="))
+    records = "lion_jax/study_1/digits_jax"
+    assert f"--volume=/h/campaign/runs/{records}:/mlcube_io3/{records}:rw" in engine_args
+    assert "--env=CUDA_VISIBLE_DEVICES=2,3" in engine_args
+    assert yaml.safe_load((folder / "parameters" / "train.yaml").read_text()) == {
+        "submission": "lion_jax", "study": "1", "verify": False, "share": True,
+    }  # fmt: skip
+    assert (folder / "submissions" / "lion_jax" / "submission.py").is_file()
+    odd = Box(engine="docker", **{**BOX, "data_dir": Path("/h/$(reboot)")})
+    with pytest.raises(UserError, match="hands paths to a shell: its name has '\\$', '\\(', '\\)'"):
+        mlcube.command(odd, Path("/h/cubes/digits"), TRAIN, folder)
+    monkeypatch.setenv("ALGOPERF_MLCUBE", str(tmp_path / "none"))
+    with pytest.raises(UserError, match="prints its path"):
+        mlcube.command(box, Path("/h/cubes/digits"), TRAIN, folder)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from algoperf.records.status import read_status
-from places import BASELINES
+from campaign_case import PATIENCE_SEC, Case, plan, wait_until
+from places import BASELINES, TEST_SUBMISSIONS
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -25,14 +26,23 @@ def algoperf(*words: object) -> str:
     return done.stdout
 
 
-def test_runs_in_containers_end_and_are_verified(tmp_path: Path):
-    campaign, data, raw = tmp_path / "campaign", tmp_path / "data", tmp_path / "raw"
-    algoperf("download", "--workload", "digits", "--raw-dir", raw)
-    algoperf("preprocess", "--workload", "digits", "--raw-dir", raw, "--data-dir", data)
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Options that say where the data are."""
+    folder = tmp_path_factory.mktemp("digits")
+    raw, data = ["--raw-dir", folder / "raw"], ["--data-dir", folder / "data"]
+    algoperf("download", "--workload", "digits", *raw)
+    algoperf("preprocess", "--workload", "digits", *raw, *data)
+    return [*raw, *data]
+
+
+@pytest.mark.parametrize("launcher", ["docker", "mlcube"])
+def test_runs_in_containers_end_and_are_verified(tmp_path: Path, places, launcher):
+    campaign = tmp_path / "campaign"
     submissions = ",".join(str(BASELINES / f"nadamw_{framework}") for framework in ("jax", "pytorch"))
     algoperf(
         "campaign", "plan", "--submissions", submissions, "--workloads", "digits", "--studies", 1,
-        "--launcher", "docker", "--raw-dir", raw, "--data-dir", data, "--output", campaign,
+        "--launcher", launcher, *places, "--output", campaign,
     )  # fmt: skip
     assert "2 of 2 runs ended by the rules" in algoperf("campaign", "run", campaign)
     assert len(list(campaign.glob("jobs/**/DONE"))) == 2
@@ -45,3 +55,27 @@ def test_runs_in_containers_end_and_are_verified(tmp_path: Path):
         assert json.loads((trial / "referee.json").read_text())["problems"] == []
         (verified,) = json.loads((trial / "evaluation.json").read_text())["checkpoints"]
         assert (verified["checkpoint"], verified["mismatches"]) == (f"checkpoint_{status['global_step']}", [])
+
+
+@pytest.mark.parametrize("launcher", ["docker", "mlcube"])
+def test_a_run_in_a_container_that_is_asked_to_stop_goes_on_from_its_checkpoint(tmp_path: Path, places, launcher):
+    made = plan(
+        tmp_path, "--workloads", "digits", "--studies", "1", "--launcher", launcher, *map(str, places),
+        "--max-global-steps", "200", "--eval-every-steps", "10",
+        submissions=[TEST_SUBMISSIONS / "broken" / "turned_sign.py"],  # never reaches its target
+    )  # fmt: skip
+    assert made.exit_code == 0, made.output
+    case, run = Case(tmp_path), "turned_sign/study_1/digits_pytorch/trial_1"
+    process = case.begin()
+    wait_until(lambda: case.evaluations(run), "the first evaluation")
+    process.terminate()
+    assert process.wait(timeout=PATIENCE_SEC) == 130
+    (attempt,) = case.attempts(run)
+    assert (attempt["exit_code"], attempt["asked_to_stop"]) == (130, True), attempt
+    name = f"name=algoperf-{case.campaign.manifest.campaign}"
+    left = subprocess.run(["docker", "ps", "-aq", "--filter", name], capture_output=True, text=True, check=True)
+    assert left.stdout == ""
+    done = case.call("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert case.evaluations(run) == list(range(10, 201, 10))
+    assert len(case.attempts(run)) == 2

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from algoperf.campaigns import staging
-from algoperf.campaigns.containers import Box, container_name
+from algoperf.campaigns import mlcube, staging
+from algoperf.campaigns.containers import MLCUBE, Box, container_name, engine_of, require_same_image
 from algoperf.campaigns.folder import DONE, LOCK, LOG, Campaign
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.outcomes import Next, cause_of, next_of
@@ -103,6 +103,8 @@ def _attempt(campaign: Campaign, run: PlannedRun, place: Place, lock: BinaryIO, 
     said_before = _size(job / LOG)
     code, message = _carry_out(campaign, run, place, lock, signals, attempt)
     status = read_status(campaign.records(run)) or {}
+    if code == 0 and not status:
+        code, message = 1, "it ended with exit code 0, but has left no records"
     attempt.note(
         ended=_now(), exit_code=code, next=next_of(code).value,
         cause=message or _cause(code, status, job / LOG, said_before),
@@ -202,9 +204,9 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place) -> tuple[list[st
         return [*command, *share], lambda: None
     workload = manifest.workload_of(run)
     file = campaign.root / manifest.submissions[run.submission]["path"]
-    image = workload["image"] if manifest.launcher == "apptainer" else workload["image_digest"]
+    image = workload["image_digest"] if manifest.launcher in ("docker", "podman") else workload["image"]
     box = Box(
-        engine=manifest.launcher,
+        engine=engine_of(manifest.launcher),
         name=container_name(manifest.campaign, list(manifest.by_id).index(run.id)),
         image=image,
         data_dir=campaign.root / manifest.data["data_dir"],
@@ -217,7 +219,11 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place) -> tuple[list[st
         tmp=workload["tmp"],
         arguments=place.container_arguments,
     )
-    return box.command([*run.command, *share]), partial(box.stop, _GRACE_SEC)
+    words, stop = [*run.command, *share], partial(box.stop, _GRACE_SEC)
+    if manifest.launcher == MLCUBE:  # its image has a name only, which may mean another one by now
+        require_same_image(MLCUBE, image, workload["image_digest"])
+        return mlcube.command(box, campaign.root / workload["cube"], words, campaign.job(run) / MLCUBE), stop
+    return box.command(words), stop
 
 
 def _visible_gpus() -> list[str]:

@@ -17,6 +17,7 @@ from algoperf.data.files import sha256_of
 from algoperf.errors import UserError, unknown
 
 ENGINES = ("docker", "podman", "apptainer")
+MLCUBE = "mlcube"
 DATA, SUBMISSIONS, OUTPUT = "/data", "/submissions", "/output"
 _WALLS = (
     "--rm", "--init", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only",
@@ -135,6 +136,22 @@ def digest_of(engine: str, image: str) -> str:
         raise UserError(f"There is no image {image}: {done.stderr.strip()}. Build it: ci/images.sh {workload}")
     digest = done.stdout.strip()
     return digest if digest.startswith("sha256:") else f"sha256:{digest}"
+
+
+def engine_of(launcher: str) -> str:
+    """The container engine that a launcher uses."""
+    return "docker" if launcher == MLCUBE else launcher
+
+
+def require_same_image(launcher: str, image: str, planned: str | None) -> str:
+    """The image's identifier now. Raises UserError if it is not the planned one, or there is none."""
+    digest = digest_of(engine_of(launcher), image)
+    if planned not in (None, digest):
+        raise UserError(
+            f"The image {image} was built again: planned was {planned}, now it is {digest}. Restore the old one, or "
+            "plan a new campaign in another folder."
+        )
+    return digest
 
 
 def container_name(campaign: str, number: int) -> str:

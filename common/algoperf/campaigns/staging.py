@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from algoperf.campaigns import containers
+from algoperf.campaigns import containers, mlcube
 from algoperf.campaigns.folder import STAGING, Campaign
 from algoperf.campaigns.manifest import Manifest
 from algoperf.data.contracts import dataset_dir
@@ -106,12 +106,9 @@ def _staged(campaign: Campaign, name: str, say: Say) -> dict[str, Any]:
     require_same_data(campaign, name)
     digest = planned["image_digest"]
     if manifest.launcher != "process":
-        digest = containers.digest_of(manifest.launcher, planned["image"])
-        if planned["image_digest"] not in (None, digest):
-            raise UserError(
-                f"The image {planned['image']} was built again: planned was {planned['image_digest']}, now it is "
-                f"{digest}. Restore the old one, or plan a new campaign in another folder."
-            )
+        if manifest.launcher == containers.MLCUBE:
+            mlcube.program()
+        digest = containers.require_same_image(manifest.launcher, planned["image"], digest)
     return {**planned, "data_hash": data_hash(store), "image_digest": digest}
 
 

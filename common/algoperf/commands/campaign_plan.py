@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--launcher",
-    type=options.Choice(["process", "docker", "podman", "apptainer"]),
+    type=options.Choice(["process", "docker", "podman", "apptainer", "mlcube"]),
     default="process",
     show_default=True,
     help="What every run is started in; only containers protect the machine from submissions.",

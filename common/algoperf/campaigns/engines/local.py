@@ -112,7 +112,7 @@ class Local(Engine):
             time.sleep(_POLL_SEC)
         launcher = self._campaign.manifest.launcher
         if launcher != "process":
-            containers.remove_all(launcher, self._campaign.manifest.campaign)
+            containers.remove_all(containers.engine_of(launcher), self._campaign.manifest.campaign)
 
     def _free(self) -> list[_Slot]:
         taken = set(self._adopted.values()) | {slot.number for slot, _ in self._processes.values()}
