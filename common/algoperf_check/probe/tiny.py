@@ -1,8 +1,9 @@
-"""Tiny workloads: ordinary definitions, one per loss, on data in memory.
+"""Tiny workloads: ordinary definitions, one per loss of the scored workloads or form of its batches, on data in memory.
 
-Together, their parameters cover all types, and their batches all forms that submissions meet: images, categories,
-tokens, frames with paddings, images and tokens as targets. `names` chooses the parameter names: the usual ones
-("plain"), others ("renamed"), or others in the opposite order ("reordered"). Values and randomness are the same.
+Together, their parameters cover all types, and their batches all forms but graphs: images, categories, packed rows of
+tokens with a mask (B, length), tokens without a mask, samples with paddings, images with further fields. `names`
+chooses the parameter names: the usual ones ("plain"), others ("renamed"), or others in the opposite order
+("reordered"). Values and randomness are the same.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ NUM_EXAMPLES = 64
 BATCH_SIZE = 16
 STEP_HINT = 100
 _NUM_FRAMES, _NUM_LABELS = 12, 3
+FRAME_SIZE = 5  # samples of speech that the model sees as one frame
 _OTHER_TARGET_FACTOR = 1.01
 
 
@@ -138,7 +140,7 @@ class _Made:
 
 
 def _finish(rows: Arrays) -> Batch:
-    """Pair frames and labels with their lengths."""
+    """Pair samples and labels with their lengths."""
     pairs = {name for name in rows if f"{name}_lengths" in rows}
     return {
         name: Padded(value, rows[f"{name}_lengths"]) if name in pairs else value
@@ -160,9 +162,17 @@ def _clicks(random: np.random.Generator, num_rows: int) -> Arrays:
 
 
 def _tokens(random: np.random.Generator, num_rows: int) -> Arrays:
-    inputs = random.integers(0, 10, (num_rows, 6)).astype(np.int32)
-    targets = np.stack([inputs.mean(axis=1) / 5 - 1, (inputs == 3).mean(axis=1)], axis=1)
-    return {"inputs": inputs, "targets": targets.astype(np.float32)}
+    """Two sentences in a row, word by word translated, and padding; the fields are those of wmt."""
+    ends = random.integers(1, 4, (num_rows, 2)).cumsum(axis=1)
+    places = np.arange(6)
+    segments = np.where(places < ends[:, :1], 1, 2 * (places < ends[:, 1:]))
+    weights = segments > 0
+    words = random.integers(1, 10, (num_rows, 6)) * weights
+    position = np.where(segments == 2, places - ends[:, :1], places) * weights
+    fields: Arrays = {}
+    for side, tokens in (("inputs", words), ("targets", (words % 9 + 1) * weights)):
+        fields |= {side: tokens, f"{side}_position": position, f"{side}_segmentation": segments}
+    return {name: field.astype(np.int32) for name, field in {**fields, "weights": weights}.items()}
 
 
 def _text(random: np.random.Generator, num_rows: int) -> Arrays:
@@ -173,32 +183,37 @@ def _text(random: np.random.Generator, num_rows: int) -> Arrays:
 
 
 def _speech(random: np.random.Generator, num_rows: int) -> Arrays:
-    labels = random.integers(1, 6, (num_rows, _NUM_LABELS))
-    frames = random.normal(size=(num_rows, _NUM_FRAMES, 5)) * 0.3
+    labels = random.integers(1, FRAME_SIZE + 1, (num_rows, _NUM_LABELS))
+    frames = random.normal(size=(num_rows, _NUM_FRAMES, FRAME_SIZE)) * 0.3
     for place in range(_NUM_LABELS):
         frames[np.arange(num_rows), 1 + 3 * place, labels[:, place] - 1] += 2
     lengths = random.integers(9, _NUM_FRAMES + 1, num_rows)
     short = (random.random(num_rows) < 0.3).astype(np.float32)
     return {
-        "inputs": frames.astype(np.float32),
-        "inputs_lengths": lengths,
+        "inputs": frames.reshape(num_rows, -1).astype(np.float32),
+        "inputs_lengths": FRAME_SIZE * lengths,
         "targets": labels.astype(np.float32),
         "targets_lengths": (_NUM_LABELS - short).astype(np.int64),
     }
 
 
 def _pictures(random: np.random.Generator, num_rows: int) -> Arrays:
+    """The fields are those of fastmri."""
     targets = np.cumsum(random.normal(size=(num_rows, 8, 8)), axis=2) / 3
-    return {
-        "inputs": (targets + random.normal(size=targets.shape) / 3).astype(np.float32),
-        "targets": targets.astype(np.float32),
+    fields = {
+        "inputs": targets + random.normal(size=targets.shape) / 3,
+        "mean": random.normal(size=num_rows),
+        "std": random.uniform(1, 2, num_rows),
+        "targets": targets,
+        "volume_max": random.uniform(3, 4, num_rows),
     }
+    return {name: field.astype(np.float32) for name, field in fields.items()}
 
 
 TINIES = (
     Tiny("images", "imagenet_resnet", LossType.SOFTMAX_CROSS_ENTROPY, _images, dropout=0.1, images=True),
     Tiny("clicks", "criteo1tb", LossType.SIGMOID_CROSS_ENTROPY, _clicks),
-    Tiny("tokens", "wmt", LossType.MEAN_SQUARED_ERROR, _tokens),
+    Tiny("tokens", "wmt", LossType.SOFTMAX_CROSS_ENTROPY, _tokens, loss="tokens"),
     Tiny("text", "finewebedu_lm", LossType.SOFTMAX_CROSS_ENTROPY, _text, loss="tokens"),
     Tiny("speech", "librispeech_conformer", LossType.CTC_LOSS, _speech),
     Tiny("pictures", "fastmri", LossType.MEAN_ABSOLUTE_ERROR, _pictures, dropout=0.0),

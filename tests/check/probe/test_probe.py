@@ -58,6 +58,16 @@ def test_what_a_state_holds_once_is_not_multiplied(tmp_path):
     assert [found.rule.number for found in try_it(tmp_path / "1", "pytorch")] == ["16.1"]
 
 
+def test_a_mask_of_tokens_is_not_one_of_rows(tmp_path):
+    """Rows of wmt have a mask (B, length). What can use only masks (B,) must not fail for the first time there."""
+    code = STATE_CODE.format(state="{}").replace('batch.get("weights")', "rows")
+    rows = (
+        'rows = batch["weights"].reshape(len(batch["targets"])) if "weights" in batch else None\n    model.zero_grad()'
+    )
+    (tmp_path / "submission.py").write_text(code.replace("model.zero_grad()", rows))
+    assert {(found.rule.number, found_on(found)) for found in try_it(tmp_path, "pytorch")} == {("13.5", "tokens")}
+
+
 CONSTANT = "{'generator': torch.Generator().manual_seed(1), 'table': torch.zeros(3, 1000), 'losses': torch.zeros(500)}"
 STATE_CODE = """
 import torch

@@ -15,9 +15,11 @@ from algoperf.spec import ForwardPassMode, LossType, ParameterType
 from algoperf.trial.data import TrialData
 from algoperf.versions import load_version
 from algoperf.workload.loss import BY_TYPE
+from algoperf.workload.registry import find_workload
 from algoperf_check.probe.session import _plain
 from algoperf_check.probe.tiny import TINIES, with_limits
 
+GRAPHS = (LossType.SOFTMAX_CROSS_ENTROPY, "labels")  # as published
 by_framework = pytest.mark.parametrize("framework", ["jax", "pytorch"])
 
 
@@ -68,8 +70,36 @@ def leaves(types):
         yield from leaves(value) if isinstance(value, dict) else [value]
 
 
-def test_every_loss_type_is_there():
-    assert {tiny.loss_type for tiny in TINIES} == set(LossType)
+def test_every_loss_of_a_scored_workload_is_there_but_that_of_graphs():
+    definitions = [find_workload(name) for name in {*load_version("v0.6").scored, *load_version("v1.0").scored}]
+    found = {(tiny.loss_type, tiny.definition("plain").computed_loss) for tiny in TINIES}
+    assert {(definition.loss_type, definition.computed_loss) for definition in definitions} - found == {GRAPHS}
+
+
+def forms(batch):
+    """Axes and kinds of a batch's arrays by name, without sizes."""
+    return {
+        name: [(array.ndim, array.dtype.kind) for array in map(np.asarray, value if type(value) is tuple else [value])]
+        for name, value in batch.items()
+    }
+
+
+@by_framework
+@pytest.mark.parametrize("tiny", TINIES, ids=lambda tiny: tiny.alias)
+def test_batches_have_the_form_of_the_scored_workload(framework, tiny):
+    """Fields, axes and types; an image with a mask in PyTorch is one of mnist, whose batches have one."""
+    backend, workload = bound(framework, tiny, "plain")
+    version = load_version("v1.0" if tiny.alias == "finewebedu_lm" else "v0.6")
+    scored = find_workload(tiny.alias)
+    real = backend.bind(scored, version.limits(tiny.alias, "full"))
+    example = scored.example_batch()
+    if tiny.alias == "wmt":  # packed, and with a mask, only in training
+        more = [f"{side}_{what}" for side in example for what in ("position", "segmentation")]
+        example |= dict.fromkeys([*more, "weights"], example["inputs"])
+    found = forms(first_batch(backend, workload))
+    if found.get("weights") == [(1, "b")]:
+        del found["weights"]
+    assert found == forms(real.place_training(example))
 
 
 @by_framework

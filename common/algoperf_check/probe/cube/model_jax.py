@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from algoperf.frameworks.jax.layers import Dropout
 from algoperf.workload.definition import WorkloadDefinition
-from algoperf_check.probe.tiny import Heads
+from algoperf_check.probe.tiny import FRAME_SIZE, Heads
 
 _WIDTH = 8
 
@@ -68,11 +68,11 @@ class _Tokens(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Tokens (B, 6) to two numbers (B, 2)."""
+        """Tokens (B, 6) to logits (B, 6, 10)."""
         x = nn.Embed(10, _WIDTH)(x)
         x = x + _Attention()(nn.LayerNorm()(x))
         x = x + _FusedAttention()(nn.LayerNorm()(x))
-        return nn.Dense(2, name="head")(x.mean(axis=1))
+        return nn.Dense(10, name="head")(x)
 
 
 class _CausalAttn(nn.Module):
@@ -98,12 +98,12 @@ class _Text(nn.Module):
 
 
 class _Speech(nn.Module):
-    """Frames with paddings, a convolution over time."""
+    """Samples with paddings, a convolution over time."""
 
     @nn.compact
     def __call__(self, inputs: tuple[jax.Array, jax.Array], use_running_average: bool) -> tuple[jax.Array, jax.Array]:
-        """Frames (B, 12, 5) and paddings (B, 12) to logits (B, 12, 6) and paddings."""
-        x, paddings = inputs
+        """Samples (B, 60) and paddings (B, 60), in frames of 5, to logits (B, 12, 6) and paddings (B, 12)."""
+        x, paddings = inputs[0].reshape(len(inputs[0]), -1, FRAME_SIZE), inputs[1][:, ::FRAME_SIZE]
         x = nn.Conv(_WIDTH, (3,), use_bias=False)(x * (1.0 - paddings[..., None]))
         x = nn.relu(nn.BatchNorm(use_running_average, momentum=0.9)(x))
         return nn.Dense(6, name="head")(x), paddings

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from algoperf.workload.definition import WorkloadDefinition
-from algoperf_check.probe.tiny import Heads
+from algoperf_check.probe.tiny import FRAME_SIZE, Heads
 
 _WIDTH = 8
 
@@ -82,14 +82,14 @@ class _Tokens(nn.Module):
         self.attention1 = _Attention("apart")
         self.attention2 = _Attention("qkv")
         self.attention3 = _Attention("kv")
-        self.head = nn.Linear(_WIDTH, 2)
+        self.head = nn.Linear(_WIDTH, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Tokens (B, 6) to two numbers (B, 2)."""
+        """Tokens (B, 6) to logits (B, 6, 10)."""
         x = self.embed1(x)
         for attention in (self.attention1, self.attention2, self.attention3):
             x = x + attention(self.norm1(x))
-        return self.head(x.mean(dim=1))
+        return self.head(x)
 
 
 class _ScaledAttention(nn.Module):
@@ -121,17 +121,17 @@ class _Text(nn.Module):
 
 
 class _Speech(nn.Module):
-    """Frames with paddings, a convolution over time."""
+    """Samples with paddings, a convolution over time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = nn.Conv1d(5, _WIDTH, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv1d(FRAME_SIZE, _WIDTH, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm1d(_WIDTH)
         self.head = nn.Linear(_WIDTH, 6)
 
     def forward(self, inputs: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Frames (B, 12, 5) and paddings (B, 12) to logits (B, 12, 6) and paddings."""
-        x, paddings = inputs
+        """Samples (B, 60) and paddings (B, 60), in frames of 5, to logits (B, 12, 6) and paddings (B, 12)."""
+        x, paddings = inputs[0].unflatten(1, (-1, FRAME_SIZE)), inputs[1][:, ::FRAME_SIZE]
         x = (x * (1 - paddings[..., None])).transpose(1, 2)
         return self.head(F.relu(self.bn1(self.conv1(x))).transpose(1, 2)), paddings
 
