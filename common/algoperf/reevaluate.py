@@ -217,7 +217,9 @@ def restore_model(path: Path, definition: WorkloadDefinition, data_root: Path) -
         )
     keys = seeds.TrialKeys(trial_seed)
     params, model_state = workload.init_model_fn(keys.model_init)
-    model = checkpoint.restore_model(path, {"params": params, "model_state": model_state}, backend.codecs)
+    template = backend.outline({"params": params, "model_state": model_state})
+    del params, model_state
+    model = checkpoint.restore_model(path, template, backend.codecs)
     return RestoredModel(workload, backend, data, keys, model["params"], model["model_state"])
 
 

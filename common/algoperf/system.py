@@ -10,7 +10,8 @@ import sys
 STOPS = (signal.SIGTERM, signal.SIGINT)  # signals that ask to stop
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_M_MMAP_MAX, _M_TRIM_THRESHOLD, _MOST = -4, -1, 2**31 - 1  # of glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # of glibc's malloc.h
+_MOST, _DEFAULT_MMAP_MAX, _LARGEST_MMAP_THRESHOLD = 2**31 - 1, 65_536, 32 * 2**20
 
 
 def algoperf_command(*arguments: str) -> list[str]:
@@ -45,9 +46,21 @@ def keep_freed_memory() -> None:
     By default, large tensors go back to the kernel as soon as they are freed. Where all steps make the same ones, the
     kernel's work of handing out empty pages can take as long as the steps themselves.
     """
+    _mallopt((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _MOST))
+
+
+def give_back_large_memory() -> None:
+    """From now on, give memory of 32 MiB or more back to the kernel as soon as it is freed, in spite of the above.
+
+    Of the memory of a tensor that takes gigabytes, small ones leave too little for the next, and too much to keep.
+    """
+    _mallopt((_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD), (_M_MMAP_MAX, _DEFAULT_MMAP_MAX))
+
+
+def _mallopt(*settings: tuple[int, int]) -> None:
     if hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, _MOST)
+        for option, value in settings:
+            libc.mallopt(option, value)
 
 
 def local_process() -> tuple[int, int]:

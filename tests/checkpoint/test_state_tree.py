@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import types
+import weakref
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from algoperf.checkpoint.tree import NumpyCodec
 from algoperf.errors import AlgoperfError, CheckpointMismatch
 from algoperf.submission.loading import load_submission
 from checkpoint_files import Files
@@ -372,6 +374,24 @@ def test_a_tree_that_makes_no_sense_is_called_damaged(files, node):
     files.edit(lambda _: {"dict": [[data("x"), node]], "kind": "builtins.dict", "number": 7})
     with pytest.raises(AlgoperfError, match=r"checkpoint_1 is damaged"):
         files.restore({"x": None})
+
+
+def test_each_array_is_read_when_its_turn_comes(files):
+    """So that a state never takes the memory of its whole file, beside its own."""
+    read: list[weakref.ref[np.ndarray]] = []
+
+    class Watching(NumpyCodec):
+        def decode(self, array, info, template):
+            assert all(earlier() is None for earlier in read), "an earlier array of the file is still there"
+            read.append(weakref.ref(array))
+            return super().decode(array, info, template)
+
+    state = {name: np.full(1000, number, np.complex128) for number, name in enumerate("abc")}
+    files.save(state)
+    files.backend.codecs["numpy"] = Watching()
+    restored = files.restore(dict.fromkeys("abc"))
+    assert len(read) == 3
+    assert all((restored[name] == state[name]).all() for name in state)
 
 
 def test_the_files_are_data_only(files, own):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import flax.linen as nn
 import flax.struct
@@ -14,6 +15,7 @@ import pytest
 from flax.core import FrozenDict
 
 from algoperf.errors import CheckpointMismatch
+from algoperf.frameworks.jax.codec import outline
 from checkpoint_files import Files
 from places import SUPPORT
 
@@ -190,6 +192,20 @@ def test_host_copies_stay_on_the_host(files):
     assert restored["slow"].tobytes() == state["slow"].tobytes()
 
 
+def test_an_outline_of_the_template_is_enough(files):
+    """Restored arrays are new, so that the memory of the template can be freed before."""
+    optimizer = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.1))
+    other = SimpleNamespace(m=jnp.ones(2))
+    state = {"state": optimizer.init(PARAMS), "key": jax.random.key(1), "more": [(jnp.float32(2.0),), None, other]}
+    outlined = outline(jax.tree.map(jnp.zeros_like, {**state, "more": state["more"][:2]}) | {"more": state["more"]})
+    assert type(outlined["state"][0]) is type(state["state"][0])
+    assert not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(outlined))
+    assert outlined["more"][2] is other, "what is no container stays"
+    restored = files.through(state, outlined)
+    assert same(restored["more"].pop().m, state["more"].pop().m)
+    assert same(restored, state)
+
+
 def test_another_framework_is_named(tmp_path):
     Files(tmp_path, "jax").save({"m": jnp.ones(2)})
     with pytest.raises(CheckpointMismatch, match="state/m was saved by the framework 'jax'"):
@@ -204,6 +220,7 @@ def test_placement_on_two_devices(tmp_path):
     from pathlib import Path
     import jax, jax.numpy as jnp
     from algoperf import jax_sharding_utils as sharding
+    from algoperf.frameworks.jax.codec import outline
     from checkpoint_files import Files
 
     assert jax.device_count() == 2
@@ -218,7 +235,7 @@ def test_placement_on_two_devices(tmp_path):
     }}
     free = {{name: jnp.zeros(value.shape) for name, value in state.items()}}
     files = Files(Path({str(tmp_path)!r}), "jax")
-    for template in (state, free, None):
+    for template in (state, free, None, outline(free), outline(state)):
         restored = files.through(state, template)
         for name, value in state.items():
             assert restored[name].sharding == value.sharding, (name, restored[name].sharding, value.sharding)

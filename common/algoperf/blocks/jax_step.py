@@ -155,15 +155,18 @@ def _mean_gradient(
     rng: jax.Array,
     options: dict[str, jax.Array | None],
 ) -> tuple[Any, jax.Array, Any]:
-    """Gradient and value of the mean loss over the valid examples of the global batch, and the new model state."""
+    """Gradient and value of the mean loss over the valid examples of the global batch, and the new model state.
 
-    def summed_loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
+    The loss is divided, not its gradient: XLA would keep both gradients of a table, which are as large as the table.
+    """
+
+    def mean_loss(params: Any) -> tuple[jax.Array, Any]:
         logits, new_model_state = workload.model_fn(
             params, batch, model_state, spec.ForwardPassMode.TRAIN, rng,
             update_batch_norm=True, dropout_rate=options["dropout_rate"],  # type: ignore[arg-type]
         )  # fmt: skip
         loss = workload.loss_fn(batch["targets"], logits, batch.get("weights"), options["label_smoothing"])  # type: ignore[arg-type]
-        return loss["summed"], (loss["n_valid_examples"], new_model_state)
+        return loss["summed"] / loss["n_valid_examples"], new_model_state
 
-    (summed, (num_valid, model_state)), grads = jax.value_and_grad(summed_loss, has_aux=True)(params)
-    return jax.tree.map(lambda grad: grad / num_valid, grads), summed / num_valid, model_state
+    (mean, model_state), grads = jax.value_and_grad(mean_loss, has_aux=True)(params)
+    return grads, mean, model_state

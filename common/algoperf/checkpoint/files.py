@@ -208,11 +208,30 @@ def _complex_names(arrays: Arrays) -> list[str]:
 
 def _read_tree(path: Path, name: str, template: Any, decoder: Decoder) -> Any:
     with _explaining_damage(path):
-        arrays = safetensors.numpy.load_file(path / f"{name}.safetensors")
         content = json.loads((path / f"{name}.json").read_text())
-        for key in content["complex128"]:
-            arrays[key] = arrays[key].view(np.complex128)[..., 0]
-        return decoder.tree(content["root"], arrays, template)
+        # Not mapped into memory, so that an array takes its own size once, and only until it is decoded.
+        with safetensors.numpy.safe_open(path / f"{name}.safetensors", framework="np", backend="pread") as file:
+            return decoder.tree(content["root"], _StoredArrays(file, content["complex128"]), template)
+
+
+class _StoredArrays(Mapping[str, np.ndarray]):
+    """The arrays of an open file, each read whenever it is asked for."""
+
+    def __init__(self, file: Any, complex_names: list[str]) -> None:
+        self._file = file
+        self._names = dict.fromkeys(file.keys())
+        self._complex = frozenset(complex_names)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        self._names[name]  # KeyError: what the file lacks is named as in a dictionary
+        array: np.ndarray = self._file.get_tensor(name)
+        return array.view(np.complex128)[..., 0] if name in self._complex else array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @contextmanager

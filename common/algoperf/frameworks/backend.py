@@ -42,6 +42,10 @@ class Backend(Processes, Protocol):
         """The model without the wrappers for distribution and compilation."""
         ...
 
+    def outline(self, tree: Any) -> Any:
+        """What restoring needs of a newly made tree, without the memory of arrays that it does not fill."""
+        ...
+
     def describe_model(self, params: ParameterContainer, model_state: ModelAuxiliaryState) -> dict[str, str]:
         """Describe the parts of the model, by name: a submission must not change them."""
         ...

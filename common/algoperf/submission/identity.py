@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+from algoperf.data.files import sha256_of
 from algoperf.submission.imports import OwnFiles
 from algoperf.tuning.search_space import SearchSpace
 
@@ -52,7 +53,7 @@ def combined_hash(hashes: Mapping[str, str]) -> str:
 
 
 def _hashes(files: list[Path], folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
+    return {str(path.relative_to(folder)): sha256_of(path) for path in sorted(files)}
 
 
 def _is_used(path: Path, texts: set[str]) -> bool:

@@ -165,6 +165,7 @@ class Trial:
             lambda: backend.checksums(self.training.params),
         )
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
+        del params, model_state  # a resumed trial needs their memory
         self.queue = data.input_queue(batch_size, self.workload.place_training)
         self._resources.callback(self.queue.close)
         self.guard.queue_built(self.queue)

@@ -54,15 +54,18 @@ def save(
 def restore(path: Path, snapshot: Snapshot, fingerprint: Mapping[str, Any], backend: Backend) -> None:
     """Load the state of a checkpoint into a newly set up trial.
 
-    Raises CheckpointMismatch if other code or settings wrote it.
+    What the snapshot has is given up before, so that a state takes its memory only once. Raises CheckpointMismatch if
+    other code or settings wrote the checkpoint.
     """
     manifest = checkpoint.read_manifest(path)
     checkpoint.check_fingerprint(path, manifest["fingerprint"], fingerprint)
     training, trial = snapshot.training, manifest["trial"]
-    bare = _model(training, backend)
-    model, process = checkpoint.restore(path, bare, _process(training, backend), backend)
-    if bare["params"] is training.params:  # a wrapped module was filled in place
-        training.params = model["params"]
+    model, process = backend.outline(_model(training, backend)), backend.outline(_process(training, backend))
+    is_wrapped = backend.bare_model(training.params) is not training.params
+    wrapper = training.params if is_wrapped else None
+    training.params = training.model_state = training.optimizer_state = None
+    model, process = checkpoint.restore(path, model, process, backend)
+    training.params = wrapper if is_wrapped else model["params"]  # a wrapped module was filled in place
     training.model_state = model["model_state"]
     training.optimizer_state = process["optimizer_state"]
     _set_random_state(process["random"], backend)

@@ -8,12 +8,14 @@ import collections.abc
 import copy
 import dataclasses
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from algoperf.checkpoint.tree import kinds
 from algoperf.checkpoint.tree.encoder import Node
-from algoperf.checkpoint.tree.leaves import Arrays, LeafCodec, Memory
+from algoperf.checkpoint.tree.leaves import LeafCodec, Memory
 from algoperf.errors import CheckpointMismatch
 
 _MISSING = object()
@@ -27,7 +29,7 @@ class Decoder:
 
     def __init__(self, codecs: dict[str, LeafCodec]) -> None:
         self._codecs = codecs
-        self._arrays: Arrays = {}
+        self._arrays: Mapping[str, np.ndarray] = {}
         self._made: dict[int, Any] = {}  # number -> value
         self._filled: dict[int, int] = {}  # address of an allocation -> what was put there, to keep it alive
         self._placed: dict[int, list[tuple[Memory, int, str]]] = {}
@@ -41,8 +43,8 @@ class Decoder:
             **dict.fromkeys(kinds.SEQUENCES, self._sequence),
         }  # fmt: skip
 
-    def tree(self, node: Node, arrays: Arrays, template: Any) -> Any:
-        """The value that was encoded, made from `template`."""
+    def tree(self, node: Node, arrays: Mapping[str, np.ndarray], template: Any) -> Any:
+        """The value that was encoded, made from `template`. Each array is asked for once, when its turn comes."""
         self._arrays = arrays
         return self._decode(node, template, "")
 

@@ -14,7 +14,7 @@ from algoperf import spec
 from algoperf.checkpoint.tree import LeafCodec, NumpyCodec
 from algoperf.data.contracts import Shard
 from algoperf.errors import text_of
-from algoperf.frameworks.jax.codec import JaxCodec
+from algoperf.frameworks.jax.codec import JaxCodec, outline
 from algoperf.frameworks.jax.workload import JaxWorkload
 from algoperf.versions import Limits
 from algoperf.workload.bound import BoundWorkload
@@ -63,6 +63,10 @@ class JaxBackend:
     def bare_model(self, params: Any) -> Any:
         """Parameters have no wrappers."""
         return params
+
+    def outline(self, tree: Any) -> Any:
+        """See Backend: shapes and placements in place of arrays."""
+        return outline(tree)
 
     def describe_model(self, params: Any, model_state: Any) -> dict[str, str]:
         """Arrays by path, with dtype and shape."""

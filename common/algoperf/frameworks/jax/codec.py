@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from algoperf.checkpoint.tree import kinds
 from algoperf.checkpoint.tree.leaves import Memory
 from algoperf.frameworks.jax import sharding
 
@@ -31,6 +32,10 @@ class JaxCodec:
 
     def decode(self, array: np.ndarray, info: dict[str, Any], template: Any) -> Any:
         """See `state_leaves.LeafCodec`."""
+        # Copies to devices are asynchronous: the next array is not read before this one's source can be freed.
+        return jax.block_until_ready(self._decode(array, info, template))
+
+    def _decode(self, array: np.ndarray, info: dict[str, Any], template: Any) -> jax.Array:
         if "key" in info:
             return _placed(jax.random.wrap_key_data(jnp.asarray(array), impl=info["key"]), info, template)
         typed = array if str(array.dtype) == info["dtype"] else array.view(jnp.dtype(info["dtype"]))
@@ -51,6 +56,23 @@ class JaxCodec:
         return value
 
 
+def outline(tree: Any) -> Any:
+    """The tree with shapes and placements in place of arrays, in dicts, lists and tuples.
+
+    A restored array is made anew, so the memory of its template can be free before. Objects of other classes, and what
+    they have, stay as they are.
+    """
+    if isinstance(tree, jax.Array):
+        return jax.ShapeDtypeStruct(tree.shape, tree.dtype, sharding=tree.sharding)
+    if type(tree) is dict:
+        return {key: outline(item) for key, item in tree.items()}
+    if type(tree) in (list, tuple):
+        return type(tree)(map(outline, tree))
+    if kinds.is_namedtuple(tree):
+        return tuple.__new__(type(tree), map(outline, tree))
+    return tree
+
+
 def _placement(value: jax.Array) -> Any:
     """An array's placement as JSON: None if uncommitted, devices, or a split over a mesh."""
     if not value.committed:
@@ -67,7 +89,8 @@ def _placed(value: Any, info: dict[str, Any], template: Any) -> jax.Array:
     placement = info["placement"]
     if placement is None:
         return jnp.asarray(value)
-    known = template.sharding if isinstance(template, jax.Array) and template.shape == value.shape else None
+    is_known = isinstance(template, (jax.Array, jax.ShapeDtypeStruct)) and template.shape == value.shape
+    known = template.sharding if is_known else None
     everywhere = sharding.get_replicate_sharding()
     for candidate in (known, everywhere):
         if isinstance(candidate, NamedSharding) and dict(candidate.mesh.shape) == placement.get("mesh"):

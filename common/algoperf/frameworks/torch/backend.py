@@ -152,6 +152,10 @@ class TorchBackend:
         """See Backend."""
         return bare_model(params)
 
+    def outline(self, tree: Any) -> Any:
+        """See Backend: tensors stay, because they are filled in place."""
+        return tree
+
     def describe_model(self, params: torch.nn.Module, model_state: spec.ModelAuxiliaryState) -> dict[str, str]:
         """See Backend."""
         del model_state

@@ -19,11 +19,14 @@ from algoperf.frameworks.steps import STEPS
 from algoperf.frameworks.torch.batch_norm import KINDS, update_batch_norm_fn
 from algoperf.frameworks.torch.losses import LOSSES
 from algoperf.frameworks.torch.processes import pytorch_setup
+from algoperf.system import give_back_large_memory
 from algoperf.versions import Limits
 from algoperf.workload import registry
 from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import Framework, WorkloadDefinition
 from algoperf.workload.param_types import torch_param_type
+
+_HUGE_BYTES = 2**28  # of one parameter on a CPU: its gradient and other temporary tensors need as much
 
 
 def bare_model(model: torch.nn.Module) -> torch.nn.Module:
@@ -75,6 +78,8 @@ class TorchWorkload(BoundWorkload):
         self._param_types = {name: torch_param_type(name) for name in self._param_shapes}
         self._accepted = frozenset(inspect.signature(model.forward).parameters)
         self._has_batch_norm = any(isinstance(module, KINDS) for module in model.modules())
+        if self.device.type == "cpu" and any(param.nbytes >= _HUGE_BYTES for param in model.parameters()):
+            give_back_large_memory()
         model.to(self.device)
         if self._use_ddp:
             ids = [self._rank] if self.device.type == "cuda" else None
