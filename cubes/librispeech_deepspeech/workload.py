@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from algoperf.datasets.librispeech.dataset import LIBRISPEECH, LIBRISPEECH_MINI
+from algoperf.datasets.librispeech.dataset import LIBRISPEECH, LIBRISPEECH_MINI, NUM_EXAMPLES, NUM_EXAMPLES_MINI
 from algoperf.metrics.word_error_rate import TRANSCRIPTS
 from algoperf.spec import LossType
 from algoperf.workload.definition import Examples, WorkloadDefinition
@@ -23,7 +23,7 @@ BASE = varied(
 )
 MINI: dict[str, Any] = {
     "dataset": LIBRISPEECH_MINI,
-    "examples": Examples(train=2_000, eval_train=250, validation=250, test=250),
+    "examples": Examples(**NUM_EXAMPLES_MINI),
     "eval_batch_size": 256,
     "model": {
         "encoder_dim": 32,
@@ -41,7 +41,7 @@ WORKLOAD = WorkloadDefinition(
     dataset=LIBRISPEECH,
     loss_type=LossType.CTC_LOSS,
     evaluation=TRANSCRIPTS,
-    examples=Examples(train=263_840, eval_train=5_376, validation=5_348, test=2_472),
+    examples=Examples(**NUM_EXAMPLES),
     eval_batch_size=256,
     model={
         "encoder_dim": 512,

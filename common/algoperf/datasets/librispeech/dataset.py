@@ -1,7 +1,7 @@
 """LibriSpeech: 960 hours of read English, 16 kHz, with transcripts (Panayotov et al., 2015).
 
-Splits: `train` (263,840: the three training subsets), `validation` (5,348: dev-clean, then dev-other) and `test`
-(2,472: test-clean). Recordings of more than 20 s and transcripts of more than 256 characters are skipped, as published.
+Splits: `train` (the three training subsets), `validation` (dev-clean, then dev-other) and `test` (test-clean).
+Recordings of more than 20 s and transcripts of more than 256 characters are skipped, as published.
 """
 
 from __future__ import annotations
@@ -107,6 +107,9 @@ class LibriSpeech:
         return train_unigram((text for chapter in chapters for text in chapter.texts.values()), self.vocab_size)
 
 
+# After skipping. As published, an evaluation draws `eval_train` of them from `train`: 21 batches of 256.
+NUM_EXAMPLES = {"train": 263_840, "eval_train": 5_376, "validation": 5_348, "test": 2_472}
+NUM_EXAMPLES_MINI = {"train": 2_000, "eval_train": 250, "validation": 250, "test": 250}
 LIBRISPEECH = LibriSpeech()
 LIBRISPEECH_MINI = LibriSpeech(
     num_samples=miniature.NUM_SAMPLES,
