@@ -99,7 +99,7 @@ pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist wo
 demo := nadamw_jax nadamw_pytorch momentum_pytorch
 
 .PHONY: help setup new demo docs test test-full check smoke train compare campaign slurm status score leaderboard check-runs \
-  baselines cubes containers clean
+  baselines cubes containers skypilot clean
 .DELETE_ON_ERROR:
 # Trials at the same time disturb each other's times.
 .NOTPARALLEL:
@@ -197,6 +197,9 @@ containers: ## Bring up an engine, build the images of all cubes, run their task
 
 slurm: setup ## Bring up a Slurm of four make-believe nodes on this machine (as root), and run campaigns on it
 	bash ci/slurm_e2e.sh
+
+skypilot: setup ## Let SkyPilot judge tasks of campaigns, without a cloud; says so if SkyPilot cannot be had
+	bash ci/skypilot_e2e.sh
 
 $(VENV)/docs-ready: $(VENV)/ready-$(ACCELERATOR)
 	$(PYTHON) ci/install.py $(VENV) --accelerator $(ACCELERATOR) --extras jax,pytorch,data,dev,docs && touch $@

@@ -108,7 +108,7 @@ def test_a_task_for_skypilot_can_be_read_by_people_and_programs(campaign):
     assert task["resources"] == {
         "accelerators": "A100:4", "use_spot": True, "disk_size": 1024, "any_of": [{"infra": "aws"}, {"infra": "gcp"}],
     }  # fmt: skip
-    assert task["file_mounts"]["/algoperf/campaign"] == {"source": "s3://mine/campaign", "mode": "MOUNT_CACHED"}
+    assert task["file_mounts"]["/algoperf/bucket"] == {"source": "s3://mine", "mode": "MOUNT_CACHED"}
     data = f"data/{find_workload('ogbg').dataset.name}/full"
     assert task["file_mounts"][f"/algoperf/{data}"] == {"source": f"s3://mine/{data}", "mode": "COPY"}
     assert task["run"].splitlines()[-1].startswith(f"exec .venv/bin/algoperf campaign execute campaign --run {run.id} ")
@@ -121,6 +121,8 @@ def test_what_cannot_be_sent_to_a_cloud_is_refused(campaign, tmp_path):
     run = campaign.manifest.runs[0]
     with pytest.raises(UserError, match="name one in the site's file"):
         skypilot.task(campaign, SkyPilotSettings(), run, "x")
+    with pytest.raises(UserError, match="mounts whole buckets only"):
+        skypilot.task(campaign, SkyPilotSettings(bucket="s3://mine/below"), run, "x")
     elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
     assert plan(elsewhere, "--workloads", "ogbg").exit_code == 0
     with pytest.raises(UserError, match="is not below"):

@@ -253,11 +253,11 @@ def _cause(code: int, status: dict[str, Any], log: Path, said_before: int) -> st
 
 
 def _last_error(log: Path, begin: int) -> str:
-    """The last error that a log tells after its first `begin` bytes; "" if there is none."""
+    """The last error that a log tells after its first `begin` bytes, ours or an engine's; "" if there is none."""
     with log.open("rb") as file:
         file.seek(max(begin, _size(log) - _TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-    return next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), "")
+    return next((line[len("error: ") :] for line in reversed(lines) if line.lower().startswith("error: ")), "")
 
 
 def _size(file: Path) -> int:

@@ -132,6 +132,8 @@ def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: 
         raise UserError(
             "Machines of clouds share nothing but a bucket: name one in the site's file, [skypilot] bucket."
         )
+    if "/" in settings.bucket.partition("://")[2].rstrip("/"):
+        raise UserError(f"[skypilot] bucket {settings.bucket!r} is a folder: SkyPilot mounts whole buckets only.")
     folder, data = (_relative(campaign, path) for path in (campaign.path, Path(manifest.data["data_dir"])))
     _relative(campaign, Path(manifest.submissions[run.submission]["path"]))
     dataset = "{dataset}/{scale}".format_map(manifest.workload_of(run))
@@ -149,13 +151,14 @@ def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: 
         "resources": resources,
         "workdir": str(campaign.root),
         "file_mounts": {
-            f"{_MOUNTS}/campaign": {"source": f"{settings.bucket}/campaign", "mode": "MOUNT_CACHED"},
+            # Whole buckets are mounted, folders of them only copied.
+            f"{_MOUNTS}/bucket": {"source": settings.bucket, "mode": "MOUNT_CACHED"},
             f"{_MOUNTS}/data/{dataset}": {"source": f"{settings.bucket}/data/{dataset}", "mode": "COPY"},
         },
         "setup": "\n".join(setup) + "\n",
         "run": (
             f"ln -sfn {_MOUNTS}/data {shlex.quote(data)}\n"
-            f"ln -sfn {_MOUNTS}/campaign {shlex.quote(folder)}\n"
+            f"ln -sfn {_MOUNTS}/bucket/campaign {shlex.quote(folder)}\n"
             f"export {ROOT_VARIABLE}=$PWD\n"
             f"exec .venv/bin/algoperf {shlex.join(words)} --job \"$SKYPILOT_TASK_ID\"\n"
         ),
