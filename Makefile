@@ -11,6 +11,8 @@ ACCELERATOR ?= cpu
 #?        builds of PyTorch and JAX: cpu, cu126 (V100), cu130
 SUBMISSION ?=
 #?        folder of a submission, or its .py file
+MODEL ?=
+#?        folder of a model submission, or `published`: the model track, instead of SUBMISSION
 SUBMISSIONS ?=
 #?        the same for `make campaign`, several, comma-separated
 ENGINE ?= local
@@ -33,6 +35,8 @@ TRIALS ?= 5
 #?        trials per study for RULESET=external (self-tuning has one)
 SEED ?= 0
 #?        all randomness follows from it
+TRACK ?=
+#?        algorithm or model; for scoring where there are runs of both, and for `make new`
 SCALE ?= full
 #?        full, or mini: small models on generated data
 VERSION ?= v0.6
@@ -80,7 +84,9 @@ $(error VENV is a target of make, which takes no spaces: "$(VENV)")
 endif
 # $(call asks,VARIABLE,targets,example): end if one of the targets is asked for without the variable.
 asks = $(if $(filter $(2),$(MAKECMDGOALS)),$(if $(strip $($(1))),,$(error Which $(3))))
-$(call asks,SUBMISSION,train check smoke compare,submission? Say: make $(firstword $(MAKECMDGOALS)) SUBMISSION=submissions/template)
+entry = $(or $(SUBMISSION),$(MODEL))
+$(call asks,entry,train check,submission? Say: make $(firstword $(MAKECMDGOALS)) SUBMISSION=submissions/template)
+$(call asks,SUBMISSION,smoke compare,submission? Say: make $(firstword $(MAKECMDGOALS)) SUBMISSION=submissions/template)
 $(call asks,SUBMISSIONS,campaign,submissions? Say: make campaign SUBMISSIONS=submissions/template)
 $(call asks,NAME,new,name? Say: make new NAME=mine)
 $(call asks,LOGS,leaderboard,runs? Say: make leaderboard LOGS=folder)
@@ -132,11 +138,12 @@ test: setup ## Check style and types, and run the tests
 test-full: test ## `make test`, then slow tests: full-size models against the reference, many kills and resumes
 	$(pytest) -m full
 
-new: setup ## Write a submission called NAME to start from, for FRAMEWORK and RULESET
-	@$(ALGOPERF) new --framework $(call quoted,$(or $(FRAMEWORK),pytorch)) --ruleset $(call quoted,$(RULESET)) -- $(call quoted,$(NAME))
+new: setup ## Write a submission called NAME to start from, for FRAMEWORK and RULESET, or TRACK=model
+	@$(ALGOPERF) new --framework $(call quoted,$(or $(FRAMEWORK),pytorch)) $(call option,--track,TRACK) \
+	  --ruleset $(call quoted,$(RULESET)) -- $(call quoted,$(NAME))
 
-train: setup ## Train SUBMISSION on WORKLOADS; skips finished trials, resumes interrupted ones
-	@$(ALGOPERF) train-all $(plan) --output-dir $(call quoted,$(RUNS)) $(EXTRA)
+train: setup ## Train SUBMISSION (or MODEL) on WORKLOADS; skips finished trials, resumes interrupted ones
+	@$(ALGOPERF) train-all $(plan) $(call option,--model,MODEL) --output-dir $(call quoted,$(RUNS)) $(EXTRA)
 
 compare: setup ## Train SUBMISSION and a baseline (WITH=) here, in turn, and compare their times
 	@$(ALGOPERF) compare $(plan) $(call option,--with,WITH) --output-dir $(call quoted,$(COMPARISON)) $(EXTRA)
@@ -153,11 +160,11 @@ campaign: setup ## Plan and run SUBMISSIONS on WORKLOADS with ENGINE; again afte
 
 # Logs may not state their ruleset: then give it on the command line, `make leaderboard RULESET=...`.
 if_given = $(if $(filter command line environment,$(origin $(1))),$(2))
-compared = $(call option,--version,VERSION) --submissions submissions
+compared = $(call option,--version,VERSION) $(call option,--track,TRACK) --submissions submissions
 
-check: setup ## Check SUBMISSION against the rules: its code, and runs on small models
+check: setup ## Check SUBMISSION (or MODEL) against the rules: its code, and runs on small models
 	@$(ALGOPERF) check $(call option,--version,VERSION) $(call option,--framework,FRAMEWORK) \
-	  $(call if_given,RULESET,$(call option,--ruleset,RULESET)) -- $(call quoted,$(SUBMISSION))
+	  $(call if_given,RULESET,$(call option,--ruleset,RULESET)) -- $(call quoted,$(entry))
 
 smoke: setup ## Train SUBMISSION on every workload at scale mini, to see if it works at all
 	@$(ALGOPERF) smoke $(common)

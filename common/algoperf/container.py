@@ -18,6 +18,7 @@ import click
 from algoperf import cli
 from algoperf.commands.options import Whole
 from algoperf.errors import AlgoperfError, UserError, unknown
+from algoperf.submission.track import PUBLISHED
 
 # task -> name of the path in mlcube.yaml -> option of the command
 PATHS = {
@@ -37,9 +38,10 @@ def command_line(task: str, arguments: list[str], workload: str) -> list[str]:
         raise unknown("task", task, PATHS)
     paths = _parse_paths(task, arguments)
     settings = _read_parameters(paths.pop(PARAMETERS_FILE, NOT_GIVEN))
+    names = dict(PATHS[task])
     if "submission_dir" in paths:
-        paths["submission_dir"] = _submission(paths["submission_dir"], settings)
-    options = [word for name, path in paths.items() for word in (f"--{PATHS[task][name]}", path)]
+        names["submission_dir"], paths["submission_dir"] = _submission(paths["submission_dir"], settings)
+    options = [word for name, path in paths.items() for word in (f"--{names[name]}", path)]
     return [task, "--workload", workload, *options, *_setting_options(task, settings)]
 
 
@@ -81,8 +83,14 @@ def _read_parameters(path: str) -> dict[str, Any]:
     return settings
 
 
-def _submission(folder: str, settings: dict[str, Any]) -> str:
-    relative = settings.pop("submission", None)
+def _submission(folder: str, settings: dict[str, Any]) -> tuple[str, str]:
+    """The option that names what is trained, and its value. A model is a folder below submission_dir too."""
+    if "submission" in settings and "model" in settings:
+        raise UserError("The parameters file says submission and model: they are for different tracks. Leave one out.")
+    option = "model" if "model" in settings else "submission"
+    relative = settings.pop(option, None)
+    if option == "model" and relative == PUBLISHED:
+        return option, PUBLISHED
     if relative is None:
         holds = ", ".join(sorted(entry.name for entry in Path(folder).iterdir())) or "nothing"
         raise UserError(
@@ -91,14 +99,14 @@ def _submission(folder: str, settings: dict[str, Any]) -> str:
         )
     path = Path(folder, str(relative))
     if not path.resolve().is_relative_to(Path(folder).resolve()):
-        raise UserError(f"submission: {relative!r} is outside of submission_dir.")
-    return str(path)
+        raise UserError(f"{option}: {relative!r} is outside of submission_dir.")
+    return option, str(path)
 
 
 def _setting_options(task: str, settings: dict[str, Any]) -> list[str]:
     command = cli.cli.get_command(click.Context(cli.cli), task)
     assert command is not None
-    reserved = {"workload", *(option.replace("-", "_") for option in PATHS[task].values())}
+    reserved = {"workload", "model", *(option.replace("-", "_") for option in PATHS[task].values())}
     options = {option.opts[0].removeprefix("--").replace("-", "_"): option for option in command.params}
     allowed = sorted(set(options) - reserved)
     words = []

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
+import shutil
 import signal
+import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 STOPS = (signal.SIGTERM, signal.SIGINT)  # signals that ask to stop
 _PR_SET_PDEATHSIG = 1
@@ -32,6 +37,44 @@ def follow(parent: int, number: int = signal.SIGKILL) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         sys.exit("The process that started this one is gone.")
+
+
+_NEW_NETWORK = ("unshare", "--map-root-user", "--net")
+_NEW_PLACES = (*_NEW_NETWORK, "--mount")
+_WALLS = """
+while [ "$1" != -- ]; do
+  case "$1" in
+    hide) mount -t tmpfs none "$2" || exit;;
+    keep) mount --bind "$2" "$2" && mount -o remount,ro,bind "$2" || exit;;
+  esac
+  shift 2
+done
+shift
+exec "$@"
+"""
+
+
+@functools.cache
+def _works(*command: str) -> bool:
+    return subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
+
+
+def without_network() -> list[str]:
+    """A command prefix that removes the network; empty if this user may not do that."""
+    return [*_NEW_NETWORK] if shutil.which("unshare") is not None and _works(*_NEW_NETWORK) else []
+
+
+def confined(hidden: Sequence[Path] = (), kept: Sequence[Path] = ()) -> list[str]:
+    """A command prefix that removes the network, empties the folders `hidden`, and makes the folders `kept` read-only.
+
+    Only the network is removed, or nothing, if this user may not do more: what is started has the system's say.
+    """
+    places = [word for what, folders in (("hide", hidden), ("keep", kept)) for each in folders
+              for word in (what, str(each.resolve()))]  # fmt: skip
+    command = [*_NEW_PLACES, "sh", "-c", _WALLS, "sh", *places, "--"]
+    if shutil.which("unshare") is None or not _works(*command):
+        return without_network()
+    return command
 
 
 def adopt_orphans() -> None:

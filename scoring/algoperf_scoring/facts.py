@@ -1,4 +1,4 @@
-"""What a trial's files say about how it was run: scale, ruleset, benchmark version."""
+"""What a trial's files say about how it was run: track, scale, ruleset, benchmark version."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from algoperf.records.layout import EVALUATION_FILE, HPARAMS_FILE, REFEREE_FILE,
 from algoperf.records.status import Status
 from algoperf.records.verification import SWAPPED
 from algoperf.submission.identity import combined_hash
+from algoperf.submission.track import TRACKS
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, version_names
 from algoperf_scoring.disturbance import Kind, disturbances
@@ -44,6 +45,7 @@ class Facts:
     """What is known about how a trial was run.
 
     Attributes:
+      track: "algorithm" unless status.json says otherwise: once there was no other.
       scale: "full" unless status.json says otherwise; published logs have no such file.
       ruleset: as status.json says, None if it does not.
       version: name of the benchmark version as status.json says, None if it does not.
@@ -63,6 +65,7 @@ class Facts:
       disturbed: what made its times longer than they should be, as status.json says.
     """
 
+    track: str = "algorithm"
     scale: str = "full"
     ruleset: str | None = None
     version: str | None = None
@@ -110,6 +113,7 @@ def read_facts(folder: Path) -> Facts:
     if status is None:
         return Facts(has_hparams=has_hparams)
     return Facts(
+        track=_one_of(status, "track", TRACKS) or "algorithm",
         scale=_one_of(status, "scale", SCALES) or "full",
         ruleset=_one_of(status, "ruleset", RULESETS),
         version=status["version"] if status.get("version") in version_names() else None,

@@ -20,6 +20,7 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "version": comparison.version.name,
         "ruleset": comparison.ruleset,
         "scale": comparison.scale,
+        "track": comparison.track,
         "date": board.date,
         "hardware": {"version": comparison.version.hardware, "runs": list(board.hardware)},
         "rule": asdict(board.rule),

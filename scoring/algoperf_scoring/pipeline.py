@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from algoperf.errors import unknown
+from algoperf.submission.track import PUBLISHED
 from algoperf.versions import Version
 from algoperf_scoring import profiles
 from algoperf_scoring.cost import submission_cost
@@ -28,8 +29,9 @@ from algoperf_scoring.strict import require_complete
 from algoperf_scoring.submission_info import SubmissionInfo, read_infos
 from algoperf_scoring.uncertainty import Uncertainty, bootstrap
 
-REFERENCES = ("baseline", "nadamw_pytorch", "nadamw_jax")
-"""Default reference submissions for speedups: the first of these that is present."""
+_IN_BOTH = (PUBLISHED, f"{PUBLISHED} (pytorch)", f"{PUBLISHED} (jax)")
+REFERENCES = {"algorithm": ("baseline", "nadamw_pytorch", "nadamw_jax"), "model": _IN_BOTH}
+"""Default reference submissions for speedups, by track: the first of these that is present."""
 
 
 def score(
@@ -43,12 +45,13 @@ def score(
     strict: bool = False,
     reference: str | None = None,
     info_folders: Sequence[Path] = (),
+    track: str | None = None,
 ) -> Leaderboard:
     """Score all submissions in folders of runs against each other.
 
     Args:
       sources: a folder with one folder per submission in the published layout, or several such folders.
-      version, ruleset, scale, workloads: what is compared; see `reading.read_comparison`.
+      version, ruleset, scale, workloads, track: what is compared; see `reading.read_comparison`.
       rule: how times are turned into scores.
       strict: raise UserError unless the runs are exactly those that the version requires.
       reference: the entry that speedups refer to; None for the first of `REFERENCES` that is present.
@@ -58,7 +61,7 @@ def score(
       UserError: there are no runs, they are not comparable, or `strict` finds violations.
     """
     chosen = (Source(sources),) if isinstance(sources, Path) else tuple(sources)
-    comparison = read_comparison(chosen, version, ruleset, scale, workloads)
+    comparison = read_comparison(chosen, version, ruleset, scale, workloads, track)
     if strict:
         require_complete(comparison)
     names = sorted({trial.submission for trial in comparison.trials})
@@ -84,7 +87,7 @@ def rank(
         shared = comparison.ruleset == "external"
         scored = comparison.has_scored_workload
         uncertainty = bootstrap(found.seconds, results.variant_column, rule, share_studies=shared, is_scored=scored)
-    reference = _reference(results.submissions, reference)
+    reference = _reference(results.submissions, reference, comparison.track)
     entries = _entries(comparison, rule, found, credit, uncertainty, reference, infos)
     return Leaderboard(
         comparison=comparison,
@@ -112,10 +115,10 @@ def _refusal(comparison: Comparison, found: StudyTimes) -> str:
     return ""
 
 
-def _reference(submissions: Sequence[str], asked: str | None) -> str | None:
+def _reference(submissions: Sequence[str], asked: str | None, track: str) -> str | None:
     if asked is not None and asked not in submissions:
         raise unknown("reference submission", asked, submissions)
-    return asked or next((name for name in REFERENCES if name in submissions), None)
+    return asked or next((name for name in REFERENCES[track] if name in submissions), None)
 
 
 def _entries(

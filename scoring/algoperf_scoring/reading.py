@@ -33,6 +33,7 @@ class Comparison:
       version: the benchmark version.
       ruleset: "external" or "self".
       scale: "full" or "mini".
+      track: "algorithm" or "model".
       basis: text that says which workloads are scored, and why.
       results: what was measured.
       trials: all trials of these workloads, also those without an evaluation.
@@ -47,6 +48,7 @@ class Comparison:
     version: Version
     ruleset: str
     scale: str
+    track: str
     basis: str
     results: Results
     trials: tuple[RecordedTrial, ...]
@@ -69,6 +71,7 @@ def read_comparison(
     ruleset: str | None = None,
     scale: str | None = None,
     workloads: Iterable[str] | None = None,
+    track: str | None = None,
 ) -> Comparison:
     """Read all runs to compare.
 
@@ -77,6 +80,7 @@ def read_comparison(
       version: the benchmark version that sets targets and workloads.
       ruleset: "external" or "self": only runs that do not say the other; None if all say the same.
       scale: "full" or "mini"; None if all runs have the same scale.
+      track: "algorithm" or "model"; None if all runs have the same track.
       workloads: workloads to score; None for those of the version (see `selection.choose_workloads`).
 
     Raises:
@@ -92,7 +96,7 @@ def read_comparison(
     before = _own(found, sources[0])
     if not before:
         raise selection.no_trials_of(sources[0])
-    asked = selection.Asked(scale=scale, ruleset=ruleset)
+    asked = selection.Asked(scale=scale, ruleset=ruleset, track=track)
     found = selection.filtered(found, asked, findings)
     # A submission compared with others is compared on the workloads for which it has runs.
     own = _own(found, sources[0])
@@ -103,9 +107,10 @@ def read_comparison(
     trials = [trial for trial in found if trial.workload in (*chosen, *held_out.values())]
     _note_left_out(found, trials, findings)
     selection.check_version(trials, version)
+    track = selection.choose_track(trials, track)
     scale = selection.choose_scale(trials, scale)
-    if scale != "full":
-        held_out = {}  # held-out variants are only for official results
+    if scale != "full" or track == "model":
+        held_out = {}  # held-out variants are only for official results, and variants of the model only for algorithms
         trials = [trial for trial in trials if trial.workload in chosen]
     ruleset = selection.choose_ruleset(trials, ruleset)
     if ruleset == "self":
@@ -121,6 +126,7 @@ def read_comparison(
         version=version,
         ruleset=ruleset,
         scale=scale,
+        track=track,
         basis=basis,
         results=results,
         trials=tuple(trials),

@@ -1,4 +1,4 @@
-"""Which of the trials found are compared: by workload, scale, ruleset and version."""
+"""Which of the trials found are compared: by track, workload, scale, ruleset and version."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from algoperf.errors import UserError, unknown
+from algoperf.submission.track import TRACKS
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
 from algoperf_scoring.findings import Finding, Findings
@@ -15,6 +16,7 @@ from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.sources import Source
 
 _HASH_DIGITS = 8
+_ALLOWED: dict[str, Sequence[str]] = {"scale": SCALES, "ruleset": RULESETS, "track": TRACKS}
 _SHOWN = 5
 
 
@@ -22,30 +24,41 @@ _SHOWN = 5
 class Asked:
     """Which of the runs in a folder are to be compared; None for what all of them share.
 
-    Raises UserError if there is no such scale or ruleset.
+    Raises UserError if there is no such scale, ruleset or track.
     """
 
     scale: str | None = None
     ruleset: str | None = None
+    track: str | None = None
 
     def __post_init__(self) -> None:
-        for what, asked, allowed in (("scale", self.scale, SCALES), ("ruleset", self.ruleset, RULESETS)):
-            if asked is not None and asked not in allowed:
-                raise unknown(what, asked, allowed)
+        for what, asked in self._named():
+            if asked not in _ALLOWED[what]:
+                raise unknown(what, asked, _ALLOWED[what])
+
+    def _named(self) -> list[tuple[str, str]]:
+        asked = {"scale": self.scale, "ruleset": self.ruleset, "track": self.track}
+        return [(what, value) for what, value in asked.items() if value is not None]
 
     def reason_against(self, trial: RecordedTrial) -> str:
         """Why a trial is not meant; "" if it is, or if its files do not say."""
-        pairs = (("scale", self.scale, trial.facts.scale), ("ruleset", self.ruleset, trial.facts.ruleset))
-        return next((f"its {what} is {own}" for what, asked, own in pairs if asked and own and own != asked), "")
+        pairs = ((what, asked, getattr(trial.facts, what)) for what, asked in self._named())
+        return next((f"its {what} is {own}" for what, asked, own in pairs if own and own != asked), "")
 
     def nothing_left(self, where: str, found: Iterable[RecordedTrial]) -> UserError:
         """The error for a place where none of the runs found is such a run."""
-        wanted = [f"{what} {asked}" for what, asked in (("scale", self.scale), ("ruleset", self.ruleset)) if asked]
-        there = Counter(f"scale {trial.facts.scale}, ruleset {trial.facts.ruleset or 'unknown'}" for trial in found)
+        wanted = [f"{what} {asked}" for what, asked in self._named()]
+        there = Counter(_kind(trial) for trial in found)
         return UserError(
             f"No runs of {' and '.join(wanted)} {where}. There are: {_listed(there)}. "
-            "Choose with --scale and --ruleset (with make: SCALE= and RULESET=)."
+            "Choose with --scale, --ruleset and --track (with make: SCALE=, RULESET= and TRACK=)."
         )
+
+
+def _kind(trial: RecordedTrial) -> str:
+    facts = trial.facts
+    track = "" if facts.track == TRACKS[0] else f", track {facts.track}"
+    return f"scale {facts.scale}, ruleset {facts.ruleset or 'unknown'}{track}"
 
 
 def filtered(trials: Sequence[RecordedTrial], asked: Asked, findings: Findings) -> list[RecordedTrial]:
@@ -109,6 +122,20 @@ def choose_scale(trials: Iterable[RecordedTrial], asked: str | None) -> str:
             "Choose one: --scale full or --scale mini (with make: SCALE=full or SCALE=mini)."
         )
     return next(iter(counts), "full")
+
+
+def choose_track(trials: Iterable[RecordedTrial], asked: str | None) -> str:
+    """The track of the trials to compare. Raises UserError if there are several and none is requested."""
+    if asked is not None:
+        return asked
+    counts = Counter(trial.facts.track for trial in trials)
+    if len(counts) > 1:
+        raise UserError(
+            "These are runs of different tracks, which have different rules and are never compared: "
+            f"{_listed(counts)}. Choose one: --track algorithm or --track model (with make: TRACK=algorithm or "
+            "TRACK=model)."
+        )
+    return next(iter(counts), TRACKS[0])
 
 
 def choose_ruleset(trials: Iterable[RecordedTrial], asked: str | None) -> str:

@@ -18,12 +18,18 @@ from algoperf_scoring.uncertainty import MIN_STUDIES, SAME_SCORE, SEPARATED
 _RULESETS = {"external": "external tuning", "self": "self-tuning"}
 
 
+def kind_in_words(track: str, ruleset: str) -> str:
+    """The track and what follows from it: the model track has no tuning rulesets."""
+    return "models" if track == "model" else _RULESETS[ruleset]
+
+
 def caption(board: Leaderboard) -> str:
     """Version, ruleset, scale, workloads, hardware and date."""
     comparison = board.comparison
     hardware = "; ".join(board.hardware) or "not recorded"
+    kind = kind_in_words(comparison.track, comparison.ruleset)
     return (
-        f"AlgoPerf {comparison.version.name}, {_RULESETS[comparison.ruleset]}, scale {comparison.scale}, {board.date}. "
+        f"AlgoPerf {comparison.version.name}, {kind}, scale {comparison.scale}, {board.date}. "
         f"Score over {comparison.basis}. Hardware of the runs: {hardware}."
     )
 

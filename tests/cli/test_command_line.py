@@ -138,6 +138,6 @@ def test_a_request_made_in_python_has_the_defaults_of_the_command_line(monkeypat
     monkeypatch.delenv("ALGOPERF_SHARE", raising=False)
     named = {field.name: field.default for field in dataclasses.fields(Request)}
     defaults = {name: value for name, value in named.items() if value is not dataclasses.MISSING}
-    command = ["--workload", "digits", "--framework", "jax", "--submission", "x", "--ruleset", "self"]
+    command = ["--workload", "digits", "--framework", "jax", "--ruleset", "self"]
     given = train.make_context("train", command).params
     assert {name: given[name] for name in defaults} == defaults

@@ -13,7 +13,7 @@ from places import REPOSITORY
 # From the bottom up. Parts of one layer do not import each other.
 LAYERS = (
     ("errors", "make_words", "system", "spec", "random_utils", "waiting"),
-    ("readers",),
+    ("readers", "task"),
     ("seeds", "versions", "data", "tuning"),
     ("datasets", "metrics"),
     ("workload",),

@@ -41,6 +41,7 @@ def campaign_replay(
     version_name: str,
     ruleset: str | None,
     scale: str | None,
+    track: str | None,
     workloads: str | None,
     json_file: Path | None,
 ) -> None:
@@ -58,7 +59,7 @@ def campaign_replay(
     from algoperf_scoring.pruning.report import print_report, to_json
 
     comparison = read_comparison(
-        sources(logs), load_version_with_cubes(version_name), ruleset, scale, listed(workloads)
+        sources(logs), load_version_with_cubes(version_name), ruleset, scale, listed(workloads), track
     )
     allowed = None if prune == "exact" else 0.05 if error is None else error
     found = replay_logs(comparison, allowed, at_once)

@@ -25,6 +25,9 @@ _FOLDER = options.Place()
 )
 @click.option("--scale", type=options.Choice(["full", "mini"]), help="Check only runs of this scale.  [default: all]")
 @click.option(
+    "--track", type=options.Choice(["algorithm", "model"]), help="Check only runs of this track.  [default: all]"
+)
+@click.option(
     "--submissions",
     "submissions_dirs",
     type=_FOLDER,
@@ -39,6 +42,7 @@ def check_runs(
     version_name: str,
     ruleset: Literal["external", "self"] | None,
     scale: Literal["full", "mini"] | None,
+    track: Literal["algorithm", "model"] | None,
     submissions_dirs: tuple[Path, ...],
     json_file: Path | None,
     show_all: bool,
@@ -56,8 +60,9 @@ def check_runs(
     from algoperf_scoring import health
     from algoperf_scoring.health.text import SHOWN
 
+    where = (ruleset, submissions_dirs, scale, track)
     with waiting(f"checking the runs in {path}"):
-        result = health.check_runs(path, load_version_with_cubes(version_name), ruleset, submissions_dirs, scale)
+        result = health.check_runs(path, load_version_with_cubes(version_name), *where)
     click.echo(health.render(result, None if show_all else SHOWN))
     if json_file is not None:
         write_file(json_file, (json.dumps(result.to_json(), indent=2) + "\n").encode())

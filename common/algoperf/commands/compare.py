@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from algoperf.commands import baselines, options
+from algoperf.commands.entry import complete
 from algoperf.commands.train import train
 from algoperf.commands.train_all import ONE_TRIAL, plan_trial, split_workloads
 
@@ -49,8 +50,8 @@ def compare(
     from algoperf.errors import UserError
 
     require_scoring()
-    trials = 1 if given["ruleset"] == "self" else trials
     mine, other = _sides({**given, "output_dir": output_dir}, baseline)
+    trials = 1 if given["ruleset"] == "self" else trials
     planned = [
         plan_trial(side, workload, study, trial)
         for workload in split_workloads(workloads)
@@ -71,16 +72,13 @@ compare.params += [option for option in train.params if option.name not in (*ONE
 
 def _sides(given: dict[str, Any], baseline: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of `algoperf train` for both submissions. The framework and the search space are the first one's."""
-    from algoperf.submission.framework import choose_framework
-    from algoperf.submission.loading import submission_file
-
-    framework = choose_framework(submission_file(given["submission"]), given["framework"])
+    mine = complete({**given, **_FIXED}, compare)
     other = {
-        "submission": baselines.find(baseline or f"{DEFAULT_BASELINE}_{framework}"),
+        "submission": baselines.find(baseline or f"{DEFAULT_BASELINE}_{mine['framework']}"),
         "framework": None,
         "search_space": None,
     }
-    return {**given, **_FIXED, "framework": framework}, {**given, **_FIXED, **other}
+    return mine, {**mine, **other}
 
 
 def _lines(planned: list[PlannedTrial], root: Path, studies: int, trials: int) -> list[str]:

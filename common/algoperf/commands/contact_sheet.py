@@ -66,7 +66,7 @@ def contact_sheet(
     if to_pictures:
         columns = {"input": batch["inputs"], "target": batch["targets"]}
         if checkpoint is not None:
-            from algoperf.reevaluate import outputs_of, restore_model
+            from algoperf.reevaluate.restoring import outputs_of, restore_model
 
             model = restore_model(checkpoint, find_workload(workload), data_dir)
             columns["reconstruction"] = outputs_of(model, batch)

@@ -12,7 +12,7 @@ from algoperf.commands import options
 from algoperf.records.verification import SWAPPED
 
 if TYPE_CHECKING:
-    from algoperf.reevaluate import Failure
+    from algoperf.reevaluate.checkpoints import Failure
 
 
 @click.command()
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     help="Largest relative difference between recorded and recomputed metrics; 0 requires equality.",
 )
 @click.option("--step", type=options.Whole(0), help="Only checkpoints of this step.  [default: all]")
+@click.option(
+    "--model",
+    type=options.Place(),
+    help="Folder of the submitted model that the runs are of. Its code is run, apart from labels and network.",
+)
 @click.option("--quiet", is_flag=True, help="Print only the verdict.")
 def evaluate(
     workload: str | None,
@@ -40,19 +45,22 @@ def evaluate(
     scores_dir: Path | None,
     tolerance: float,
     step: int | None,
+    model: Path | None,
     quiet: bool,
 ) -> None:
-    """Evaluate the checkpoints of runs again, without loading any code of the submission.
+    """Evaluate the checkpoints of runs again, without loading any code of the submission into this process.
 
     Writes evaluation.json per trial: recomputed metrics beside the recorded ones. Goes on after a checkpoint that
     cannot be read. Exit code 6 if metrics differ; otherwise, that of what kept a checkpoint from being evaluated.
     """
     from algoperf.records.json_file import write_json
     from algoperf.records.layout import EVALUATION_FILE
-    from algoperf.reevaluate import Failure, find_checkpoints, raise_worst, try_checkpoint, verdict
+    from algoperf.reevaluate.checkpoints import Failure, find_checkpoints, raise_worst, try_checkpoint, verdict
+    from algoperf.submission.model import find_model
     from algoperf.waiting import waiting
     from algoperf.workload.registry import find_workload
 
+    submitted = None if model is None else find_model(model)
     definition = None if workload is None else find_workload(workload)
     found = find_checkpoints(output_dir, None if definition is None else definition.name, step)
     everything: list[dict[str, Any] | Failure] = []
@@ -61,7 +69,7 @@ def evaluate(
         records = []
         for path in paths:
             with waiting(f"evaluating {path.name} of {place}"):
-                result = try_checkpoint(path, definition, data_dir, tolerance)
+                result = try_checkpoint(path, definition, data_dir, tolerance, submitted)
             if not quiet:
                 _print(f"{place}, {path.name}:", result)
             if not isinstance(result, Failure):

@@ -10,6 +10,7 @@ import click
 from algoperf.commands import options
 
 if TYPE_CHECKING:
+    from algoperf.submission.track import Track
     from algoperf.tuning.ruleset import Ruleset
     from algoperf.workload.definition import Framework
 
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
 @click.option(
     "--ruleset",
     type=options.Choice(["external", "self"]),
-    required=True,
-    help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
+    help="external: the harness chooses hyperparameters from a search space. self: the submission does, as in the "
+    "model track.",
+)
+@click.option(
+    "--track",
+    type=options.Choice(["algorithm", "model"]),
+    default="algorithm",
+    show_default=True,
+    help="model: a model for fixed data instead of an algorithm for fixed models.",
 )
 @click.option("--authors", help="For the leaderboard.  [default: your name in git, else your login]")
 @click.option(
@@ -31,21 +39,39 @@ if TYPE_CHECKING:
     type=options.Place(file_okay=False),
     default="submissions",
     show_default=True,
-    help="Folder above external_tuning and self_tuning.",
+    help="Folder above external_tuning, self_tuning and models.",
 )
-def new(name: str, framework: Framework, ruleset: Ruleset, authors: str | None, output_dir: Path) -> None:
-    """Write a small submission that runs unchanged: OUTPUT_DIR/{external,self}_tuning/NAME/.
+def new(
+    name: str, framework: Framework, ruleset: Ruleset | None, track: Track, authors: str | None, output_dir: Path
+) -> None:
+    """Write a small submission that runs unchanged, in external_tuning, self_tuning or models below OUTPUT_DIR.
 
     NAME is the name under which runs are filed: lower-case letters, digits and _.
     """
+    from algoperf.errors import UserError
     from algoperf.submission.new import NewSubmission, create, default_authors
+    from algoperf.submission.track import MODELS_FOLDER
     from algoperf.tuning.ruleset import RULESET_FOLDERS
 
-    folder = output_dir / RULESET_FOLDERS[ruleset] / name
-    authors = authors or default_authors()
-    wanted = NewSubmission(folder=folder, framework=framework, ruleset=ruleset, authors=authors)
+    if track == "model" and ruleset == "external":
+        raise UserError("The model track has no search spaces: leave --ruleset out, or say --ruleset self.")
+    if track == "algorithm" and ruleset is None:
+        raise click.MissingParameter(param=next(option for option in new.params if option.name == "ruleset"))
+    ruleset = ruleset or "self"
+    folder = output_dir / (MODELS_FOLDER if track == "model" else RULESET_FOLDERS[ruleset]) / name
+    wanted = NewSubmission(
+        folder=folder, framework=framework, ruleset=ruleset, authors=authors or default_authors(), track=track
+    )
     for file in create(wanted, output_dir):
         click.echo(f"Wrote {file}")
+    if track == "model":
+        click.echo(
+            "Next:\n"
+            f"  make train MODEL={folder} FRAMEWORK={framework} WORKLOADS=digits\n"
+            f"  make check MODEL={folder}\n"
+            "The rules: docs/model-track.md"
+        )
+        return
     click.echo(
         "Next:\n"
         f"  make train SUBMISSION={folder} FRAMEWORK={framework} RULESET={ruleset} WORKLOADS=digits\n"

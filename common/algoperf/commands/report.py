@@ -38,7 +38,8 @@ def report(path: Path, output: Path | None, no_checks: bool, **options: Any) -> 
             from algoperf_scoring.health import check_runs
 
             compared = board.comparison
-            health = check_runs(path, compared.version, compared.ruleset, chosen.info_folders, compared.scale)
+            kind = compared.ruleset, chosen.info_folders, compared.scale, compared.track
+            health = check_runs(path, compared.version, *kind)
         say(f"writing {click.format_filename(file)}")
         write_report(board, file, health)
     click.echo(f"Wrote {click.format_filename(file)} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

@@ -24,6 +24,7 @@ _CHOICE = (
     click.option("--version", "version_name", default="v0.6", show_default=True, help="Benchmark version."),
     click.option("--ruleset", help="external or self; needed if there are runs of both, or their files do not say."),
     click.option("--scale", help="full or mini; needed if there are runs of both."),
+    click.option("--track", help="algorithm or model; needed if there are runs of both."),
     click.option("--workloads", help="Score over these workloads, comma-separated, instead of the version's."),
 )
 _OPTIONS = (
@@ -50,6 +51,7 @@ class ScoringOptions:
     version_name: str
     ruleset: str | None
     scale: str | None
+    track: str | None
     workloads: str | None
     as_published: bool
     strict: bool
@@ -65,7 +67,7 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def choosing_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which runs are meant: `version_name`, `ruleset`, `scale`, `workloads`."""
+    """Add the options that say which runs are meant: `version_name`, `ruleset`, `scale`, `track`, `workloads`."""
     return _with(_CHOICE, command)
 
 
@@ -97,6 +99,7 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
             strict=options.strict,
             reference=options.reference,
             info_folders=options.info_folders,
+            track=options.track,
         )
     if name is not None:
         _require_submission(name, [entry.submission for entry in board.shown], path)
@@ -127,7 +130,10 @@ def require_scoring() -> None:
 def _submission_name(given: str) -> str:
     """The name of a submission given by name or by path."""
     from algoperf.submission.loading import submission_file, submission_name
+    from algoperf.submission.model import is_model
 
+    if is_model(Path(given)):
+        return Path(given).resolve().name
     return submission_name(submission_file(Path(given))) if Path(given).exists() else given
 
 

@@ -8,22 +8,23 @@ from typing import Any
 import click
 
 from algoperf.commands import options
+from algoperf.commands.entry import complete
 
 
 @click.command()
 @options.workload
 @options.framework
+@click.option("--submission", type=options.Place(), help="A folder with a submission.py, or a .py file.")
 @click.option(
-    "--submission",
+    "--model",
     type=options.Place(),
-    required=True,
-    help="A folder with a submission.py, or a .py file.",
+    help="The model track, instead of --submission: a folder with model_jax.py or model_torch.py, or 'published'.",
 )
 @click.option(
     "--ruleset",
     type=options.Choice(["external", "self"]),
-    required=True,
-    help="external: the harness chooses hyperparameters from a search space. self: the submission does.",
+    help="external: the harness chooses hyperparameters from a search space. self: the submission does, as in the "
+    "model track.",
 )
 @click.option(
     "--search-space",
@@ -96,14 +97,11 @@ def train(ctx: click.Context, **given: Any) -> None:
     from algoperf.records.status import Status
 
     try:
-        from algoperf.submission.framework import choose_framework
-        from algoperf.submission.loading import submission_file
         from algoperf.trial import launch
         from algoperf.trial.request import Request
 
-        framework = choose_framework(submission_file(given["submission"]), given["framework"])
-        given["framework"] = ctx.params["framework"] = framework
-        code = launch.train(Request(**given), ["train", *arguments(ctx)])
+        ctx.params.update(complete(given, ctx.command))
+        code = launch.train(Request(**ctx.params), ["train", *arguments(ctx)])
     except KeyboardInterrupt:  # before there was anything to stop
         code = Status.INTERRUPTED.exit_code
     sys.exit(code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from algoperf.commands import options
+from algoperf.commands.entry import complete
 from algoperf.commands.train import arguments, train
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def train_all(workloads: str, studies: int, trials: int, raw_dir: Path, **given:
     """
     from algoperf import sequence
 
+    given = complete(given, train_all)
     trials = 1 if given["ruleset"] == "self" else trials
     planned = [
         plan_trial(given, workload, study, trial)
@@ -67,15 +69,12 @@ def plan_trial(
     `framework` is what the submission is trained in, if that has been found out already.
     """
     from algoperf.sequence import PlannedTrial
-    from algoperf.submission.framework import choose_framework
-    from algoperf.submission.loading import submission_file
     from algoperf.system import algoperf_command
     from algoperf.trial.request import Request, settle
 
-    file = submission_file(given["submission"])
+    given = {**given, "framework": framework} if framework else complete(given, train)
     values = {
         **{option.name: given[option.name] for option in train.params if option.name not in ONE_TRIAL},
-        "framework": framework or choose_framework(file, given["framework"]),
         "workload": workload,
         "study": study,
         "trial": trial,

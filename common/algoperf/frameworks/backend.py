@@ -79,6 +79,10 @@ class Backend(Processes, Protocol):
         """Free the framework's cached memory on the device."""
         ...
 
+    def peak_device_bytes(self) -> int | None:
+        """The most memory of one of this process's devices that was in use so far; None if it is the host's."""
+        ...
+
     def is_out_of_memory(self, error: BaseException) -> bool:
         """Whether an error means that host or device memory ran out."""
         ...

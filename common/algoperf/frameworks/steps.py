@@ -89,6 +89,12 @@ def token_loss(
     return {"loss": loss["summed"], "num_tokens": loss["n_valid_examples"]}
 
 
+def outputs(workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any) -> dict[str, spec.Tensor]:
+    """What the model makes of a batch without labels: `output_0`, and more if its outputs are a tuple."""
+    found, _ = workload.model_fn(params, batch, model_state, spec.ForwardPassMode.EVAL, rng, update_batch_norm=False)
+    return {f"output_{number}": part for number, part in enumerate(found if isinstance(found, tuple) else (found,))}
+
+
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "classification": classification,
     "multi_label": multi_label,
@@ -97,4 +103,5 @@ STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "mean_loss": mean_loss,
     "transcription": transcription,
     "token_loss": token_loss,
+    "outputs": outputs,
 }

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import platform
+import resource
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from algoperf.submission.identity import combined_hash
 from algoperf.system import usable_cores
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_KIB = 1024  # getrusage counts in them
 PRIMITIVES = (bool, int, float, str)
 
 
@@ -65,6 +67,11 @@ def _cpu_model_name() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def peak_host_bytes() -> int:
+    """The most host memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
 
 
 def git_state() -> dict[str, str | None]:

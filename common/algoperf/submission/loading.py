@@ -91,6 +91,12 @@ class Submission:
     uses_older_name: bool = False  # imports `algorithmic_efficiency`: a submission of v0.5
     renamed: frozenset[str] = frozenset()  # names that newer libraries have dropped, and that are replaced for it
     pmap_era: frozenset[str] = frozenset()  # functions that only JAX entries of the pmap era use
+    shown_folder: Path | None = None  # whose lines tracebacks show; None for the folder of `file`
+
+    @property
+    def folder(self) -> Path:
+        """The folder whose lines tracebacks of its errors show."""
+        return self.shown_folder or self.file.parent
 
     def batch_size(
         self,
@@ -154,7 +160,7 @@ def load_submission(path: Path) -> Submission:
     for name in [name for name in sys.modules if name.split(".")[0] == OLDER_NAME]:
         del sys.modules[name]  # an earlier submission's import
     modules = Modules(file.parent)
-    module = _import(file, modules)
+    module = import_file(file, modules)
     missing = [name for name in REQUIRED if not callable(getattr(module, name, None))]
     if missing:
         defined = sorted(name for name, value in vars(module).items() if inspect.isfunction(value))
@@ -186,15 +192,19 @@ def _extend_import_path(folder: Path) -> None:
             sys.path.append(str(place))
 
 
-def _import(file: Path, modules: Modules) -> Any:
+def import_file(file: Path, modules: Modules, package_name: str = SUBMISSION_PACKAGE) -> Any:
+    """Import a file of a submission as a module of a package that stands for its folder.
+
+    Raises UserError, with the place in its code, if that fails.
+    """
     modules.install()
     _extend_import_path(file.parent)
     package = importlib.util.module_from_spec(
-        importlib.machinery.ModuleSpec(SUBMISSION_PACKAGE, loader=None, is_package=True)
+        importlib.machinery.ModuleSpec(package_name, loader=None, is_package=True)
     )
     package.__path__ = [str(file.parent)]
-    sys.modules[SUBMISSION_PACKAGE] = package
-    name = f"{SUBMISSION_PACKAGE}.{file.stem}"
+    sys.modules[package_name] = package
+    name = f"{package_name}.{file.stem}"
     module_spec = importlib.util.spec_from_file_location(name, file, loader=modules.loader(name, str(file)))
     assert module_spec is not None
     assert module_spec.loader is not None

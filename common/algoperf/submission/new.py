@@ -13,7 +13,9 @@ from typing import Any
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE
+from algoperf.submission.model import MODEL_FILES, is_model
 from algoperf.submission.naming import name_flaw
+from algoperf.submission.track import PUBLISHED, Track
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.workload.definition import Framework
 
@@ -30,6 +32,7 @@ class NewSubmission:
 
     Attributes:
       folder: where; its own name is the submission's.
+      track: "algorithm", or "model", which has no rulesets.
       framework: "jax" or "pytorch".
       ruleset: "external" (with a search space) or "self".
       authors: for submission_info.yml.
@@ -39,6 +42,7 @@ class NewSubmission:
     framework: Framework
     ruleset: Ruleset
     authors: str
+    track: Track = "algorithm"
 
     @property
     def name(self) -> str:
@@ -52,7 +56,7 @@ def create(new: NewSubmission, root: Path) -> list[Path]:
     Raises UserError if the name is not allowed, or taken anywhere below `root`.
     """
     check_name(new.name)
-    taken = next((path.parent for path in sorted(root.rglob(f"{new.name}/submission.py"))), None)
+    taken = next((path for path in sorted(root.rglob(new.name)) if _is_submission(path)), None)
     if taken is None and new.folder.exists():
         taken = new.folder
     if taken is not None:
@@ -77,14 +81,27 @@ def write(new: NewSubmission, base: Path = Path()) -> list[Path]:
     )
     folder, written = base / new.folder, []
     folder.mkdir(parents=True)
-    for template in sorted(_TEMPLATES.glob(f"*{_SUFFIX}")):
-        name = template.name.removesuffix(_SUFFIX)
-        if name == SEARCH_SPACE_FILE and new.ruleset != "external":
-            continue
-        file = folder / name
-        file.write_text(environment.get_template(template.name).render(_variables(new)), encoding="utf-8")
+    for template in _templates(new):
+        file = folder / template.name.removesuffix(_SUFFIX)
+        place = template.relative_to(_TEMPLATES).as_posix()
+        file.write_text(environment.get_template(place).render(_variables(new)), encoding="utf-8")
         written.append(file)
     return written
+
+
+def _templates(new: NewSubmission) -> list[Path]:
+    """The templates of the files to write."""
+    if new.track == "model":
+        left_out = {name for framework, name in MODEL_FILES.items() if framework != new.framework}
+        found = [*(_TEMPLATES / "model").glob(f"*{_SUFFIX}"), _TEMPLATES / f"requirements.txt{_SUFFIX}"]
+    else:
+        left_out = {SEARCH_SPACE_FILE} if new.ruleset != "external" else set()
+        found = list(_TEMPLATES.glob(f"*{_SUFFIX}"))
+    return sorted(template for template in found if template.name.removesuffix(_SUFFIX) not in left_out)
+
+
+def _is_submission(folder: Path) -> bool:
+    return is_model(folder) or (folder / "submission.py").is_file()
 
 
 def _variables(new: NewSubmission) -> dict[str, Any]:
@@ -103,19 +120,19 @@ def _variables(new: NewSubmission) -> dict[str, Any]:
 
 def check_name(name: str) -> None:
     """Raise UserError, with the nearest allowed name, if a name is not allowed."""
-    if _NAME.fullmatch(name) and not keyword.iskeyword(name) and not name_flaw(name):
+    if _NAME.fullmatch(name) and not keyword.iskeyword(name) and not name_flaw(name) and name != PUBLISHED:
         return
     nearest = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "my_submission"
-    if not nearest[0].isalpha() or keyword.iskeyword(nearest) or name_flaw(nearest):
+    if not nearest[0].isalpha() or keyword.iskeyword(nearest) or name_flaw(nearest) or nearest == PUBLISHED:
         nearest = f"my_{nearest}"
     raise UserError(
         f"The name {name!r} will not do: it becomes a folder and a Python package. Allowed: lower-case letters, "
-        f"digits and _, beginning with a letter, no word of Python's, not 'report'. Try {nearest!r}."
+        f"digits and _, beginning with a letter, no word of Python's, not 'report' or 'published'. Try {nearest!r}."
     )
 
 
 def _free_name(name: str, root: Path) -> str:
-    others = {path.parent.name for path in root.rglob("submission.py")}
+    others = {path.name for path in root.rglob("*") if _is_submission(path)}
     return next(free for free in (f"{name}_{number}" for number in itertools.count(2)) if free not in others)
 
 

@@ -134,11 +134,11 @@ class SubmissionCalls:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a submission that exits must not look like a success
-            if isinstance(error, AlgoperfError) and not raised_in(error, self._submission.file.parent):
+            if isinstance(error, AlgoperfError) and not raised_in(error, self._submission.folder):
                 raise  # the harness's own: damaged data, for example
             if isinstance(error, spec.TrainingCompleteError) and function is self._submission.update_params:
                 raise
-            own_frames = submission_traceback(error, self._submission.file.parent)
+            own_frames = submission_traceback(error, self._submission.folder)
             hints = f"{_hint(kwargs)}{self._era()}"
             message = f"{self._name_of(function)} failed at step {self.global_step}.{hints}\n{own_frames}"
             ran_out = self._backend.is_out_of_memory(error)

@@ -4,17 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from algoperf import spec
 from algoperf.data.contracts import Batch, Split
 from algoperf.errors import AlgoperfError
 from algoperf.frameworks.backend import Backend
 from algoperf.trial.data import TrialData
-from algoperf.workload.bound import BoundWorkload
 
 SPLITS: dict[str, Split] = {"train": "eval_train", "validation": "validation", "test": "test"}
 """What metrics are called -> the split that they are about."""
+
+
+class EvaluatedWorkload(Protocol):
+    """What is asked of a workload; a `BoundWorkload` has it."""
+
+    @property
+    def eval_batch_size(self) -> int:
+        """See BoundWorkload."""
+        ...
+
+    def place(self, batch: Batch) -> Batch:
+        """See BoundWorkload."""
+        ...
+
+    def evaluation_step(
+        self, params: spec.ParameterContainer, model_state: spec.ModelAuxiliaryState, rng: spec.RandomState
+    ) -> Callable[[Batch], Mapping[str, Any]]:
+        """See BoundWorkload."""
+        ...
+
+    def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """See BoundWorkload."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,13 +46,13 @@ class Evaluator:
     """Evaluates models of one workload.
 
     Attributes:
-      workload: the bound workload, which has model, loss and placement.
+      workload: has model, loss and placement.
       data: where the examples come from.
       backend: gathers the results of all processes.
       batch_size: global batch size; None for the benchmark's. Devices may get fewer rows at a time.
     """
 
-    workload: BoundWorkload
+    workload: EvaluatedWorkload
     data: TrialData
     backend: Backend
     batch_size: int | None = None

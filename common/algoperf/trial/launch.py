@@ -6,6 +6,7 @@ All of it but the training happens in the trial's parent, which imports no frame
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import shutil
@@ -127,6 +128,9 @@ def train_in_this_process(settings: TrialSettings, rank: int, arguments: list[st
     )  # imported before the guard is made, so that the guard seals it too
     with closing(make_guard(settings)) as guard:
         submission = load_submission(settings.submission_file)
+        if settings.model is not None:
+            name, folder = settings.submission, settings.submission_folder
+            submission = dataclasses.replace(submission, name=name, shown_folder=folder)
         log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
         progress = Progress(settings, make_display(rank))
         try:

@@ -14,7 +14,7 @@ from algoperf.trial import failures, messages
 from algoperf.trial.clock import Clock, Times, columns
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.told_records import ToldRecords
-from algoperf.workload.bound import BoundWorkload
+from algoperf.workload.bound import BoundWorkload, num_parameters
 
 if TYPE_CHECKING:
     from algoperf.frameworks.backend import Backend
@@ -65,6 +65,7 @@ class TrialLog:
             **{f"version of {name}": value for name, value in versions.items()},
         }
         self._about = {
+            "model": {"num_parameters": num_parameters(workload)},
             "trial_seed": settings.trial_seed,
             "batch_size": batch_size,
             "dataset": {"name": settings.definition.dataset.name, "hash": dataset_hash},
@@ -152,6 +153,11 @@ class TrialLog:
             self._records.write_status({**known, "status": status.label, "message": message})
         return known is not None
 
+    def _memory(self) -> dict[str, int | None]:
+        """The most memory that this process has had so far, in bytes."""
+        device = None if self._backend is None else self._backend.peak_device_bytes()
+        return {"host_peak_bytes": environment.peak_host_bytes(), "device_peak_bytes": device}
+
     def _write(self, status: Status, message: str, state: TrialState, times: Times) -> None:
         if self._records is None:
             return
@@ -170,6 +176,7 @@ class TrialLog:
                 "seconds": times.as_dict(),
                 "compilation": self._backend.compile_note if self._backend else None,
                 **self._about,
+                "memory": self._memory(),
                 "machine": None,  # a parent knows it
                 "referee": False,  # a parent is one
                 "process_id": os.getpid(),

@@ -14,11 +14,11 @@ import signal
 from types import FrameType
 
 from algoperf import checkpoint, seeds, spec
-from algoperf.errors import AlgoperfError, UnsavedState
+from algoperf.errors import AlgoperfError, SubmissionError, UnsavedState
 from algoperf.frameworks.backend import Backend
 from algoperf.integrity.guard import Guard
 from algoperf.records.status import Status
-from algoperf.submission.loading import Submission
+from algoperf.submission.loading import Submission, submission_traceback
 from algoperf.system import STOPS
 from algoperf.trial import messages, resume
 from algoperf.trial.calls import SubmissionCalls
@@ -39,7 +39,7 @@ EVALUATION_ATTEMPTS = 2
 def make_guard(settings: TrialSettings) -> Guard:
     """The guard of a trial. Call this before the submission is imported."""
     protected = {"the records": settings.directory, "the stored data": settings.data_dir}
-    return Guard(settings.submission_file.parent, protected)
+    return Guard(settings.submission_folder, protected)
 
 
 class Trial:
@@ -147,7 +147,7 @@ class Trial:
         self.workload = backend.bind(bound, limits)
         self.workload.attach_metrics_logger(self.log.metrics_logger)
         self._keys = seeds.TrialKeys(settings.trial_seed)
-        params, model_state = self.workload.init_model_fn(self._keys.model_init)
+        params, model_state = self._initial_model()
         params = backend.compile(self.workload, params, settings.compile_policy)
         # Only now, because compiling replaces the loss. No function of the submission has been called yet.
         self.guard.seal(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
@@ -175,6 +175,18 @@ class Trial:
         self.guard.goals_set(self.state.goals())
         self._end_if_breached()
         self.queue.fill()
+
+    def _initial_model(self) -> spec.ModelInitState:
+        """Parameters and model state. Raises SubmissionError if a submitted model cannot make them."""
+        try:
+            return self.workload.init_model_fn(self._keys.model_init)
+        except (AlgoperfError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            if self.settings.model is None:
+                raise
+            own_frames = submission_traceback(error, self.settings.submission_folder)
+            raise SubmissionError(f"The model {self.submission.name} cannot be initialised.\n{own_frames}") from error
 
     def _freeze_garbage_collector(self) -> None:
         """Exclude modules and model from garbage collection: they stay, and scanning them is most of its work.

@@ -11,13 +11,14 @@ from algoperf import seeds
 from algoperf.data.contracts import dataset_dir
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
+from algoperf.submission.model import algorithm_of, find_model
 from algoperf.trial.settings import CompilePolicy, TrialSettings
 from algoperf.tuning.points import trial_point
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf.versions import DEFAULT_VERSION, Scale, Version, load_version
 from algoperf.versions.version import with_cube_limits
-from algoperf.workload.definition import Framework
+from algoperf.workload.definition import Framework, WorkloadDefinition
 from algoperf.workload.registry import find_workload
 
 _UNREACHABLE = 1e9  # as a target or as seconds
@@ -25,11 +26,15 @@ _UNREACHABLE = 1e9  # as a target or as seconds
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for; see `algoperf train --help`, which has the same defaults."""
+    """What the user asked for; see `algoperf train --help`, which has the same defaults.
+
+    In the algorithm track there is a `submission`, in the model track a `model`.
+    """
 
     workload: str
     framework: Framework
-    submission: Path
+    submission: Path | None = None
+    model: Path | None = None
     ruleset: Ruleset
     data_dir: Path
     output_dir: Path
@@ -61,14 +66,14 @@ def settle(request: Request) -> TrialSettings:
     _check_study(request, version)
     if request.to_the_end:
         version = _to_the_end(request, version, definition.name)
-    definition = definition.at(request.scale)
-    file = submission_file(request.submission)
+    definition, file = _submitted(request, definition.at(request.scale))
     space = _search_space(request, file)
     return TrialSettings(
         definition=definition,
         version=version,
         framework=request.framework,
         submission_file=file,
+        track="algorithm" if request.model is None else "model",
         ruleset=request.ruleset,
         study=request.study,
         trial=request.trial,
@@ -84,6 +89,33 @@ def settle(request: Request) -> TrialSettings:
         keep_checkpoints=None if request.checkpoints == "none" else request.checkpoints,  # type: ignore[arg-type]
         compile_policy=request.compile_policy,
     )
+
+
+def _submitted(request: Request, definition: WorkloadDefinition) -> tuple[WorkloadDefinition, Path]:
+    """The workload, with the submitted model if there is one, and the file of the training algorithm."""
+    if request.model is None:
+        if request.submission is None:
+            raise UserError("Nothing to train: give --submission, or --model for the model track.")
+        return definition, submission_file(request.submission)
+    if request.submission is not None:
+        raise UserError(
+            "--model and --submission are for different tracks: a model brings its training algorithm along, "
+            "as submission.py in its folder. Leave one out."
+        )
+    if request.ruleset != "self":
+        raise UserError("The model track has no search spaces: leave --ruleset out, or say --ruleset self.")
+    base = find_workload(str(definition.folder))
+    if definition.name != base.name:
+        raise UserError(
+            f"{definition.name} is a variant of the model of {base.name}: in the model track there is only its data. "
+            f"Say --workload {base.name}."
+        )
+    model = find_model(request.model)
+    file = algorithm_of(model, request.framework)
+    if model is None:
+        return definition, file
+    model.file(request.framework)
+    return definition.with_model(model), file
 
 
 def _check_study(request: Request, version: Version) -> None:

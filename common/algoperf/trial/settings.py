@@ -13,12 +13,15 @@ from algoperf.records.environment import python_hash
 from algoperf.records.layout import trial_dir
 from algoperf.submission.identity import code_hashes, combined_hash, search_space_hash
 from algoperf.submission.loading import submission_name
+from algoperf.submission.model import SubmittedModel
+from algoperf.submission.track import PUBLISHED, Track
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.tuning.search_space import SearchSpace
 from algoperf.versions import Version
 from algoperf.workload.definition import Framework, WorkloadDefinition
 
 CODE_FILE = "submission file "
+MODEL_FILE = "model file "
 SEARCH_SPACE = "search space"
 CompilePolicy = Literal["auto", "on", "off"]
 
@@ -30,7 +33,8 @@ class TrialSettings:
     Attributes:
       definition: the workload at the trial's scale.
       version: the benchmark version whose limits apply.
-      submission_file: the submission's Python file.
+      submission_file: the Python file of the training algorithm.
+      track: "algorithm": the submission is that file; "model": it is the model of the definition.
       study, trial: the trial's place in the tuning ruleset; `seed` is the user's.
       fixed_trial_seed: `trial_seed`, if it must not depend on names; None for real trials.
       hyperparameters: the point of an external tuning trial; None under self-tuning.
@@ -48,6 +52,7 @@ class TrialSettings:
     version: Version
     framework: Framework
     submission_file: Path
+    track: Track = "algorithm"
     ruleset: Ruleset
     study: int
     trial: int
@@ -67,7 +72,21 @@ class TrialSettings:
     @property
     def submission(self) -> str:
         """The submission's name."""
-        return submission_name(self.submission_file)
+        if self.track == "algorithm":
+            return submission_name(self.submission_file)
+        return PUBLISHED if self.model is None else self.model.name
+
+    @property
+    def model(self) -> SubmittedModel | None:
+        """The submitted model; None for the published one."""
+        source = self.definition.model_source
+        assert source is None or isinstance(source, SubmittedModel)
+        return source
+
+    @property
+    def submission_folder(self) -> Path:
+        """The folder of the code that is on trial. A baseline that trains a submitted model is not."""
+        return self.submission_file.parent if self.model is None else self.model.folder
 
     @property
     def directory(self) -> Path:
@@ -94,6 +113,7 @@ class TrialSettings:
             "version": self.version.name,
             "framework": self.framework,
             "submission": self.submission,
+            "track": self.track,
             "ruleset": self.ruleset,
             "study": self.study,
             "trial": self.trial,
@@ -110,7 +130,12 @@ class TrialSettings:
     def submission_hash(self) -> str:
         """One SHA-256 over the submission's code and the search space used."""
         space = search_space_hash(self.search_space)
-        return combined_hash({**code_hashes(self.submission_file), **({} if space is None else {SEARCH_SPACE: space})})
+        others = {**self._model_hashes(), **({} if space is None else {SEARCH_SPACE: space})}
+        return combined_hash({**code_hashes(self.submission_file), **others})
+
+    def _model_hashes(self) -> dict[str, str]:
+        hashes = {} if self.model is None else self.model.code_hashes(self.framework)
+        return {f"{MODEL_FILE}{name}": digest for name, digest in hashes.items()}
 
     def identity(self) -> dict[str, Any]:
         """Settings, submission and cube: what must be equal for a trial to count as done or to be resumed."""
@@ -118,6 +143,7 @@ class TrialSettings:
         return {
             **self.describe(),
             **files,
+            **self._model_hashes(),
             SEARCH_SPACE: search_space_hash(self.search_space),
             "cube code": python_hash(self.definition.folder),
         }
@@ -126,8 +152,10 @@ class TrialSettings:
 def identity_differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The keys in which a recorded identity differs from one of today.
 
-    Identities once held every file of the submission's folder and no search space. Of these, only code counts.
+    Identities once held every file of the submission's folder and no search space. Of these, only code counts. They
+    once had no track, of which there was one.
     """
+    recorded = {"track": "algorithm", **recorded}
     if SEARCH_SPACE not in recorded:
         recorded = {
             **{key: value for key, value in recorded.items() if key in now or not key.startswith(CODE_FILE)},

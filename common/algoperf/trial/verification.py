@@ -33,8 +33,11 @@ def verify(settings: TrialSettings, workload: str, data_root: Path) -> None:
         print(f"not verified: there is no checkpoint of step {step}, at which the target was reached", flush=True)
         return
     options = {"workload": workload, "data-dir": data_root, "output-dir": settings.directory, "step": step}
+    if settings.model is not None:
+        options |= {"model": settings.model.folder}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    print(f"evaluating checkpoint_{step} again, in a process without the submission's code", flush=True)
+    where = "a process without the submission's code" if settings.model is None else "processes apart from the labels"
+    print(f"evaluating checkpoint_{step} again, in {where}", flush=True)
     command = algoperf_command("evaluate", "--quiet", *words)
     handlers = {number: signal.signal(number, signal.default_int_handler) for number in STOPS}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, NoReturn
@@ -162,3 +163,16 @@ class BoundWorkload(spec.Workload):
 
     def is_output_params(self, param_key: spec.ParameterKey) -> bool:
         return param_key in self._output_params
+
+
+def num_parameters(workload: spec.Workload) -> int:
+    """Numbers in the parameters of a workload's model, which has been initialised."""
+    return sum(math.prod(shape.shape_tuple) for shape in _leaves(workload.param_shapes))
+
+
+def _leaves(tree: Any) -> Iterator[spec.ShapeTuple]:
+    if isinstance(tree, Mapping):
+        for part in tree.values():
+            yield from _leaves(part)
+    else:
+        yield tree

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from algoperf.data.contracts import Batch, Dataset, Split
 from algoperf.errors import unknown
@@ -39,6 +39,14 @@ class Examples:
     test: int | None = None
 
 
+class ModelSource(Protocol):
+    """Code that builds a workload's model in place of the cube's: a model submission."""
+
+    def in_place_of(self, published: Any, definition: WorkloadDefinition, framework: Framework) -> Any:
+        """What the binding of a framework uses instead of the cube's model module, `published`."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkloadDefinition:
     """The definition of one workload.
@@ -62,6 +70,7 @@ class WorkloadDefinition:
         replaced.
       mini: fields that differ at scale `mini`, in the same form.
       folder: the cube's folder; filled in by the registry.
+      model_source: what builds the model instead of the cube; None for the published model.
     """
 
     name: str
@@ -80,6 +89,7 @@ class WorkloadDefinition:
     mini: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     scale: Scale = "full"
     folder: Path = Path()
+    model_source: ModelSource | None = None
 
     def with_fields(self, changes: Mapping[str, Any]) -> WorkloadDefinition:
         """The same workload with fields replaced; `model` settings and `properties` are merged."""
@@ -120,6 +130,10 @@ class WorkloadDefinition:
     def at(self, scale: Scale) -> WorkloadDefinition:
         """The workload at a scale: `full`, or `mini` for small models on generated data."""
         return self if scale == "full" else self.with_fields({**self.mini, "scale": "mini"})
+
+    def with_model(self, source: ModelSource) -> WorkloadDefinition:
+        """The same data, metric and loss with a submitted model; settings of the published one are gone."""
+        return dataclasses.replace(self, model_source=source, model=NOTHING, dropout=None)
 
     def num_examples(self, split: Split) -> int | None:
         """Examples that one evaluation counts on a split (on `train`: the whole split)."""

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from algoperf.errors import UserError, unknown
 from algoperf.workload.definition import FRAMEWORKS, Framework, WorkloadDefinition
@@ -73,6 +74,13 @@ def model_module(definition: WorkloadDefinition, framework: Framework) -> Module
     if framework not in FRAMEWORKS:
         raise unknown("framework", framework, FRAMEWORKS)
     return cube_module(definition.folder, {"jax": "model_jax", "pytorch": "model_torch"}[framework])
+
+
+def model_code(definition: WorkloadDefinition, framework: Framework) -> Any:
+    """What builds the workload's model: the cube's module, or what a model submission puts in its place."""
+    published = model_module(definition, framework)
+    source = definition.model_source
+    return published if source is None else source.in_place_of(published, definition, framework)
 
 
 def cube_module(folder: Path, name: str) -> ModuleType:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from algoperf.system import usable_cores
+from algoperf.system import usable_cores, without_network
 from algoperf.waiting import Say, waiting
 from algoperf_check.findings import Finding
 from algoperf_check.probe import memory
@@ -80,7 +79,7 @@ def _in_process(
     }
     asked.write_text(json.dumps(content), encoding="utf-8")
     told.touch()
-    command = [*_without_network(), sys.executable, "-m", "algoperf_check.probe.session", str(asked), str(told)]
+    command = [*without_network(), sys.executable, "-m", "algoperf_check.probe.session", str(asked), str(told)]
     with output.open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=_environment(folder),
@@ -105,14 +104,6 @@ def _environment(folder: Path) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
-
-
-def _without_network() -> list[str]:
-    """A command prefix that removes the network; empty if this user may not do that."""
-    command = ["unshare", "--map-root-user", "--net"]
-    if shutil.which("unshare") is None:
-        return []
-    return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else []
 
 
 def _events(told: Path) -> list[list[Any]]:

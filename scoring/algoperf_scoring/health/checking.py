@@ -64,6 +64,7 @@ def check_runs(
     ruleset: str | None = None,
     submissions_dirs: Sequence[Path] = (),
     scale: str | None = None,
+    track: str | None = None,
 ) -> Health:
     """Check all runs below a folder.
 
@@ -76,6 +77,7 @@ def check_runs(
         other runs if their files do not say.
       submissions_dirs: folders with the submissions' files, for search spaces that are not recorded.
       scale: "full" or "mini": only runs of this scale; None for all.
+      track: "algorithm" or "model": only runs of this track; None for all.
 
     Raises:
       UserError: there is no such run, or no such folder. Damaged files do not raise; they are findings.
@@ -87,7 +89,7 @@ def check_runs(
     found = find_trials([source], version.workloads, findings)
     if not found and not findings.problems:
         raise no_trials(root, findings.notes)
-    trials = filtered(found, Asked(scale=scale, ruleset=ruleset), Findings((root,))) if found else []
+    trials = filtered(found, Asked(scale=scale, ruleset=ruleset, track=track), Findings((root,))) if found else []
     runs: list[Evidence] = []
     outcomes: dict[str, list[Outcome]] = defaultdict(list, {_FILES.id: _as_outcomes(findings.problems, "fail")})
     silent = ruleset or _ruleset(trials)

@@ -13,7 +13,7 @@ from algoperf_scoring.health.groups import ComparedFacts, agreement, grouped
 
 
 def one_kind(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
-    """Check that all runs have the version of this check, and the same scale and ruleset.
+    """Check that all runs have the version of this check, and the same scale, ruleset and track.
 
     Published logs record none of them; the default scale is "full".
     """
@@ -25,12 +25,12 @@ def one_kind(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
     for evidence, group in groups.items():
         yield grouped(group, "fail", evidence)
     for outcome in agreement(right, _kind, "fail", ""):
-        advice = ". Check one kind at a time, with --scale or --ruleset" if outcome.level == "fail" else ""
+        advice = ". Check one kind at a time, with --scale, --ruleset or --track" if outcome.level == "fail" else ""
         yield dataclasses.replace(outcome, evidence=outcome.evidence + advice)
 
 
 def _kind(run: Evidence) -> ComparedFacts:
-    return {"scale": run.trial.facts.scale, "ruleset": run.ruleset}
+    return {"track": run.trial.facts.track, "scale": run.trial.facts.scale, "ruleset": run.ruleset}
 
 
 def complete(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
@@ -38,7 +38,8 @@ def complete(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
 
     Workloads that are not scored need no fixed number. More trials than allowed break the tuning rules, so they fail.
     """
-    counting = (*version.scored, *version.held_out.values())
+    variants = version.held_out.values() if any(run.trial.facts.track == "algorithm" for run in runs) else ()
+    counting = (*version.scored, *variants)
     cells: dict[tuple[str, str], dict[str, list[Evidence]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         cells[run.trial.submission, run.trial.framework][run.trial.workload].append(run)
@@ -67,6 +68,6 @@ def _numbers(runs: Sequence[Evidence], version: Version) -> tuple[Level, str]:
 
 
 CHECKS = (
-    ComparisonCheck("one-kind", "all runs have the requested version, and the same scale and ruleset", one_kind),
+    ComparisonCheck("one-kind", "all runs have the requested version, and the same scale, ruleset and track", one_kind),
     ComparisonCheck("complete", "there are as many studies and trials as the version requires", complete),
 )

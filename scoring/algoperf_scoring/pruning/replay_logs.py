@@ -29,7 +29,7 @@ def replay_logs(comparison: Comparison, error: float | None = None, at_once: int
     if not results.submissions:
         raise UserError("No run here has a result yet: there is nothing to replay.")
     curves = read_curves(results)
-    names = sorted(results.submissions, key=lambda name: (name not in REFERENCES, name))
+    names = sorted(results.submissions, key=lambda name: (name not in REFERENCES[comparison.track], name))
     rules: dict[str, Futility] = {}
     if error is not None:
         budgets = {

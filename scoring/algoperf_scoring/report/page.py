@@ -69,8 +69,8 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
 
 def title(board: Leaderboard) -> str:
     """The title of the page."""
-    ruleset = {"external": "external tuning", "self": "self-tuning"}[board.comparison.ruleset]
-    return f"AlgoPerf {board.comparison.version.name}, {ruleset}"
+    comparison = board.comparison
+    return f"AlgoPerf {comparison.version.name}, {wording.kind_in_words(comparison.track, comparison.ruleset)}"
 
 
 def _facts(board: Leaderboard) -> list[tuple[str, str]]:
@@ -81,6 +81,7 @@ def _facts(board: Leaderboard) -> list[tuple[str, str]]:
     return [
         ("Submissions", str(len(board.entries))),
         ("Score over", comparison.basis),
+        ("Track", comparison.track),
         ("Scale", comparison.scale),
         ("Studies", f"{studies} of a submission and workload; the version asks for {version.num_studies}"),
         ("Hardware", f"{'; '.join(board.hardware) or 'not recorded in the runs'} (version: {version.hardware})"),

@@ -52,6 +52,7 @@ def payload(board: Leaderboard) -> dict[str, Any]:
         "version": comparison.version.name,
         "ruleset": comparison.ruleset,
         "scale": comparison.scale,
+        "track": comparison.track,
         "date": board.date,
         "basis": comparison.basis,
         "rule": {**asdict(board.rule), "reference": board.reference},

@@ -93,7 +93,7 @@ def test_rulesets_are_not_mixed(folder):
     health = folder.check()
     assert found(health) == {"one-kind": "fail"}
     assert "ruleset self, not external" in told(health, "one-kind")
-    assert "Check one kind at a time, with --scale or --ruleset" in told(health, "one-kind")
+    assert "Check one kind at a time, with --scale, --ruleset or --track" in told(health, "one-kind")
 
 
 def test_runs_of_one_kind_can_be_chosen(folder):

@@ -108,6 +108,11 @@ class JaxBackend:
         """Free arrays that only garbage refers to."""
         gc.collect()
 
+    def peak_device_bytes(self) -> int | None:
+        """As XLA's allocator says."""
+        known = [device.memory_stats() or {} for device in jax.local_devices()]
+        return max((stats["peak_bytes_in_use"] for stats in known if "peak_bytes_in_use" in stats), default=None)
+
     def is_out_of_memory(self, error: BaseException) -> bool:
         """XLA says RESOURCE_EXHAUSTED."""
         return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text_of(error)

@@ -29,7 +29,7 @@ _RUNS_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_p
 
 
 class JaxWorkload(BoundWorkload):
-    """A workload whose model is the flax module from the cube's `model_jax.build(definition)`.
+    """A workload whose model is the flax module from the cube's `model_jax.build(definition)`, or a submission's.
 
     The module gets the model inputs of a batch (`batch["inputs"]`, or the result of the cube's `model_inputs(batch)`)
     and those of the keywords `train`, `update_batch_norm`, `use_running_average` and `dropout_rate` that it accepts.
@@ -40,7 +40,7 @@ class JaxWorkload(BoundWorkload):
 
     def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
         super().__init__(definition, limits)
-        model = registry.model_module(definition, "jax")
+        model = registry.model_code(definition, "jax")
         self._module: nn.Module = model.build(definition)
         self._output_params = model.output_params(definition)
         self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(

@@ -63,6 +63,7 @@ class TorchBackend:
         self.codecs: dict[str, LeafCodec] = {"torch": TorchCodec(device), "numpy": NumpyCodec()}
         self._device = device
         self._compiled: set[str] = set()
+        self._peak_bytes = 0
         self._why_not = "eager: the workload's policy"
 
     @property
@@ -171,7 +172,14 @@ class TorchBackend:
         if self._device.type == "cuda":
             torch._C._cuda_clearCublasWorkspaces()
             torch.cuda.empty_cache()
+            self._peak_bytes = self.peak_device_bytes() or 0
             torch.cuda.reset_peak_memory_stats()
+
+    def peak_device_bytes(self) -> int | None:
+        """As the allocator of tensors says."""
+        if self._device.type != "cuda":
+            return None
+        return max(self._peak_bytes, torch.cuda.max_memory_allocated(self._device))
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """CUDA has its own error class; for the CPU allocator, match the message."""

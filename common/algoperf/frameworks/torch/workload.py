@@ -41,7 +41,7 @@ def bare_model(model: torch.nn.Module) -> torch.nn.Module:
 
 
 class TorchWorkload(BoundWorkload):
-    """A workload whose model is the module from the cube's `model_torch.build(definition)`.
+    """A workload whose model is the module from the cube's `model_torch.build(definition)`, or a submission's.
 
     The module gets the model inputs of a batch (`batch["inputs"]`, or the result of the cube's `model_inputs(batch)`),
     and those of `dropout_rate` and `rng` (the key given to `model_fn`, or None) that its `forward` accepts. Two more
@@ -54,7 +54,7 @@ class TorchWorkload(BoundWorkload):
     def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
         super().__init__(definition, limits)
         self._use_ddp, self._rank, self.device, _ = pytorch_setup()
-        self._model_code = registry.model_module(definition, "pytorch")
+        self._model_code = registry.model_code(definition, "pytorch")
         self._model_inputs: Callable[[Batch], tuple[Any, ...]] = getattr(
             self._model_code, "model_inputs", lambda batch: (batch["inputs"],)
         )

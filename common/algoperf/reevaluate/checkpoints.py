@@ -1,4 +1,4 @@
-"""Re-evaluates checkpoints, without loading any code of the submission, and compares with the records."""
+"""Evaluates checkpoints again, one by one, and compares with the records."""
 
 from __future__ import annotations
 
@@ -7,25 +7,20 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-
-from algoperf import checkpoint, seeds
-from algoperf.data.contracts import Batch, dataset_dir
+from algoperf import checkpoint
 from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError
 from algoperf.frameworks import load_backend
-from algoperf.frameworks.backend import Backend
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object
 from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
 from algoperf.records.verification import SWAPPED
-from algoperf.spec import ForwardPassMode
-from algoperf.trial.data import TrialData
+from algoperf.reevaluate.apart import ModelProcess, WorkloadApart
+from algoperf.reevaluate.blindness import flaws
+from algoperf.reevaluate.restoring import bind, model_needed, open_data, restore_model, trial_keys
+from algoperf.submission.model import SubmittedModel
 from algoperf.trial.evaluation import Evaluator
-from algoperf.versions import Scale, load_version
-from algoperf.versions.version import with_cube_limits
-from algoperf.workload.bound import BoundWorkload
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import find_workload
 
@@ -80,12 +75,16 @@ class Failure:
 
 
 def try_checkpoint(
-    path: Path, definition: WorkloadDefinition | None, data_root: Path, tolerance: float
+    path: Path,
+    definition: WorkloadDefinition | None,
+    data_root: Path,
+    tolerance: float,
+    model: SubmittedModel | None = None,
 ) -> dict[str, Any] | Failure:
     """`evaluate_checkpoint`, but whatever goes wrong is returned: one bad run must not keep others from evaluation."""
     try:
         known = find_workload(_workload_of(path)) if definition is None else definition
-        return evaluate_checkpoint(path, known, data_root, tolerance)
+        return evaluate_checkpoint(path, known, data_root, tolerance, model)
     except AlgoperfError as error:
         return Failure(path, error)
     except Exception as error:  # a stranger's checkpoint may hold anything
@@ -122,9 +121,15 @@ def raise_worst(results: Iterable[dict[str, Any] | Failure]) -> None:
 
 
 def evaluate_checkpoint(
-    path: Path, definition: WorkloadDefinition, data_root: Path, tolerance: float
+    path: Path,
+    definition: WorkloadDefinition,
+    data_root: Path,
+    tolerance: float,
+    model: SubmittedModel | None = None,
 ) -> dict[str, Any]:
     """Compute the metrics of one checkpoint, and compare them with the recorded ones.
+
+    If the checkpoint is of a submitted model, `model` is that, and its flaws (`reevaluate.blindness`) are mismatches.
 
     Returns a record with `recomputed`, `recorded` (None if that step has no row), `differences` (absolute), `seconds`
     that the evaluation took, the checkpoint's hash (`sha256`), and `mismatches`: names of metrics that differ by more
@@ -136,7 +141,7 @@ def evaluate_checkpoint(
         return _record_of_swapped(path, found_hash)
     run = checkpoint.read_manifest(path)
     fingerprint, global_step = run["fingerprint"], run["global_step"]
-    recomputed, seconds = _recompute(path, definition, data_root, global_step)
+    recomputed, seconds, flaws_found = _recompute(path, definition, data_root, global_step, model)
     recorded = _recorded(path.parent, global_step)
     evaluated = any(step == global_step for step, _ in run["trial"]["state"]["eval_results"])
     differences = {name: abs(recomputed[name] - value) for name, value in (recorded or {}).items()}
@@ -148,6 +153,7 @@ def evaluate_checkpoint(
     ]
     if recorded is None and evaluated:
         mismatches.append(f"{EVAL_FILE} lacks the row of this step")
+    mismatches += flaws_found
     return {
         "checkpoint": path.name,
         "global_step": global_step,
@@ -183,62 +189,31 @@ def _record_of_swapped(path: Path, found_hash: str | None) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class RestoredModel:
-    """The model of a checkpoint, and what its trial trained it on."""
-
-    workload: BoundWorkload
-    backend: Backend
-    data: TrialData
-    keys: seeds.TrialKeys
-    params: Any
-    model_state: Any
-
-
-def restore_model(path: Path, definition: WorkloadDefinition, data_root: Path) -> RestoredModel:
-    """The model of a checkpoint; `definition` is that of its workload, at any scale.
-
-    Raises DataError if the data differs from that of the trial, CheckpointMismatch if the checkpoint is damaged.
-    """
-    fingerprint = checkpoint.read_manifest(path)["fingerprint"]
-    definition = definition.at(cast(Scale, fingerprint["scale"]))
-    version = with_cube_limits(load_version(fingerprint["version"]), definition.folder)
-    backend = load_backend(fingerprint["framework"])
-    trial_seed = seeds.derive(
-        *(fingerprint[part] for part in ("version", "submission", "workload", "study", "trial", "seed"))
-    )
-    workload = backend.bind(definition, version.limits(definition.name, definition.scale))
-    data_dir = dataset_dir(data_root, definition.dataset, definition.scale)
-    data = TrialData.open(definition, data_dir, backend.shard, trial_seed)
-    found_hash = data.dataset.hash
-    if found_hash != fingerprint["dataset"]:
-        raise DataError(
-            f"{path} was trained on data with hash {fingerprint['dataset']}, but {data_dir} has {found_hash}."
-        )
-    keys = seeds.TrialKeys(trial_seed)
-    params, model_state = workload.init_model_fn(keys.model_init)
-    template = backend.outline({"params": params, "model_state": model_state})
-    del params, model_state
-    model = checkpoint.restore_model(path, template, backend.codecs)
-    return RestoredModel(workload, backend, data, keys, model["params"], model["model_state"])
-
-
-def outputs_of(model: RestoredModel, batch: Batch) -> np.ndarray:
-    """What a model makes of a batch on the host, in evaluation mode."""
-    logits, _ = model.workload.model_fn(
-        model.params, model.workload.place(batch), model.model_state, ForwardPassMode.EVAL, None, False
-    )
-    return model.workload.fetch({"logits": logits})["logits"]
-
-
 def _recompute(
-    path: Path, definition: WorkloadDefinition, data_root: Path, global_step: int
-) -> tuple[dict[str, float], float]:
-    """The metrics of a checkpoint, and how many seconds it took to compute them."""
-    model = restore_model(path, definition, data_root)
-    evaluator, key = Evaluator(model.workload, model.data, model.backend), model.keys.of_step(global_step - 1)[-1]
+    path: Path, definition: WorkloadDefinition, data_root: Path, global_step: int, given: SubmittedModel | None
+) -> tuple[dict[str, float], float, list[str]]:
+    """The metrics, the seconds that they took, and what a submitted model does in its evaluation that it must not."""
+    fingerprint = checkpoint.read_manifest(path)["fingerprint"]
+    model = model_needed(path, fingerprint, given)
+    if model is None:
+        restored = restore_model(path, definition, data_root)
+        evaluator = Evaluator(restored.workload, restored.data, restored.backend)
+        key = restored.keys.of_step(global_step - 1)[-1]
+        return *_timed(evaluator, restored.params, restored.model_state, key, global_step), []
+    backend = load_backend(fingerprint["framework"])
+    workload = bind(fingerprint, definition, backend)
+    data = open_data(path, fingerprint, definition, data_root, backend)
+    hidden = [root / data.definition.dataset.name for root in (data_root, data_root / "raw")]
+    with ModelProcess(path, str(definition.folder), model, [folder for folder in hidden if folder.is_dir()]) as process:
+        evaluator = Evaluator(WorkloadApart(workload, process), data, backend)
+        metrics, seconds = _timed(evaluator, None, None, trial_keys(fingerprint).of_step(global_step - 1)[-1], global_step)
+        return metrics, seconds, flaws(process.outputs, data, workload.eval_batch_size)
+
+
+def _timed(evaluator: Evaluator, params: Any, model_state: Any, key: Any, step: int) -> tuple[dict[str, float], float]:
+    """The metrics of a model, and how many seconds it took to compute them."""
     begin = time.monotonic()
-    metrics = evaluator.metrics(model.params, model.model_state, key, global_step)
+    metrics = evaluator.metrics(params, model_state, key, step)
     return metrics, time.monotonic() - begin
 
 
