@@ -11,6 +11,7 @@ VARIABLES = {
     "--against": "AGAINST",
     "--data-dir": "DATA",
     "--framework": "FRAMEWORK",
+    "--model": "MODEL",
     "--output-dir": "RUNS",
     "--ruleset": "RULESET",
     "--scale": "SCALE",
@@ -20,6 +21,7 @@ VARIABLES = {
     "--launcher": "LAUNCHER",
     "--site": "SITE",
     "--submission": "SUBMISSION",
+    "--track": "TRACK",
     "--trials": "TRIALS",
     "--version": "VERSION",
     "--with": "WITH",
@@ -31,7 +33,7 @@ _EXTRA = {
     *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify"),
 }
 _OPTION = re.compile(
-    r"(?<![\w-])(--[a-z][a-z-]+)(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|[A-Z]+)\b|\S*/\S+))?"
+    r"(?<![\w-])(--[a-z][a-z-]+)(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|algorithm|model|published|[A-Z]+)\b|\S*/\S+))?"
 )
 
 

@@ -56,9 +56,8 @@ class Report:
         errors, warnings = len(self.errors), len(self.findings) - len(self.errors)
         how = "read only" if self.static_only else "read and tried"
         request = self.request
-        about = ", ".join(
-            (request.framework or "framework unknown", f"ruleset {request.ruleset}", request.version.name)
-        )
+        kind = "model track" if request.track == "model" else f"ruleset {request.ruleset}"
+        about = ", ".join((request.framework or "framework unknown", kind, request.version.name))
         return f"{request.name} ({about}; {how}): {_count(errors, 'error')}, {_count(warnings, 'warning')}."
 
     def as_text(self) -> str:
@@ -86,6 +85,7 @@ class Report:
             "name": request.name,
             "framework": request.framework,
             "ruleset": request.ruleset,
+            "track": request.track,
             "version": request.version.name,
             "static_only": self.static_only,
             "errors": len(self.errors),

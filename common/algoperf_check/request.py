@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
+from algoperf.submission.model import SubmittedModel, find_model
+from algoperf.submission.track import Track
 from algoperf.tuning.ruleset import RULESET_FOLDERS, Ruleset
 from algoperf.versions import Version
 from algoperf.workload.definition import Framework
@@ -19,6 +21,7 @@ class CheckRequest:
     Attributes:
       submission: the given folder or `.py` file.
       framework: the submission's framework; None is allowed only for a static check.
+      track: "algorithm" or "model".
       ruleset: "external": the harness draws hyperparameters from a search space; "self": the submission sets them.
       version: the benchmark version whose numbers apply.
       smoke: also train on workloads at scale mini.
@@ -31,11 +34,25 @@ class CheckRequest:
     version: Version
     smoke: bool = False
     given_space: Path | None = None
+    track: Track = "algorithm"
 
     @functools.cached_property
     def file(self) -> Path:
         """The submission's main Python file. UserError if there is none."""
-        return submission_file(self.submission)
+        model = self.model
+        if model is None:
+            return submission_file(self.submission)
+        return model.file(self.framework or model.frameworks[0])
+
+    @property
+    def model(self) -> SubmittedModel | None:
+        """The submitted model; None in the other track."""
+        return find_model(self.submission) if self.track == "model" else None
+
+    @property
+    def owns_folder(self) -> bool:
+        """Whether everything in the folder is part of the submission."""
+        return self.track == "model" or self.file.stem == "submission"
 
     @property
     def folder(self) -> Path:
@@ -45,7 +62,7 @@ class CheckRequest:
     @property
     def name(self) -> str:
         """The submission's name in run folders and tables."""
-        return submission_name(self.file)
+        return submission_name(self.file) if self.track == "algorithm" else self.folder.name
 
     @property
     def search_space(self) -> Path:

@@ -1,5 +1,6 @@
-"""The rules that `algoperf check` knows, as a table: sections 1 to 12 are read in the code, 13 to 16 need a run.
+"""The rules that `algoperf check` knows, as a table.
 
+Sections 1 to 12, and 17 for models, are read in the code; 13 to 16, and 18 for models, need a run.
 `docs/rules.md` describes them, and those that only people can check.
 """
 
@@ -178,6 +179,20 @@ _TABLE = [
         "A submission must fit into the memory of the benchmark's devices on all scored workloads.",
         ("16.1", "error", "Its state is estimated not to fit", "Keep less per parameter, or split it over devices."),
         ("16.2", "warning", "Its state leaves little room", "Activations also need memory: try it at full scale."),
+    ),
+    *_section(
+        "The model track asks which model learns a data set fastest, from nothing but its training split.",
+        ("17.1", "error", "Weights from elsewhere", "Initialise the model at random, with the harness's seed."),
+        ("17.2", "error", "A model submission reads a file", "Put constants into the code."),
+        ("17.3", "error", "The labels are looked for", "Use the inputs that the model is given, and nothing else."),
+    ),
+    *_section(
+        "Organisers rebuild the model of a stranger from its code and a checkpoint, and evaluate it apart from labels.",
+        ("18.1", "error", "It does not build or train", "docs/model-track.md says what build(task) returns."),
+        ("18.2", "error", "It trains differently after restoring a checkpoint",
+         "Keep all state of the model in parameters, buffers (PyTorch) or variables (JAX)."),
+        ("18.3", "error", "It cannot be evaluated alone",
+         "In evaluations, let the outputs of a row depend on its inputs and the parameters only."),
     ),
 ]  # fmt: skip
 

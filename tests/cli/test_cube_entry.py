@@ -39,6 +39,16 @@ def test_paths_and_settings_become_options(tmp_path, submissions):
     ]  # fmt: skip
 
 
+def test_a_model_is_one_more_setting(tmp_path, submissions):
+    for model, given in (("mine", f"{submissions}/mine"), ("published", "published")):
+        words = command_line("train", train_arguments(submissions, write(tmp_path, f"model: {model}\n")), "mnist")
+        assert words[words.index("--model") + 1] == given
+        assert "--submission" not in words
+    for text, complaint in (("model: ../elsewhere", "outside of"), ("model: a\nsubmission: b", "different tracks")):
+        with pytest.raises(UserError, match=complaint):
+            command_line("train", train_arguments(submissions, write(tmp_path, text)), "mnist")
+
+
 def test_values_are_taken_as_they_are_written(tmp_path, submissions):
     (submissions / "010").mkdir()
     file = write(tmp_path, "submission: 010\nversion: v0.6\nstudy: 1:30\n")

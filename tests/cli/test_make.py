@@ -136,6 +136,16 @@ def test_several_workloads_and_a_score(make, tmp_path):
     assert make("score", "SUBMISSION=submissions/baselines/nadamw_jax", "SCALE=mini").returncode != 0
 
 
+def test_a_model_is_trained_and_scored_in_its_own_track(make, tmp_path):
+    model = "MODEL=tests/support/models/two_layers"
+    done = make("train", model, "FRAMEWORK=pytorch", "STUDIES=1", FEW_STEPS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ((place, status),) = statuses(tmp_path).items()
+    assert (place, status["track"]) == ("two_layers/study_1/digits_pytorch/trial_1", "model")
+    assert make("score", "TRACK=model").returncode == 0
+    assert "and track algorithm in" in make("score", "TRACK=algorithm").stderr
+
+
 def test_a_broken_trial_is_resumed_and_does_not_stop_the_others(make, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()

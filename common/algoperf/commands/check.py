@@ -11,6 +11,7 @@ import click
 from algoperf.commands import options
 
 if TYPE_CHECKING:
+    from algoperf.submission.track import Track
     from algoperf.tuning.ruleset import Ruleset
     from algoperf.workload.definition import Framework
     from algoperf_check.findings import Finding
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     type=options.Place(),
     help="External ruleset only.  [default: tuning_search_space.json in the submission's folder]",
 )
+@click.option(
+    "--track",
+    type=options.Choice(["algorithm", "model"]),
+    help="[default: model if the folder has a model_jax.py or model_torch.py]",
+)
 @options.version
 @click.option("--static-only", is_flag=True, help="Only read the code; run none of it.")
 @click.option("--smoke", is_flag=True, help="Also train on all workloads at scale mini (minutes).")
@@ -44,6 +50,7 @@ def check(
     framework: Framework | None,
     ruleset: Ruleset | None,
     search_space: Path | None,
+    track: Track | None,
     version_name: str,
     static_only: bool,
     smoke: bool,
@@ -57,6 +64,7 @@ def check(
     """
     from algoperf.errors import ChecksFailed, UserError
     from algoperf.submission.loading import submission_file
+    from algoperf.submission.model import find_model, is_model, model_framework
     from algoperf.versions import load_version
 
     if importlib.util.find_spec("algoperf_check") is None:
@@ -67,17 +75,21 @@ def check(
 
     if static_only and smoke:
         raise UserError("--smoke runs the submission and --static-only does not. Give one of them.")
-    if search_space is not None and ruleset == "self":
+    if search_space is not None and (ruleset == "self" or track == "model"):
         raise UserError("--search-space is for external tuning; self-tuning has no search space. Leave one out.")
     if search_space is not None and not search_space.is_file():
         raise UserError(f"There is no search space {search_space}. Give a JSON file.")
-    file = submission_file(submission)
+    track = track or ("model" if is_model(submission) else "algorithm")
+    model = find_model(submission) if track == "model" else None
+    file = submission_file(submission) if model is None else model.file(model_framework(model, framework))
+    framework = model_framework(model, framework) if model else framework
     framework = framework or infer_framework(file, required=not static_only)
     static_only = static_only or framework is None  # a submission whose code is unreadable cannot run either
     request = CheckRequest(
         submission=submission,
         framework=framework,
-        ruleset=ruleset or ("external" if search_space is not None else infer_ruleset(file)),
+        ruleset="self" if model else ruleset or ("external" if search_space is not None else infer_ruleset(file)),
+        track=track,
         version=load_version(version_name),
         smoke=smoke,
         given_space=search_space,
@@ -100,9 +112,10 @@ def check(
 
 def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:
     from algoperf_check import probe, static
+    from algoperf_check.probe import models
 
     found = static.run(request)
     if static_only:
         return found
     click.echo("The code was read. Running it on small workloads; --static-only skips this.", err=True)
-    return [*found, *probe.run(request)]
+    return [*found, *(probe.run(request) if request.track == "algorithm" else models.run(request))]

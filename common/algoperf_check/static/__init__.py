@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from algoperf_check.findings import Finding
 from algoperf_check.request import CheckRequest
@@ -16,6 +17,7 @@ from algoperf_check.static import (
     era,
     formalities,
     literals,
+    models,
     requirements,
     search_space,
     uses,
@@ -33,11 +35,23 @@ _DEEPEST = 20_000
 def run(request: CheckRequest) -> list[Finding]:
     """All findings of the static checks, without duplicates."""
     with _deep_recursion():
-        sources, findings = read_sources(request.file)
-        analysis = Analysis.of(request, sources)
-        for part in (*_OF_CODE, *_OF_FILES):
-            findings += part.check(analysis)
+        findings = _of_file(request, request.file)
+        if request.model is not None:
+            findings = models.holding(findings)
     return list(dict.fromkeys(findings))
+
+
+def _of_file(request: CheckRequest, file: Path) -> list[Finding]:
+    """The findings in a file and in what it imports, and in the folder."""
+    sources, findings = read_sources(file)
+    analysis = Analysis.of(request, sources)
+    for part in (*_OF_CODE, *_OF_FILES):
+        findings += part.check(analysis)
+    if request.model is not None and file == request.file:
+        findings += models.check(analysis)
+        if request.model.own_algorithm is not None:
+            findings += _of_file(request, request.model.own_algorithm)
+    return findings
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     if info is not None:
         yield from _facts(analysis, info)
     yield from _licence(analysis, info or {})
-    if analysis.request.file.stem == "submission":
+    if analysis.request.owns_folder:
         yield from _data_files(analysis.request.folder)
         yield from _copies(analysis.request.folder)
 

@@ -92,7 +92,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
 IMPORTERS = ("__import__", "importlib.import_module")
 _BATCH_SIZES = "algoperf.blocks.batch_sizes.BATCH_SIZES"
 _HARNESS = ("algoperf", "algorithmic_efficiency")
-_OPEN_PARTS = ("", "blocks", "jax_sharding_utils", "pytorch_utils", "random_utils", "spec", "testing")
+_OPEN_PARTS = ("", "blocks", "jax_sharding_utils", "pytorch_utils", "random_utils", "spec", "task", "testing")
 _OTHER_HARNESS = ("algoperf_cubes", "algoperf_scoring", "cubes", "reference_algorithms", "submission_runner")
 _FRAMEWORKS = ("flax", "jax", "jaxlib", "optax", "torch")
 _TOLERATED_PRIVATE = ("_foreach_", "__")
@@ -101,7 +101,7 @@ _TOLERATED_PRIVATE = ("_foreach_", "__")
 def check(analysis: Analysis) -> Iterator[Finding]:
     """All findings of the tables."""
     imported = set()
-    for node, name in _imports(analysis):
+    for node, name in imports(analysis):
         for rule, prefix in _matches(PACKAGES, name):
             imported.add((analysis.project.home(node), prefix))
             yield analysis.finding(rule, node, f"{name} is imported.")
@@ -138,7 +138,7 @@ def _matches(tables: dict[str, tuple[str, ...]], name: str) -> Iterator[tuple[st
             yield rule, prefix
 
 
-def _imports(analysis: Analysis) -> Iterator[tuple[ast.AST, str]]:
+def imports(analysis: Analysis) -> Iterator[tuple[ast.AST, str]]:
     """Dotted names in import statements that refer outside the submission."""
     for node in analysis.project.nodes(ast.Import, ast.ImportFrom):
         names = [alias.name for alias in node.names]  # type: ignore[attr-defined]

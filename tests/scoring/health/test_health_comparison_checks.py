@@ -81,6 +81,14 @@ def test_scales_are_not_mixed(folder):
     assert "scale mini, not full" in told(folder.check(), "one-kind")
 
 
+def test_tracks_are_not_mixed(folder):
+    folder.run()
+    folder.run(study=2)
+    folder.run(status(track="model"), study=3)
+    assert "track model, not algorithm" in told(folder.check(), "one-kind")
+    assert folder.check(track="model").num_runs == 1
+
+
 def test_rulesets_are_not_mixed(folder):
     folder.run()
     folder.run(study=2)
