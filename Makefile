@@ -127,7 +127,6 @@ demo: setup ## Train three submissions on real data and score them: a first resu
 	  --workloads digits --studies 3 --raw-dir $(call quoted,$(DATA)/raw) --data-dir $(call quoted,$(DATA)) \
 	  --output-dir demo/runs || exit; done
 	@$(ALGOPERF) score demo/runs --output demo/report --submissions submissions
-	@$(ALGOPERF) report demo/runs --output demo/report/report.html --submissions submissions
 	@echo "Runs: demo/runs. Look at demo/report/report.html in a browser. Next: make new NAME=mine"
 
 test: setup ## Check style and types, and run the tests
@@ -180,14 +179,12 @@ score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); wi
 	@chosen=($(compared) $(call option,--ruleset,RULESET) $(call option,--scale,SCALE) \
 	  $(if $(SUBMISSION),$(call option,--submission,SUBMISSION) $(call option,--against,AGAINST))) && \
 	runs=$(call quoted,$(RUNS)) && \
-	$(ALGOPERF) score "$$runs" "$${chosen[@]}" --output "$$runs/report" && \
-	$(ALGOPERF) report "$$runs" "$${chosen[@]}" --output "$$runs/report/report.html"
+	$(ALGOPERF) score "$$runs" "$${chosen[@]}" --output "$$runs/report"
 
 leaderboard: setup ## Write leaderboard and report of all submissions in LOGS to BOARD
 	@chosen=($(compared) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \
 	  $(call if_given,SCALE,$(call option,--scale,SCALE))) && logs=$(call quoted,$(LOGS)) && board=$(call quoted,$(BOARD)) && \
-	$(ALGOPERF) score "$$logs" "$${chosen[@]}" --output "$$board" && \
-	$(ALGOPERF) report "$$logs" "$${chosen[@]}" --output "$$board/report.html"
+	$(ALGOPERF) score "$$logs" "$${chosen[@]}" --output "$$board"
 
 check-runs: setup ## Check the health of all runs in RUNS: clocks, cadence, seeds, points, counts, hardware
 	@$(ALGOPERF) check-runs $(call quoted,$(RUNS)) $(compared) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \

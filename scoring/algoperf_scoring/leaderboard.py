@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -185,7 +186,21 @@ class Leaderboard:
         """The hardware of the runs, as far as recorded; runs on different hardware must not be compared."""
         return tuple(sorted({trial.facts.hardware for trial in self.comparison.trials if trial.facts.hardware}))
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """What rows are called before readers: the authors' title, with the folder's name where two would be alike."""
+        titles = {entry.submission: _title(entry.submission, entry.info) for entry in self.shown}
+        times = Counter(titles.values())
+        return {name: title if times[title] == 1 else f"{title} ({name})" for name, title in titles.items()}
+
     def ranks(self) -> list[int]:
         """The rank of each entry, from 1; equal scores share a rank."""
         scores = [entry.score for entry in self.entries]
         return [1 + sum(other > score + SAME_SCORE for other in scores) for score in scores]
+
+
+def _title(name: str, info: SubmissionInfo | None) -> str:
+    """The authors' title of an entry. Its framework stays behind it if the entry's name has one."""
+    if info is None or not info.name:
+        return name
+    return " (".join([info.name, *name.split(" (")[1:]])

@@ -11,14 +11,15 @@ from algoperf_scoring.leaderboard import Entry, Leaderboard, Unranked
 
 def markdown(board: Leaderboard) -> str:
     """The leaderboard as a Markdown page."""
-    header = list(wording.ranking_header(board))
+    header = list(wording.RANKING)
     rows = [[*map(escaped, row)] for row in wording.ranking(board)]
     entries = board.shown
     if any(entry.info for entry in entries):
         header[2:2] = ["authors", "framework"]
         for row, entry in zip(rows, entries, strict=True):
-            row[1:2] = _who(entry)
-    times = [[entry.submission, *row] for entry, row in zip(entries, wording.times(board), strict=True)]
+            row[1:2] = _who(entry, board.titles[entry.submission])
+    titles = [board.titles[entry.submission] for entry in entries]
+    times = [[title, *row] for title, row in zip(titles, wording.times(board), strict=True)]
     names = ["submission", *board.workloads, *board.held_out]
     lines = ["# Leaderboard", ""]
     if warning := wording.warning(board):
@@ -31,15 +32,19 @@ def markdown(board: Leaderboard) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _who(entry: Entry | Unranked) -> list[str]:
-    """Name with its link, authors with affiliations, framework."""
+def _who(entry: Entry | Unranked, title: str) -> list[str]:
+    """Title with its links, authors with affiliations, framework."""
     info = entry.info
     if info is None:
-        return [escaped(entry.submission), "", ""]
-    name = escaped(info.name or entry.submission)
-    link = re.sub(r"[\s()<>|]", lambda match: f"%{ord(match[0]):02X}", info.link)
+        return [escaped(title), "", ""]
+    links = [_linked(word, address) for word, address in info.links.items()]
     affiliations = f" ({info.affiliations})" if info.affiliations else ""
-    return [f"[{name}]({link})" if link else name, escaped(info.authors + affiliations), escaped(info.framework)]
+    return [", ".join([escaped(title), *links]), escaped(info.authors + affiliations), escaped(info.framework)]
+
+
+def _linked(word: str, address: str) -> str:
+    safe = re.sub(r"[\s()<>|]", lambda match: f"%{ord(match[0]):02X}", address)
+    return f"[{word}]({safe})"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

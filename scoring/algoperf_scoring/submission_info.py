@@ -41,7 +41,9 @@ FIELDS = (
     Field("ruleset", True, "the tuning ruleset", ("external", "self-tuning")),
     Field("framework", False, "what it is written in", ("JAX", "PyTorch")),
     Field("description", False, "the algorithm in a sentence"),
-    Field("link", False, "web address of code or paper, http or https"),
+    Field("code", False, "web address of the code, http or https"),
+    Field("paper", False, "web address of the paper, http or https"),
+    Field("link", False, "another web address, such as a project's page, http or https"),
     Field("license", False, "if neither a file LICENSE nor a header names it", ("Apache-2.0",)),
 )
 
@@ -55,7 +57,7 @@ class SubmissionInfo:
       authors, affiliations: as they should be shown.
       framework: "JAX" or "PyTorch".
       description: of the algorithm.
-      link: web address of code or paper; only http and https are kept.
+      code, paper, link: web addresses; only http and https are kept.
     """
 
     name: str = ""
@@ -63,20 +65,28 @@ class SubmissionInfo:
     affiliations: str = ""
     framework: str = ""
     description: str = ""
+    code: str = ""
+    paper: str = ""
     link: str = ""
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The addresses that were given, by what they lead to."""
+        return {name: address for name in ("code", "paper", "link") if (address := getattr(self, name))}
 
 
 def read_submission_info(file: Path) -> SubmissionInfo:
     """The content of a submission_info.yml. Raises ValueError with the reason if it is damaged."""
     content = _content(file)
-    link = _text(content, "link")
     return SubmissionInfo(
         name=_text(content, "submission_name"),
         authors=_text(content, "authors"),
         affiliations=_text(content, "affiliations"),
         framework=_text(content, "framework"),
         description=_text(content, "description"),
-        link=link if link.startswith(("https://", "http://")) else "",
+        code=_address(content, "code"),
+        paper=_address(content, "paper"),
+        link=_address(content, "link"),
     )
 
 
@@ -113,6 +123,11 @@ def _text(content: Mapping[str, Any], key: str) -> str:
     if isinstance(value, list):
         return ", ".join(str(item).strip() for item in value)
     return " ".join(str(value).split()) if isinstance(value, str) else ""
+
+
+def _address(content: Mapping[str, Any], key: str) -> str:
+    text = _text(content, key)
+    return text if text.startswith(("https://", "http://")) else ""
 
 
 def read_infos(

@@ -42,7 +42,7 @@ def print_leaderboard(board: Leaderboard, console: Console | None = None) -> Non
 def terminal(board: Leaderboard, width: int = 80) -> RenderableType:
     """The leaderboard for `rich.console.Console.print`: ranking, times, remarks."""
     ranking = Table(**_LOOK)
-    for name in wording.ranking_header(board):
+    for name in wording.RANKING:
         ranking.add_column(name, overflow="fold", no_wrap=name != "submission")
     for row in wording.ranking(board):
         ranking.add_row(*map(Text, row))

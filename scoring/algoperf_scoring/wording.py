@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from algoperf_scoring.disturbance import IN_WORDS
 from algoperf_scoring.findings import Finding
@@ -34,58 +35,62 @@ def caption(board: Leaderboard) -> str:
     )
 
 
-def uncertainty_in_words(board: Leaderboard) -> list[str]:
+Names = Mapping[str, str]
+"""What submissions are called where it is not the name of their folder of runs; by that name."""
+
+FOLDERS: Names = MappingProxyType({})
+"""All are called by their folders."""
+
+
+def uncertainty_in_words(board: Leaderboard, names: Names = FOLDERS) -> list[str]:
     """Which adjacent entries' order may be chance, or why this is unknown."""
     if board.refusal:
         return [f"No intervals and no probabilities: {board.refusal}."]
     if not board.neighbours:
         return []
     scores = {entry.submission: entry.score for entry in board.entries}
-    undecided = [_pair(pair, scores) for pair in board.neighbours if pair.probability < SEPARATED]
+    undecided = [_pair(pair, scores, names) for pair in board.neighbours if pair.probability < SEPARATED]
     lone = [entry.submission for entry in board.entries if entry.num_studies(board.workloads)[1] == 1]
-    blind = [f"{name} has one study: its interval shows the spread of the others only" for name in lone]
-    found = [*_little_evidence(board), *undecided, *blind]
+    blind = [
+        f"{names.get(name, name)} has one study: its interval shows the spread of the others only" for name in lone
+    ]
+    found = [*_little_evidence(board, names), *undecided, *blind]
     return found or ["The order of all neighbours is beyond chance."]
 
 
-def _little_evidence(board: Leaderboard) -> list[str]:
+def _little_evidence(board: Leaderboard, names: Names) -> list[str]:
     """Why nothing, or nothing about some entries, is beyond chance."""
     if not board.comparison.has_scored_workload:
         return ["Nothing here is beyond chance: no scored workload is compared."]
     if len(board.entries) - len(board.without_evidence) < 2:
         return [f"Nothing here is beyond chance: that takes at least {MIN_STUDIES} studies of each submission."]
     few = f"has fewer than {MIN_STUDIES} studies on some workload: its order may always be chance"
-    return [f"{name} {few}" for name in board.without_evidence]
+    return [f"{names.get(name, name)} {few}" for name in board.without_evidence]
 
 
-def _pair(pair: Neighbours, scores: Mapping[str, float]) -> str:
+def _pair(pair: Neighbours, scores: Mapping[str, float], names: Names) -> str:
+    first, second = (names.get(name, name) for name in (pair.first, pair.second))
     if abs(scores[pair.first] - scores[pair.second]) <= SAME_SCORE:
-        return f"{pair.first} and {pair.second} have the same score"
-    share = f"{pair.first} is better in {100 * pair.probability:.0f} % of the resamples"
+        return f"{first} and {second} have the same score"
+    share = f"{first} is better in {100 * pair.probability:.0f} % of the resamples"
     if pair.is_tie:
-        return f"{pair.first} and {pair.second} are tied: {share}"
-    return f"{pair.first} before {pair.second} may be chance: {share}"
+        return f"{first} and {second} are tied: {share}"
+    return f"{first} before {second} may be chance: {share}"
 
 
-RANKING = ("rank", "submission", "score", "95 % interval", "n", "speedup", "reached", "trapezoid")
-"""Columns of `ranking`; the last one shows the other integral if `score` is the trapezoid."""
-
-
-def ranking_header(board: Leaderboard) -> tuple[str, ...]:
-    """The columns of `ranking` for this leaderboard."""
-    return RANKING if board.rule.integral == "exact" else (*RANKING[:-1], "exact")
+RANKING = ("rank", "submission", "score", "95 % interval", "n", "speedup", "reached")
+"""Columns of `ranking`."""
 
 
 def ranking(board: Leaderboard) -> list[list[str]]:
     """One row per entry, best first, then one per submission without a result."""
     ranked = [_ranked(board, entry, rank) for entry, rank in zip(board.entries, board.ranks(), strict=True)]
     words = {"unfinished": "unfinished", "pruned": "pruned", "missing": "no results"}
-    return ranked + [["-", one.submission, words[one.outcome], *["-"] * 5] for one in board.unranked]
+    return ranked + [["-", one.submission, words[one.outcome], *["-"] * 4] for one in board.unranked]
 
 
 def _ranked(board: Leaderboard, entry: Entry, rank: int) -> list[str]:
     fewest, most = entry.num_studies(board.workloads)
-    other = entry.score_trapezoid if board.rule.integral == "exact" else entry.score_exact
     return [
         str(rank),
         entry.submission,
@@ -94,7 +99,6 @@ def _ranked(board: Leaderboard, entry: Entry, rank: int) -> list[str]:
         str(most) if fewest == most else f"{fewest}-{most}",
         "-" if entry.speedup is None else f"{entry.speedup:.3f}",
         f"{entry.num_reached(board.workloads)}/{len(board.workloads)}",
-        f"{other:.4f}",
     ]
 
 
@@ -138,14 +142,11 @@ def _time(cell: Cell) -> str:
 def legend(board: Leaderboard) -> tuple[str, ...]:
     """What the columns and words of the tables mean, in short lines."""
     trial = "its fastest trial" if board.rule.best_trial == "time" else "its trial with the fewest evaluations"
-    integrals = ("exactly", "trapezoid: on 100 points, as published")
-    score, other = (
-        integrals if board.rule.integral == "exact" else ("on 100 points, as published", "exact: without them")
-    )
+    points = "" if board.rule.integral == "exact" else ", on 100 points, as published"
     against = f"speedup: geometric mean over workloads against {board.reference}. " if board.reference else ""
     return (
         f"Time: seconds to the target; of a study, that of {trial}; of a workload, the median over its n studies.",
-        f"Score: area under the profile up to {board.rule.max_ratio:g} times the fastest, {score}; {other}.",
+        f"Score: area under the profile up to {board.rule.max_ratio:g} times the fastest{points}.",
         f"{against}reached: workloads with credit.",
         f"never 2/5: reached in 2 of 5 studies. cut: above {_ratio(board.rule)} times the fastest. void: the held-out "
         f"variant failed. unfinished: not scored yet. -: no results.{_pruned_legend(board)}",
@@ -178,27 +179,33 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
     yield from ((title, lines) for title, lines in kinds if lines)
 
 
-def contradicted_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
+def contradicted_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDERS) -> list[str]:
     """The runs whose own records differ from what their parents measured or were told."""
     return [
-        f"{trial.submission}: {trial.workload} study {trial.study}, trial {trial.number}. Do not trust its time; "
-        "`algoperf check-runs` says what differs."
+        f"{_place(trial, names)}. Do not trust its time; `algoperf check-runs` says what differs."
         for trial in trials
         if trial.facts.contradicted
     ]
 
 
-def charged_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
+def charged_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDERS) -> list[str]:
     """The runs whose evaluations took longer than allowed, and how much that adds to their times."""
     return [
-        f"{trial.submission}: {trial.workload} study {trial.study}, trial {trial.number}: its evaluations took "
-        f"{trial.facts.charged_sec:,.1f} s longer than allowed, which counts as submission time."
+        f"{_place(trial, names)}: its evaluations took {trial.facts.charged_sec:,.1f} s longer than allowed, which "
+        "counts as submission time."
         for trial in trials
         if trial.facts.charged_sec
     ]
 
 
-def verification_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
+def _place(trial: RecordedTrial | Unfinished, names: Names) -> str:
+    """Which trial it is, such as "amos: wmt study 1, trial 2"."""
+    number = trial.number if isinstance(trial, RecordedTrial) else trial.trial
+    name = names.get(trial.submission, trial.submission)
+    return f"{name}: {trial.workload} study {trial.study}, trial {number}"
+
+
+def verification_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDERS) -> list[str]:
     """How many times to target were checked by `algoperf evaluate`, and which were found wrong; none for old logs."""
     found = [trial for trial in trials if trial.facts.verification is not None]
     if not found:
@@ -211,29 +218,23 @@ def verification_in_words(trials: Iterable[RecordedTrial]) -> list[str]:
         "the submission's code."
     ]
     lines += [
-        f"{trial.submission}: {trial.workload} study {trial.study}, trial {trial.number} "
-        f"{wrong[trial.facts.verification or '']}. Do not trust its time."
-        for trial in differ
+        f"{_place(trial, names)} {wrong[trial.facts.verification or '']}. Do not trust its time." for trial in differ
     ]
     if agree + len(differ) < len(found):
         lines.append("`algoperf evaluate` verifies the others, if their checkpoints are there.")
     return lines
 
 
-def unfinished_in_words(trials: Sequence[Unfinished]) -> list[str]:
+def unfinished_in_words(trials: Sequence[Unfinished], names: Names = FOLDERS) -> list[str]:
     """One line per trial, and what to do."""
     states = {"running": "running, or lost with its process"}
-    lines = [
-        f"{one.submission}: {one.workload} study {one.study}, trial {one.trial} is "
-        f"{states.get(one.status, one.status)}, {_progress(one)}"
-        for one in trials
-    ]
+    lines = [f"{_place(one, names)} is {states.get(one.status, one.status)}, {_progress(one)}" for one in trials]
     return (
         [*lines, "The command that started a trial resumes it. Until then its study does not count."] if lines else []
     )
 
 
-def pruned_in_words(trials: Sequence[Pruned]) -> list[str]:
+def pruned_in_words(trials: Sequence[Pruned], names: Names = FOLDERS) -> list[str]:
     """One line per submission, and what follows."""
     lines = []
     for name in dict.fromkeys(one.submission for one in trials):
@@ -241,7 +242,10 @@ def pruned_in_words(trials: Sequence[Pruned]) -> list[str]:
         rules = Counter(one.rule or "no rule" for one in own)
         listed = ", ".join(f"{number} {rule}" for rule, number in rules.most_common())
         not_begun = sum(not one.has_begun for one in own)
-        lines.append(f"{name}: {len(own)} runs were not run to their end, {not_begun} of them not begun ({listed})")
+        lines.append(
+            f"{names.get(name, name)}: {len(own)} runs were not run to their end, {not_begun} of them not begun "
+            f"({listed})"
+        )
     if lines:
         lines.append(
             "Pruned runs allow no intervals. Curves, costs, speedups and relaxed targets are of what was run. Without "

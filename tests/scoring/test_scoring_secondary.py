@@ -16,8 +16,8 @@ from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring import to_json
 from algoperf_scoring.cost import final_training_sec
-from algoperf_scoring.html import html
 from algoperf_scoring.markdown import markdown
+from algoperf_scoring.report import render
 from algoperf_scoring.speedup import speedups
 from algoperf_scoring.submission_info import SubmissionInfo, mistakes, read_submission_info
 
@@ -127,10 +127,12 @@ def test_training_time_at_the_end_is_in_the_last_row_of_measurements(runs):
     assert final_training_sec(folder) is None
 
 
+LINK = "https://example.org/a_(b)"
 INFO = """submission_name: A "new" rule
 authors: [Ada Lovelace, Émilie du Châtelet]
 affiliations: Somewhere
 framework: JAX
+code: https://example.org/code
 link: https://example.org/a_(b)
 description: |
   Two
@@ -149,12 +151,13 @@ def test_what_authors_say_is_found_beside_the_runs_or_below_a_folder(runs, tmp_p
     infos = {entry.submission: entry.info for entry in board.entries}
     authors = "Ada Lovelace, Émilie du Châtelet"
     assert infos["a"] == SubmissionInfo(
-        'A "new" rule', authors, "Somewhere", "JAX", "Two lines.", "https://example.org/a_(b)"
+        'A "new" rule', authors, "Somewhere", "JAX", "Two lines.", "https://example.org/code", link=LINK
     )
     assert infos["b"] == SubmissionInfo(authors="B")
     page = markdown(board)
-    assert f'| 1 | [A "new" rule](https://example.org/a_%28b%29) | {authors} (Somewhere) | JAX |' in page
-    assert '<a href="https://example.org/a_(b)">A &#34;new&#34; rule</a>' in html(board)
+    links = "[code](https://example.org/code), [link](https://example.org/a_%28b%29)"
+    assert f'| 1 | A "new" rule, {links} | {authors} (Somewhere) | JAX |' in page
+    assert f'<a href="{LINK}" rel="noreferrer">link</a>' in render(board)
     assert json.loads(json.dumps(to_json(board)))["submission_info"]["a"]["authors"] == authors
 
 

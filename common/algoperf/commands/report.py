@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from algoperf.commands import options
-from algoperf.commands.scoring_options import ScoringOptions, score_runs, scoring_options
+from algoperf.commands.scoring_options import ScoringOptions, checked, page_options, score_runs, scoring_options
 
 
 @click.command()
@@ -19,27 +19,22 @@ from algoperf.commands.scoring_options import ScoringOptions, score_runs, scorin
     type=options.Place(dir_okay=False),
     help="Write this file.  [default: report/report.html in PATH]",
 )
-@click.option("--no-checks", is_flag=True, help="Leave out the health checks of the runs.")
-def report(path: Path, output: Path | None, no_checks: bool, **options: Any) -> None:
+@page_options
+def report(path: Path, output: Path | None, no_checks: bool, logs_url: str | None, **options: Any) -> None:
     """Write scores, profiles, times, curves, cost and health of the runs in PATH as one HTML page to explore.
 
     The page needs no server and no network. PATH holds one folder per submission:
-    SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J/.
+    SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J/. `algoperf score --output` writes the same page, and tables.
     """
     chosen = ScoringOptions(**options)
     board = score_runs(path, chosen)
     from algoperf.waiting import waiting
+    from algoperf_scoring.files import PAGE
     from algoperf_scoring.report import write_report
 
-    health = None
-    file = output or path / "report" / "report.html"
+    file = output or path / "report" / PAGE
     with waiting(f"checking the runs in {path}") as say:
-        if not no_checks:
-            from algoperf_scoring.health import check_runs
-
-            compared = board.comparison
-            kind = compared.ruleset, chosen.info_folders, compared.scale, compared.track
-            health = check_runs(path, compared.version, *kind)
+        health = None if no_checks else checked(path, board, chosen)
         say(f"writing {click.format_filename(file)}")
-        write_report(board, file, health)
+        write_report(board, file, health, logs_url)
     click.echo(f"Wrote {click.format_filename(file)} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

@@ -8,27 +8,37 @@ from typing import Any
 import click
 
 from algoperf.commands import options
-from algoperf.commands.scoring_options import ScoringOptions, score_runs, scoring_options
+from algoperf.commands.scoring_options import ScoringOptions, checked, page_options, score_runs, scoring_options
 
 
 @click.command()
 @click.argument("path", type=options.Place())
 @scoring_options
 @click.option("--json", "json_file", type=options.Place(), help="Write the leaderboard as JSON.")
-@click.option("--output", type=options.Place(), help="Write leaderboard.md, .html and .json in this folder.")
-def score(path: Path, json_file: Path | None, output: Path | None, **options: Any) -> None:
+@click.option("--output", type=options.Place(), help="Write report.html and leaderboard.md, .csv and .json here.")
+@page_options
+def score(
+    path: Path, json_file: Path | None, output: Path | None, no_checks: bool, logs_url: str | None, **options: Any
+) -> None:
     """Score the submissions in PATH against each other: times to target, scores, ranks, and how sure they are.
 
     PATH holds one folder per submission: SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J/.
     """
-    board = score_runs(path, ScoringOptions(**options))
+    chosen = ScoringOptions(**options)
+    board = score_runs(path, chosen)
     from algoperf_scoring.terminal import print_leaderboard
 
     print_leaderboard(board)
     if json_file is not None or output is not None:
+        from algoperf.waiting import waiting
         from algoperf_scoring import files
 
         if json_file is not None:
             files.write_whole(json_file, files.json_text(board))
-        for file in files.write_leaderboard(board, output) if output is not None else ():
-            click.echo(f"Wrote {click.format_filename(file)}")
+        if output is not None:
+            with waiting(f"checking the runs in {path}") as say:
+                health = None if no_checks else checked(path, board, chosen)
+                say(f"writing {click.format_filename(output)}")
+                written = files.write_leaderboard(board, output, health, logs_url)
+            for file in written:
+                click.echo(f"Wrote {click.format_filename(file)}")

@@ -17,6 +17,7 @@ from algoperf.waiting import waiting
 if TYPE_CHECKING:
     from algoperf.versions import Version
     from algoperf_scoring import Leaderboard
+    from algoperf_scoring.health import Health
 
 _FOLDER = options.Place()
 
@@ -40,6 +41,17 @@ _OPTIONS = (
         type=_FOLDER,
         multiple=True,
         help="Folder with submission_info.yml files of the authors; may be given several times.",
+    ),
+)
+
+
+_PAGE = (
+    click.option("--no-checks", is_flag=True, help="Leave the health checks of the runs out of the page."),
+    click.option(
+        "--logs",
+        "logs_url",
+        metavar="URL",
+        help="Address of the published runs, for links to logs.  [default: the runs that the page lies among, if any]",
     ),
 )
 
@@ -69,6 +81,11 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
 def choosing_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say which runs are meant: `version_name`, `ruleset`, `scale`, `track`, `workloads`."""
     return _with(_CHOICE, command)
+
+
+def page_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of the report's page: `no_checks`, `logs_url`."""
+    return _with(_PAGE, command)
 
 
 def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
@@ -104,6 +121,15 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
     if name is not None:
         _require_submission(name, [entry.submission for entry in board.shown], path)
     return board
+
+
+def checked(path: Path, board: Leaderboard, options: ScoringOptions) -> Health:
+    """The health of the runs in `path` that a leaderboard compares."""
+    from algoperf_scoring.health import check_runs
+
+    compared = board.comparison
+    kind = compared.ruleset, options.info_folders, compared.scale, compared.track
+    return check_runs(path, compared.version, *kind)
 
 
 def load_version_with_cubes(name: str) -> Version:

@@ -206,7 +206,9 @@ def _recompute(
     hidden = [root / data.definition.dataset.name for root in (data_root, data_root / "raw")]
     with ModelProcess(path, str(definition.folder), model, [folder for folder in hidden if folder.is_dir()]) as process:
         evaluator = Evaluator(WorkloadApart(workload, process), data, backend)
-        metrics, seconds = _timed(evaluator, None, None, trial_keys(fingerprint).of_step(global_step - 1)[-1], global_step)
+        metrics, seconds = _timed(
+            evaluator, None, None, trial_keys(fingerprint).of_step(global_step - 1)[-1], global_step
+        )
         return metrics, seconds, flaws(process.outputs, data, workload.eval_batch_size)
 
 

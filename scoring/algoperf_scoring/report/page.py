@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from algoperf_scoring import wording
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.leaderboard import Leaderboard
 from algoperf_scoring.report import parts
+from algoperf_scoring.report.links import logs_of
+from algoperf_scoring.report.matrix import matrix
 from algoperf_scoring.report.payload import payload
+from algoperf_scoring.report.problems import in_plain_words
 from algoperf_scoring.uncertainty import MIN_STUDIES, NUM_REPLICATES
 
 if TYPE_CHECKING:
@@ -18,8 +22,8 @@ if TYPE_CHECKING:
 
 SCRIPTS = (
     *("draws", "engine", "bootstrap", "board"),
-    *("dom", "packed", "format", "csv", "series", "tables", "figure", "spread"),
-    *("profiles", "times", "curves", "sensitivity", "cost", "ranking", "trials"),
+    *("dom", "packed", "format", "csv", "series", "who", "tables", "figure", "spread"),
+    *("profiles", "matrix", "times", "curves", "sensitivity", "cost", "certainty", "ranking", "trials"),
     *("state", "controls", "main"),
 )
 """The page's scripts in order of dependency; each defines one name."""
@@ -28,19 +32,30 @@ SHOWN_FINDINGS = 40
 """Findings shown per kind; the CSV files list all of them."""
 
 
-def write_report(board: Leaderboard, file: Path, health: Health | Mapping[str, Any] | None = None) -> None:
+def write_report(
+    board: Leaderboard, file: Path, health: Health | Mapping[str, Any] | None = None, logs_url: str | None = None
+) -> None:
     """Write the report atomically. Raises UserError if the file cannot be written.
 
     Args:
       board: the leaderboard to report on.
       file: the file to write.
       health: the result of checking the same runs, or its JSON; None omits that section.
+      logs_url: address of the published folder of runs; None links to those that the page lies among.
     """
-    write_whole(file, render(board, health))
+    write_whole(file, render(board, health, logs_of(board, file, logs_url)))
 
 
-def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None) -> str:
-    """The report as the text of an HTML file; the same for the same leaderboard."""
+def render(
+    board: Leaderboard,
+    health: Health | Mapping[str, Any] | None = None,
+    logs: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The report as the text of an HTML file; the same for the same leaderboard.
+
+    `logs`: addresses of the submissions' logs, by name of the entry.
+    """
+    titles, trials = board.titles, board.comparison.trials
     return (
         parts.environment()
         .get_template("template.html.j2")
@@ -49,20 +64,25 @@ def render(board: Leaderboard, health: Health | Mapping[str, Any] | None = None)
             title=title(board),
             facts=_facts(board),
             legend=wording.legend(board),
-            header=wording.ranking_header(board),
+            header=wording.RANKING,
+            titles=titles,
+            logs=logs,
+            matrix=matrix(board),
+            certainty=wording.uncertainty_in_words(board, titles),
+            problems=in_plain_words(board.comparison.problems),
             warning=wording.warning(board),
-            disturbed=wording.disturbed_in_words(board.comparison.trials),
-            unfinished=wording.unfinished_in_words(board.comparison.unfinished),
-            contradicted=wording.contradicted_in_words(board.comparison.trials),
-            charged=wording.charged_in_words(board.comparison.trials),
-            verification=wording.verification_in_words(board.comparison.trials),
-            pruned=wording.pruned_in_words(board.comparison.pruned),
+            disturbed=wording.disturbed_in_words(trials),
+            unfinished=wording.unfinished_in_words(board.comparison.unfinished, titles),
+            contradicted=wording.contradicted_in_words(trials, titles),
+            charged=wording.charged_in_words(trials, titles),
+            verification=wording.verification_in_words(trials, titles),
+            pruned=wording.pruned_in_words(board.comparison.pruned, titles),
             min_studies=MIN_STUDIES,
             ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
             health=None if health is None else health if isinstance(health, Mapping) else health.to_json(),
             shown=SHOWN_FINDINGS,
             replicates=NUM_REPLICATES,
-            **parts.page_parts(SCRIPTS, payload(board)),
+            **parts.page_parts(SCRIPTS, payload(board, logs)),
         )
     )
 
@@ -73,17 +93,23 @@ def title(board: Leaderboard) -> str:
     return f"AlgoPerf {comparison.version.name}, {wording.kind_in_words(comparison.track, comparison.ruleset)}"
 
 
-def _facts(board: Leaderboard) -> list[tuple[str, str]]:
+def _facts(board: Leaderboard) -> list[str]:
+    """What is compared, in a few words each."""
     comparison, version = board.comparison, board.comparison.version
     counts = [cell.num_studies for entry in board.entries for cell in entry.cells.values()]
     fewest, most = min(counts, default=0), max(counts, default=0)
-    studies = f"{fewest} to {most}" if fewest < most else f"{most}"
+    studies = f"{most} {'study' if most == 1 else 'studies'} each"
+    if fewest < most:
+        studies = f"up to {studies}"
+    if most < version.num_studies:
+        studies += f" ({version.name} asks for {version.num_studies})"
+    recorded = "; ".join(board.hardware)
+    number = len(board.shown)
     return [
-        ("Submissions", str(len(board.entries))),
-        ("Score over", comparison.basis),
-        ("Track", comparison.track),
-        ("Scale", comparison.scale),
-        ("Studies", f"{studies} of a submission and workload; the version asks for {version.num_studies}"),
-        ("Hardware", f"{'; '.join(board.hardware) or 'not recorded in the runs'} (version: {version.hardware})"),
-        ("Date", board.date),
+        f"{number} submission{'' if number == 1 else 's'}",
+        f"score over {comparison.basis}",
+        studies,
+        f"scale {comparison.scale}",
+        recorded or f"hardware not recorded in the runs ({version.name}: {version.hardware})",
+        f"scored on {board.date}",
     ]

@@ -6,12 +6,13 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 
@@ -26,6 +27,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["breakable"] = _breakable
+    made.filters["code"] = _code
     return made
 
 
@@ -62,6 +64,11 @@ def _library(name: str) -> str:
 def _breakable(name: str) -> Markup:
     """A name with line breaks allowed after underscores."""
     return Markup("_<wbr>").join(name.split("_"))
+
+
+def _code(text: str) -> Markup:
+    """Text whose parts in backticks are code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _script(code: str) -> Markup:

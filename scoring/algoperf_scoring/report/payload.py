@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from algoperf.records.json_file import read_object
@@ -23,7 +24,7 @@ from algoperf_scoring.report.curves import curve
 from algoperf_scoring.report.frontier import MAX_RELAXATION, Step, closest_trial, frontier
 from algoperf_scoring.results import TrialResult
 
-FORMAT = 1
+FORMAT = 2
 """Format version of the payload, so that readers of a saved page can identify it."""
 
 
@@ -42,10 +43,11 @@ class _Distinct:
         return self._numbers[key]
 
 
-def payload(board: Leaderboard) -> dict[str, Any]:
-    """The report's data; `engine.js` describes the format."""
+def payload(board: Leaderboard, logs: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """The report's data; `engine.js` describes the format. `logs`: addresses of logs by name of the entry."""
     comparison, results = board.comparison, board.comparison.results
-    columns, infos = results.columns, {entry.submission: entry.info for entry in board.entries}
+    columns, rows = results.columns, {entry.submission: (at, entry) for at, entry in enumerate(board.entries)}
+    titles = board.titles
     hparams = _Distinct()
     return {
         "format": FORMAT,
@@ -55,12 +57,20 @@ def payload(board: Leaderboard) -> dict[str, Any]:
         "track": comparison.track,
         "date": board.date,
         "basis": comparison.basis,
+        "machine": "; ".join(board.hardware) or f"{comparison.version.hardware}, as {comparison.version.name} asks for",
         "rule": {**asdict(board.rule), "reference": board.reference},
         "published": asdict(rules.AS_PUBLISHED),
         "constants": _constants(),
         "share_studies": comparison.ruleset == "external",
         "submissions": [
-            {"name": name, "info": asdict(info) if (info := infos[name]) else None} for name in results.submissions
+            {
+                "name": name,
+                "title": titles[name],
+                "look": rows[name][0],
+                "info": asdict(info) if (info := rows[name][1].info) else None,
+                "logs": logs.get(name),
+            }
+            for name in results.submissions
         ],
         "num_workloads": len(results.workloads),
         "columns": [_column(board, name) for name in columns],

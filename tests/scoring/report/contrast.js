@@ -36,7 +36,7 @@
   }
   const graphics = {};
   const style = getComputedStyle(document.documentElement);
-  const names = [...Array(8).keys()].map((i) => `--series-${i}`).concat("--cost-training", "--cost-evaluation", "--cost-never", "--edge", "--accent");
+  const names = [...Array(12).keys()].map((i) => `--series-${i}`).concat("--cost-training", "--cost-evaluation", "--cost-never", "--edge", "--accent");
   for (const name of names) {
     const found = contrast(rgb(style.getPropertyValue(name)).slice(0, 3), page);
     if (found < 3) graphics[name] = found;

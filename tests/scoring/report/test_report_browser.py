@@ -138,7 +138,7 @@ def test_relaxed_targets_and_held_out_rule_change_real_scores_as_in_python(
         expected = {entry.submission: entry.score for entry in rank(archive(real_ruleset), rule).entries}
         assert _scores(page) == pytest.approx(expected, abs=1e-12)
         page.click("#reset")
-    assert page.locator("figure svg").count() == 7
+    assert page.locator("figure svg").count() == 6
 
 
 def test_choices_of_what_is_shown_change_it_and_are_kept(opened, file: Path):
@@ -237,7 +237,9 @@ def test_focus_stays_where_it_is_when_the_view_changes(opened, file: Path):
     assert report.page.evaluate("document.activeElement.id") == "max_ratio"
     header = report.page.locator("table[data-csv='leaderboard'] th[aria-sort]")
     assert header.get_attribute("aria-sort") == "ascending"
-    assert _column(report.page, "leaderboard", "submission")[0].startswith("<")
+    titles = report.page.locator("table[data-csv='leaderboard'] .who").all_inner_texts()
+    assert titles[-1] == "beta"
+    assert all(title.startswith("<") for title in titles[:-1])
 
 
 def test_every_table_downloads_with_its_numbers(opened, file: Path, board: Leaderboard):
@@ -346,5 +348,75 @@ def test_legends_bring_out_one_submission_by_arrow_keys(opened, file: Path):
     page.keyboard.press("ArrowRight")
     assert page.locator("#profiles figure.has-highlight").count() == 1
     focused = page.evaluate("document.activeElement.dataset.key").removeprefix("legend-")
-    assert page.locator(f"#profiles .series-of-{focused}.is-highlighted").count() == 1
-    assert page.locator("#profiles .is-highlighted").count() == 1
+    brought_out = page.locator("#profiles figure .is-highlighted")
+    assert brought_out.count() == page.locator(f"#profiles .series-of-{focused}").count() > 0
+
+
+CHARTS = ("#profiles-body", "#times-body", "#curves-body", "#sensitivity-body")
+
+
+def test_every_chart_brings_out_what_the_pointer_is_at_and_says_what_it_is(opened, file: Path):
+    report = opened(file)
+    page = report.page
+    for figure in [found for body in CHARTS for found in page.locator(f"{body} figure").all()]:
+        figure.evaluate("(figure) => figure.scrollIntoView({ behavior: 'instant', block: 'center' })")
+        box = figure.locator("g.series[aria-label=dot] > *").first.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
+        report.until("document.querySelectorAll('figure.has-highlight .is-highlighted').length > 0")
+        assert figure.locator("[aria-label=tip] text").count() == 1
+        page.mouse.move(2, 2)
+        report.until("document.querySelectorAll('figure.has-highlight').length === 0")
+
+
+def test_as_many_looks_as_submissions(opened, file: Path):
+    looks = opened(file).page.evaluate(
+        """() => {
+          const numbers = [...Array(60).keys()];
+          series.prepare({ submissions: numbers.map((look) => ({ look })) });
+          return numbers.map((number) => JSON.stringify({ ...series.of(number), className: "" }));
+        }"""
+    )
+    assert len(set(looks)) == 60
+
+
+def test_the_time_axis_is_where_the_dots_are_and_the_budget_is_told_at_its_edge(opened, file: Path):
+    report = opened(file)
+    page = report.page
+    page.select_option("#detail", label="wmt")
+    report.settle()
+    svg = page.locator("#times-body figure svg")
+    xs = [box["x"] for dot in svg.locator("g.series > *").all() if (box := dot.bounding_box()) is not None]
+    frame = svg.bounding_box()
+    assert frame is not None
+    assert max(xs) - min(xs) > 0.35 * frame["width"]
+    texts = svg.locator("text").all_text_contents()
+    assert [text for text in texts if text.startswith("budget ")] == ["budget 12 h \u2192"]
+
+
+def test_self_tuning_has_no_hyperparameters_and_titles_stand_for_folders(opened, runs, tmp_path: Path):
+    for name in ("a_folder", "b"):
+        runs.reaching(name, "digits", 3, status={"ruleset": "self"})
+    (runs.root / "a_folder" / "submission_info.yml").write_text(
+        "submission_name: A Title\nauthors: Ada\naffiliations: Somewhere\ncode: https://example.org/code\n"
+    )
+    write_report(algoperf_scoring.score(runs.root, runs.version), runs.root / "report" / "report.html")
+    page = opened(runs.root / "report" / "report.html").page
+    page.click("summary:has-text('Winning trials')")
+    assert page.locator("#trials-body").inner_text().count("none (self-tuning)") == 2
+    row = page.locator("table[data-csv='leaderboard'] tbody tr").first
+    assert "Ada \u00b7 Somewhere" in row.inner_text()
+    assert [link.get_attribute("href") for link in row.locator("a").all()] == [
+        "https://example.org/code",
+        "../a_folder",
+    ]
+    assert row.locator(".who").get_attribute("title") == "a_folder"
+    page.evaluate("document.querySelectorAll('main details').forEach((details) => { details.open = true; })")
+    assert "a_folder" not in page.inner_text("body")
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280, 1400])
+def test_the_matrix_shows_all_workloads_at_any_width(opened, real_file: Path, width: int):
+    page = opened(real_file, width=width, height=800).page
+    box = page.locator("#workloads-body .box").first
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")

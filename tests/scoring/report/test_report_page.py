@@ -20,9 +20,11 @@ from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring import DOCUMENTED, Leaderboard, rank, read_comparison, sources
 from algoperf_scoring.approach import Improvement, first_reaching, relaxed_target
-from algoperf_scoring.report import page, parts, payload, render, targets_page, write_report
+from algoperf_scoring.findings import Finding
+from algoperf_scoring.report import links, page, parts, payload, render, targets_page, write_report
 from algoperf_scoring.report.curves import thinned
 from algoperf_scoring.report.frontier import frontier
+from algoperf_scoring.report.problems import Problem, in_plain_words
 from algoperf_scoring.results import best_hit
 
 MAX_BYTES = 2_000_000
@@ -104,9 +106,14 @@ def test_names_and_evidence_cannot_become_elements(board: Leaderboard):
 
 def test_without_scripts_the_leaderboard_is_there(board: Leaderboard):
     text = render(board)
-    assert text.count("<tr><td>") == len(board.entries)
+    ranking, matrix = re.findall(r"<tbody>.*?</tbody>", text, re.DOTALL)[:2]
+    assert ranking.count("<tr>") == matrix.count("<tr>") == len(board.entries)
     for entry in board.entries:
-        assert f"<td>{entry.score:.4f}</td>" in text
+        assert f'<td class="number">{entry.score:.4f}</td>' in ranking
+    fastest = board.entries[0].cells["wmt"]
+    assert fastest.ratio == 1
+    assert f'class="number heat-0">1.00\u00d7<small>{fastest.seconds:,.0f} s</small>' in matrix
+    assert 'class="number none">not reached<small>1 of 3 studies</small>' in matrix
 
 
 def test_vendored_files_are_those_that_the_readme_names():
@@ -146,6 +153,48 @@ def test_command_writes_the_page_with_health_and_tells_where(board: Leaderboard,
     again = [str(runs.root), "--output", str(runs.root / "x.html"), "--no-checks", "--workloads", "wmt"]
     assert CliRunner().invoke(report_command, again, catch_exceptions=False).exit_code == 0
     assert "Health checks" not in (runs.root / "x.html").read_text()
+
+
+def test_logs_are_linked_where_the_page_lies_among_them_or_where_they_are_published(board: Leaderboard, runs, tmp_path):
+    beside = links.logs_of(board, runs.root / "report" / "report.html", None)
+    assert beside["alpha"] == "../alpha"
+    assert "<" not in beside[next(name for name in beside if name.startswith("<"))]
+    assert links.logs_of(board, runs.root / "report.html", None)["beta"] == "beta"
+    assert links.logs_of(board, tmp_path / "elsewhere" / "report.html", None) == {}
+    assert (
+        links.logs_of(board, tmp_path / "x.html", "https://example.org/logs/")["beta"]
+        == "https://example.org/logs/beta"
+    )
+
+
+def test_problems_are_told_in_plain_words_and_counted():
+    file = "amos/study_{}/wmt_jax/trial_1/eval_measurements.csv"
+    found = in_plain_words(
+        [
+            Finding(file.format(0), "line 3 and 62 more: no number in column validation/loss"),
+            Finding(file.format(1), "line 9: no number in column validation/loss"),
+            Finding("other/" + file.format(1), "is missing: the run ended before its first evaluation"),
+            Finding("beta", "something new"),
+        ]
+    )
+    assert found == [
+        Problem("amos", "evaluations without a number for validation loss: they do not count", 2, 64),
+        Problem("amos", "ended before the first evaluation", 1, 0),
+        Problem("beta", "something new", 1, 0),
+    ]
+
+
+def test_checks_that_pass_are_folded(board: Leaderboard):
+    def check(name: str, level: str) -> dict:
+        return {"id": name, "description": "d", "level": level, "counts": {}, "outcomes": []}
+
+    checks = [check("a", "pass"), check("b", "warn"), check("c", "pass"), check("d", "not_checked")]
+    text = render(board, {"level": "warn", "num_runs": 1234, "checks": checks})
+    assert "the 1,234 runs" in text
+    folded = text.partition("2 checks pass")[2].partition("</details>")[0]
+    assert '<th scope="row">a</th>' in folded
+    assert '<th scope="row">c</th>' in folded
+    assert '<th scope="row">b</th>' not in folded
 
 
 @pytest.mark.parametrize("goal", ["min", "max"])

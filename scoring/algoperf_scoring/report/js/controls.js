@@ -8,13 +8,13 @@ const controls = (() => {
     dom.byId("form").append(
       choice(
         "Submissions",
-        data.submissions.map(({ name }, i) => [i, name, series.swatch(i), series.highlighting(i)]),
+        data.submissions.map((_, i) => [i, who.label(data, i), series.highlighting(i)]),
         "submissions",
         change,
       ),
       choice(
         "Workloads",
-        data.columns.slice(0, data.num_workloads).map(({ name }, j) => [j, name, null, {}]),
+        data.columns.slice(0, data.num_workloads).map(({ name }, j) => [j, name, {}]),
         "workloads",
         change,
       ),
@@ -40,10 +40,10 @@ const controls = (() => {
 
   /** A group of checkboxes over positions, with buttons for all and none. */
   function choice(title, items, key, change) {
-    const boxes = items.map(([position, name, picture, listeners]) => {
+    const boxes = items.map(([position, name, listeners]) => {
       const input = dom.make("input", { type: "checkbox", value: position, id: `${key}-${position}` });
       const text = dom.make("span", {}, name);
-      return { position, input, label: dom.make("label", { class: "check", ...listeners }, input, " ", picture, text) };
+      return { position, input, label: dom.make("label", { class: "check", ...listeners }, input, " ", text) };
     });
     const chosen = () => boxes.filter(({ input }) => input.checked).map(({ position }) => position);
     for (const { input } of boxes) input.addEventListener("change", () => change({ [key]: chosen() }));
@@ -95,7 +95,7 @@ const controls = (() => {
   }
 
   function referenceField(data, change) {
-    const options = [["", "none"], ...data.submissions.map(({ name }) => [name, name])];
+    const options = [["", "none"], ...data.submissions.map(({ name, title }) => [name, title])];
     const read = (view) => view.reference;
     return select("reference", "Speedup against", options, read, (reference) => change({ reference }));
   }

@@ -1,5 +1,5 @@
 "use strict";
-/* What the chosen runs cost. */
+/* What the chosen runs cost: a table with a bar in each row. */
 const cost = (() => {
   const PARTS = [
     ["training, target reached", "var(--cost-training)"],
@@ -8,39 +8,29 @@ const cost = (() => {
   ];
 
   const UNITS = { h: "hours", min: "minutes", s: "seconds" };
+  const BAR = 300; // width of the longest bar, in pixels
 
   /** Fills the section. */
   function render(element, context) {
     const { data, view, ranked } = context;
     const costs = board.cost(data, view, ranked.shape.columns);
-    const names = view.submissions.map((i) => data.submissions[i].name);
-    const order = ranked.order.map((i) => names[i]);
-    const unit = format.timeUnit(Math.max(...costs.map((one) => d3.sum(parts(one)))));
-    const bars = costs.flatMap((one, i) =>
-      parts(one).map((sec, part) => ({ name: names[i], amount: sec / unit.per, part: PARTS[part][0] })),
-    );
+    const longest = Math.max(...costs.map(total)) || 1;
+    const unit = format.timeUnit(longest);
     dom.fill(
       element,
-      figure.wrap(
-        draw(bars, order, unit, figure.widthOf(element)),
-        "Time of training and evaluation by submission. The table below has the values.",
-      ),
+      dom.make("p", { class: "note" }, `Times are ${UNITS[unit.name]} of the whole machine of a run: ${data.machine}.`),
       legend(),
-      table(costs, names, ranked, unit),
+      table(context, costs, longest, unit),
     );
   }
 
-  function draw(bars, order, unit, width) {
-    const title = ({ name, part, amount }) => `${name}\n${part}: ${format.amount(amount)} ${unit.name}`;
-    const bar = { x: "amount", y: "name", fill: "part", insetTop: 3, insetBottom: 3, stroke: "var(--background)" };
-    return figure.plot(
-      figure.rows(order, width, {
-        x: { label: UNITS[unit.name], grid: true },
-        color: { domain: PARTS.map(([part]) => part), range: PARTS.map(([, colour]) => colour) },
-        marks: [Plot.barX(bars, bar), figure.tip(bars, Plot.stackX({ x: "amount", y: "name", title }))],
-      }),
-    );
-  }
+  const parts = ({ training_sec: training, evaluation_sec: evaluation }) => [
+    training[0],
+    evaluation[0],
+    training[1] + evaluation[1],
+  ];
+
+  const total = (one) => d3.sum(parts(one));
 
   function legend() {
     const patch = (colour) => dom.make("span", { class: "patch", style: `background:${colour}` });
@@ -48,39 +38,44 @@ const cost = (() => {
     return dom.make("ul", { class: "legend" }, ...entries);
   }
 
-  function parts({ training_sec: training, evaluation_sec: evaluation }) {
-    return [training[0], evaluation[0], training[1] + evaluation[1]];
+  /** The parts of a cost, as long as they took. */
+  function bar(one, longest, { name, per }) {
+    const words = PARTS.map(([part], at) => `${part}: ${format.amount(parts(one)[at] / per)} ${name}`).join("\n");
+    const pieces = parts(one).map((sec, at) =>
+      dom.make("i", { style: `width:${((BAR * sec) / longest).toFixed(1)}px;background:${PARTS[at][1]}` }),
+    );
+    return dom.make("span", { class: "cost-bar", role: "img", "aria-label": words, title: words }, ...pieces);
   }
 
-  function table(costs, names, ranked, { name: unit, per }) {
+  function table({ data, view, ranked }, costs, longest, unit) {
+    const { name, per } = unit;
     const time = (sec) => ({ text: format.amount(sec / per), value: sec / per });
+    const whole = (number) => ({ text: format.whole(number), value: number });
     const rows = ranked.order.map((i) => {
       const { num_trials: trials, training_sec: training, evaluation_sec: evaluation } = costs[i];
       const never = training[1] + evaluation[1];
-      const total = training[0] + evaluation[0] + never;
+      const all = total(costs[i]);
       return [
-        { text: names[i] },
-        { text: trials[0] + trials[1], value: trials[0] + trials[1] },
-        { text: trials[0], value: trials[0] },
+        who.cell(data, view.submissions[i]),
+        whole(trials[0] + trials[1]),
+        whole(trials[0]),
         time(training[0] + training[1]),
         time(evaluation[0] + evaluation[1]),
-        time(never),
-        { text: total ? format.percent(never / total) : "\u2013", value: total ? never / total : null },
+        time(all),
+        { node: bar(costs[i], longest, unit), value: never / per },
+        { text: all ? format.percent(never / all) : "\u2013", value: all ? never / all : null },
       ];
     });
-    const header = [
-      "submission",
-      "trials",
-      "reached",
-      `training ${unit}`,
-      `evaluation ${unit}`,
-      `never reached ${unit}`,
-      "never reached share",
-    ];
+    const header = ["trials", "reached", `training ${name}`, `evaluation ${name}`, `total ${name}`];
     return tables.build(
       "cost",
-      "Cost: trials with at least one evaluation",
-      header.map((label, at) => ({ label, number: at > 0 })),
+      "Trials with at least one evaluation",
+      [
+        { label: "submission" },
+        ...header.map((label) => ({ label, number: true })),
+        { label: "what for", name: `never_reached_${name}`, sortable: false },
+        { label: "never reached", name: "never_reached_share", number: true },
+      ],
       rows,
     );
   }

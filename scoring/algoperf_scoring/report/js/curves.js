@@ -19,7 +19,7 @@ const curves = (() => {
       dom.fill(element, dom.make("p", {}, "No run of the chosen submissions has this column."));
       return;
     }
-    const chart = draw(context, column, all, unit, width);
+    const { chart, outside } = draw(context, column, all, unit, width);
     const label = `Validation ${column.metric} on ${column.name} over ${AXES[view.axis]}.`;
     const present = ranked.order
       .map((i) => view.submissions[i])
@@ -28,17 +28,28 @@ const curves = (() => {
       ? "One line per study."
       : "Line: median over studies, from where all have begun; band: smallest and largest. " +
         "A study that has ended keeps its last value.";
+    const left = outside.length
+      ? dom.make("p", { class: "note" }, dom.make("strong", {}, leftOut(data, outside)), " Choose \u201cwhole range\u201d.")
+      : null;
     dom.fill(
       element,
       figure.wrap(chart, label),
+      left,
       series.legend(data, present),
       dom.make("p", { class: "note" }, `${how} ${WHICH}`),
     );
   }
 
+  function leftOut(data, outside) {
+    const be = outside.length === 1 ? "is" : "are";
+    return `${who.several(data, outside)} ${be} outside of the part of the axis that is shown.`;
+  }
+
   /** The curves of all chosen studies in the units of the chart. */
   function collect({ data, view }, at, column) {
-    const unit = view.axis === "step" ? { name: "", per: 1 } : format.timeUnit(column.budget_sec);
+    const found = view.submissions.flatMap((position) => data.cells[position][at]?.studies ?? []);
+    const longest = d3.max(found.flatMap(({ curve }) => curve?.[view.axis] ?? [])) ?? column.budget_sec;
+    const unit = view.axis === "step" ? { name: "", per: 1 } : format.timeUnit(longest);
     const all = view.submissions.flatMap((position) =>
       (data.cells[position][at]?.studies ?? []).flatMap(({ number, curve }) => {
         const from = curve?.[view.axis];
@@ -57,16 +68,18 @@ const curves = (() => {
     const longest = d3.max(all.flatMap(({ xs }) => xs));
     const x = [view.log ? Math.max(d3.min(all.flatMap(({ xs }) => xs)), longest / 1e4) : 0, longest];
     const y = range(column, all, view.whole);
-    const bySubmission = [...d3.group(all, ({ position }) => position)];
-    const lines = bySubmission.flatMap(([position, own]) =>
-      view.single ? singles(position, own) : summary(position, own, x, view.log),
-    );
-    return figure.plot({
+    const isShown = (point) => point.x >= x[0] && point.y >= y[0] && point.y <= y[1];
+    const drawn = [...d3.group(all, ({ position }) => position)].map(([position, own]) => {
+      const points = view.single ? evaluations(own) : median(own, x, view.log);
+      return { position, points, visible: points.filter(isShown), number: own.length };
+    });
+    const inside = drawn.filter(({ visible }) => visible.length);
+    const chart = figure.plot({
       width,
       height: figure.isNarrow(width) ? 320 : 400,
       marginLeft: 52,
       marginRight: 16,
-      marginTop: 24,
+      marginTop: 28,
       marginBottom: 40,
       x: {
         domain: x,
@@ -76,13 +89,21 @@ const curves = (() => {
         tickFormat: "~s",
       },
       y: { domain: y, label: `validation ${column.metric.replaceAll("_", " ")}`, grid: true, ticks: 7 },
-      marks: [...lines, ...targetLine(column, view.rule.relaxation), tip(context, column, all, unit, { x, y })],
+      marks: [
+        ...(view.axis === "sec"
+          ? figure.limit(column.budget_sec / unit.per, `budget ${format.time(column.budget_sec)}`, x)
+          : []),
+        ...inside.flatMap(view.single ? singles : summary),
+        ...targetLine(column, view.rule.relaxation),
+        tip(context, column, inside, unit),
+      ],
     });
+    return { chart, outside: drawn.filter(({ visible }) => !visible.length).map(({ position }) => position) };
   }
 
   function targetLine(column, relaxation) {
     const target = engine.relaxedTarget(column, relaxation);
-    const place = { y: target, frameAnchor: "right", dy: column.goal === "max" ? -7 : 9 };
+    const place = { y: target, frameAnchor: "left", textAnchor: "start", dx: 4, dy: -8 };
     const halo = { fill: "currentColor", stroke: "var(--background)", strokeWidth: 4 };
     return [
       Plot.ruleY([target], { stroke: "currentColor", strokeWidth: 1.5, strokeDasharray: "6 4" }),
@@ -90,17 +111,31 @@ const curves = (() => {
     ];
   }
 
-  /** Tells of the evaluation under the pointer which it is. */
-  function tip({ data, view }, column, all, unit, domain) {
-    const isShown = ({ x, y }) => x >= domain.x[0] && y >= domain.y[0] && y <= domain.y[1];
-    const points = all.flatMap((one) => one.xs.map((x, row) => ({ ...one, x, y: one.ys[row] }))).filter(isShown);
-    const title = ({ position, number, x, y }) =>
+  /** Tells of the point under the pointer which it is. */
+  function tip({ data, view }, column, inside, unit) {
+    const title = ({ position, which, x, y }) =>
       [
-        `${data.submissions[position].name}, study ${number}`,
-        `${column.metric} ${format.short(y)}`,
-        `${AXES[view.axis]} ${format.short(x)} ${unit.name}`,
+        `${who.title(data, position)}, ${which}`,
+        `${column.metric.replaceAll("_", " ")} ${format.short(y)} (target ${format.short(column.target)})`,
+        `${AXES[view.axis]} ${view.axis === "step" ? format.whole(x) : `${format.amount(x)} ${unit.name}`}`,
       ].join("\n");
-    return figure.tip(points, { x: "x", y: "y", maxRadius: 20, title });
+    const points = inside.flatMap(({ visible }) => visible);
+    return figure.tip(points, { x: "x", y: "y", maxRadius: 60, title });
+  }
+
+  /** The points of single studies. */
+  function evaluations(own) {
+    return own.flatMap(({ position, number, xs, ys }) =>
+      xs.map((x, row) => ({ position, number, which: `study ${number}`, x, y: ys[row] })),
+    );
+  }
+
+  /** The points of the median of a submission's studies, with their range. */
+  function median(own, domain, isLog) {
+    const which = own.length > 1 ? `median of ${own.length} studies` : "one study";
+    return spread
+      .over(own, spread.grid(own, domain, isLog))
+      .map(({ x, median: y, low, high }) => ({ position: own[0].position, which, x, y, low, high }));
   }
 
   /** The part of the y axis that tells curves apart: around the target and the later two thirds of the curves. */
@@ -116,29 +151,35 @@ const curves = (() => {
     return [ends[0] - room, ends[1] + room];
   }
 
-  function singles(position, own) {
-    return own.map(({ xs, ys }) =>
-      figure.line(
-        xs.map((x, row) => ({ x, y: ys[row] })),
-        position,
-        { x: "x", y: "y", clip: true, strokeWidth: 1.25 },
-      ),
-    );
+  function singles({ position, points }) {
+    const place = { x: "x", y: "y", z: "number", clip: true, strokeWidth: 1.25 };
+    return [figure.line(points, position, place)];
   }
 
-  function summary(position, own, domain, isLog) {
+  /** Median and range of a submission's studies. Where the median is out of sight, so is the range. */
+  function summary({ position, points, visible, number }) {
     const { colour, className } = series.of(position);
-    const points = spread.over(own, spread.grid(own, domain, isLog));
+    const isVisible = new Set(visible);
     const band = Plot.areaY(points, {
       x: "x",
-      y1: "low",
-      y2: "high",
+      y1: (point) => (isVisible.has(point) ? point.low : NaN),
+      y2: (point) => (isVisible.has(point) ? point.high : NaN),
       fill: colour,
       fillOpacity: 0.13,
       clip: true,
       className: `${className} band`,
     });
-    return [...(own.length > 1 ? [band] : []), figure.line(points, position, { x: "x", y: "median", clip: true })];
+    return [
+      ...(number > 1 ? [band] : []),
+      figure.line(points, position, { x: "x", y: "y", clip: true }),
+      figure.dot(marks(visible, position), position, { x: "x", y: "y" }),
+    ];
+  }
+
+  /** A few points for symbols; other ones for other submissions, so that they do not lie on each other. */
+  function marks(points, position) {
+    const every = Math.max(1, Math.floor(points.length / 4));
+    return points.filter((_, at) => at % every === (position * 7 + 3) % every);
   }
 
   return { AXES, render };

@@ -1,6 +1,8 @@
 "use strict";
 /* What all charts have in common. */
 const figure = (() => {
+  const LETTER = 6.9; // width of an average letter
+
   /** The width that a chart in an element may have. */
   const widthOf = (element, widest = 1000) => Math.max(260, Math.min(widest, Math.floor(element.clientWidth)));
 
@@ -15,8 +17,8 @@ const figure = (() => {
   /** Room for names of submissions on the left, and a function that shortens them to it. */
   function names(labels, width) {
     const longest = Math.max(4, ...labels.map((label) => label.length));
-    const margin = Math.min(isNarrow(width) ? 112 : 190, 16 + Math.ceil(longest * 7.3));
-    const letters = Math.floor((margin - 14) / 7.3);
+    const margin = Math.min(isNarrow(width) ? 124 : 230, 16 + Math.ceil(longest * LETTER));
+    const letters = Math.floor((margin - 14) / LETTER);
     return { margin, shorten: (label) => (label.length > letters ? `${label.slice(0, letters - 1)}\u2026` : label) };
   }
 
@@ -36,10 +38,12 @@ const figure = (() => {
     };
   }
 
-  /** A figure: chart, what it shows in words, and what stands below. */
+  /** A figure: chart, what it shows in words, and what stands below. What the pointer is at is brought out. */
   function wrap(chart, label, ...below) {
     chart.setAttribute("role", "img");
     chart.setAttribute("aria-label", label);
+    for (const event of ["input", "pointermove"])
+      chart.addEventListener(event, () => series.highlight(chart.value?.position));
     return dom.make("figure", {}, chart, ...below);
   }
 
@@ -51,11 +55,24 @@ const figure = (() => {
 
   /** A dot mark in the symbol of a submission; `hollow` for its outline only. */
   function dot(points, position, { hollow = false, ...options }) {
-    const { colour, symbol, className } = series.of(position);
+    const { colour, symbol, isHollow, className } = series.of(position);
     const paint = hollow
       ? { stroke: colour, strokeWidth: 1.75 }
-      : { fill: colour, stroke: "var(--background)", strokeWidth: 0.75 };
+      : isHollow
+        ? { fill: "var(--background)", stroke: colour, strokeWidth: 1.5 }
+        : { fill: colour, stroke: "var(--background)", strokeWidth: 0.75 };
     return Plot.dot(points, { r: 4, symbol, className, ...paint, ...options });
+  }
+
+  /** A limit at an upright line; or, beyond the end of the axis, what it is and how far away, at the edge. */
+  function limit(x, text, [from, to], dash = null) {
+    const isWithin = from <= x && x <= to;
+    const at = { frameAnchor: "top", dy: dash ? -18 : -5, fill: "currentColor", textAnchor: "end" };
+    if (!isWithin) return [Plot.text([`${text} \u2192`], { x: () => to, text: (words) => words, ...at })];
+    return [
+      Plot.ruleX([x], { stroke: "currentColor", strokeDasharray: dash, strokeOpacity: 0.7 }),
+      Plot.text([text], { x: () => x, text: (words) => words, ...at }),
+    ];
   }
 
   /** Upright strokes across the rows. */
@@ -68,5 +85,5 @@ const figure = (() => {
     return Plot.tip(points, Plot.pointer({ lineHeight: 1.3, ...options }));
   }
 
-  return { tip, widthOf, isNarrow, plot, names, rows, wrap, line, dot, bars };
+  return { tip, widthOf, isNarrow, plot, names, rows, wrap, line, dot, limit, bars };
 })();

@@ -13,11 +13,20 @@ const format = (() => {
     return value < 100 ? value.toFixed(2) : grouped.format(value);
   }
 
+  /** A time with its unit, such as "90 s", "12.5 min" or "17.2 h". */
+  function time(value) {
+    const { name, per } = timeUnit(value);
+    return `${Number((value / per).toPrecision(3)).toLocaleString("en-US")} ${name}`;
+  }
+
   const whole = (value) => (Number.isFinite(value) ? grouped.format(value) : "\u2013");
   const score = (value) => value.toFixed(4);
   const percent = (share) => `${fixed(100 * share, share > 0 && share < 0.01 ? 1 : 0)} %`;
   const ratio = (value) => `${value.toFixed(2)}\u00d7`;
   const amount = (value) => (value >= 100 ? grouped.format(value) : value.toFixed(value < 10 ? 2 : 1));
+  /** Words as a sentence lists them: "a, b and c". */
+  const list = (words) =>
+    words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
   const plural = (number, word, many = `${word}s`) => `${number} ${number === 1 ? word : many}`;
 
   /** The unit in which times up to `longest` seconds read best: {name, per} with `per` seconds each. */
@@ -29,5 +38,5 @@ const format = (() => {
   /** Few digits, for values of hyperparameters and metrics. */
   const short = (value) => (typeof value === "number" ? String(Number(value.toPrecision(5))) : String(value));
 
-  return { fixed, seconds, whole, score, percent, ratio, amount, plural, timeUnit, short };
+  return { fixed, seconds, time, whole, score, percent, ratio, amount, plural, list, timeUnit, short };
 })();

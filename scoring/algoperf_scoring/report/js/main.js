@@ -11,6 +11,7 @@ const report = (() => {
       return;
     }
     shared.data = await packed.unpack();
+    series.prepare(shared.data);
     shared.view = state.fromHash(shared.data, location.hash);
     dom.byId("notice").remove();
     document.documentElement.classList.add("is-live");
@@ -90,6 +91,7 @@ const report = (() => {
     const { data, view } = shared;
     const own = ++generation;
     document.documentElement.dataset.theme = view.theme;
+    series.highlight();
     controls.sync(data, view);
     const isEmpty = !view.submissions.length || !view.workloads.length;
     document.documentElement.classList.toggle("is-empty", isEmpty);
@@ -110,8 +112,8 @@ const report = (() => {
   async function sections(context, isCurrent) {
     const parts = [
       [dom.byId("profiles-body"), (element) => profiles.render(element, context, onTau)],
-      [dom.byId("workloads-body"), (element) => times.renderAll(element, context)],
-      [dom.byId("times-body"), (element) => times.renderOne(element, context, detail(context))],
+      [dom.byId("workloads-body"), (element) => matrix.render(element, context)],
+      [dom.byId("times-body"), (element) => times.render(element, context, detail(context))],
       [dom.byId("curves-body"), (element) => curves.render(element, context, detail(context))],
       [dom.byId("trials-body"), (element) => trials.render(element, context, detail(context))],
       [dom.byId("sensitivity-body"), (element) => sensitivity.render(element, context)],

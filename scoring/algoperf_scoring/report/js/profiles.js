@@ -1,17 +1,20 @@
 "use strict";
 /* Performance profiles, with a tau that can be moved by slider, keyboard, or dragging in the chart. */
 const profiles = (() => {
-  const HEIGHT = 340;
-  const MARGIN = { left: 46, right: 16 };
+  const HEIGHT = 380;
+  const MARGIN = { left: 46, right: 16, top: 24, bottom: 40 };
+  const APART = { each: 2, all: 16 }; // pixels between lines that would lie on each other, and from first to last
 
   /** Fills the section; `onTau` is told when the reader moves tau. */
   function render(element, context, onTau) {
     const { data, view, ranked } = context;
-    const width = figure.widthOf(element);
+    const [left, table] = [dom.make("div"), dom.make("div", { class: "tau-table" })];
+    dom.fill(element, dom.make("div", { class: "beside" }, left, table));
+    table.append(atTau(context, view.tau)); // takes its place before the chart takes the rest
+    const width = figure.widthOf(left);
     const chart = draw(context, width);
-    const table = dom.make("div", { class: "tau-table" });
     const slider = makeSlider(view.rule.max_ratio, width);
-    const line = dom.makeSvg("line", { class: "tau", y1: 20, y2: HEIGHT - 40 });
+    const line = dom.makeSvg("line", { class: "tau", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
     chart.append(line);
     const show = (tau) => {
       slider.show(tau);
@@ -24,13 +27,14 @@ const profiles = (() => {
       onTau(tau);
     };
     slider.input.addEventListener("input", () => move(Number(slider.input.value)));
-    drag(chart, view.rule.max_ratio, move);
     const legend = series.legend(
       data,
       ranked.order.map((i) => view.submissions[i]),
     );
-    const label = "Performance profiles of the chosen submissions. The table below has the values at tau.";
-    dom.fill(element, figure.wrap(chart, label, slider.element), legend, table);
+    const label = "Performance profiles of the chosen submissions. The table beside has the values at tau.";
+    const wrapped = figure.wrap(chart, label, slider.element);
+    drag(wrapped, chart, view.rule.max_ratio, move);
+    left.append(wrapped, legend);
     show(Math.min(view.tau, view.rule.max_ratio));
   }
 
@@ -48,24 +52,34 @@ const profiles = (() => {
     return { input, show, element: dom.make("div", { class: "tau-slider", style }, input, label) };
   }
 
-  function draw({ view, ranked }, width) {
+  /** For each submission its steps: at which tau which workload is added, and the share from there on. */
+  function stepsOf({ data, view, ranked }) {
     const { credit, shape } = ranked;
-    const max = view.rule.max_ratio;
-    const steps = view.submissions.map((_, i) => {
-      const own = [...credit.ratios.subarray(i * shape.numWorkloads, (i + 1) * shape.numWorkloads)].sort(
-        (a, b) => a - b,
-      );
-      const within = own.filter((ratio) => ratio <= max);
-      const share = (tau) => own.filter((ratio) => ratio <= tau).length / own.length;
-      return [1, ...within, max].map((tau) => ({ tau, share: share(tau) }));
+    return view.submissions.map((position, i) => {
+      const found = view.workloads
+        .map((column, j) => ({ workload: data.columns[column].name, tau: credit.ratios[i * shape.numWorkloads + j] }))
+        .filter(({ tau }) => tau <= view.rule.max_ratio)
+        .sort((a, b) => a.tau - b.tau);
+      return found.map((step, at) => ({ ...step, position, share: (at + 1) / shape.numWorkloads }));
     });
+  }
+
+  function draw(context, width) {
+    const { data, view } = context;
+    const max = view.rule.max_ratio;
+    const all = stepsOf(context);
+    const each = Math.min(APART.each, APART.all / all.length);
+    const apart = (i) => each * ((all.length - 1) / 2 - context.ranked.order.indexOf(i));
+    const title = ({ position, workload, tau, share }) =>
+      `${who.title(data, position)}\n${workload} at ${format.ratio(tau)}\n${format.percent(share)} of the workloads`;
     return figure.plot({
       width,
       height: HEIGHT,
       marginLeft: MARGIN.left,
       marginRight: MARGIN.right,
-      marginTop: 20,
-      marginBottom: 40,
+      marginTop: MARGIN.top,
+      marginBottom: MARGIN.bottom,
+      insetBottom: APART.all / 2 + 2,
       x: {
         domain: [1, max],
         type: max > 6 ? "log" : "linear",
@@ -75,16 +89,25 @@ const profiles = (() => {
       },
       y: { domain: [0, 1], label: "share of workloads", grid: true, percent: false, tickFormat: ".0%" },
       marks: [
-        ...view.submissions.map((position, i) =>
-          figure.line(steps[i], position, { x: "tau", y: "share", curve: "step-after" }),
-        ),
-        Plot.ruleY([0]),
+        ...all.flatMap((steps, i) => oneLine(steps, view.submissions[i], max, apart(i))),
+        figure.tip(all.flat(), { x: "tau", y: "share", title }),
       ],
     });
   }
 
+  /** A submission's line, with its symbol where a workload is added. */
+  function oneLine(steps, position, max, dy) {
+    const reached = steps.filter(({ tau }) => tau === 1).length;
+    const start = { tau: 1, share: reached ? steps[reached - 1].share : 0 };
+    const points = [start, ...steps.slice(reached), { tau: max, share: steps.at(-1)?.share ?? 0 }];
+    return [
+      figure.line(points, position, { x: "tau", y: "share", curve: "step-after", dy: -dy }),
+      figure.dot(steps, position, { x: "tau", y: "share", r: 3.5, dy: -dy }),
+    ];
+  }
+
   /** Calls `move` with tau while the pointer is held down in the chart. */
-  function drag(chart, max, move) {
+  function drag(wrapped, chart, max, move) {
     const scale = chart.scale("x");
     const tauAt = (event) => {
       const box = chart.getBoundingClientRect();
@@ -92,10 +115,17 @@ const profiles = (() => {
       return Math.round(100 * Math.min(max, Math.max(1, scale.invert(x)))) / 100;
     };
     chart.classList.add("can-drag");
-    chart.addEventListener("pointerdown", (event) => {
-      chart.setPointerCapture(event.pointerId);
-      move(tauAt(event));
-    });
+    // Before the chart has it: there, it would pin what is said about a point.
+    wrapped.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (!chart.contains(event.target)) return;
+        event.stopPropagation();
+        chart.setPointerCapture(event.pointerId);
+        move(tauAt(event));
+      },
+      true,
+    );
     chart.addEventListener("pointermove", (event) => {
       if (chart.hasPointerCapture(event.pointerId)) move(tauAt(event));
     });
@@ -108,16 +138,7 @@ const profiles = (() => {
     const rows = [...ranked.order]
       .sort((a, b) => shares[b] - shares[a])
       .map((i) => [
-        {
-          node: dom.make(
-            "span",
-            {},
-            series.swatch(view.submissions[i]),
-            " ",
-            data.submissions[view.submissions[i]].name,
-          ),
-          value: data.submissions[view.submissions[i]].name,
-        },
+        who.cell(data, view.submissions[i]),
         {
           text: `${Math.round(shares[i] * numWorkloads)} of ${numWorkloads}`,
           value: Math.round(shares[i] * numWorkloads),

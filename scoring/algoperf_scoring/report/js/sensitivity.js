@@ -17,7 +17,7 @@ const sensitivity = (() => {
     const show = (half, title, curve, x, name, inWords) =>
       halves.children[half].append(
         dom.make("h3", {}, title),
-        figure.wrap(lines(context, curve, width, x), `${title}: scores. The table below has the values.`),
+        figure.wrap(lines(context, curve, width, x, inWords), `${title}: scores. The table below has the values.`),
         asTable(name, `Scores by ${x.label.replace(" by", "")}`, curve, context, ([value]) => [inWords(value), value]),
       );
     show(0, "Easier targets", found.relaxed, relaxed, "relaxed", format.percent);
@@ -25,7 +25,11 @@ const sensitivity = (() => {
     if (found.leftOut.length) leaveOut(element, context, found.leftOut);
   }
 
-  function lines({ view }, curve, width, x) {
+  function lines({ data, view }, curve, width, x, inWords) {
+    const points = curve.flatMap(([value, scores]) =>
+      view.submissions.map((position, i) => ({ x: value, y: scores[i], position })),
+    );
+    const title = (point) => `${who.title(data, point.position)}\n${inWords(point.x)}: score ${point.y.toFixed(3)}`;
     return figure.plot({
       width,
       height: 260,
@@ -40,20 +44,23 @@ const sensitivity = (() => {
         grid: true,
         ticks: 5,
       },
-      marks: view.submissions.map((position, i) =>
-        figure.line(
-          curve.map(([value, scores]) => ({ x: value, y: scores[i] })),
-          position,
-          { x: "x", y: "y", marker: "dot" },
-        ),
-      ),
+      marks: [
+        ...view.submissions.flatMap((position) => {
+          const own = points.filter((point) => point.position === position);
+          return [
+            figure.line(own, position, { x: "x", y: "y" }),
+            figure.dot(own, position, { x: "x", y: "y", r: 3.5 }),
+          ];
+        }),
+        figure.tip(points, { x: "x", y: "y", title }),
+      ],
     });
   }
 
   function asTable(name, caption, curve, { data, view, ranked }, inWords) {
     const header = curve.map((point) => ({ label: inWords(point)[0], name: String(inWords(point)[1]), number: true }));
     const rows = ranked.order.map((i) => [
-      { text: data.submissions[view.submissions[i]].name },
+      who.cell(data, view.submissions[i]),
       ...curve.map(([, scores]) => ({ text: scores[i].toFixed(3), value: scores[i] })),
     ]);
     return dom.make(
@@ -79,30 +86,53 @@ const sensitivity = (() => {
   }
 
   function drawLeftOut({ data, ranked, view }, curve, width) {
-    const names = view.submissions.map((i) => data.submissions[i].name);
+    const names = view.submissions.map((i) => who.title(data, i));
     const dots = curve.flatMap(([without, scores]) =>
       [...scores].map((score, i) => ({ name: names[i], score, position: view.submissions[i], without })),
     );
     const own = (position) => dots.filter((dot) => dot.position === position);
     const where = { x: "score", y: "name" };
     const title = ({ name, without, score }) => `${name}\nwithout ${without}: ${score.toFixed(3)}`;
+    const label = { text: "without", fontSize: 11, fill: "var(--muted)", ...where };
+    const ends = figure.isNarrow(width) ? [] : view.submissions.map((position, i) => outermost(own(position), ranked.scores[i]));
     return figure.plot(
       figure.rows(
         ranked.order.map((i) => names[i]),
         width,
         {
-          x: { label: "score with one workload left out; bar: with all", grid: true, zero: true },
+          marginRight: figure.isNarrow(width) ? 16 : 150,
+          x: { label: "score with one workload left out; bar: with all", grid: true, ...room(dots, ends) },
           marks: [
             ...view.submissions.map((position) => figure.dot(own(position), position, { hollow: true, ...where })),
             figure.bars(
               names.map((name, i) => ({ name, score: ranked.scores[i] })),
               { x: "score" },
             ),
+            Plot.text(ends.flatMap(({ low }) => low), { ...label, textAnchor: "end", dx: -9 }),
+            Plot.text(ends.flatMap(({ high }) => high), { ...label, textAnchor: "start", dx: 9 }),
             figure.tip(dots, { ...where, title }),
           ],
         },
       ),
     );
+  }
+
+  const TELLING = 0.015; // a difference of scores that deserves a name
+
+  /** The dots that are furthest below and above the score, if they are far enough to be named. */
+  function outermost(dots, score) {
+    const [lowest, highest] = [d3.least(dots, (dot) => dot.score), d3.greatest(dots, (dot) => dot.score)];
+    return {
+      low: lowest.score < score - TELLING ? [lowest] : [],
+      high: highest.score > score + TELLING ? [highest] : [],
+    };
+  }
+
+  /** The part of the axis where the dots are, with room for a name on the left. */
+  function room(dots, ends) {
+    const [low, high] = d3.extent(dots, ({ score }) => score);
+    const pad = ends.length ? 0.16 * (high - low) : 0;
+    return { domain: [Math.max(Math.min(0, low), low - pad), high + 0.02 * (high - low || 1)], nice: false };
   }
 
   return { render };

@@ -1,46 +1,69 @@
 "use strict";
-/* How a submission looks: a colour, a dash pattern and a symbol, the same everywhere, whoever else is compared. */
+/*
+ * How a submission looks: a colour, a dash pattern and a symbol, the same everywhere, whoever else is compared. Looks
+ * are dealt out by rank in the report, so those that are looked at most differ most.
+ */
 const series = (() => {
-  const NUM_COLOURS = 8;
-  const DASHES = [null, "7 3", "2 3"];
+  const NUM_COLOURS = 12;
+  const DASHES = [null, "7 3", "2 3", "9 3 2 3"];
   const SYMBOLS = ["circle", "square", "triangle", "diamond", "cross", "star", "wye"];
+  const WIDTH = 34;
+  let looks = [];
+  let highlighted;
+
+  /** Takes the looks from the data; before anything is drawn. */
+  function prepare(data) {
+    looks = data.submissions.map(({ look }, at) => look ?? at);
+  }
 
   /** The look of the submission at a position in the payload. */
   function of(position) {
+    const look = looks[position];
     return {
-      colour: `var(--series-${position % NUM_COLOURS})`,
-      dash: DASHES[position % DASHES.length],
-      symbol: SYMBOLS[position % SYMBOLS.length],
+      colour: `var(--series-${look % NUM_COLOURS})`,
+      dash: DASHES[(look + Math.floor(look / NUM_COLOURS)) % DASHES.length],
+      symbol: SYMBOLS[look % SYMBOLS.length],
+      isHollow: Math.floor(look / SYMBOLS.length) % 2 === 1,
       className: `series series-of-${position}`,
     };
   }
 
-  /** A small picture of it: line and symbol. */
+  /** A small piece of its line, with its symbol. */
   function swatch(position) {
-    const { colour, dash, symbol } = of(position);
+    const { colour, dash, symbol, isHollow } = of(position);
     const type = d3[`symbol${symbol[0].toUpperCase()}${symbol.slice(1)}`];
+    const paint = isHollow ? { fill: "var(--background)", stroke: colour, "stroke-width": 1.5 } : { fill: colour };
     return dom.makeSvg(
       "svg",
-      { width: 28, height: 12, viewBox: "0 0 28 12", class: "swatch", "aria-hidden": "true" },
-      dom.makeSvg("line", { x1: 0, x2: 28, y1: 6, y2: 6, stroke: colour, "stroke-width": 2, "stroke-dasharray": dash }),
-      dom.makeSvg("path", { d: d3.symbol(type, 34)(), transform: "translate(14,6)", fill: colour }),
+      { width: WIDTH, height: 12, viewBox: `0 0 ${WIDTH} 12`, class: "swatch", "aria-hidden": "true" },
+      dom.makeSvg("line", {
+        ...{ x1: 0, x2: WIDTH, y1: 6, y2: 6 },
+        ...{ stroke: colour, "stroke-width": 2, "stroke-dasharray": dash },
+      }),
+      dom.makeSvg("path", { d: d3.symbol(type, 40)(), transform: `translate(${WIDTH / 2},6)`, ...paint }),
     );
   }
 
-  /** Brings one submission out in all charts, and none with null. */
+  /** Brings one submission out in all charts and tables, and none without a position. */
   function highlight(position) {
+    if (position === highlighted) return;
+    highlighted = position;
+    const isOne = position !== undefined;
     for (const chart of document.querySelectorAll("figure")) {
-      chart.classList.toggle("has-highlight", position !== null);
+      chart.classList.toggle("has-highlight", isOne);
       for (const mark of chart.querySelectorAll(".series")) {
-        mark.classList.toggle("is-highlighted", position !== null && mark.classList.contains(`series-of-${position}`));
+        mark.classList.toggle("is-highlighted", isOne && mark.classList.contains(`series-of-${position}`));
       }
+    }
+    for (const row of document.querySelectorAll("[data-position]")) {
+      row.classList.toggle("is-highlighted", isOne && row.dataset.position === String(position));
     }
   }
 
   /** Attributes that make an element highlight its submission on hover and focus. */
   function highlighting(position) {
     const on = () => highlight(position);
-    const off = () => highlight(null);
+    const off = () => highlight();
     return { onmouseenter: on, onmouseleave: off, onfocusin: on, onfocusout: off };
   }
 
@@ -49,9 +72,11 @@ const series = (() => {
     const entries = positions.map((position, at) =>
       dom.make(
         "li",
-        { tabindex: at ? -1 : 0, "data-key": `legend-${position}`, ...highlighting(position) },
-        swatch(position),
-        ` ${data.submissions[position].name}`,
+        {
+          ...{ tabindex: at ? -1 : 0, "data-key": `legend-${position}`, "data-position": position },
+          ...highlighting(position),
+        },
+        who.label(data, position),
       ),
     );
     const onkeydown = (event) => {
@@ -70,5 +95,5 @@ const series = (() => {
     );
   }
 
-  return { of, swatch, highlighting, legend };
+  return { prepare, of, swatch, highlight, highlighting, legend };
 })();

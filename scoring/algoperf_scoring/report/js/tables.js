@@ -18,12 +18,18 @@ const tables = (() => {
       "tbody",
       {},
       ...rows.map((row) =>
-        dom.make("tr", {}, ...row.map((cell, at) => bodyCell(cell, columns[at], at === (row.header ?? 0)))),
+        dom.make("tr", rowOf(row), ...row.map((cell, at) => bodyCell(cell, columns[at], at === (row.header ?? 0)))),
       ),
     );
     table.append(dom.make("thead", {}, header), body);
     if (sortedBy.has(name)) applySort(table, name);
     return boxed(table, caption);
+  }
+
+  /** A row about a submission brings it out in the charts. */
+  function rowOf(row) {
+    const position = row[row.header ?? 0]?.position;
+    return position === undefined ? {} : { "data-position": position, ...series.highlighting(position) };
   }
 
   /** A table in a box of its own that scrolls, with its button. */
@@ -42,7 +48,7 @@ const tables = (() => {
 
   function headerCell(table, name, column, at) {
     const { label, number, sortable = true } = column;
-    const kind = number ? "number" : null;
+    const kind = [number ? "number" : "", column.className ?? ""].join(" ").trim() || null;
     const value = column.name ?? null;
     if (!sortable) return dom.make("th", { scope: "col", class: kind, "data-value": value }, label);
     const click = () => {

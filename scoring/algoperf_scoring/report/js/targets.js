@@ -6,6 +6,7 @@ const targets = (() => {
   async function start() {
     if (!packed.isReadable) return;
     shared.data = await packed.unpack();
+    series.prepare(shared.data);
     dom.byId("notice").remove();
     document.documentElement.classList.add("is-live");
     let width = 0;

@@ -1,81 +1,8 @@
 "use strict";
-/* Times to target: all workloads as a table, one workload as a chart with a dot for each study. */
+/* Times to target on one workload: a chart with a dot for each study. */
 const times = (() => {
-  /** Fills the section with the tables of workloads and held-out variants. */
-  function renderAll(element, context) {
-    const { numWorkloads, numColumns } = context.ranked.shape;
-    const variants =
-      numColumns > numWorkloads
-        ? dom.make(
-            "details",
-            { "data-print": true },
-            dom.make("summary", {}, "Held-out variants"),
-            tableOf(context, "held-out", "Held-out variants: median seconds to target", numWorkloads, numColumns),
-          )
-        : null;
-    dom.fill(
-      element,
-      tableOf(context, "times", "Ratio to the fastest, and median seconds to target", 0, numWorkloads),
-      variants,
-    );
-  }
-
-  function tableOf({ data, view, ranked }, name, caption, from, to) {
-    const columns = ranked.shape.columns.slice(from, to);
-    const header = columns.map((column) => ({
-      label: dom.breakable(data.columns[column].name),
-      name: `${data.columns[column].name}_sec`,
-      number: true,
-    }));
-    const rows = ranked.order.map((i) => [
-      { text: data.submissions[view.submissions[i]].name },
-      ...ranked.cells[i].slice(from, to).map((cell, at) => tableCell(cell, whyNot(ranked, view.rule, i, from + at))),
-    ]);
-    return tables.build(name, caption, [{ label: "submission" }, ...header], rows);
-  }
-
-  function tableCell(cell, reason) {
-    const [main, detail] = inWords(cell);
-    const value = Number.isFinite(cell.sec) ? cell.sec : NaN;
-    const order = Number.isFinite(cell.ratio) ? cell.ratio : Number.isFinite(cell.sec) ? 1000 + cell.sec : 1e9;
-    return {
-      value,
-      sort: order,
-      className: cell.outcome === "reached" ? (cell.ratio === 1 ? "best" : "") : "no-credit",
-      node: dom.make("span", {}, main, dom.make("small", {}, detail), reason && dom.make("small", {}, reason)),
-    };
-  }
-
-  /** More about a time that gives no credit: how far it is behind, or what became of the held-out variant. */
-  function whyNot(ranked, rule, i, j) {
-    const { shape, times: medians, cells } = ranked;
-    const cell = cells[i][j];
-    if (cell.outcome === "cut")
-      return `${(cell.sec / engine.fastest(medians, shape, j, shape.numColumns)).toFixed(1)}\u00d7 the fastest`;
-    if (cell.outcome !== "held-out failed") return null;
-    const variant = cells[i][shape.variantColumn[j]];
-    const words = { reached: `above ${format.short(rule.max_ratio)}\u00d7`, missing: "no results" };
-    return `variant: ${words[variant.outcome] ?? variant.outcome}`;
-  }
-
-  /** What a cell says: the ratio or why there is none, and the time or how many studies reached the target. */
-  function inWords(cell) {
-    const some = (number, what) => (number ? `, ${number} ${what}` : "");
-    const more = some(cell.unfinished, "unfinished") + some(cell.pruned, "pruned");
-    const reached = `${cell.numReached} of ${cell.studies.length} studies${more}`;
-    if (cell.outcome === "unfinished") return ["unfinished", "not scored"];
-    if (cell.outcome === "missing") return ["no results", "\u00a0"];
-    if (cell.outcome === "pruned") return ["pruned", reached];
-    if (cell.outcome === "not reached") return ["not reached", reached];
-    if (cell.outcome === "cut") return ["cut", `${format.seconds(cell.sec)} s`];
-    if (cell.outcome === "held-out failed") return ["held-out failed", `${format.seconds(cell.sec)} s`];
-    return Number.isNaN(cell.ratio)
-      ? [`${format.seconds(cell.sec)} s`, reached]
-      : [format.ratio(cell.ratio), `${format.seconds(cell.sec)} s${more}`];
-  }
-
   /** Fills the chart of one column of the ranking, and a table of all its studies. */
-  function renderOne(element, context, j) {
+  function render(element, context, j) {
     const column = context.data.columns[context.ranked.shape.columns[j]];
     const width = figure.widthOf(element);
     const dots = studyDots(context, j);
@@ -102,13 +29,21 @@ const times = (() => {
     return ranked.order.flatMap((i) =>
       ranked.cells[i][j].studies.map(({ number, hit }, at, all) => ({
         position: view.submissions[i],
-        name: data.submissions[view.submissions[i]].name,
+        name: who.title(data, view.submissions[i]),
         number,
         hit,
         sec: hit ? hit.sec : Infinity,
         offset: (at - (all.length - 1) / 2) * Math.min(3, 14 / all.length), // equal times stay apart
       })),
     );
+  }
+
+  /** The part of the time axis where the dots are; from 0 on unless they are all far from it. */
+  function fitted(seconds, budget) {
+    if (!seconds.length) return [0, budget];
+    const [low, high] = d3.extent(seconds);
+    const from = low > 0.4 * high && high > 1.01 * low ? Math.max(0, low - 0.25 * (high - low) - 0.03 * high) : 0;
+    return [from, high + 0.05 * (high - from)];
   }
 
   /** The largest time that gives credit; NaN for variants and where nobody reached the target. */
@@ -121,12 +56,16 @@ const times = (() => {
   function draw(context, j, column, dots, width) {
     const { data, view, ranked } = context;
     const rows = ranked.order.map((i) => ({
-      name: data.submissions[view.submissions[i]].name,
+      name: who.title(data, view.submissions[i]),
       sec: ranked.cells[i][j].sec,
     }));
-    const { name: unit, per } = format.timeUnit(column.budget_sec);
     const finite = dots.filter(({ hit }) => hit);
-    const longest = Math.max(column.budget_sec, ...finite.map(({ sec }) => sec));
+    const domain = fitted(
+      finite.map(({ sec }) => sec),
+      column.budget_sec,
+    );
+    const { name: unit, per } = format.timeUnit(domain[1]);
+    const scaled = domain.map((sec) => sec / per);
     const cut = cutLine(context, j);
     const right = figure.isNarrow(width) ? 68 : 90;
     const x = ({ sec }) => sec / per;
@@ -138,12 +77,12 @@ const times = (() => {
           perRow: 28,
           marginRight: right,
           marginTop: 32,
-          x: { domain: [0, (longest * 1.02) / per], label: `submission time (${unit})` },
+          x: { domain: scaled, label: `submission time (${unit})` },
           marks: [
             Plot.ruleY(rows, { y: "name", stroke: "var(--line)" }),
-            ...limitLine(column.budget_sec / per, "budget", null),
-            ...(cut <= longest
-              ? limitLine(cut / per, `${format.short(view.rule.max_ratio)}\u00d7 fastest`, "4 3")
+            ...figure.limit(column.budget_sec / per, `budget ${format.time(column.budget_sec)}`, scaled),
+            ...(cut <= domain[1]
+              ? figure.limit(cut / per, `${format.short(view.rule.max_ratio)}\u00d7 the fastest`, scaled, "4 3")
               : []),
             figure.bars(
               rows.filter(({ sec }) => Number.isFinite(sec)),
@@ -180,23 +119,9 @@ const times = (() => {
     return never ? `\u2715 ${never} of ${own.length}` : "";
   }
 
-  function limitLine(x, text, dash) {
-    return [
-      Plot.ruleX([x], { stroke: "currentColor", strokeDasharray: dash, strokeOpacity: 0.7 }),
-      Plot.text([x], {
-        x,
-        frameAnchor: "top",
-        dy: dash ? -18 : -5,
-        text: () => text,
-        textAnchor: "end",
-        fill: "currentColor",
-      }),
-    ];
-  }
-
-  function studyTable({ view }, column, dots) {
-    const rows = dots.map(({ name, number, hit }) => [
-      { text: name },
+  function studyTable({ data }, column, dots) {
+    const rows = dots.map(({ position, number, hit }) => [
+      who.cell(data, position),
       { text: number, value: number },
       { text: hit ? hit.trial : "\u2013", value: hit ? hit.trial : null },
       { text: hit ? format.seconds(hit.sec) : "not reached", value: hit ? hit.sec : null },
@@ -216,5 +141,5 @@ const times = (() => {
     );
   }
 
-  return { renderAll, renderOne, limitsInWords, inWords };
+  return { render };
 })();

@@ -12,11 +12,11 @@ const trials = (() => {
       return;
     }
     const rows = winners.map(({ position, trial, hparams, studies, numStudies, seconds }) => [
-      { text: data.submissions[position].name },
+      who.cell(data, position),
       { text: trial, value: trial },
       { text: `${studies.length} of ${numStudies}`, value: studies.length, title: `studies ${studies.join(", ")}` },
       { text: format.seconds(engine.median(seconds)), value: engine.median(seconds) },
-      { node: inWords(hparams), value: hparams ? JSON.stringify(hparams) : "", className: "hparams" },
+      { node: inWords(hparams, data.ruleset), value: hparams ? JSON.stringify(hparams) : "", className: "hparams" },
     ]);
     dom.fill(
       element,
@@ -51,8 +51,9 @@ const trials = (() => {
     return [...found.values()].sort((a, b) => b.studies.length - a.studies.length || a.trial - b.trial);
   }
 
-  function inWords(hparams) {
-    if (!hparams || !Object.keys(hparams).length) return dom.make("span", {}, "not recorded");
+  function inWords(hparams, ruleset) {
+    if (!hparams || !Object.keys(hparams).length)
+      return dom.make("span", {}, ruleset === "self" ? "none (self-tuning)" : "not recorded");
     return dom.make(
       "span",
       {},
