@@ -1,4 +1,4 @@
-"""Time to target of the example models beside the published ones: `python benchmarks/model_track.py [--seeds 5]`.
+"""Time to target of the example models beside the published ones: `python benchmarks/model_track.py [--seeds 0,1]`.
 
 Every run is a process of its own, as `algoperf train` starts it; the two models of a data set take turns. A row has the
 steps to both targets, the seconds on the clock, and the processor's seconds of the whole process, start and evaluations
@@ -48,7 +48,7 @@ def run(workload: str, model: str, framework: str, every: int, seed: int, place:
 def main() -> None:
     """Print a row per run as it ends."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", default="0,1,2,3,4")
     parser.add_argument("--workloads", default=",".join(EXAMPLES))
     asked = parser.parse_args()
     print("data set | framework | model and seed | parameters | steps | clock, s | CPU, s | end", flush=True)
@@ -57,7 +57,7 @@ def main() -> None:
         for workload in asked.workloads.split(","):
             name, framework, every = EXAMPLES[workload]
             prepare(find_workload(workload).at("mini").dataset, "mini", place / "raw", place / "data")
-            for seed in range(asked.seeds):
+            for seed in map(int, asked.seeds.split(",")):
                 for model in ("published", str(ROOT / "submissions" / "models" / name)):
                     print(run(workload, model, framework, every, seed, place), flush=True)
 

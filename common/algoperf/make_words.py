@@ -33,7 +33,8 @@ _EXTRA = {
     *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify"),
 }
 _OPTION = re.compile(
-    r"(?<![\w-])(--[a-z][a-z-]+)(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|algorithm|model|published|[A-Z]+)\b|\S*/\S+))?"
+    r"(?<![\w-])(--[a-z][a-z-]+)"
+    r"(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|algorithm|model|[A-Z]+)\b|\S*/\S+))?"
 )
 
 

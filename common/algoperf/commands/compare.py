@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from algoperf.sequence import PlannedTrial
 
 DEFAULT_BASELINE = "nadamw"
-_FIXED = {"resume": True, "skip_evals": False, "to_the_end": False}
+_FIXED = {"model": None, "resume": True, "skip_evals": False, "to_the_end": False}
 
 
 @click.command()
