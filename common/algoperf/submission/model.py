@@ -21,7 +21,7 @@ from algoperf.submission.track import PUBLISHED
 from algoperf.submission.translation import Modules
 from algoperf.task import Task
 from algoperf.workload.definition import FRAMEWORKS, Framework, WorkloadDefinition
-from algoperf.workload.registry import REPOSITORY_CUBES
+from algoperf.workload.registry import REPOSITORY_CUBES, decodes, load_cube
 from algoperf.workload.tasks import task_of
 
 MODEL_FILES: Mapping[Framework, str] = {"jax": "model_jax.py", "pytorch": "model_torch.py"}
@@ -72,11 +72,7 @@ class SubmittedModel:
 
     def in_place_of(self, published: Any, definition: WorkloadDefinition, framework: Framework) -> Any:
         """See ModelSource. A model is never given a batch, but its inputs, which the cube's module takes from it."""
-        if hasattr(published, "evaluate"):
-            raise UserError(
-                f"{definition.name} is not in the model track: its metric is computed from what a model decodes, which "
-                "a submitted model cannot do yet. All other data sets are."
-            )
+        require_in_track(definition, framework)
         file = self.file(framework)
         module = import_file(file, Modules(self.folder), MODEL_PACKAGE)
         if not callable(getattr(module, "build", None)):
@@ -86,6 +82,21 @@ class SubmittedModel:
             output_params=functools.partial(_output_params, module),
             COMPILE=frozenset(getattr(module, "COMPILE", ())),
             **{name: getattr(published, name) for name in _KEPT if hasattr(published, name)},
+        )
+
+
+def require_in_track(definition: WorkloadDefinition, framework: Framework) -> None:
+    """Raise UserError if there are no submitted models for a workload."""
+    base = load_cube(definition.folder)
+    if definition.name != base.name:
+        raise UserError(
+            f"{definition.name} is a variant of the model of {base.name}: in the model track there is only its data. "
+            f"Say --workload {base.name}."
+        )
+    if decodes(definition, framework):
+        raise UserError(
+            f"{definition.name} is not in the model track: its metric is computed from what a model decodes, which a "
+            "submitted model cannot do yet. All other data sets are."
         )
 
 

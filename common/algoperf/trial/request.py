@@ -11,7 +11,7 @@ from algoperf import seeds
 from algoperf.data.contracts import dataset_dir
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
-from algoperf.submission.model import algorithm_of, find_model
+from algoperf.submission.model import algorithm_of, find_model, require_in_track
 from algoperf.trial.settings import CompilePolicy, TrialSettings
 from algoperf.tuning.points import trial_point
 from algoperf.tuning.ruleset import Ruleset
@@ -104,12 +104,7 @@ def _submitted(request: Request, definition: WorkloadDefinition) -> tuple[Worklo
         )
     if request.ruleset != "self":
         raise UserError("The model track has no search spaces: leave --ruleset out, or say --ruleset self.")
-    base = find_workload(str(definition.folder))
-    if definition.name != base.name:
-        raise UserError(
-            f"{definition.name} is a variant of the model of {base.name}: in the model track there is only its data. "
-            f"Say --workload {base.name}."
-        )
+    require_in_track(definition, request.framework)
     model = find_model(request.model)
     file = algorithm_of(model, request.framework)
     if model is None:

@@ -6,6 +6,7 @@ ALGOPERF_CUBES (separated like PATH), or anywhere, if the folder itself is given
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import importlib
@@ -23,6 +24,7 @@ from algoperf.workload.definition import FRAMEWORKS, Framework, WorkloadDefiniti
 
 REPOSITORY_CUBES = Path(__file__).resolve().parents[3] / "cubes"
 _PACKAGE = "algoperf_cubes"
+_MODEL_MODULES: dict[Framework, str] = {"jax": "model_jax", "pytorch": "model_torch"}
 
 
 def cube_folders() -> dict[str, Path]:
@@ -73,7 +75,13 @@ def model_module(definition: WorkloadDefinition, framework: Framework) -> Module
     """The cube's model module for a framework, `model_jax.py` or `model_torch.py`."""
     if framework not in FRAMEWORKS:
         raise unknown("framework", framework, FRAMEWORKS)
-    return cube_module(definition.folder, {"jax": "model_jax", "pytorch": "model_torch"}[framework])
+    return cube_module(definition.folder, _MODEL_MODULES[framework])
+
+
+def decodes(definition: WorkloadDefinition, framework: Framework) -> bool:
+    """Whether the cube's model module evaluates more than the model's outputs; found out without importing it."""
+    tree = ast.parse((definition.folder / f"{_MODEL_MODULES[framework]}.py").read_bytes())
+    return any(isinstance(node, ast.FunctionDef) and node.name == "evaluate" for node in tree.body)
 
 
 def model_code(definition: WorkloadDefinition, framework: Framework) -> Any:
