@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,8 +43,14 @@ def call(output: Path, data_root: Path, *more: str) -> subprocess.CompletedProce
     )
 
 
-def begin(output: Path, data_root: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(command(output, data_root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+def begin(output: Path, data_root: Path, happened: Callable[[], Any]) -> subprocess.Popen[str]:
+    """The command in the background, after something has happened."""
+    file = output / "output.txt"
+    with file.open("a") as shown:
+        process = subprocess.Popen(command(output, data_root), stdout=shown, stderr=shown, text=True)
+    wait_until(lambda: happened() or process.poll() is not None)
+    assert process.poll() is None, file.read_text()
+    return process
 
 
 def attempts(campaign: Campaign) -> list[int]:
@@ -54,12 +62,10 @@ def interrupted(tmp_path_factory, data_root):
     """Results of a call that was stopped by a signal in the first run, and killed in the second one."""
     output = tmp_path_factory.mktemp("interrupted")
     folder = output / "digits"
-    process = begin(output, data_root)
-    wait_until((folder / "search/jobs").exists, "the first run")
+    process = begin(output, data_root, (folder / "search/jobs").exists)
     process.terminate()
     assert process.wait(timeout=PATIENCE_SEC) == 128 + signal.SIGINT
-    process = begin(output, data_root)
-    wait_until(lambda: attempts(Campaign(folder / "search"))[1], "a second run")
+    process = begin(output, data_root, lambda: attempts(Campaign(folder / "search"))[1])
     kill(process)
     assert not list(folder.glob("targets.*")), "nothing is half-written"
     done = call(output, data_root)

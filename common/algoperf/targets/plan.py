@@ -103,7 +103,7 @@ def _planned(setting: Setting, name: str, trials: Sequence[PlannedTrial]) -> Cam
     folder = setting.output / name
     request = PlanRequest(
         version=setting.version.name, ruleset="external", scale=setting.scale, launcher="process", accelerator="cpu",
-        rules=Rules(), data_dir=setting.data_dir, raw_dir=setting.raw_dir, logs={},
+        rules=Rules(), data_dir=setting.data_dir, raw_dir=setting.raw_dir, logs={setting.scale: ()},
     )  # fmt: skip
     # Times are estimated from the version's budget: these runs have none.
     known = [

@@ -41,7 +41,7 @@ def result(setting: Setting, search: Campaign, repeats: Campaign, ease: float) -
         "eval_every_steps": setting.eval_every_steps,
         "seed": setting.seed,
         "submissions": {name: entry["hash"] for name, entry in search.manifest.submissions.items()},
-        "data_hash": search.manifest.workloads[search.manifest.runs[0].workload]["data_hash"],
+        "data_hash": search.manifest.workloads[search.manifest.runs[0].place]["data_hash"],
         "targets": {"validation": found.validation, "test": found.test, "reached": found.reached, "ease": ease,
                     "eased": _eased(found, limits, ease)},
         "present": _values(limits, {"validation_target": limits.validation_target, "test_target": limits.test_target}),
