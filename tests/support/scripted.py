@@ -157,6 +157,9 @@ class ScriptedBackend:
     def wait(self, *trees: Any) -> None:
         self.waits += 1
 
+    def peak_device_bytes(self) -> None:
+        """There is no device."""
+
     def release_memory(self) -> None:
         self.released += 1
 
