@@ -18,8 +18,6 @@ from algoperf.trial import launch
 from algoperf.trial.request import Request, settle
 from algoperf.workload.registry import find_workload
 
-UNREACHABLE = {"max": 1e9, "min": -1e9}
-
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -29,7 +27,6 @@ class Run:
       point: hyperparameters; None for self-tuning.
       steps: maximum number; `hint`: step hint for the submission, the workload's if None.
       every: steps between evaluations.
-      to_target: whether the trial ends when the targets are reached.
     """
 
     workload: str
@@ -41,12 +38,11 @@ class Run:
     seed: int
     output_dir: str
     hint: int | None = None
-    to_target: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The evaluations of a run: steps, validation and test values, seconds at the end, and how it ended.
+    """The evaluations of a run: steps, validation and test values, seconds on the clock, and how it ended.
 
     Test values are NaN where there is no test split.
     """
@@ -54,8 +50,13 @@ class Result:
     steps: list[int]
     validation: list[float]
     test: list[float]
-    seconds: float
+    times: list[float]
     status: str
+
+    @property
+    def seconds(self) -> float:
+        """Seconds on the clock at the end."""
+        return self.times[-1]
 
 
 def train(run: Run) -> Result:
@@ -74,8 +75,6 @@ def train(run: Run) -> Result:
         )  # fmt: skip
         limits = settled.version.limits(run.workload, "mini")
         changes: dict[str, Any] = {"max_runtime_sec": 1e9, "step_hint": run.hint or limits.step_hint}
-        if not run.to_target:
-            changes["validation_target"] = UNREACHABLE[limits.goal]
         table = {**settled.version.table, run.workload: {"mini": dataclasses.replace(limits, **changes)}}
         settings = dataclasses.replace(settled, version=dataclasses.replace(settled.version, table=table))
         settings.directory.mkdir(parents=True)
@@ -85,7 +84,7 @@ def train(run: Run) -> Result:
         status = json.loads((settings.directory / "status.json").read_text())["status"]
     names = (f"{split}/{limits.metric}" for split in ("validation", "test"))
     values = [[float(row.get(name, "nan")) for row in rows] for name in names]
-    return Result([int(row["global_step"]) for row in rows], *values, float(rows[-1]["score"]), status)
+    return Result([int(row["global_step"]) for row in rows], *values, [float(row["score"]) for row in rows], status)
 
 
 def made(runs: Sequence[Run], processes: int) -> list[Result]:
