@@ -18,8 +18,8 @@ from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring import Leaderboard, to_json
 from algoperf_scoring.csv_output import csv_text
-from algoperf_scoring.files import write_leaderboard
 from algoperf_scoring.markdown import markdown
+from algoperf_scoring.outputs import write_leaderboard
 from algoperf_scoring.report import render
 from algoperf_scoring.terminal import print_leaderboard
 

@@ -29,7 +29,7 @@ def report(path: Path, output: Path | None, no_checks: bool, logs_url: str | Non
     chosen = ScoringOptions(**options)
     board = score_runs(path, chosen)
     from algoperf.waiting import waiting
-    from algoperf_scoring.files import PAGE
+    from algoperf_scoring.outputs import PAGE
     from algoperf_scoring.report import write_report
 
     file = output or path / "report" / PAGE

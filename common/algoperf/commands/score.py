@@ -31,14 +31,15 @@ def score(
     print_leaderboard(board)
     if json_file is not None or output is not None:
         from algoperf.waiting import waiting
-        from algoperf_scoring import files
+        from algoperf_scoring import outputs
+        from algoperf_scoring.files import write_whole
 
         if json_file is not None:
-            files.write_whole(json_file, files.json_text(board))
+            write_whole(json_file, outputs.json_text(board))
         if output is not None:
             with waiting(f"checking the runs in {path}") as say:
                 health = None if no_checks else checked(path, board, chosen)
                 say(f"writing {click.format_filename(output)}")
-                written = files.write_leaderboard(board, output, health, logs_url)
+                written = outputs.write_leaderboard(board, output, health, logs_url)
             for file in written:
                 click.echo(f"Wrote {click.format_filename(file)}")

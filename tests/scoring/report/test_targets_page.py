@@ -45,7 +45,7 @@ def test_the_page_says_everything_without_scripts():
 def test_curves_are_drawn_in_a_browser(tmp_path, opened, width):
     page = opened(write_page(FOUND, SENTENCES, tmp_path / "targets.html"), width=width).page
     assert page.locator("#notice").count() == 0
-    assert page.locator("#search .legend li").all_text_contents() == [f" {EVIL}", " b"]
+    assert page.locator("#search .legend li").all_text_contents() == [EVIL, "b"]
     assert page.locator("#search svg[role=img] path.series, #search svg[role=img] .series path").count() == 3
     assert page.locator("#repeats svg[role=img] .series path").count() == 2
     lines = page.locator("#search svg[role=img] .series")
