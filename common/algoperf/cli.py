@@ -25,6 +25,7 @@ COMMANDS = {
     "smoke": "Train a submission on every workload at scale mini.",
     "evaluate": "Evaluate checkpoints again, without the submission.",
     "score": "Compare the runs of submissions.",
+    "export": "Show runs in TensorBoard or Weights & Biases.",
     "report": "Write a comparison as one HTML page to explore.",
     "check-runs": "Check the records of runs against the rules and against each other.",
 }

@@ -77,6 +77,9 @@ class Report:
             parts.append("\n".join(lines))
         return "\n\n".join([*parts, self.summary])
 
+    def __str__(self) -> str:
+        return click.unstyle(self.as_text())
+
     def as_json(self) -> str:
         """Machine-readable: one object with the request, the counts and all findings."""
         request = self.request

@@ -187,7 +187,7 @@ def test_every_dependency_has_a_reason():
 
 def test_the_version_is_the_same_everywhere():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    source = ast.parse((ROOT / "common/algoperf/__init__.py").read_text())
+    source = ast.parse((ROOT / "common/algoperf/_version.py").read_text())
     assigned = [node.value.value for node in ast.walk(source) if isinstance(node, ast.Assign)]
     assert assigned == [version]
     assert version in (ROOT / "CHANGELOG.md").read_text()

@@ -193,7 +193,7 @@ def test_nothing_is_silent_for_long(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr("algoperf.trial.screen.REFRESH_SEC", 0.01)
     log = tmp_path / "log.txt"
     with Screen(log, ["algoperf", "train"]) as screen:
-        wait_for(log, r"starting \| .* s so far")
+        wait_for(log, r"waiting for the devices \| .* s so far")
         screen.hear({"kind": "clock", "global_step": 0})
         wait_for(log, r"the first step, which may compile \| .* s so far")
         screen.hear({"kind": "progress", "fields": ["step 7", "clock 1 of 60 s"], "share": 0.1})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import algoperf
+from algoperf._version import __version__
 from algoperf.campaigns.estimate import estimate
 from algoperf.campaigns.manifest import Manifest, PlannedRun
 from algoperf.campaigns.outcomes import Rules
@@ -71,7 +71,7 @@ def make_manifest(request: PlanRequest, trials: Sequence[Trial], ladder: Mapping
         runs.append(run)
     return Manifest(
         campaign=secrets.token_hex(5),
-        algoperf=algoperf.__version__,
+        algoperf=__version__,
         harness_hash=harness_hash(),
         root=str(root),
         version=request.version,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from algoperf.tuning.ruleset import Ruleset
     from algoperf.workload.definition import Framework
     from algoperf_check.findings import Finding
+    from algoperf_check.report import Report
     from algoperf_check.request import CheckRequest
 
 
@@ -62,14 +63,48 @@ def check(
     First its files are read without importing them. Then it trains small models in processes
     of their own. Every finding has the number of a rule in docs/rules.md. Exit code 8 if there are errors.
     """
-    from algoperf.errors import ChecksFailed, UserError
+    from algoperf.errors import ChecksFailed
+
+    result = check_submission(
+        submission, framework=framework, ruleset=ruleset, search_space=search_space, version_name=version_name,
+        static_only=static_only, smoke=smoke,
+    )  # fmt: skip
+    if json_file == "-":
+        click.echo(result.as_json())
+    else:
+        click.echo(result.as_text())
+    if json_file not in (None, "-"):
+        from algoperf.data.files import write_file
+
+        write_file(Path(json_file), result.as_json().encode() + b"\n")
+        click.echo(f"Wrote {json_file}")
+    bad = result.findings if strict else result.errors
+    if bad:
+        from algoperf_check.report import in_order
+
+        numbers = sorted({finding.rule.number for finding in bad}, key=in_order)
+        raise ChecksFailed(f"{result.request.name} does not keep the rules: {', '.join(numbers)}.")
+
+
+def check_submission(
+    submission: Path,
+    *,
+    framework: Framework | None = None,
+    ruleset: Ruleset | None = None,
+    search_space: Path | None = None,
+    version_name: str,
+    static_only: bool = False,
+    smoke: bool = False,
+) -> Report:
+    """The result of checking a submission. Raises UserError for arguments that do not go together."""
+    from algoperf.errors import UserError
     from algoperf.submission.loading import submission_file
     from algoperf.submission.model import find_model, is_model, model_framework
     from algoperf.versions import load_version
 
     if importlib.util.find_spec("algoperf_check") is None:
         raise UserError("A cube's image has no `algoperf check`. Run it from the repository, or install the package.")
-    from algoperf_check import report
+    from algoperf_check.report import Report
     from algoperf_check.request import CheckRequest, infer_ruleset
     from algoperf_check.static.framework import infer_framework
 
@@ -94,20 +129,7 @@ def check(
         smoke=smoke,
         given_space=search_space,
     )
-    result = report.Report(request, static_only, tuple(_findings(request, static_only)))
-    if json_file == "-":
-        click.echo(result.as_json())
-    else:
-        click.echo(result.as_text())
-    if json_file not in (None, "-"):
-        from algoperf.data.files import write_file
-
-        write_file(Path(json_file), result.as_json().encode() + b"\n")
-        click.echo(f"Wrote {json_file}")
-    bad = result.findings if strict else result.errors
-    if bad:
-        numbers = sorted({finding.rule.number for finding in bad}, key=report.in_order)
-        raise ChecksFailed(f"{request.name} does not keep the rules: {', '.join(numbers)}.")
+    return Report(request, static_only, tuple(_findings(request, static_only)))
 
 
 def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:

@@ -68,7 +68,7 @@ def evaluate(
         place = trial.relative_to(output_dir)
         records = []
         for path in paths:
-            with waiting(f"evaluating {path.name} of {place}"):
+            with waiting(f"evaluating {path.name}" + (f" of {place}" if place.parts else "")):
                 result = try_checkpoint(path, definition, data_dir, tolerance, submitted)
             if not quiet:
                 _print(f"{place}, {path.name}:", result)

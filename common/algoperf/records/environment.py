@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
-import algoperf
 from algoperf import spec
+from algoperf._version import __version__
 from algoperf.submission.identity import combined_hash
 from algoperf.system import usable_cores
 
@@ -41,7 +41,7 @@ def versions(packages: tuple[str, ...] = ("numpy", "safetensors")) -> dict[str, 
     """Versions of Python, the harness and installed packages."""
     from importlib.metadata import PackageNotFoundError, version  # not for the parents of trials: it takes a while
 
-    found: dict[str, str | None] = {"python": platform.python_version(), "algoperf": algoperf.__version__}
+    found: dict[str, str | None] = {"python": platform.python_version(), "algoperf": __version__}
     for package in packages:
         try:
             found[package] = version(package)

@@ -203,6 +203,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
     screen = Screen(settings.directory / LOG_FILE, ["algoperf", *arguments])
     try:
         with screen, supervisor.obeying_signals(), place as waited_sec:
+            screen.doing("starting, which imports the framework")
             watch = MachineWatch(
                 _say, earlier, shared=share, waited_sec=waited_sec, threads=_unchosen_threads(settings, num_processes),
                 is_shared_now=line.is_shared,
@@ -225,6 +226,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             order = read_order(settings.directory) if supervisor.was_pruned else None
             code = endings.conclude(settings, members, supervisor.signals, watch, recorder, order)
             if request.verify and not supervisor.signals:  # while no other trial may use the devices
+                screen.doing("verifying")
                 verification.verify(settings, request.workload, request.data_dir)
                 referee.note_verification()
             _say("\n".join(summary(settings)))

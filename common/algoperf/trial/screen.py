@@ -45,7 +45,7 @@ class Screen:
     def __init__(self, log: Path, command: Sequence[str]) -> None:
         self._path, self._command = log, command
         self._log: BinaryIO | None = None
-        self._state, self._since = State(("starting",)), time.monotonic()
+        self._state, self._since = State(("waiting for the devices",)), time.monotonic()
         self._progress: State | None = None
         self._begin = self._spoke = time.monotonic()
         self._is_leaving = False
@@ -80,6 +80,10 @@ class Screen:
             self._write_log(_told(error).rstrip() + "\n")
         if self._log is not None:
             self._log.close()
+
+    def doing(self, what: str) -> None:
+        """Say what the parent does itself."""
+        self._set(State((what,)))
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take in a message of the trial's first process. It shares that process with a stranger's code."""

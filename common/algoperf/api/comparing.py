@@ -1,0 +1,166 @@
+"""`algoperf.score`, `algoperf.compare` and `algoperf.check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from algoperf.api.run import Run, runs
+from algoperf.api.training import SubmissionPlace, place_of, run_command
+from algoperf.tuning.ruleset import Ruleset
+from algoperf.versions import DEFAULT_VERSION, Scale
+from algoperf.workload.definition import Framework
+
+if TYPE_CHECKING:
+    from algoperf_check.report import Report
+    from algoperf_scoring import Leaderboard
+
+
+@dataclass(frozen=True, repr=False)
+class Scores:
+    """How submissions did against each other.
+
+    Attributes:
+      board: all of it, as `algoperf_scoring` has it.
+      values: the same as plain values; docs/scoring.md describes them.
+    """
+
+    board: Leaderboard
+    values: dict[str, Any]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Score by submission, best first."""
+        return dict(sorted(self.values["scores"].items(), key=lambda item: -item[1]))
+
+    @property
+    def seconds(self) -> dict[str, dict[str, float | None]]:
+        """Seconds to target by submission and workload; None where it was not reached or nothing is known."""
+        found: dict[str, dict[str, float | None]] = self.values["time_to_target"]
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Scores: {self.scores}>"
+
+    def __str__(self) -> str:
+        from algoperf_scoring.markdown import markdown
+
+        return markdown(self.board)
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def score(
+    path: Path | str = "runs",
+    *,
+    version: str = DEFAULT_VERSION,
+    ruleset: Ruleset | None = None,
+    scale: Scale | None = None,
+    workloads: list[str] | None = None,
+    submission: SubmissionPlace | None = None,
+    against: Path | str | None = None,
+    strict: bool = False,
+    reference: str | None = None,
+) -> Scores:
+    """Score the submissions in a folder of runs against each other, as `algoperf score` does.
+
+    Args:
+      path: the folder, with one folder per submission.
+      version: of the benchmark.
+      ruleset, scale: needed if there are runs of both.
+      workloads: score over these instead of the version's.
+      submission, against: compare this submission with the others in another folder.
+      strict: refuse unless the runs are exactly those that the version requires.
+      reference: submission for speedups.
+
+    Raises UserError if the runs are not comparable.
+    """
+    from algoperf.commands.scoring_options import ScoringOptions, score_runs
+    from algoperf_scoring import to_json
+
+    board = score_runs(
+        Path(path),
+        ScoringOptions(
+            version_name=version, ruleset=ruleset, scale=scale,
+            workloads=None if workloads is None else ",".join(workloads), as_published=False, strict=strict,
+            reference=reference, submission=None if submission is None else str(place_of(submission)),
+            against=None if against is None else Path(against), info_folders=(),
+        ),
+    )  # fmt: skip
+    return Scores(board, to_json(board))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What training two submissions in turn has found.
+
+    Attributes:
+      text: what their times tell.
+      runs: of both, by submission.
+    """
+
+    text: str
+    runs: dict[str, list[Run]] = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def compare(
+    submission: SubmissionPlace,
+    workloads: str | list[str],
+    *,
+    baseline: str | None = None,
+    studies: int = 3,
+    scale: Scale = "full",
+    data_dir: Path | str = "data",
+    output_dir: Path | str = "comparison",
+    show: bool = True,
+) -> Comparison:
+    """Train a submission and a baseline on this machine, in turn, and compare their times, as `algoperf compare` does.
+
+    Args:
+      submission: its folder, file or module.
+      workloads: names or folders of cubes.
+      baseline: one by name, or a path; None for NAdamW in the submission's framework.
+      studies: repetitions, each with seeds of its own.
+      scale, data_dir: see `train`.
+      output_dir: root of the runs of both.
+      show: print what the trials print.
+    """
+    names = [workloads] if isinstance(workloads, str) else workloads
+    options = {
+        "--submission": place_of(submission), "--workloads": ",".join(names), "--studies": studies, "--scale": scale,
+        "--ruleset": "self", "--raw-dir": Path(data_dir, "raw"), "--data-dir": data_dir, "--output-dir": output_dir,
+        **({} if baseline is None else {"--with": baseline}),
+    }  # fmt: skip
+    said = run_command(["compare", *(str(word) for pair in options.items() for word in pair)], show=show)
+    found: dict[str, list[Run]] = {}
+    for run in runs(output_dir):
+        found.setdefault(run.status["submission"], []).append(run)
+    return Comparison(said.rpartition("ended by the rules.\n")[2].strip(), found)
+
+
+def check(
+    submission: SubmissionPlace,
+    *,
+    framework: Framework | None = None,
+    ruleset: Ruleset | None = None,
+    version: str = DEFAULT_VERSION,
+    static_only: bool = False,
+) -> Report:
+    """Check whether a submission keeps the rules, as `algoperf check` does; `errors` of the report is empty if so.
+
+    Args:
+      submission: its folder, file or module.
+      framework, ruleset: None for what the submission is written for.
+      version: of the benchmark.
+      static_only: only read the code; run none of it.
+    """
+    from algoperf.commands.check import check_submission
+
+    return check_submission(
+        place_of(submission), framework=framework, ruleset=ruleset, version_name=version, static_only=static_only
+    )

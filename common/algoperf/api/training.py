@@ -1,0 +1,169 @@
+"""`algoperf.train`: one trial, in processes of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from algoperf.api.run import Run
+from algoperf.errors import AlgoperfError, UserError
+from algoperf.system import algoperf_command
+from algoperf.trial.request import Request, settle
+from algoperf.trial.settings import CompilePolicy
+from algoperf.tuning.ruleset import Ruleset
+from algoperf.versions import DEFAULT_VERSION, Scale
+from algoperf.workload.definition import Framework
+
+SubmissionPlace = Path | str | ModuleType
+"""A submission: its folder, its file, or the imported module."""
+
+
+def train(
+    submission: SubmissionPlace,
+    workload: str,
+    *,
+    framework: Framework | None = None,
+    ruleset: Ruleset = "self",
+    search_space: Path | str | None = None,
+    study: int = 1,
+    trial: int = 1,
+    num_studies: int | None = None,
+    num_trials: int | None = None,
+    seed: int = 0,
+    scale: Scale = "full",
+    version: str = DEFAULT_VERSION,
+    raw_dir: Path | str | None = None,
+    data_dir: Path | str = "data",
+    output_dir: Path | str = "runs",
+    max_global_steps: int | None = None,
+    eval_every_steps: int | None = None,
+    resume: bool = True,
+    checkpoints: str = "last",
+    compile_policy: CompilePolicy = "auto",
+    num_processes: int | None = None,
+    share: bool = False,
+    verify: bool = True,
+    show: bool = True,
+) -> Run:
+    """Train a submission on a workload until its target is reached or its budget is spent, and return the run.
+
+    The same as `algoperf train`, in processes of its own: a finished trial is not repeated, an interrupted one is
+    resumed. Missing data is made first. Interrupting the notebook's kernel interrupts the trial.
+
+    Args:
+      submission: its folder or file (see `write_submission`), or an imported module.
+      workload: a workload by name, or the folder of a cube.
+      framework: "jax" or "pytorch"; None for the one that the submission is written in.
+      ruleset: "self", or "external" with a search space: `search_space`, by default the one in the submission's folder.
+      study, trial: which point of the search space, and which seeds; `seed` changes all of them.
+      num_studies, num_trials: None for those of the version.
+      scale: "full", or "mini" for a small model on generated data.
+      version: of the benchmark.
+      raw_dir: raw data; None for the folder `raw` in `data_dir`.
+      data_dir, output_dir: preprocessed data, and the root of all runs.
+      max_global_steps, eval_every_steps, checkpoints, compile_policy, num_processes, share, verify: see
+        `algoperf train --help`.
+      resume: False starts over; the earlier trial is kept aside.
+      show: print what the trial prints.
+
+    Raises AlgoperfError, or a class below it, with the message of a trial that did not end by the rules.
+    """
+    from algoperf.data.prepare import prepare
+    from algoperf.submission.framework import choose_framework
+    from algoperf.submission.loading import submission_file
+
+    place = place_of(submission)
+    request = Request(
+        workload=workload,
+        framework=choose_framework(submission_file(place), framework),
+        submission=place,
+        ruleset=ruleset,
+        search_space=None if search_space is None else Path(search_space),
+        study=study,
+        trial=trial,
+        num_studies=num_studies,
+        num_trials=num_trials,
+        seed=seed,
+        scale=scale,
+        version_name=version,
+        data_dir=Path(data_dir),
+        output_dir=Path(output_dir),
+        max_global_steps=max_global_steps,
+        eval_every_steps=eval_every_steps,
+        resume=resume,
+        checkpoints=checkpoints,
+        compile_policy=compile_policy,
+        num_processes=num_processes,
+        share=share,
+        verify=verify,
+    )
+    settings = settle(request)  # a mistake is said before data is made
+    prepare(settings.definition.dataset, scale, Path(raw_dir or Path(data_dir, "raw")), request.data_dir)
+    run_command(["train", *options_of(request)], show=show)
+    return Run.read(settings.directory)
+
+
+def place_of(submission: SubmissionPlace) -> Path:
+    """The folder or file of a submission."""
+    if isinstance(submission, ModuleType):
+        if submission.__file__ is None:
+            raise UserError(f"The module {submission.__name__} has no file. Give the submission's folder.")
+        return Path(submission.__file__)
+    return Path(submission)
+
+
+def options_of(request: Request) -> list[str]:
+    """A request as options of `algoperf train`."""
+    names = {"version_name": "version", "compile_policy": "torch-compile"}
+    words = []
+    for name, value in vars(request).items():
+        option = f"--{names.get(name, name).replace('_', '-')}"
+        if name in ("resume", "verify"):
+            words.append(option if value else option.replace("--", "--no-"))
+        elif isinstance(value, bool):
+            words += [option] if value else []
+        elif value is not None:
+            words += [option, str(value)]
+    return words
+
+
+def run_command(arguments: Sequence[str], *, show: bool) -> str:
+    """Run a command of `algoperf` and return what it printed, which is also shown if asked for.
+
+    An interruption of this process interrupts the command, and is raised when that has ended. Raises AlgoperfError
+    with the command's own message and exit code if it failed.
+    """
+    said = []
+    with subprocess.Popen(
+        algoperf_command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        text=True, encoding="utf-8", errors="replace", process_group=0,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                said.append(line)
+                if show:
+                    sys.stdout.write(line)
+                    sys.stdout.flush()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            raise
+    if process.returncode:
+        raise _error(process.returncode, said)
+    return "".join(said)
+
+
+def _error(code: int, said: Sequence[str]) -> AlgoperfError:
+    """The error that a command ended with, as the class that has its exit code."""
+    starts = [number for number, line in enumerate(said) if line.startswith("error: ")]
+    message = "".join(said[starts[-1] :]).removeprefix("error: ") if starts else "".join(said[-8:])
+    kinds: list[type[AlgoperfError]] = [AlgoperfError, *AlgoperfError.__subclasses__(), *UserError.__subclasses__()]
+    kind = next((kind for kind in kinds if vars(kind).get("exit_code") == code), AlgoperfError)
+    error = kind(f"algoperf ended with exit code {code}. {message.strip()}")
+    error.exit_code = code
+    return error
