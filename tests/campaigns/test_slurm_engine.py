@@ -30,12 +30,13 @@ def slurm(tmp_path, data_root):
     """A campaign on the cluster, whose settings are in a site's file; nothing of it is left in the end."""
     cases = []
 
-    def make(behaviours, *, studies, time_limit="", stage="here", data=None, **more):
+    def make(behaviours, *, studies, time_limit="", stage="here", data=None, scratch="", **more):
         case = scripted(tmp_path / "a campaign", data or data_root, behaviours, studies=studies, **more)
         site = tmp_path / "site.toml"
         limit = f'time_limit = "{time_limit}"\nsignal_sec = 50\n' if time_limit else ""
         site.write_text(
-            f'[slurm]\noptions = ["--gres=gpu:v100:8", "--mem=500M"]\npoll_sec = 0.5\nstage = "{stage}"\n{limit}'
+            f'scratch = "{scratch}"\n[slurm]\noptions = ["--gres=gpu:v100:8", "--mem=500M"]\n'
+            f'poll_sec = 0.5\nstage = "{stage}"\n{limit}'
         )
         case.options = ["--engine", "slurm", "--site", str(site)]
         cases.append(case)
@@ -122,7 +123,8 @@ def test_a_killed_campaign_a_cancelled_job_and_a_cancelled_campaign(slurm):
 
 
 def test_jobs_wait_for_the_job_that_stages_data(slurm, tmp_path):
-    case = slurm({}, studies=2, stage="job", data=tmp_path / "data")
+    own = tmp_path / "disk of a node"
+    case = slurm({}, studies=2, stage="job", data=tmp_path / "data", scratch=own)
     store = tmp_path / "data" / "digits" / "full"
     store.mkdir(parents=True)
     (store / "manifest.json").write_text("{}")
@@ -135,6 +137,7 @@ def test_jobs_wait_for_the_job_that_stages_data(slurm, tmp_path):
     done = case.call("run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert case.campaign.manifest.workloads["digits"]["data_hash"] is not None
+    assert len(list(own.glob("*/*/digits/full/manifest.json"))) == 1, "data were copied to the node, once"
     assert [case.evaluations(name(study)) for study in (1, 2)] == [EVALUATIONS] * 2
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from algoperf.campaigns import mlcube, staging
+from algoperf.campaigns import mlcube, scratch, staging
 from algoperf.campaigns.containers import MLCUBE, Box, container_name, engine_of, require_same_image
 from algoperf.campaigns.folder import DONE, LOCK, LOG, Campaign
 from algoperf.campaigns.manifest import PlannedRun
@@ -50,6 +50,7 @@ class Place:
       share: train beside other trials, and mark the run.
       when_interrupted: a command to call once the run was stopped by a signal; not if the campaign was cancelled.
       container_arguments: further ones for the container engine.
+      scratch: folder of the machine's own disk that data are copied to; "" to read them where they are.
     """
 
     engine: str
@@ -61,6 +62,7 @@ class Place:
     share: bool = False
     when_interrupted: Sequence[str] = ()
     container_arguments: Sequence[str] = ()
+    scratch: str = ""
 
 
 @dataclass
@@ -171,9 +173,12 @@ def _carry_out(
         staging.require_submission(manifest, campaign.root, run.submission, manifest.submissions[run.submission])
         staging.require_same_data(campaign, run.place)
         make_directory(campaign.records(run).parent)
-        command, stop = _command(campaign, run, place)
+        data_dir = _data_dir(campaign, run, place, signals)
+        command, stop = _command(campaign, run, place, data_dir)
     except AlgoperfError as error:
         return error.exit_code, str(error)
+    except scratch.Stopped as error:
+        return Status.INTERRUPTED.exit_code, str(error)
     with (campaign.job(run) / LOG).open("ab") as log:
         if signals.count:
             return Status.INTERRUPTED.exit_code, "stopped before it began"
@@ -194,13 +199,29 @@ def _carry_out(
     return (code if code >= 0 else 128 - code), ""
 
 
-def _command(campaign: Campaign, run: PlannedRun, place: Place) -> tuple[list[str], Callable[[], None]]:
+def _data_dir(campaign: Campaign, run: PlannedRun, place: Place, signals: _Signals) -> Path:
+    """The folder of preprocessed data for a run: the campaign's, or a copy on this machine's own disk."""
+    if not place.scratch:
+        return campaign.root / campaign.manifest.data["data_dir"]
+    with (campaign.job(run) / LOG).open("a") as log:
+        return scratch.on_scratch(
+            place.scratch,
+            staging.store_of(campaign, run.place),
+            stopped=lambda: signals.count > 0,
+            say=lambda text: print(text, file=log, flush=True),
+        )
+
+
+def _command(campaign: Campaign, run: PlannedRun, place: Place, data_dir: Path) -> tuple[list[str], Callable[[], None]]:
     """The command that carries out a run, and what to call before and after it: no container may be left."""
     manifest = campaign.manifest
     share = ["--share"] if place.share else []
     if manifest.launcher == "process":
         program, *arguments = run.command
-        command = algoperf_command(*arguments) if program == "algoperf" else [program, *arguments]
+        if program == "algoperf":
+            command = algoperf_command(*(_with_data(arguments, data_dir) if place.scratch else arguments))
+        else:
+            command = [program, *arguments]
         return [*command, *share], lambda: None
     workload = manifest.workload_of(run)
     file = campaign.root / manifest.submissions[run.submission]["path"]
@@ -209,7 +230,7 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place) -> tuple[list[st
         engine=engine_of(manifest.launcher),
         name=container_name(manifest.campaign, list(manifest.by_id).index(run.id)),
         image=image,
-        data_dir=campaign.root / manifest.data["data_dir"],
+        data_dir=data_dir,
         submission=file.parent if file.suffix == ".py" else file,
         records=campaign.records(run).parent,
         runs_dir=campaign.runs_dir(run),
@@ -224,6 +245,13 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place) -> tuple[list[st
         require_same_image(MLCUBE, image, workload["image_digest"])
         return mlcube.command(box, campaign.root / workload["cube"], words, campaign.job(run) / MLCUBE), stop
     return box.command(words), stop
+
+
+def _with_data(command: Sequence[str], data_dir: Path) -> list[str]:
+    """The command with other data."""
+    words = list(command)
+    words[words.index("--data-dir") + 1] = str(data_dir)
+    return words
 
 
 def _visible_gpus() -> list[str]:

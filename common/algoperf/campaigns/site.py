@@ -3,6 +3,7 @@
 price_per_hour = 24.48          # of one run's machine, in `currency`
 currency = "USD"
 container_arguments = []        # further arguments of docker, podman or apptainer
+scratch = "$TMPDIR"             # a disk of each machine's own, which data are copied to
 
 [local]
 at_once = 1                     # runs at the same time, each with its own cores and GPUs
@@ -89,6 +90,7 @@ class Site:
     price_per_hour: float | None = None
     currency: str = "USD"
     container_arguments: tuple[str, ...] = ()
+    scratch: str = ""
     local: LocalSettings = field(default_factory=LocalSettings)
     slurm: SlurmSettings = field(default_factory=SlurmSettings)
     skypilot: SkyPilotSettings = field(default_factory=SkyPilotSettings)

@@ -37,6 +37,7 @@ def campaign_execute(
 
     campaign = Campaign(folder)
     campaign.require_unchanged()
+    site = last_site(campaign)
     place = Place(
         engine=engine,
         job=job,
@@ -46,6 +47,7 @@ def campaign_execute(
         patience_sec=patience_sec,
         share=share,
         when_interrupted=shlex.split(when_interrupted or ""),
-        container_arguments=last_site(campaign).container_arguments,
+        container_arguments=site.container_arguments,
+        scratch=site.scratch,
     )
     sys.exit(work(campaign, campaign.find(run_id), place))
