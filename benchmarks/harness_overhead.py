@@ -166,6 +166,7 @@ def main() -> None:
     seconds = options.seconds or (4 if options.quick else 20)
     if options.case:
         workload, framework, batch_size = options.case
+        common.prepare(workload)
         print(json.dumps(measure(workload, framework, int(batch_size) or None, seconds)))
         return
     # PyTorch's threads wait for each other: with other load, several threads would only measure that waiting.
@@ -174,7 +175,6 @@ def main() -> None:
     for workload, batch_sizes in {**SMALL, **FULL}.items():
         if workload not in options.workloads.split(","):
             continue
-        common.prepare(workload)
         for batch_size in batch_sizes:
             for framework in common.FRAMEWORKS:
                 case = [workload, framework, str(batch_size or 0), "--seconds", str(seconds)]

@@ -85,7 +85,8 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--workloads", default=",".join(STEPS))
     parser.add_argument("--submissions", default=",".join(ENTRIES))
-    parser.add_argument("--seeds", type=int, default=1, help="how many; from 0")
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0, help="the others follow it")
     options = parser.parse_args()
     rows = []
     for workload in options.workloads.split(","):
@@ -97,7 +98,7 @@ def main() -> None:
             if name not in ENTRIES:
                 raise unknown("submission", name, ENTRIES)
             entry = ENTRIES[name]
-            for seed in range(options.seeds):
+            for seed in range(options.first_seed, options.first_seed + options.seeds):
                 with tempfile.TemporaryDirectory() as folder:
                     run = Run(workload, entry.submission, entry.framework, entry.point, steps, every, seed, folder)
                     rows.append(judge(entry, run))
