@@ -66,8 +66,8 @@ def check(
     from algoperf.errors import ChecksFailed
 
     result = check_submission(
-        submission, framework=framework, ruleset=ruleset, search_space=search_space, version_name=version_name,
-        static_only=static_only, smoke=smoke,
+        submission, framework=framework, ruleset=ruleset, search_space=search_space, track=track,
+        version_name=version_name, static_only=static_only, smoke=smoke,
     )  # fmt: skip
     if json_file == "-":
         click.echo(result.as_json())
@@ -92,6 +92,7 @@ def check_submission(
     framework: Framework | None = None,
     ruleset: Ruleset | None = None,
     search_space: Path | None = None,
+    track: Track | None = None,
     version_name: str,
     static_only: bool = False,
     smoke: bool = False,
