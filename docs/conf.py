@@ -25,7 +25,7 @@ toc_object_entries_show_parents = "hide"
 root_doc = "docs/index"
 include_patterns = [
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "docs/notebooks/*.ipynb", "cubes/*/README.md",
-    "submissions/README.md", "tests/cheats/README.md", "tests/goldens/logs/README.md",
+    "submissions/README.md", "submissions/models/*/README.md", "tests/cheats/README.md", "tests/goldens/logs/README.md",
 ]  # fmt: skip
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_copybutton"]
 myst_heading_anchors = 4  # GitHub's anchors

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from algoperf.api.run import Run, runs
 from algoperf.api.training import SubmissionPlace, place_of, run_command
+from algoperf.submission.track import Track
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.versions import DEFAULT_VERSION, Scale
 from algoperf.workload.definition import Framework
@@ -58,6 +59,7 @@ def score(
     version: str = DEFAULT_VERSION,
     ruleset: Ruleset | None = None,
     scale: Scale | None = None,
+    track: Track | None = None,
     workloads: list[str] | None = None,
     submission: SubmissionPlace | None = None,
     against: Path | str | None = None,
@@ -69,7 +71,7 @@ def score(
     Args:
       path: the folder, with one folder per submission.
       version: of the benchmark.
-      ruleset, scale: needed if there are runs of both.
+      ruleset, scale, track: needed if there are runs of both.
       workloads: score over these instead of the version's.
       submission, against: compare this submission with the others in another folder.
       strict: refuse unless the runs are exactly those that the version requires.
@@ -83,7 +85,7 @@ def score(
     board = score_runs(
         Path(path),
         ScoringOptions(
-            version_name=version, ruleset=ruleset, scale=scale,
+            version_name=version, ruleset=ruleset, scale=scale, track=track,
             workloads=None if workloads is None else ",".join(workloads), as_published=False, strict=strict,
             reference=reference, submission=None if submission is None else str(place_of(submission)),
             against=None if against is None else Path(against), info_folders=(),
