@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import algoperf
+from algoperf._version import __version__
 from algoperf.campaigns.folder import Campaign
 from algoperf.data.files import write_file
 from algoperf.records.json_file import write_json
@@ -29,7 +29,7 @@ def result(setting: Setting, search: Campaign, repeats: Campaign, ease: float) -
     found = targets_of(repeated, goal, has_test=limits.test_target is not None)
     return {
         "format": FORMAT,
-        "algoperf": algoperf.__version__,
+        "algoperf": __version__,
         "harness_hash": search.manifest.harness_hash,
         "workload": search.manifest.runs[0].workload,
         "scale": setting.scale,
