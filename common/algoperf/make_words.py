@@ -30,7 +30,7 @@ VARIABLES = {
 }
 _EXTRA = {
     *("--checkpoints", "--eval-every-steps", "--max-global-steps", "--no-resume", "--num-processes", "--num-studies"),
-    *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify"),
+    *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify", "--evaluation"),
 }
 _OPTION = re.compile(
     r"(?<![\w-])(--[a-z][a-z-]+)"

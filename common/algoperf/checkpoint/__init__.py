@@ -11,14 +11,17 @@ from algoperf.checkpoint.files import (
     check_fingerprint,
     checkpoints,
     content_hash,
+    model_hash,
     read_manifest,
     remove_leftovers,
     restore,
     restore_model,
     save,
+    save_model,
 )
 
 __all__ = [
-    "Keep", "check_fingerprint", "checkpoints", "content_hash", "read_manifest", "remove_leftovers", "restore",
-    "restore_model", "save",
+    "Keep", "check_fingerprint", "checkpoints", "content_hash", "model_hash", "read_manifest",
+    "remove_leftovers", "restore",
+    "restore_model", "save", "save_model",
 ]  # fmt: skip

@@ -44,12 +44,21 @@ def checkpoints(directory: Path) -> list[Path]:
 
 def content_hash(path: Path) -> str | None:
     """One SHA-256 over what an evaluation reads of a checkpoint: manifest and model. None if a file is missing."""
+    return _hash_of(path, "manifest.json", "model.json", "model.safetensors")
+
+
+def _hash_of(path: Path, *names: str) -> str | None:
     digest = hashlib.sha256()
-    for name in ("manifest.json", "model.json", "model.safetensors"):
+    for name in names:
         if not (path / name).is_file():
             return None
         digest.update(bytes.fromhex(sha256_of(path / name)))
     return digest.hexdigest()
+
+
+def model_hash(path: Path) -> str | None:
+    """One SHA-256 over parameters and model state of a checkpoint or snapshot. None if a file is missing."""
+    return _hash_of(path, "model.json", "model.safetensors")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -120,6 +129,18 @@ def save(
                     _remove(older)
     processes.agree(True)  # keep all processes alive until process 0 has finished writing
     return final
+
+
+def save_model(path: Path, model: Any, codecs: dict[str, LeafCodec]) -> None:
+    """Write parameters and model state alone into a new folder, for `restore_model`. UnsavedState if it cannot."""
+    try:
+        node, arrays = Encoder(codecs).tree(model)
+    except Exception as error:
+        raise UnsavedState(f"{type(error).__name__}: {error}") from error
+    shutil.rmtree(path, ignore_errors=True)
+    with explaining_full_disk(path.parent, sum(array.nbytes for array in arrays.values())):
+        path.mkdir()
+        _write_tree(path, "model", node, arrays)
 
 
 def _write(

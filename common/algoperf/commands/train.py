@@ -86,6 +86,13 @@ from algoperf.commands.entry import complete
     show_default=True,
     help="If the target was reached, evaluate its checkpoint again in a process without the submission's code.",
 )
+@click.option(
+    "--evaluation",
+    type=options.Choice(["apart", "together"]),
+    default="together",
+    show_default=True,
+    help="apart: in a process without the submission's code, while all processes of the trial stand still.",
+)
 @click.pass_context
 def train(ctx: click.Context, **given: Any) -> None:
     """Train a submission on a workload until its targets are reached or its budget is spent.

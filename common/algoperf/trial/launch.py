@@ -27,6 +27,7 @@ from algoperf.records.prune_order import read_order
 from algoperf.records.status import Status, read_status
 from algoperf.system import STOPS, algoperf_command, usable_cores
 from algoperf.trial import endings, failures, messages, verification
+from algoperf.trial.apart.evaluations import EvaluationsApart
 from algoperf.trial.data import missing_data
 from algoperf.trial.devices import Line, devices, has_gpu_driver
 from algoperf.trial.machine_watch import MachineWatch
@@ -213,12 +214,15 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             limits = settings.version.limits(settings.definition.name, settings.definition.scale)
             referee = Referee(settings.directory, limits, settings.budget_sec)
             recorder = Recorder(settings.directory, referee, watch.record)
+            referee.evaluation = request.evaluation
+            apart = _apart(request, settings, referee) if request.evaluation == "apart" else None
+            record = recorder.hear if apart is None else apart.listening(recorder.hear)
 
-            def hear(message: Mapping[str, Any], at: float) -> Mapping[str, Any]:
+            def hear(message: Mapping[str, Any], at: float) -> Mapping[str, Any] | None:
                 screen.hear(message)
-                return recorder.hear(message, at)
+                return record(message, at)
 
-            members = supervisor.run(command, num_processes, watch, hear)
+            members = supervisor.run(command, num_processes, watch, hear, apart)
             watch.warn_at_end()
             referee.stop(members[0].ended_at)
             recorder.close()
@@ -227,13 +231,25 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             code = endings.conclude(settings, members, supervisor.signals, watch, recorder, order)
             if request.verify and not supervisor.signals:  # while no other trial may use the devices
                 screen.doing("verifying")
-                verification.verify(settings, request.workload, request.data_dir)
+                verification.verify(settings, request.workload, request.data_dir, apart)
                 referee.note_verification()
             _say("\n".join(summary(settings)))
             return code
     except KeyboardInterrupt:
         print("interrupted: Stopped by a signal while waiting.", flush=True)
         return Status.INTERRUPTED.exit_code
+
+
+def _apart(request: Request, settings: TrialSettings, referee: Referee) -> EvaluationsApart:
+    order = {
+        "workload": request.workload,
+        "scale": request.scale,
+        "version": request.version_name,
+        "framework": request.framework,
+        "trial_seed": settings.trial_seed,
+        "data_dir": str(settings.data_dir),
+    }
+    return EvaluationsApart(order, settings.directory, referee.note)
 
 
 def _say(text: str) -> None:

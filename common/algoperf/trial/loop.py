@@ -21,6 +21,7 @@ from algoperf.records.status import Status
 from algoperf.submission.loading import Submission, submission_traceback
 from algoperf.system import STOPS
 from algoperf.trial import messages, resume
+from algoperf.trial.apart import remote
 from algoperf.trial.calls import SubmissionCalls
 from algoperf.trial.clock import Clock
 from algoperf.trial.data import TrialData
@@ -77,6 +78,7 @@ class Trial:
         self._resources = contextlib.ExitStack()
         self._resources.callback(self.guard.close)
         self._resources.callback(self.log.close)
+        self.evaluator: Evaluator | remote.RemoteEvaluator
         self._signal: int | None = None
         self._trains = False
         self._stops_at_once = False
@@ -102,6 +104,8 @@ class Trial:
         try:
             self._set_up()
             self.log.running(self.state, self.clock.times)
+            if remote.is_wanted(self.backend):
+                self.evaluator = remote.RemoteEvaluator(self.settings.directory, self.backend)
             self._wait()
             messages.tell("clock", global_step=self.state.global_step)
             self.clock.start()

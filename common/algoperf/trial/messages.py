@@ -6,6 +6,8 @@
 | `training`   |                                   | the first step is done: signals are obeyed after the current |
 | `clock`      | `global_step`                     | the clock starts, or goes on after an evaluation             |
 | `evaluation` | `global_step`                     | request: the clock stops for an evaluation, at what time?    |
+| `evaluations` |                                  | request: how are evaluations made, and is all ready for them? |
+| `snapshot`   | `global_step`                     | request: evaluate the model that was written                 |
 | `evaluated`  | `global_step`, `metrics`, ...  | request: what it found; what times does its row have?        |
 | `saving`     | `global_step`                     | a checkpoint is about to be written                          |
 | `reserve`    |                                   | request: keep room for the records of the end                |
@@ -62,10 +64,14 @@ def has_parent() -> bool:
     return _VARIABLE in os.environ or _Line.socket is not None
 
 
-def connect() -> None:
-    """Take over the socket, and die when the parent does. Processes started from here on know nothing of it."""
+def connect(follows: bool = True) -> None:
+    """Take over the socket. Processes started from here on know nothing of it.
+
+    A process that `follows` is killed when its parent ends.
+    """
     parent, descriptor = map(int, os.environ.pop(_VARIABLE).split(":"))
-    follow(parent)
+    if follows:
+        follow(parent)
     os.set_inheritable(descriptor, False)
     _Line.socket = socket.socket(fileno=descriptor)
 
@@ -86,7 +92,7 @@ def ask(kind: str, **content: Any) -> dict[str, Any]:
     _Line.num_asked += 1
     tell(kind, id=_Line.num_asked, **content)
     while True:
-        for answer in _answers():
+        for answer in answers():
             if answer.get("id") == _Line.num_asked:  # not of an earlier request that an exception cut off
                 if "error" not in answer:
                     return answer
@@ -95,8 +101,8 @@ def ask(kind: str, **content: Any) -> dict[str, Any]:
                 raise error
 
 
-def _answers() -> list[dict[str, Any]]:
-    """The next whole lines of the parent."""
+def answers() -> list[dict[str, Any]]:
+    """The next whole lines of the parent; waits for them. AlgoperfError when the parent is gone."""
     assert _Line.socket is not None
     received = _Line.socket.recv(1 << 16)
     if not received:

@@ -45,6 +45,7 @@ class Referee:
       known_from: the step from which on the account is complete: 0, unless an earlier process had no referee.
       problems: what cannot be, in sentences.
       snapshot: name and hash of the checkpoint that reached the target, as it was right after it was written.
+      evaluation: "apart" if evaluations are made in a clean process, else "together".
     """
 
     def __init__(self, directory: Path, limits: Limits | None = None, budget_sec: float = math.inf) -> None:
@@ -55,6 +56,7 @@ class Referee:
         self.problems: list[str] = []
         self.directory = directory
         self._limits, self._budget_sec = limits, budget_sec
+        self.evaluation = "together"
         self._marks: list[Mark] = []
         self._phase: str | None = None  # what time is charged to; None while no clock runs
         self._since = 0.0
@@ -295,6 +297,7 @@ class Referee:
             "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
             "checkpoints": [asdict(mark) for mark in self._marks],
             "snapshot": self.snapshot,
+            "evaluation": self.evaluation,
             "files": files,
         }
         write_json(self.directory / REFEREE_FILE, content)

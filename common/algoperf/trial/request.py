@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from algoperf import seeds
 from algoperf.data.contracts import dataset_dir
@@ -56,6 +56,7 @@ class Request:
     num_processes: int | None = None
     share: bool = False
     verify: bool = True
+    evaluation: Literal["apart", "together"] = "together"
 
 
 def settle(request: Request) -> TrialSettings:
@@ -104,6 +105,11 @@ def _submitted(request: Request, definition: WorkloadDefinition) -> tuple[Worklo
         )
     if request.ruleset != "self":
         raise UserError("The model track has no search spaces: leave --ruleset out, or say --ruleset self.")
+    if request.evaluation == "apart":
+        raise UserError(
+            "--evaluation apart is for the algorithm track: the model is the submission's code here, which a clean "
+            "process never loads. `algoperf evaluate --model` evaluates it."
+        )
     require_in_track(definition, request.framework)
     model = find_model(request.model)
     file = algorithm_of(model, request.framework)

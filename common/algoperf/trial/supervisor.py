@@ -22,9 +22,11 @@ import psutil
 
 from algoperf.system import STOPS, adopt_orphans, usable_cores
 from algoperf.trial import messages
+from algoperf.trial.apart.evaluations import EvaluationsApart
 
-Hear = Callable[[Mapping[str, Any], float], Mapping[str, Any]]
-"""Gets each message of the first process, and the monotonic time of its arrival; returns the answer to a request."""
+Hear = Callable[[Mapping[str, Any], float], Mapping[str, Any] | None]
+"""Gets each message of the first process, and the monotonic time of its arrival; returns the answer to a request, None
+if that comes later."""
 TICK_SEC = 1.0
 _STAGES = ("ready", "training", "closing", "end", "error")
 _KILL_ROUNDS = 5  # a process may have started others before it died
@@ -99,7 +101,7 @@ class Member:
                 self.said = dict(message)
         for message in received:
             answer = {} if self._hear is None else self._hear(message, now)
-            if "id" in message:
+            if "id" in message and answer is not None:
                 self.inbox.answer(message["id"], answer)
 
     def stop(self, number: int) -> None:
@@ -139,6 +141,7 @@ class Supervisor:
         self.members: list[Member] = []
         self.signals = 0
         self.was_pruned = False
+        self._apart: EvaluationsApart | None = None
         self._is_pruned = is_pruned
         self._grace_sec = grace_sec
         self._deadline: float | None = None
@@ -162,12 +165,14 @@ class Supervisor:
         num_processes: int,
         watcher: Watcher,
         hear: Hear | None = None,
+        apart: EvaluationsApart | None = None,
     ) -> list[Member]:
         """Run `command` in `num_processes` processes; returns them when all have ended.
 
         `hear` gets the messages of the first process at the moment when they come, and answers its requests.
+        If evaluations are made `apart`, its clean process is started and attended, too.
         """
-        self._watcher = watcher
+        self._watcher, self._apart = watcher, apart
         adopt_orphans()
         environments = enumerate(_environments(num_processes))
         self.members = [Member(rank, command, each, hear if rank == 0 else None) for rank, each in environments]
@@ -175,6 +180,8 @@ class Supervisor:
             with _waking() as alarm:
                 self._wait(alarm)
         finally:
+            if apart is not None:
+                apart.close()
             for member in self.members:
                 member.kill()
                 member.process.wait()
@@ -188,6 +195,8 @@ class Supervisor:
         selector.register(alarm, selectors.EVENT_READ)
         for member in self.members:
             selector.register(member.inbox.ours, selectors.EVENT_READ)
+        if self._apart is not None:
+            self._apart.start(selector)
         first = psutil.Process(self.members[0].process.pid)
         next_tick = time.monotonic()
         while any(member.code is None for member in self.members):
@@ -200,6 +209,8 @@ class Supervisor:
                 if member.inbox.has_ended and member.inbox.ours in selector.get_map():
                     selector.unregister(member.inbox.ours)  # else it would wake us all the time
                 member.poll()
+            if self._apart is not None:
+                self._apart.attend(self.members[0].inbox, selector)
             if time.monotonic() >= next_tick:
                 self._watcher.tick(first)
                 if not self.was_pruned and self._is_pruned():
@@ -218,6 +229,8 @@ class Supervisor:
                 return
             if found is None:
                 return
+            if self._apart is not None and self._apart.holds:
+                continue  # it stands still because we evaluate
             if found.si_code == os.CLD_CONTINUED:
                 self._watcher.continued(process)
             else:
@@ -263,6 +276,10 @@ class Supervisor:
         self._signal_groups(signal.SIGCONT)
 
     def _signal_groups(self, number: int) -> None:
+        if self._apart is not None:
+            self._apart.signal(number)
+            if self._apart.holds:
+                return  # the trial stands still anyway
         for member in self.members:
             if member.code is None:
                 with contextlib.suppress(ProcessLookupError):

@@ -13,22 +13,33 @@ import signal
 import subprocess
 from pathlib import Path
 
+from algoperf.checkpoint import content_hash, model_hash
+from algoperf.records.csv_file import CsvFile
+from algoperf.records.json_file import write_json
+from algoperf.records.layout import EVAL_FILE, EVALUATION_FILE
 from algoperf.records.status import read_status
 from algoperf.system import STOPS, algoperf_command, follow
+from algoperf.trial.apart.evaluations import EvaluationsApart
 from algoperf.trial.settings import TrialSettings
 
 
-def verify(settings: TrialSettings, workload: str, data_root: Path) -> None:
+def verify(settings: TrialSettings, workload: str, data_root: Path, apart: EvaluationsApart | None = None) -> None:
     """Run `algoperf evaluate` on the checkpoint of a trial that reached its target, and print the verdict.
 
-    Does nothing for other trials, and for those that keep no checkpoints. The result never changes how the trial
-    ended: a difference is found by scoring and `algoperf check-runs`, which read the file.
+    If its evaluation was made `apart`, the clean process has evaluated it already: that is written down. Does nothing
+    for other trials, and for those that keep no checkpoints. The result never changes how the trial ended: a
+    difference is found by scoring and `algoperf check-runs`, which read the file.
     """
     status = read_status(settings.directory) or {}
     reached = status.get("target_reached_at") if status.get("finished") else None
-    if not reached or settings.keep_checkpoints is None:
+    if not reached:
         return
     step = int(reached["global_step"])
+    if apart is not None and step in apart.metrics:
+        _write_down(settings, step, apart)
+        return
+    if settings.keep_checkpoints is None:
+        return
     if not (settings.directory / f"checkpoint_{step}").is_dir():
         print(f"not verified: there is no checkpoint of step {step}, at which the target was reached", flush=True)
         return
@@ -51,3 +62,31 @@ def verify(settings: TrialSettings, workload: str, data_root: Path) -> None:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _write_down(settings: TrialSettings, step: int, apart: EvaluationsApart) -> None:
+    """Write `evaluation.json` for an evaluation that was made apart: what was found, beside rows and checkpoint."""
+    found, directory = apart.metrics[step], settings.directory
+    rows = [row for row in CsvFile.read(directory / EVAL_FILE) if row.get("global_step") == str(step)]
+    recorded = {name: float(rows[-1].get(name) or "nan") for name in found} if rows else None
+    mismatches = [name for name in found if recorded is None or repr(recorded[name]) != repr(float(found[name]))]
+    path = directory / f"checkpoint_{step}"
+    if path.is_dir() and model_hash(path) != apart.snapshots[step]:
+        mismatches.append("the checkpoint holds another model than the one that was evaluated")
+    record = {
+        "checkpoint": path.name,
+        "global_step": step,
+        "workload": settings.definition.name,
+        "framework": settings.framework,
+        "evaluation": "apart",
+        "recomputed": found,
+        "recorded": recorded,
+        "differences": {name: abs(value - found[name]) for name, value in (recorded or {}).items()},
+        "tolerance": 0.0,
+        "mismatches": mismatches,
+        "seconds": apart.longest_sec,
+        "sha256": content_hash(path),
+    }
+    write_json(directory / EVALUATION_FILE, {"trial": ".", "checkpoints": [record]})
+    agree = "differs: " + "; ".join(mismatches) if mismatches else "agrees with the records"
+    print(f"verified: step {step} was evaluated in a process without the submission's code, and {agree}", flush=True)
