@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import math
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from algoperf.errors import UserError
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf.records.status import Status, read_status
+from algoperf.system import STOPS
 
 PERIOD_SEC = 2.0
 _PATTERN = "*/study_*/*/trial_*"
@@ -114,6 +116,8 @@ def export(root: Path, sinks: list[str], output: Path, follow: bool, say: Callab
     Raises UserError if there are no runs, or a package is missing.
     """
     shown: dict[Path, _Shown] = {}
+    for number in STOPS:  # in the background of a shell, they may be ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             while True:

@@ -83,7 +83,9 @@ def test_an_error_in_the_submission_is_raised_with_its_place(data_root, tmp_path
 def test_an_interruption_ends_the_trial_resumably(data_root, tmp_path):
     """As the stop button of a notebook does it: SIGINT to the process that called."""
     code = f"""
+import signal
 import algoperf
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in the background of a shell
 try:
     algoperf.train({str(MOMENTUM)!r}, "digits", data_dir={str(data_root)!r}, output_dir={str(tmp_path)!r}, share=True,
                    eval_every_steps=100)

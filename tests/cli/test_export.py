@@ -67,10 +67,12 @@ def test_a_run_is_followed_to_its_end(records, tmp_path):
     with subprocess.Popen(
         following, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     ) as process:
-        assert process.stdout.readline() == f"showing {PLACE}\n"
-        end(records)
-        assert process.stdout.readline() == f"ended: {PLACE}\n"
-        process.send_signal(signal.SIGINT)
+        try:
+            assert process.stdout.readline() == f"showing {PLACE}\n"
+            end(records)
+            assert process.stdout.readline() == f"ended: {PLACE}\n"
+        finally:
+            process.send_signal(signal.SIGINT)
         assert "Shown: 1 runs in tensorboard" in process.stdout.read()
     assert process.returncode == 0
     assert scalars(tmp_path / "out/tensorboard" / PLACE)["score"] == [(3, 1.25), (6, 2.5)]

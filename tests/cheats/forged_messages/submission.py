@@ -11,6 +11,7 @@ from honest import data_selection, get_batch_size, init_optimizer_state
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
 METRICS = {"validation/accuracy": 0.99, "test/accuracy": 0.99}
+SECONDS = {"submission": 0.1, "evaluation": 0.5, "logging": 0.0}
 
 
 def tell(kind, **content):
@@ -27,6 +28,6 @@ def update_params(global_step, **arguments):
     if global_step == 1:
         tell("evaluation", global_step=1)
         time.sleep(0.5)  # as if this were work
-        tell("evaluated", global_step=1, metrics=METRICS)
+        tell("evaluated", global_step=1, metrics=METRICS, seconds=SECONDS)
         tell("clock", global_step=1)
     return honest.update_params(global_step=global_step, **arguments)
