@@ -278,7 +278,8 @@ def warning(board: Leaderboard) -> str:
     listed = "; ".join(f"{hardware} ({', '.join(sorted(names))})" for hardware, names in of.items())
     return (
         "Hardware differs: these times, and so ranks, scores and speedups, cannot be compared with each other. "
-        f"{listed}. Train all of them on one machine to compare them."
+        f"{listed}. Train all of them on one machine to "
+        "compare them: `make compare`, or `make demo` and then AGAINST=demo/runs."
     )
 
 
