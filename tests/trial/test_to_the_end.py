@@ -47,11 +47,14 @@ def test_the_end_has_to_be_given():
         settle(request(max_global_steps=None, to_the_end=True))
 
 
-def test_a_trial_goes_on_beyond_its_targets(tmp_path, data_root):
+def test_a_trial_goes_on_beyond_its_targets(tmp_path, data_root, capsys):
     """The submission plans for the step hint, and the records say what the limits were."""
     options = {"max_global_steps": 150, "eval_every_steps": 50, "to_the_end": True}
     run = Run(BASELINES / "nadamw_pytorch", "pytorch", data_root, tmp_path, options)
     assert run.here() == 0
+    shown = capsys.readouterr().out
+    assert "validation/accuracy without a target" in shown
+    assert "e+09" not in shown
     status = json.loads((run.trial / "status.json").read_text())
     assert (status["status"], status["global_step"]) == ("max_steps_reached", 150)
     assert status["target_reached_at"] is None

@@ -134,7 +134,9 @@ class Progress:
         self._settings = settings
         self._display = display
         self._metric = f"validation/{limits.metric}"
-        self._goal = f"target {'<=' if limits.goal == 'min' else '>='} {limits.validation_target:.6g}"
+        target = f"target {'<=' if limits.goal == 'min' else '>='} {limits.validation_target:.6g}"
+        self._goal = "without a target" if settings.to_the_end else target
+        self._budget = "" if settings.to_the_end else f" of {settings.budget_sec:.6g}"
         self._next_due = 0.0
         self._rate_mark: tuple[int, float] | None = None
         what = f"{settings.definition.name} ({settings.framework}), study {settings.study}, trial {settings.trial}"
@@ -156,10 +158,10 @@ class Progress:
             share = max(share, global_step / max_steps)
             if rate:
                 left = min(left, (max_steps - global_step) / rate)
-        fields = [f"step {global_step}", f"clock {times.submission:.1f} of {budget:.6g} s"]
+        fields = [f"step {global_step}", f"clock {times.submission:.1f}{self._budget} s"]
         if rate:
             fields.append(f"{rate:.3g} steps/s")
-        if left > 0:
+        if left > 0 and (rate or self._budget):
             fields.append(f"at most {duration(left)} to go")
         if next_evaluation_sec > 0:
             fields.append(f"evaluation in {duration(next_evaluation_sec)}")

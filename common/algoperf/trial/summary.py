@@ -21,7 +21,10 @@ def summary(settings: TrialSettings) -> list[str]:
         time = f"validation target reached at step {reached['global_step']}, clock {reached['submission_sec']:.2f} s"
     else:
         time = f"validation target not reached in {status['global_step']} steps, clock {timed:.2f} s"
-    lines = [f"  {time} of {settings.budget_sec:.6g} s ({duration(total)} with evaluations)"]
+    if settings.to_the_end:
+        lines = [f"  {status['global_step']} steps, clock {timed:.2f} s ({duration(total)} with evaluations)"]
+    else:
+        lines = [f"  {time} of {settings.budget_sec:.6g} s ({duration(total)} with evaluations)"]
     lines += [f"  {text}" for text in [_metrics(settings, status)] if text]
     return [*lines, f"  records: {settings.directory}"]
 
@@ -33,8 +36,12 @@ def _metrics(settings: TrialSettings, status: dict[str, Any]) -> str:
     sign = "<=" if limits.goal == "min" else ">="
     targets = {"validation": limits.validation_target, "test": limits.test_target}
     found = {split: last.get(f"{split}/{limits.metric}") for split in targets}
+
+    def goal(split: str) -> str:
+        return "" if settings.to_the_end else f" (target {sign} {targets[split]:.6g})"
+
     return ", ".join(
-        f"{split}/{limits.metric} {value:.6g} (target {sign} {targets[split]:.6g})"
+        f"{split}/{limits.metric} {value:.6g}{goal(split)}"
         for split, value in found.items()
         if isinstance(value, int | float)
     )
