@@ -34,9 +34,9 @@ def write_submission(
     """Write a submission from functions, and return its folder, whose name is the submission's.
 
     Either give `make_optimizer`: in PyTorch `make_optimizer(params, settings)`, which returns a
-    `torch.optim.Optimizer`; in JAX `make_optimizer(settings)`, which returns an optax transformation. Or give the
-    functions of the submission API (docs/submissions.md); `get_batch_size` and `data_selection` are the baselines' if
-    they are left out.
+    `torch.optim.Optimizer`; in JAX `make_optimizer(settings)`, which returns a function of the learning rate, such
+    as `optax.lion`, or an optax transformation without one. Or give the functions of the submission API
+    (docs/submissions.md); `get_batch_size` and `data_selection` are the baselines' if they are left out.
 
     Args:
       folder: where to write `submission.py`. A file that this function has written there is replaced.

@@ -17,6 +17,8 @@ from algoperf.jax_sharding_utils import get_replicate_sharding, replicate
 # Either a function of the scheduled values, such as `optax.adam`, or a transformation; see `init_state`.
 Optimizer: TypeAlias = optax.GradientTransformation | Callable[..., optax.GradientTransformation]
 
+_PROBE_STEPS = 4  # a schedule may start at 0
+
 
 def init_state(
     workload: spec.Workload, optimizer: Optimizer, params: spec.ParameterContainer | None = None
@@ -28,12 +30,20 @@ def init_state(
       optimizer: a function that takes `learning_rate`, and other scheduled values if any, and returns an optimizer,
         such as `optax.adam`; or a transformation whose updates the step scales by `-learning_rate`.
       params: initial parameters, for optimizers whose state starts with them; if omitted, zeros of their shapes.
+
+    Raises ValueError if a transformation is a complete optimizer, such as `optax.adam(1e-3)`: the step would ascend.
     """
     make: Callable[..., Any] = optimizer if callable(optimizer) else functools.partial(_scaled, optimizer)
     if params is None:
         params = jax.tree.map(lambda shape: jnp.zeros(shape.shape_tuple), workload.param_shapes)
     else:
         params = jax.tree.map(jnp.copy, params)  # a step donates parameters and state, so they must not share memory
+    if not callable(optimizer) and _points_downhill(optimizer, params):
+        raise ValueError(
+            "make_optimizer returned a complete optimizer (its updates already point downhill), but the step "
+            "multiplies by -learning_rate. Return a function of the learning rate: "
+            "`functools.partial(optax.adamw, b1=...)`. The same holds for what is given to init_state."
+        )
 
     def update(grads: Any, state: Any, params: Any, **scheduled: jax.Array) -> tuple[Any, Any]:
         return make(**scheduled).update(grads, state, params)
@@ -43,6 +53,26 @@ def init_state(
 
 def _scaled(directions: optax.GradientTransformation, learning_rate: float) -> optax.GradientTransformation:
     return optax.chain(directions, optax.scale_by_learning_rate(learning_rate))
+
+
+def _points_downhill(transformation: optax.GradientTransformation, params: Any) -> bool:
+    """Whether the first updates other than 0 are against a positive gradient; False if that cannot be told.
+
+    It is tried on a tree like that of the parameters, because transformations may depend on names and ranks, but with
+    2 entries per axis. The parameters are 0, so that weight decay has no say.
+    """
+    zeros = jax.tree.map(lambda param: jnp.zeros((2,) * param.ndim, param.dtype), params)
+    grads = jax.tree.map(jnp.ones_like, zeros)
+    try:
+        state = transformation.init(zeros)
+        for _ in range(_PROBE_STEPS):
+            updates, state = transformation.update(grads, state, zeros)
+            leaves = jax.tree.leaves(updates)
+            if any(bool(jnp.any(leaf != 0)) for leaf in leaves):
+                return all(bool(jnp.all(leaf <= 0)) for leaf in leaves)
+    except Exception:  # it needs the true shapes, say; if it is wrong, the first step will tell
+        return False
+    return False
 
 
 def make_init_optimizer_state(
