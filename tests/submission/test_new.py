@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,13 +53,27 @@ def folder(root: Path, framework: str, ruleset: str) -> Path:
 )
 def test_its_own_test_passes(created, repository, framework, ruleset):
     """As its author calls it: real steps in a process of their own, and the loss falls."""
-    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(created), "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, str(folder(created, framework, ruleset))],
-        capture_output=True, text=True, cwd=created, check=False,
-    )  # fmt: skip
+    done = own_test(folder(created, framework, ruleset), created)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize(("rate", "passes"), [("1e-3", True), ("-3e-3", False)], ids=["slow but sound", "uphill"])
+def test_its_own_test_tells_slow_from_wrong(created, tmp_path, rate, passes):
+    changed = tmp_path / "changed"
+    shutil.copytree(folder(created, "pytorch", "self"), changed)
+    code = (changed / "submission.py").read_text()
+    assert '"learning_rate": 3e-3' in code
+    (changed / "submission.py").write_text(code.replace('"learning_rate": 3e-3', f'"learning_rate": {rate}'))
+    done = own_test(changed, tmp_path)
+    assert done.returncode == (0 if passes else 1), done.stdout + done.stderr
+    told = "the loss does not fall: is the learning rate too small, or the sign wrong? [" in done.stdout
+    assert told != passes
+
+
+def own_test(submission: Path, root: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(root), "-p", "no:cacheprovider"]
+    return subprocess.run([*command, str(submission)], capture_output=True, text=True, cwd=root, check=False)
 
 
 @pytest.mark.parametrize(("framework", "ruleset"), KINDS)
