@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from algoperf import sequence
 from algoperf.cli import cli
+from algoperf.commands import baselines
+from algoperf.errors import UserError
 from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
 from algoperf.sequence import DataPlace, PlannedTrial
 from algoperf.trial.request import Request, settle
@@ -98,8 +101,22 @@ def test_compare_trains_in_turn_and_the_one_that_begins_alternates(place, monkey
     external = ["--ruleset", "external", "--studies", "1", "--trials", "2", "--with", "lamb_pytorch"]
     done = CliRunner().invoke(cli, [*arguments, *external, "--output-dir", str(place.raw_dir)])
     assert [title.partition(",")[0] for title in plans[1]] == ["momentum_pytorch"] * 2 + ["lamb_pytorch"] * 2
+    bare = ["--ruleset", "self", "--studies", "1", "--with", "lamb"]
+    CliRunner().invoke(cli, [*arguments, *bare, "--output-dir", str(place.raw_dir)])
+    assert plans[2] == ["momentum_pytorch, study 1", "lamb_pytorch, study 1"]
     same = CliRunner().invoke(cli, [*arguments, "--ruleset", "self", "--with", "momentum_pytorch"])
     assert "Both submissions are called 'momentum_pytorch'" in str(same.exception)
+
+
+@pytest.mark.parametrize("framework", ["jax", "pytorch"])
+def test_a_baseline_is_found_by_its_bare_name_in_a_framework(framework):
+    for name in ("nadamw", f"nadamw_{framework}", "nadamw_jax"):
+        whole = name if "_" in name else f"{name}_{framework}"
+        assert baselines.find(name, framework) == BASELINES / whole
+    assert baselines.find("some/nadamw", framework) == Path("some/nadamw")
+    with pytest.raises(UserError, match=f"Unknown baseline in {framework} 'nadmw'. Did you mean 'nadamw'?") as error:
+        baselines.find("nadmw", framework)
+    assert "Allowed: adafactor, adamw," in str(error.value)
 
 
 @pytest.mark.parametrize(

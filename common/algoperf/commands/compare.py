@@ -24,7 +24,7 @@ _FIXED = {"model": None, "resume": True, "skip_evals": False, "to_the_end": Fals
 @click.option(
     "--with",
     "baseline",
-    help=f"A baseline by name, or a path.  [default: {DEFAULT_BASELINE} in the submission's framework]",
+    help=f"A baseline by name (by itself, in the submission's framework), or a path.  [default: {DEFAULT_BASELINE}]",
 )
 @options.workloads
 @options.studies
@@ -74,7 +74,7 @@ def _sides(given: dict[str, Any], baseline: str | None) -> tuple[dict[str, Any],
     """The options of `algoperf train` for both submissions. The framework and the search space are the first one's."""
     mine = complete({**given, **_FIXED}, compare)
     other = {
-        "submission": baselines.find(baseline or f"{DEFAULT_BASELINE}_{mine['framework']}"),
+        "submission": baselines.find(baseline or DEFAULT_BASELINE, mine["framework"]),
         "framework": None,
         "search_space": None,
     }
