@@ -93,7 +93,7 @@ $(call asks,LOGS,leaderboard,runs? Say: make leaderboard LOGS=folder)
 
 # --- derived values ------------------------------------------------------------------------------------
 # With this variable, messages name variables of make instead of options.
-ALGOPERF := ALGOPERF_CALLED_BY_MAKE=1 $(VENV)/bin/algoperf
+ALGOPERF = ALGOPERF_CALLED_BY_MAKE=$@ $(VENV)/bin/algoperf
 quoted = '$(subst ','\'',$(1))'
 # $(call option,--name,VARIABLE): the option with the variable's value, if it has one.
 option = $(if $(strip $($(2))),$(1) $(call quoted,$($(2))))

@@ -6,7 +6,7 @@ import os
 import re
 
 CALLED_BY_MAKE = "ALGOPERF_CALLED_BY_MAKE"
-"""Environment variable with which the Makefile calls `algoperf`."""
+"""Environment variable with which the Makefile calls `algoperf`: the target."""
 VARIABLES = {
     "--against": "AGAINST",
     "--data-dir": "DATA",
@@ -28,12 +28,14 @@ VARIABLES = {
     "--workload": "WORKLOADS",
     "--workloads": "WORKLOADS",
 }
+_OF_TARGETS = {"compare": {"--output-dir": "COMPARISON"}}
 _EXTRA = {
     *("--checkpoints", "--eval-every-steps", "--max-global-steps", "--no-resume", "--num-processes", "--num-studies"),
     *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify", "--evaluation"),
 }
 _OPTION = re.compile(
-    r"(?<![\w-])(--[a-z][a-z-]+)"
+    r"(?<![\w-])(?<!EXTRA=)(?<!EXTRA=\")"  # what was said already, by a process that this one started
+    r"(--[a-z][a-z-]+)"
     r"(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|algorithm|model|[A-Z]+)\b|\S*/\S+))?"
 )
 
@@ -47,8 +49,9 @@ def in_words_of_the_caller(message: str) -> str:
 
 def _as_variable(found: re.Match[str]) -> str:
     option, value = found[1], found[2]
-    if option in VARIABLES:
-        return f"{VARIABLES[option]}={value}" if value else VARIABLES[option]
+    variables = {**VARIABLES, **_OF_TARGETS.get(os.environ[CALLED_BY_MAKE], {})}
+    if option in variables:
+        return f"{variables[option]}={value}" if value else variables[option]
     if option not in _EXTRA:
         return found[0]
     return f'EXTRA="{option} {value}"' if value else f"EXTRA={option}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +16,7 @@ from click.testing import CliRunner
 from algoperf import sequence
 from algoperf.cli import cli
 from algoperf.commands import baselines
-from algoperf.errors import UserError
+from algoperf.errors import CheckpointMismatch, UserError
 from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
 from algoperf.sequence import DataPlace, PlannedTrial
 from algoperf.trial.request import Request, settle
@@ -123,6 +126,8 @@ def test_a_baseline_is_found_by_its_bare_name_in_a_framework(framework):
     ("message", "by_make"),
     [
         ("another --output-dir, or else --no-resume.", "another RUNS, or else EXTRA=--no-resume."),
+        ("another RUNS, or else EXTRA=--no-resume.", "another RUNS, or else EXTRA=--no-resume."),
+        ('For more: EXTRA="--num-studies 9".', 'For more: EXTRA="--num-studies 9".'),
         ("Say --framework jax or --framework pytorch.", "Say FRAMEWORK=jax or FRAMEWORK=pytorch."),
         ("For more: --num-studies 9.", 'For more: EXTRA="--num-studies 9".'),
         ("--search-space goes with --ruleset external", "EXTRA=--search-space goes with RULESET=external"),
@@ -136,6 +141,71 @@ def test_messages_name_variables_to_those_who_use_make(monkeypatch, message, by_
     assert in_words_of_the_caller(message) == message
     monkeypatch.setenv(CALLED_BY_MAKE, "1")
     assert in_words_of_the_caller(message) == by_make
+
+
+def test_messages_name_the_folder_that_a_target_of_make_writes_to(monkeypatch):
+    for target, variable in (("train", "RUNS"), ("compare", "COMPARISON")):
+        monkeypatch.setenv(CALLED_BY_MAKE, target)
+        assert in_words_of_the_caller("Choose another --output-dir.") == f"Choose another {variable}."
+
+
+@pytest.fixture
+def edited(repository, data_root, tmp_path):
+    """A trained submission that was edited then, and the command that compares it."""
+    folder, root = tmp_path / "mine", tmp_path / "runs"
+    shutil.copytree(BASELINES / "momentum_pytorch", folder)
+    options = [
+        "--submission", folder, "--ruleset", "self", "--workloads", "digits", "--studies", "1", "--data-dir", data_root,
+        "--output-dir", root, "--share", "--max-global-steps", "2", "--no-verify",
+    ]  # fmt: skip
+
+    def call(command, *more):
+        return subprocess.run(
+            [sys.executable, "-m", "algoperf", command, *options, *more], capture_output=True, text=True, check=False,
+            cwd=repository, env={**os.environ, CALLED_BY_MAKE: "compare"},
+        )  # fmt: skip
+
+    trained = call("train-all")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    with (folder / "submission.py").open("a") as file:
+        file.write("# edited\n")
+    return SimpleNamespace(
+        call=call, options=list(map(str, options)), submission=folder / "submission.py", root=root,
+        trial=root / "mine" / "study_1" / "digits_pytorch" / "trial_1",
+    )  # fmt: skip
+
+
+def test_compare_refuses_runs_of_other_code(edited):
+    before = {path: path.read_bytes() for path in edited.root.rglob("*") if path.is_file()}
+    refused = edited.call("compare")
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert f"{edited.trial} holds a finished trial of other code or settings:\n  submission file" in refused.stderr
+    assert refused.stderr.endswith("Choose another COMPARISON, or start over with EXTRA=--no-resume.\n")
+    assert {path: path.read_bytes() for path in edited.root.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.full
+def test_compare_starts_over_and_keeps_earlier_runs_aside(edited, monkeypatch):
+    status = (edited.trial / "status.json").read_bytes()
+    again = edited.call("compare", "--no-resume")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("the earlier trial was moved to") == 1
+    assert "2 of 2 trials ended by the rules." in again.stdout
+    assert "study 1: not reached and not reached" in again.stdout
+    (kept,) = edited.trial.parent.glob(".trial_1.replaced-*")
+    assert (kept / "status.json").read_bytes() == status
+    assert edited.call("compare").stdout.count("already finished") == 2
+
+    def run(*arguments, run=sequence.run):
+        edited.submission.write_text(edited.submission.read_text() + "# edited while the comparison ran\n")
+        return run(*arguments)
+
+    monkeypatch.setattr(sequence, "run", run)
+    done = CliRunner().invoke(cli, ["compare", *edited.options, "--no-resume"])
+    assert isinstance(done.exception, CheckpointMismatch)
+    assert "2 of 2 trials ended by the rules." in done.output
+    assert "study 1:" not in done.output
 
 
 @pytest.mark.full

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from algoperf.sequence import PlannedTrial
 
 DEFAULT_BASELINE = "nadamw"
-_FIXED = {"model": None, "resume": True, "skip_evals": False, "to_the_end": False}
+_FIXED = {"model": None, "skip_evals": False, "to_the_end": False}
 
 
 @click.command()
@@ -43,14 +43,16 @@ def compare(
     """Train a submission and a baseline on this machine, in turn, and compare their times to target.
 
     Study 1 of one is followed by study 1 of the other, then come both studies 2, and so on; which one begins
-    alternates. So what the machine does meanwhile meets both. The same command goes on after an interruption.
+    alternates. So what the machine does meanwhile meets both. The same command goes on after an interruption; with
+    --no-resume both start over, and their earlier runs are kept aside. Runs of other code are refused.
     """
     from algoperf import sequence
     from algoperf.commands.scoring_options import require_scoring
     from algoperf.errors import UserError
+    from algoperf.trial import launch
 
     require_scoring()
-    mine, other = _sides({**given, "output_dir": output_dir}, baseline)
+    mine, other = _sides({**given, "output_dir": output_dir, "resume": True}, baseline)
     trials = 1 if given["ruleset"] == "self" else trials
     planned = [
         plan_trial(side, workload, study, trial)
@@ -62,8 +64,14 @@ def compare(
     names = {trial.settings.submission for trial in planned}
     if len(names) == 1:
         raise UserError(f"Both submissions are called {names.pop()!r}, the name of their run folders. Rename one.")
+    if not given["resume"]:  # all at once: an interrupted comparison must not mix runs of old and new code
+        launch.set_aside(trial.settings.directory for trial in planned)
+    identities = [trial.settings.identity() for trial in planned]
+    _refuse_other_code(planned, identities)
     outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))
-    click.echo("\n".join([outcome.summary(), "", *_lines(planned, output_dir, studies, trials)]))
+    click.echo(f"{outcome.summary()}\n")
+    _refuse_other_code(planned, identities)  # it may have been edited meanwhile
+    click.echo("\n".join(_lines(planned, output_dir, studies, trials)))
     sys.exit(outcome.exit_code)
 
 
@@ -79,6 +87,14 @@ def _sides(given: dict[str, Any], baseline: str | None) -> tuple[dict[str, Any],
         "search_space": None,
     }
     return mine, {**mine, **other}
+
+
+def _refuse_other_code(planned: list[PlannedTrial], identities: list[dict[str, Any]]) -> None:
+    """Raise CheckpointMismatch if a trial found is of other code or settings than what is to be compared."""
+    from algoperf.trial import launch
+
+    for trial, identity in zip(planned, identities, strict=True):
+        launch.refuse_other_code(trial.settings, identity)
 
 
 def _lines(planned: list[PlannedTrial], root: Path, studies: int, trials: int) -> list[str]:

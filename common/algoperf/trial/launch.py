@@ -14,10 +14,10 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
@@ -59,10 +59,7 @@ def train(request: Request, arguments: list[str]) -> int:
     _require_data(settings)  # before anybody waits for devices
     is_first = not settings.output_dir.exists()
     make_directory(settings.directory)
-    lock = open_locked(settings.directory / _LOCK_FILE)
-    if lock is None:
-        raise UserError(f"Another process is working on {settings.directory}. Wait for it, or stop it first.")
-    with lock, _leaving_no_empty_folder(settings, is_first):
+    with _locked(settings.directory), _leaving_no_empty_folder(settings, is_first):
         if request.resume and (order := read_order(settings.directory)) is not None:
             return endings.prune(settings, order)
         # Without a checkpoint the trial starts over: its rows must not mix with those of an earlier attempt.
@@ -74,30 +71,65 @@ def train(request: Request, arguments: list[str]) -> int:
         return _train_supervised(settings, arguments, num_processes, request)
 
 
+def _locked(directory: Path) -> BinaryIO:
+    """The lock of a trial's folder, to be closed. Raises UserError while another process has it."""
+    lock = open_locked(directory / _LOCK_FILE)
+    if lock is None:
+        raise UserError(f"Another process is working on {directory}. Wait for it, or stop it first.")
+    return lock
+
+
 def _code_of_finished(settings: TrialSettings) -> int | None:
     """The exit code of a trial that has ended for good, by the rules or by breaking them; None for any other.
 
-    A pruned trial has not, once the order to prune it is withdrawn.
     Raises CheckpointMismatch if it ended under other settings.
     """
     directory = settings.directory
     status = read_status(directory)
-    if status is None or not (status.get("finished") or status.get("status") == Status.RULE_BREACH.label):
+    if status is None or not _has_ended(directory, status):
         return None
-    if status["status"] == Status.PRUNED.label and read_order(directory) is None:
-        return None
-    recorded, now = dict(status.get("identity") or {}), settings.identity()
-    differences = [
-        f"  {key}: it has {recorded.get(key, 'nothing')!r}, now it would be {now.get(key, 'nothing')!r}"
-        for key in identity_differences(recorded, now)
-    ]
-    if differences:
-        raise CheckpointMismatch(
-            f"{directory} holds a finished trial of other code or settings:\n" + "\n".join(differences) + "\n"
-            "Choose another --output-dir, or start over with --no-resume."
-        )
+    refuse_other_code(settings, settings.identity())
     print(f"already finished: {directory} ({status['status']}: {status['message']})", *summary(settings)[:-1], sep="\n")
     return Status.from_label(status["status"]).exit_code
+
+
+def _has_ended(directory: Path, status: Mapping[str, Any]) -> bool:
+    """Whether a trial has ended for good. A pruned one has not, once the order to prune it is withdrawn."""
+    if status["status"] == Status.PRUNED.label and read_order(directory) is None:
+        return False
+    return bool(status.get("finished")) or status["status"] == Status.RULE_BREACH.label
+
+
+def refuse_other_code(settings: TrialSettings, identity: Mapping[str, Any]) -> None:
+    """Raise CheckpointMismatch if the trial found, finished or to be resumed, is not of this identity."""
+    directory = settings.directory
+    status = read_status(directory)
+    if status is None:
+        return
+    ended = _has_ended(directory, status)
+    if not ended and not checkpoints(directory):
+        return  # it starts over
+    recorded = dict(status.get("identity") or {})
+    differences = [
+        f"  {key}: it has {recorded.get(key, 'nothing')!r}, now it would be {identity.get(key, 'nothing')!r}"
+        for key in identity_differences(recorded, identity)
+    ]
+    if differences:
+        found = "a finished" if ended else "an interrupted"
+        raise CheckpointMismatch(
+            f"{directory} holds {found} trial of other code or settings:\n" + "\n".join(differences) + "\n"
+            "Choose another --output-dir, or start over with --no-resume."
+        )
+
+
+def set_aside(directories: Iterable[Path]) -> None:
+    """Move earlier trials aside, all or none, as `--no-resume` does. Raises UserError if one is being worked on."""
+    found = [directory for directory in directories if directory.is_dir()]
+    with ExitStack() as locks:
+        for directory in found:
+            locks.enter_context(_locked(directory))
+        for directory in found:
+            _move_aside(directory)
 
 
 def _move_aside(directory: Path) -> None:
