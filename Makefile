@@ -156,6 +156,7 @@ campaign: setup ## Plan and run SUBMISSIONS on WORKLOADS with ENGINE; again afte
 	  --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA) --output $(folder) $(EXTRA)
 	@$(ALGOPERF) campaign run --engine $(call quoted,$(ENGINE)) $(call option,--site,SITE) $(folder)
 	@$(ALGOPERF) campaign status --once $(folder)
+	@echo "Next: make leaderboard LOGS=$(CAMPAIGN)/runs"
 
 # Logs may not state their ruleset: then give it on the command line, `make leaderboard RULESET=...`.
 if_given = $(if $(filter command line environment,$(origin $(1))),$(2))
