@@ -166,8 +166,8 @@ check: setup ## Check SUBMISSION (or MODEL) against the rules: its code, and run
 	@$(ALGOPERF) check $(call option,--version,VERSION) $(call option,--framework,FRAMEWORK) \
 	  $(call if_given,RULESET,$(call option,--ruleset,RULESET)) -- $(call quoted,$(entry))
 
-smoke: setup ## Train SUBMISSION on every workload at scale mini, to see if it works at all
-	@$(ALGOPERF) smoke $(common)
+smoke: setup ## Train SUBMISSION on every workload (or WORKLOADS=) at scale mini, to see if it works at all
+	@$(ALGOPERF) smoke $(common) $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS))
 
 status: setup ## Show where the runs in RUNS stand; with RULESET= or WORKLOADS=, also what is missing
 	@$(ALGOPERF) status $(call quoted,$(RUNS)) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \

@@ -82,6 +82,8 @@ TRAIN = ("train", "SUBMISSION=submissions/template")
         ([*TRAIN, "FRAMEWORK=torch"], "'FRAMEWORK': 'torch' is not one of 'jax', 'pytorch'. Did you mean 'pytorch'?"),
         ([*TRAIN, "FRAMEWORK=jax"], "FRAMEWORK=jax was given, but"),
         (["train", "SUBMISSION=submissions/templat"], "Did you mean 'submissions/template'?"),
+        (["compare", TRAIN[1], "WITH=nadmw"], "Unknown baseline in pytorch 'nadmw'. Did you mean 'nadamw'?"),
+        (["smoke", TRAIN[1], "WORKLOADS=digits,mnits"], "Did you mean 'mnist'?"),
         (["new", "NAME=my try"], "Try 'my_try'"),
         (["score", "SUBMISSION=my try", "RUNS=no runs"], "no runs"),
     ],
@@ -93,6 +95,13 @@ def test_a_mistake_is_said_in_words_of_make_before_anything_is_done(make, tmp_pa
     assert "Traceback" not in done.stderr
     assert "--" not in done.stderr.replace('EXTRA="--num-studies 4"', "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_smoke_takes_every_workload_or_those_given(make):
+    smoke = ("--dry-run", "smoke", TRAIN[1])
+    assert "algoperf smoke --submission 'submissions/template'" in make(*smoke).stdout
+    assert "--workloads" not in make(*smoke).stdout
+    assert make(*smoke, "WORKLOADS=digits,mnist").stdout.endswith(" --workloads 'digits,mnist'\n")
 
 
 def test_paths_may_have_spaces(make, repository, tmp_path):
