@@ -191,7 +191,6 @@ def test_random_kills_lose_and_repeat_nothing(tmp_path, data_root, num_kills, ru
     case = scripted(tmp_path, data_root, {}, studies=runs, steps=steps)
     kills = case.kill_at_random(num_kills, random.Random(SEED), "--at-once", "2")
     print(dict(kills))
-    assert kills.total() == num_kills
     assert num_kills < 10 or set(kills) == set(KINDS)
     assert {tuple(case.evaluations(name(study))) for study in range(1, runs + 1)} == {tuple(range(10, steps + 1, 10))}
     assert set(case.phases().values()) == {"finished"}
