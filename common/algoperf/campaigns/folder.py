@@ -27,7 +27,7 @@ from algoperf.campaigns.ladder import Verdict, barrier, standings
 from algoperf.campaigns.manifest import MINI, Manifest, PlannedRun, read_manifest, require_equal
 from algoperf.campaigns.outcomes import Next, Rules, decide
 from algoperf.campaigns.states import Phase, RunState
-from algoperf.data.files import open_locked
+from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import DataError, UserError
 from algoperf.records.json_file import read_object
 
@@ -36,6 +36,20 @@ STAGING, LOG, LOCK = "staging.json", "log.txt", ".lock"
 ROOT_VARIABLE = "ALGOPERF_CAMPAIGN_ROOT"
 _NOT_BEGUN = (Phase.WAITING, Phase.HELD)
 _ATTEMPT = re.compile(r"attempt_(\d+)\.json")
+
+
+def place_plan(folder: Path, manifest: Manifest, conflict: str, remedy: str) -> bool:
+    """Put a plan into its folder, and say whether a run of it has begun; then the plan stays as it is.
+
+    Raises UserError, which begins with `conflict` and ends with `remedy`, if runs of another plan have begun there.
+    """
+    fixed = folder / FIXED
+    if fixed.exists():
+        require_equal(read_manifest(fixed), manifest, conflict, remedy)
+        return True
+    make_directory(folder)
+    manifest.write(folder / MANIFEST)
+    return False
 
 
 class Campaign:

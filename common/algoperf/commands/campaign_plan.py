@@ -83,23 +83,15 @@ def campaign_plan(
     Writes OUTPUT/manifest.json. Nothing is trained and no data is needed. The same plan may be made again; a plan that
     differs from the one in OUTPUT is refused with the difference once a run has begun.
     """
-    from algoperf.campaigns.folder import FIXED, MANIFEST
-    from algoperf.campaigns.manifest import read_manifest, require_equal
+    from algoperf.campaigns.folder import MANIFEST, place_plan
+    from algoperf.campaigns.manifest import read_manifest
     from algoperf.campaigns.site import read_site
-    from algoperf.data.files import make_directory
 
     settings = read_site(site)
     manifest = _manifest(split_paths(submissions), workloads, studies, trials, output, given)
     file = output / MANIFEST
-    is_begun = (output / FIXED).exists()
-    if is_begun:
-        require_equal(
-            read_manifest(output / FIXED), manifest, f"{output} holds a campaign whose first run has begun:",
-            "Choose another folder for the new plan.",
-        )  # fmt: skip
-    else:
-        make_directory(output)
-        manifest.write(file)
+    conflict = f"{output} holds a campaign whose first run has begun:"
+    is_begun = place_plan(output, manifest, conflict, "Choose another folder for the new plan.")
     _show(read_manifest(file), settings)
     click.echo(f"{'As planned before: ' if is_begun else ''}{file}. Next: algoperf campaign run {output}")
 

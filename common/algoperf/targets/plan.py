@@ -9,8 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from algoperf.campaigns.folder import FIXED, MANIFEST, Campaign
-from algoperf.campaigns.manifest import read_manifest, require_equal
+from algoperf.campaigns.folder import Campaign, place_plan
 from algoperf.campaigns.outcomes import Rules
 from algoperf.campaigns.plan import PlanRequest, Trial, in_turn, make_manifest
 from algoperf.data.files import make_directory
@@ -110,14 +109,8 @@ def _planned(setting: Setting, name: str, trials: Sequence[PlannedTrial]) -> Cam
         Trial(dataclasses.replace(trial.settings, version=setting.version), _command(trial.command)) for trial in trials
     ]
     manifest = make_manifest(request, known, {})
-    if (folder / FIXED).exists():
-        require_equal(
-            read_manifest(folder / FIXED), manifest, f"{folder} holds runs that were planned otherwise:",
-            "Give the same options again, or choose another --output.",
-        )  # fmt: skip
-    else:
-        make_directory(folder)
-        manifest.write(folder / MANIFEST)
+    conflict = f"{folder} holds runs that were planned otherwise:"
+    place_plan(folder, manifest, conflict, "Give the same options again, or choose another --output.")
     return Campaign(folder)
 
 
