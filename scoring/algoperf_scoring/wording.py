@@ -78,7 +78,7 @@ def _pair(pair: Neighbours, scores: Mapping[str, float], names: Names) -> str:
     return f"{first} before {second} may be chance: {share}"
 
 
-RANKING = ("rank", "submission", "score", "95 % interval", "n", "speedup", "reached")
+RANKING = ("rank", "submission", "score", "95 % interval", "n", "speedup", "credit")
 """Columns of `ranking`."""
 
 
@@ -147,7 +147,7 @@ def legend(board: Leaderboard) -> tuple[str, ...]:
     return (
         f"Time: seconds to the target; of a study, that of {trial}; of a workload, the median over its n studies.",
         f"Score: area under the profile up to {board.rule.max_ratio:g} times the fastest{points}.",
-        f"{against}reached: workloads with credit.",
+        f"{against}credit: workloads whose time counts.",
         f"never 2/5: reached in 2 of 5 studies. cut: above {_ratio(board.rule)} times the fastest. void: the held-out "
         f"variant failed. unfinished: not scored yet. -: no results.{_pruned_legend(board)}",
     )
