@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import shutil
@@ -66,6 +67,15 @@ def test_a_command_is_what_runs_the_trial(large):
     assert not Path(words["--submission"]).is_absolute()
     assert (REPOSITORY / words["--submission"] / "submission.py").is_file()
     assert shlex.split(run.as_dict()["command"]) == list(run.command)
+
+
+@pytest.mark.parametrize("name", ["plain", "two words", "it's", 'a "b"', "back\\slash", "naïve\u2003wide", "#x", "~"])
+def test_commands_are_read_as_they_were_written(large, name):
+    manifest = read_manifest(large[0] / MANIFEST)
+    run = dataclasses.replace(manifest.runs[0], command=("algoperf", "train", name, ""))
+    file = large[0] / "other.json"
+    dataclasses.replace(manifest, runs=[run]).write(file)
+    assert read_manifest(file).runs[0] == run
 
 
 def test_the_same_plan_may_be_made_again_and_another_one_is_refused(tmp_path, data_root):
