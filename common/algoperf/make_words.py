@@ -33,18 +33,19 @@ _EXTRA = {
     *("--checkpoints", "--eval-every-steps", "--max-global-steps", "--no-resume", "--num-processes", "--num-studies"),
     *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify", "--evaluation"),
 }
-_OPTION = re.compile(
+OPTION = re.compile(
     r"(?<![\w-])(?<!EXTRA=)(?<!EXTRA=\")"  # what was said already, by a process that this one started
     r"(--[a-z][a-z-]+)"
     r"(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|algorithm|model|[A-Z]+)\b|\S*/\S+))?"
 )
+"""An option in a message, and its value if it looks like one."""
 
 
 def in_words_of_the_caller(message: str) -> str:
     """A message, with the options outside of command lines (`algoperf ...`) as variables if `make` was called."""
     if not os.environ.get(CALLED_BY_MAKE):
         return message
-    return "\n".join(line if "algoperf " in line else _OPTION.sub(_as_variable, line) for line in message.split("\n"))
+    return "\n".join(line if "algoperf " in line else OPTION.sub(_as_variable, line) for line in message.split("\n"))
 
 
 def _as_variable(found: re.Match[str]) -> str:

@@ -67,6 +67,17 @@ def test_other_settings_are_refused_with_the_class_of_the_mistake(trained, data_
     with pytest.raises(UserError, match="holds a finished trial of other code or settings") as raised:
         algoperf.train(MOMENTUM, "digits", data_dir=data_root, output_dir=output, seed=7, share=True, show=False)
     assert raised.value.exit_code == CheckpointMismatch.exit_code
+    assert "resume=False" in str(raised.value)
+    assert "output_dir" in str(raised.value)
+    assert "--" not in str(raised.value)
+
+
+def test_a_comparison_can_start_over_and_names_its_arguments(tmp_path):
+    with pytest.raises(UserError, match=r"^Invalid value for 'studies': 'three' is not a whole number") as raised:
+        algoperf.compare(MOMENTUM, "digits", studies="three", resume=False, output_dir=tmp_path, show=False)
+    assert "Usage" not in str(raised.value)
+    with pytest.raises(UserError, match="Rename one"):
+        algoperf.compare(MOMENTUM, "digits", baseline=str(MOMENTUM), resume=False, output_dir=tmp_path, show=False)
 
 
 def test_an_error_in_the_submission_is_raised_with_its_place(data_root, tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from algoperf.api.run import Run, runs
 from algoperf.api.training import SubmissionPlace, place_of, run_command
+from algoperf.api.words import errors_in_python_words
 from algoperf.submission.track import Track
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.versions import DEFAULT_VERSION, Scale
@@ -53,6 +54,7 @@ class Scores:
         return str(self)
 
 
+@errors_in_python_words
 def score(
     path: Path | str = "runs",
     *,
@@ -110,15 +112,22 @@ class Comparison:
         return self.text
 
 
+@errors_in_python_words
 def compare(
     submission: SubmissionPlace,
     workloads: str | list[str],
     *,
     baseline: str | None = None,
+    framework: Framework | None = None,
+    ruleset: Ruleset = "self",
     studies: int = 3,
+    trials: int = 5,
+    seed: int = 0,
     scale: Scale = "full",
+    version: str = DEFAULT_VERSION,
     data_dir: Path | str = "data",
     output_dir: Path | str = "comparison",
+    resume: bool = True,
     show: bool = True,
 ) -> Comparison:
     """Train a submission and a baseline on this machine, in turn, and compare their times, as `algoperf compare` does.
@@ -127,24 +136,31 @@ def compare(
       submission: its folder, file or module.
       workloads: names or folders of cubes.
       baseline: one by name, or a path; None for NAdamW in the submission's framework.
+      framework, ruleset, seed, scale, version, data_dir: see `train`.
       studies: repetitions, each with seeds of its own.
-      scale, data_dir: see `train`.
+      trials: of each study under external tuning; self-tuning has one.
       output_dir: root of the runs of both.
+      resume: False starts both over; their earlier runs are kept aside.
       show: print what the trials print.
+
+    Raises AlgoperfError, or a class below it, with the message of the command.
     """
     names = [workloads] if isinstance(workloads, str) else workloads
     options = {
-        "--submission": place_of(submission), "--workloads": ",".join(names), "--studies": studies, "--scale": scale,
-        "--ruleset": "self", "--raw-dir": Path(data_dir, "raw"), "--data-dir": data_dir, "--output-dir": output_dir,
-        **({} if baseline is None else {"--with": baseline}),
+        "--submission": place_of(submission), "--workloads": ",".join(names), "--studies": studies, "--trials": trials,
+        "--ruleset": ruleset, "--seed": seed, "--scale": scale, "--version": version, "--with": baseline,
+        "--framework": framework, "--raw-dir": Path(data_dir, "raw"), "--data-dir": data_dir,
+        "--output-dir": output_dir,
     }  # fmt: skip
-    said = run_command(["compare", *(str(word) for pair in options.items() for word in pair)], show=show)
+    words = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
+    said = run_command(["compare", *words, "--resume" if resume else "--no-resume"], show=show)
     found: dict[str, list[Run]] = {}
     for run in runs(output_dir):
         found.setdefault(run.status["submission"], []).append(run)
     return Comparison(said.rpartition("ended by the rules.\n")[2].strip(), found)
 
 
+@errors_in_python_words
 def check(
     submission: SubmissionPlace,
     *,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 from algoperf.api.run import Run
+from algoperf.api.words import errors_in_python_words
 from algoperf.errors import AlgoperfError, UserError
 from algoperf.system import algoperf_command
 from algoperf.trial.request import Request, settle
@@ -22,6 +25,7 @@ SubmissionPlace = Path | str | ModuleType
 """A submission: its folder, its file, or the imported module."""
 
 
+@errors_in_python_words
 def train(
     submission: SubmissionPlace,
     workload: str,
@@ -47,6 +51,7 @@ def train(
     num_processes: int | None = None,
     share: bool = False,
     verify: bool = True,
+    evaluation: Literal["apart", "together"] | None = None,
     show: bool = True,
 ) -> Run:
     """Train a submission on a workload until its target is reached or its budget is spent, and return the run.
@@ -65,7 +70,7 @@ def train(
       version: of the benchmark.
       raw_dir: raw data; None for the folder `raw` in `data_dir`.
       data_dir, output_dir: preprocessed data, and the root of all runs.
-      max_global_steps, eval_every_steps, checkpoints, compile_policy, num_processes, share, verify: see
+      max_global_steps, eval_every_steps, checkpoints, compile_policy, num_processes, share, verify, evaluation: see
         `algoperf train --help`.
       resume: False starts over; the earlier trial is kept aside.
       show: print what the trial prints.
@@ -101,6 +106,8 @@ def train(
         share=share,
         verify=verify,
     )
+    if evaluation is not None:
+        request = dataclasses.replace(request, evaluation=evaluation)
     settings = settle(request)  # a mistake is said before data is made
     prepare(settings.definition.dataset, scale, Path(raw_dir or Path(data_dir, "raw")), request.data_dir)
     run_command(["train", *options_of(request)], show=show)
@@ -160,10 +167,13 @@ def run_command(arguments: Sequence[str], *, show: bool) -> str:
 
 def _error(code: int, said: Sequence[str]) -> AlgoperfError:
     """The error that a command ended with, as the class that has its exit code."""
-    starts = [number for number, line in enumerate(said) if line.startswith("error: ")]
-    message = "".join(said[starts[-1] :]).removeprefix("error: ") if starts else "".join(said[-8:])
+    starts = [number for number, line in enumerate(said) if line.lower().startswith("error: ")]  # Click's: "Error: "
+    if starts:
+        message = "".join(said[starts[-1] :])[len("error: ") :].strip()
+    else:
+        message = f"It ended with exit code {code}: {''.join(said[-8:]).strip()}"
     kinds: list[type[AlgoperfError]] = [AlgoperfError, *AlgoperfError.__subclasses__(), *UserError.__subclasses__()]
     kind = next((kind for kind in kinds if vars(kind).get("exit_code") == code), AlgoperfError)
-    error = kind(f"algoperf ended with exit code {code}. {message.strip()}")
+    error = kind(message)
     error.exit_code = code
     return error
