@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from algoperf.errors import UserError
-from algoperf.submission.loading import load_submission, submission_file, submission_name, submission_traceback
+from algoperf.submission.loading import load_submission, submission_file, submission_name
 from algoperf.submission.missing_package import OF_THE_REFERENCE, REFERENCE_PACKAGES, read_requirements
 from algoperf.submission.signatures import KEYWORDS, POSITIONAL
+from algoperf.submission.tracebacks import submission_traceback
 
 FUNCTIONS = """
 def get_batch_size(workload_name): return 8

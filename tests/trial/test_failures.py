@@ -24,7 +24,7 @@ def trial(tmp_path, repository, data_root):
 
 
 def assert_shows_only_the_submission(output: str, function: str) -> None:
-    assert "Traceback (submission's frames only)" in output
+    assert "Traceback (submission's frames only; " in output
     assert "Traceback (most recent call last)" not in output
     assert f"in {function}" in output
     frames = [line for line in output.splitlines() if line.strip().startswith("File ")]

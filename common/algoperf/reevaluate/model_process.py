@@ -27,8 +27,8 @@ from algoperf.metrics.base import Evaluation
 from algoperf.metrics.means import CLASSIFICATION
 from algoperf.reevaluate import restoring
 from algoperf.reevaluate.frames import ARRAYS, ERROR, read_frame, write_frame
-from algoperf.submission.loading import submission_traceback
 from algoperf.submission.model import SubmittedModel
+from algoperf.submission.tracebacks import submission_traceback
 from algoperf.workload.registry import find_workload, model_module
 
 _OUTPUTS = Evaluation(step="outputs", accumulator=CLASSIFICATION.accumulator)

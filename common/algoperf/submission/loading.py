@@ -12,7 +12,6 @@ import importlib.util
 import inspect
 import operator
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from algoperf.errors import SubmissionError, UserError, nearest, text_of
 from algoperf.submission.missing_package import explain_missing, explain_own_module, own_module
 from algoperf.submission.naming import require_name
 from algoperf.submission.renamed import PMAP_ERA_MEANS
-from algoperf.submission.signatures import expected_by
+from algoperf.submission.tracebacks import submission_traceback
 from algoperf.submission.translation import Modules
 from algoperf.workload import registry
 
@@ -33,7 +32,6 @@ SEARCH_SPACE_FILE = "tuning_search_space.json"
 OLDER_NAME = "algorithmic_efficiency"
 SUBMISSION_PACKAGE = "algoperf_submission"
 _LISTED = 8
-_LONGEST_TRACEBACK = 10_000  # characters, half of them at each end
 _NO_PART = {"__pycache__", ".git", ".pytest_cache"}
 
 
@@ -227,12 +225,6 @@ def explain_pmap_era(submission: Submission) -> str:
     return f"It uses {', '.join(sorted(submission.pmap_era))}: {PMAP_ERA_MEANS}."
 
 
-def raised_in(error: BaseException, folder: Path) -> bool:
-    """Whether code in `folder` itself raised the error, not something that it called."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).is_relative_to(folder)
-
-
 def _advice(error: BaseException, folder: Path) -> str:
     """What to do about a module that is not found; empty for other errors."""
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
@@ -251,20 +243,3 @@ def _missing_package(error: BaseException, folder: Path) -> str | None:
     if root in (SUBMISSION_PACKAGE, "submissions", folder.name) or importlib.util.find_spec(root) is not None:
         return None
     return root
-
-
-def submission_traceback(error: BaseException, folder: Path) -> str:
-    """The traceback of an error cut to the submission's own frames, where it has any."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
-    expected = None if own else expected_by(error)
-    if own or not (expected or isinstance(error, SyntaxError)):
-        shown = ["Traceback (submission's frames only):\n", *traceback.format_list(own or frames[-3:])]
-    else:
-        shown = []  # the caller's frames say nothing about a file that has no code, or about a function's arguments
-    text = "".join((*shown, *traceback.format_exception_only(error))).rstrip()
-    text = text.encode(errors="backslashreplace").decode()  # half a surrogate pair can be neither shown nor recorded
-    if len(text) > _LONGEST_TRACEBACK:
-        half = _LONGEST_TRACEBACK // 2
-        text = f"{text[:half]}\n... {len(text) - 2 * half:,} characters left out ...\n{text[-half:]}"
-    return text if expected is None else f"{text}\n{expected}"

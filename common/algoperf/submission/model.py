@@ -15,8 +15,9 @@ from typing import Any
 from algoperf.errors import SubmissionError, UserError, nearest
 from algoperf.submission.framework import TITLES, choose_framework
 from algoperf.submission.identity import code_hashes
-from algoperf.submission.loading import import_file, submission_traceback
+from algoperf.submission.loading import import_file
 from algoperf.submission.naming import require_name
+from algoperf.submission.tracebacks import submission_traceback
 from algoperf.submission.track import PUBLISHED
 from algoperf.submission.translation import Modules
 from algoperf.task import Task

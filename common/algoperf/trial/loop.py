@@ -18,7 +18,8 @@ from algoperf.errors import AlgoperfError, SubmissionError, UnsavedState
 from algoperf.frameworks.backend import Backend
 from algoperf.integrity.guard import Guard
 from algoperf.records.status import Status
-from algoperf.submission.loading import Submission, submission_traceback
+from algoperf.submission.loading import Submission
+from algoperf.submission.tracebacks import submission_traceback
 from algoperf.system import STOPS
 from algoperf.trial import messages, resume
 from algoperf.trial.apart import remote
