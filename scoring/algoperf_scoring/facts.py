@@ -57,7 +57,7 @@ class Facts:
       code: hash of the submission's code, as status.json says; "" if it does not.
       hardware: devices and processor in words, as status.json says; "" if it does not.
       contradicted: whether the parent of the trial measured other times, or was told other results; see `referee`.
-      had_referee: whether the times are those of its parent, as status.json says; None if it does not.
+      had_referee: whether all times are those of its parent, as its records say; None if they do not.
       charged_sec: seconds of evaluations that were longer than allowed, charged to the submission.
       verification: what evaluation.json says about the checkpoint that reached the target, see `Verification`; None if
         status.json does not say that the target was reached.
@@ -112,6 +112,7 @@ def read_facts(folder: Path) -> Facts:
     status = _read_status(folder / STATUS_FILE)
     if status is None:
         return Facts(has_hparams=has_hparams)
+    account = read_object(folder / REFEREE_FILE) or {}
     return Facts(
         track=_one_of(status, "track", TRACKS) or "algorithm",
         scale=_one_of(status, "scale", SCALES) or "full",
@@ -126,12 +127,17 @@ def read_facts(folder: Path) -> Facts:
         code=_code(status),
         hardware=_hardware(status.get("hardware")),
         verification=_verification(folder, status.get("target_reached_at")),
-        contradicted=contradicts(read_object(folder / REFEREE_FILE) or {}, status),
-        had_referee=status["referee"] if isinstance(status.get("referee"), bool) else None,
+        contradicted=contradicts(account, status),
+        had_referee=_had_referee(account, status),
         charged_sec=max(charges(folder).values(), default=0.0),
         **_pruned(status.get("pruned")),
         disturbed=tuple(disturbances(status)),
     )
+
+
+def _had_referee(account: Mapping[str, Any], status: Mapping[str, Any]) -> bool | None:
+    found = status.get("referee")
+    return found and not account.get("known_from") if isinstance(found, bool) else None
 
 
 def _pruned(found: Any) -> dict[str, str]:

@@ -116,6 +116,8 @@ def test_a_resumed_trial_goes_on_from_its_checkpoint(tmp_path):
 
 
 def test_what_happened_without_a_parent_is_not_known(tmp_path):
+    (tmp_path / "checkpoint_5").mkdir()
+    (tmp_path / "checkpoint_5" / "manifest.json").touch()
     told = heard(tmp_path, (0, "resumed", 5), (1, "clock", 5), *evaluation(3, 4, 9))
     found = concluded(told)
     assert (found["known_from"], found["problems"]) == (5, [])
@@ -128,6 +130,7 @@ def test_what_happened_without_a_parent_is_not_known(tmp_path):
         ([(0, "clock", 0), (1, "clock", 3)], "the clock was said to go on, but it had not stopped"),
         ([(0, "clock", 3)], "said to start at step 3, but nothing was resumed there"),
         ([(0, "clock", 0), (1, "resumed", 3)], "said to go on from step 3, but it had begun"),
+        ([(0, "resumed", 0), (1, "clock", 0)], "said to go on from step 0, but there was no checkpoint"),
         ([(0, "clock", 0), (1, "evaluation", 3), (2, "clock", 3)], "without an evaluation"),
         ([(0, "clock", 0), (1, "evaluation", 3), (2, "evaluation", 3)], "begin at step 3 while the clock stood"),
         ([(0, "clock", 0), (1, "evaluated", 3)], "a result of step 3 came that no evaluation was begun for"),

@@ -18,10 +18,11 @@ from algoperf.checkpoint.files import (
     restore_model,
     save,
     save_model,
+    step_of,
 )
 
 __all__ = [
     "Keep", "check_fingerprint", "checkpoints", "content_hash", "model_hash", "read_manifest",
     "remove_leftovers", "restore",
-    "restore_model", "save", "save_model",
+    "restore_model", "save", "save_model", "step_of",
 ]  # fmt: skip

@@ -39,7 +39,12 @@ Keep = Literal["last", "all"]
 def checkpoints(directory: Path) -> list[Path]:
     """The complete checkpoints in a trial's folder, oldest first."""
     found = [path for path in directory.glob(f"{_PREFIX}*") if (path / "manifest.json").is_file()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix(_PREFIX)))
+    return sorted(found, key=step_of)
+
+
+def step_of(path: Path) -> int:
+    """The step of a checkpoint, by the name of its folder."""
+    return int(path.name.removeprefix(_PREFIX))
 
 
 def content_hash(path: Path) -> str | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from algoperf.checkpoint import content_hash
+from algoperf.checkpoint import checkpoints, content_hash, step_of
 from algoperf.errors import AlgoperfError, DiskFull
 from algoperf.records.allowance import charges, clean_sec
 from algoperf.records.csv_file import CsvFile
@@ -68,6 +68,7 @@ class Referee:
         self.snapshot: dict[str, str] | None = None
         self._hashing: Thread | None = None
         self._num_unknown = 0  # evaluations of processes without a referee
+        self._found = {step_of(path) for path in checkpoints(directory)}  # before any code of the submission runs
 
     @property
     def accounts(self) -> dict[str, float]:
@@ -223,7 +224,9 @@ class Referee:
         earlier = read_account(self.directory)
         mark = next((mark for mark in earlier.marks if mark.global_step == step), None)
         if mark is None:  # of a process without a referee: its own times are all there is
-            self.seconds = {name: float(message["seconds"][name]) for name in ACCOUNTS}
+            if step not in self._found:
+                return self._refuse(f"the trial was said to go on from step {step}, but there was no checkpoint")
+            self.seconds = {name: _seconds(message["seconds"][name]) for name in ACCOUNTS}
             self.known_from, self._num_unknown = step, len(message["evaluations"])
         else:
             self.seconds = dict(mark.seconds)
@@ -301,3 +304,10 @@ class Referee:
             "files": files,
         }
         write_json(self.directory / REFEREE_FILE, content)
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{value!r} are no seconds")
+    return seconds
