@@ -55,9 +55,9 @@ class DiskFull(UserError):
         where = required = free = ""
         if directory is not None:
             where = f" in {directory}"
-            free = f"{_counted(_free_bytes(directory))} free. "
+            free = f"{_exactly(_free_bytes(directory))} free. "
         if required_bytes is not None:
-            required = f"{'more than ' if more else ''}{_counted(required_bytes)} needed, "
+            required = f"{'more than ' if more else ''}{_exactly(required_bytes)} needed, "
         super().__init__(
             f"Not enough disk space{where}: {required}{free or 'a disk is full. '}"
             "Free some space or choose another directory, then run the same command again."
@@ -93,6 +93,12 @@ def nearest(given: str, allowed: Iterable[str]) -> str | None:
     return names[found[0]] if found else None
 
 
+def nearest_few(given: str, allowed: Iterable[str], most: int = 3) -> list[str]:
+    """The names most like a given one, in whatever case, nearest first; none if none is like it."""
+    names = {name.casefold(): name for name in sorted(allowed, reverse=True)}
+    return [names[found] for found in difflib.get_close_matches(given.casefold(), names, n=most, cutoff=0.6)]
+
+
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """The question whether the nearest name was meant, with a space in front; "" if none is near."""
     found = nearest(given, allowed)
@@ -107,6 +113,11 @@ def unknown(what: str, given: str, allowed: Iterable[str], remedy: str = "") -> 
     return UserError(f"Unknown {what} {given!r}.{hint} Allowed: {listed}.{' ' + remedy if remedy else ''}")
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number and its noun, such as "1 run" and "2,000 runs"; `many` if the plural is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def format_bytes(num_bytes: float) -> str:
     """Human-readable, such as `9.9 MB`, in decimal units as used for disks and networks."""
     for unit in ("bytes", "kB", "MB", "GB"):
@@ -116,7 +127,7 @@ def format_bytes(num_bytes: float) -> str:
     return f"{num_bytes:.1f} TB"
 
 
-def _counted(num_bytes: int) -> str:
+def _exactly(num_bytes: int) -> str:
     return f"{format_bytes(num_bytes)} ({num_bytes} bytes)"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from algoperf.data.prepare import prepare
-from algoperf.errors import AlgoperfError
+from algoperf.errors import AlgoperfError, counted
 from algoperf.records.status import Status, exit_code_name
 from algoperf.system import STOPS
 from algoperf.trial.settings import TrialSettings
@@ -57,7 +57,7 @@ class Outcome:
     def summary(self) -> str:
         """What failed where, in a line per trial, after a line of counts."""
         good = sum(code == 0 for code in self.codes.values())
-        lines = [f"{good} of {len(self.codes) + len(self.not_begun)} trials ended by the rules."]
+        lines = [f"{good} of {counted(len(self.codes) + len(self.not_begun), 'trial')} ended by the rules."]
         lines += [
             f"  {title}: exit code {code}, {exit_code_name(code)}" for title, code in self.codes.items() if code != 0
         ]

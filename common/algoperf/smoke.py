@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.data.prepare import prepare as prepare_dataset
-from algoperf.errors import UserError, unknown
+from algoperf.errors import UserError, counted, unknown
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
@@ -126,7 +126,7 @@ def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path
     status = read_status(folder) or {}
     reached = status.get("target_reached_at")
     if reached and code == 0:
-        verdict = f"reached in {reached['submission_sec']:.2f} s, {reached['global_step']:,} steps"
+        verdict = f"reached in {reached['submission_sec']:.2f} s, {counted(reached['global_step'], 'step')}"
         return SmokeRun(definition.name, True, verdict, log)
     limits = settings.version.limits(definition.name, SCALE)
     sign = ">=" if limits.goal == "max" else "<="
@@ -135,7 +135,7 @@ def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path
     target = f"validation/{limits.metric} {_number(last)}, target {sign} {limits.validation_target:g}"
     if code == 0:
         ended = Status.from_label(status["status"])
-        steps = f"{status['global_step']:,} steps in {status['seconds']['submission']:.1f} s"
+        steps = f"{counted(status['global_step'], 'step')} in {status['seconds']['submission']:.1f} s"
         return SmokeRun(definition.name, False, f"not reached ({ended.label}): {target}; {steps}", log)
     message = status.get("message") or _last_line(log, "it printed nothing")
     label = status.get("status", f"exit code {code}")

@@ -143,6 +143,7 @@ _TABLE = [
         ("12.4", "error", "A submission_info.yml that cannot be read", "Fix it; submissions/template has one."),
         ("12.5", "warning", "Facts about the submission are missing or differ", "Complete submission_info.yml."),
         ("12.6", "warning", "The code equals that of another submission", "Say in the README what is new."),
+        ("12.9", "warning", "Texts of the template are left", "Replace them: the leaderboard would show them."),
     ),
     *_section(
         "The harness calls the functions of the API by their signatures, on every workload, unattended.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from algoperf.errors import counted
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import read_status
 
@@ -123,11 +124,11 @@ def _verdict(ratios: Sequence[float], first: str, second: str) -> str:
         low, high = interval
         tells = "faster" if high < 1 else "slower" if low > 1 else None
         found = f"{first} is {tells}" if tells else "No difference can be told"
-        return f"{found}: {ratio} (median of {len(ratios)} pairs, 95 % interval {low:.3f} to {high:.3f})."
+        return f"{found}: {ratio} (median of {counted(len(ratios), 'pair')}, 95 % interval {low:.3f} to {high:.3f})."
     if len(ratios) == 1:
         return f"{ratio} in one pair, which tells nothing about chance. Train {FEWEST_PAIRS} studies or more."
     faster = sum(value < 1 for value in ratios)
-    text = f"{ratio} (median of {len(ratios)} pairs, from {min(ratios):.3f} to {max(ratios):.3f})"
+    text = f"{ratio} (median of {counted(len(ratios), 'pair')}, from {min(ratios):.3f} to {max(ratios):.3f})"
     if 0 < faster < len(ratios):
         return f"{text}, and was faster in {faster} of them: no difference can be told."
     return (

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from algoperf.errors import unknown
+from algoperf.errors import counted, unknown
 from algoperf.submission.track import PUBLISHED
 from algoperf.versions import Version
 from algoperf_scoring import profiles
@@ -109,7 +109,9 @@ def _refusal(comparison: Comparison, found: StudyTimes) -> str:
     if not comparison.results.submissions:
         return "no run has a result yet"
     if comparison.pruned:
-        return f"{len(comparison.pruned)} runs were pruned: what they would have reached is unknown"
+        return (
+            f"{counted(len(comparison.pruned), 'run was', 'runs were')} pruned: what they would have reached is unknown"
+        )
     if found.seconds.shape[-1] < 2:
         return "there is only one study: nothing to resample"
     return ""

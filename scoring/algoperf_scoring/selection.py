@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from algoperf.errors import UserError, unknown
+from algoperf.errors import UserError, counted, unknown
 from algoperf.submission.track import TRACKS
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
@@ -225,4 +225,4 @@ def _nearby(root: Path) -> str:
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} ({number} trials)" for name, number in sorted(counts.items()))
+    return ", ".join(f"{name} ({counted(number, 'trial')})" for name, number in sorted(counts.items()))

@@ -6,7 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from algoperf.errors import UserError
+from algoperf.errors import UserError, counted
 from algoperf.records.layout import HPARAMS_FILE, MEASUREMENTS_FILE
 from algoperf_scoring.reading import Comparison
 from algoperf_scoring.runs import RecordedTrial
@@ -57,7 +57,7 @@ def _incomplete(comparison: Comparison, cells: _Cells) -> Iterator[str]:
             yield f"{where} has {len(studies)} studies instead of {version.num_studies}"
         for study, trials in sorted(studies.items()):
             if len(trials) != num_trials:
-                yield f"{where} has {len(trials)} trials in study {study} instead of {num_trials}"
+                yield f"{where} has {counted(len(trials), 'trial')} in study {study} instead of {num_trials}"
 
 
 def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from algoperf.errors import counted
 from algoperf_scoring.disturbance import IN_WORDS
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
@@ -243,7 +244,7 @@ def pruned_in_words(trials: Sequence[Pruned], names: Names = FOLDERS) -> list[st
         listed = ", ".join(f"{number} {rule}" for rule, number in rules.most_common())
         not_begun = sum(not one.has_begun for one in own)
         lines.append(
-            f"{names.get(name, name)}: {len(own)} runs were not run to their end, {not_begun} of them not begun "
+            f"{names.get(name, name)}: {counted(len(own), 'run')} not run to the end, {not_begun} of them not begun "
             f"({listed})"
         )
     if lines:
@@ -262,8 +263,8 @@ def disturbed_in_words(trials: Sequence[RecordedTrial]) -> list[str]:
     counts = Counter(kind for kinds in disturbed for kind in kinds)
     parts = [f"{counts[kind]} {words}" for kind, words in IN_WORDS.items() if counts[kind]]
     return [
-        f"Times of {len(disturbed)} of {len(trials)} runs were disturbed, and may be too long: {', '.join(parts)}. "
-        "algoperf check-runs says which."
+        f"Times of {len(disturbed)} of {counted(len(trials), 'run')} were disturbed, and may be too long: "
+        f"{', '.join(parts)}. `algoperf check-runs` says which."
     ]
 
 

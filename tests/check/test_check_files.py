@@ -183,6 +183,21 @@ FORMALITIES = [
     ({"submission_info.yml": INFO.replace("PyTorch", "JAX")}, {"12.5"}),
     ({"submission_info.yml": INFO + "submission_folder: self_tuning/other\n"}, {"12.5"}),
     ({"submission_info.yml": INFO + "submission_folder: self_tuning/mine\n"}, set()),
+    (
+        {
+            "submission_info.yml": INFO.replace(
+                "description: C", "description: AdamW with linear warm-up and cosine decay."
+            )
+        },
+        {"12.9"},
+    ),
+    ({"submission_info.yml": INFO.replace("authors: B", "authors: Your name")}, {"12.9"}),
+    ({"submission_info.yml": INFO.replace("authors: B", "authors: Tod O.")}, set()),
+    (
+        {"README.md": "# A\n\nSay here what the algorithm is, what is new about it, and where it comes from.\n"},
+        {"12.9"},
+    ),
+    ({"README.md": "# A\n\nSay here what you want.\n"}, set()),
     ({"weights.npy": b"\x93NUMPY\0"}, {"2.2"}),
     ({"table.txt": "1 " * (1 << 20)}, {"2.2"}),
     ({"README.md": "text\n", "notes/log.txt": "1\n"}, set()),

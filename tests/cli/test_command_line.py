@@ -42,6 +42,22 @@ def test_workloads_lists_cubes_with_targets(run):
     assert "digits" in done.stdout
     assert "mnist" in done.stdout
     assert "accuracy >= 0.97" in done.stdout
+    header, *rows = done.stdout.split("\n\n")[1].splitlines()
+    assert header.split() == ["workload", "scale", "validation", "target", "external", "self-tuning", "scored"]
+    assert all(row[header.index("scored") :] in ("yes", "no") for row in rows)
+    digits = [row.split() for row in rows if row.startswith("digits ")]
+    assert [(row[1], row[-5:]) for row in digits] == [
+        (scale, ["60", "s", "90", "s", "no"]) for scale in ("full", "mini")
+    ]
+
+
+def test_an_unknown_workload_shows_the_nearest_and_then_all_in_a_line_each(run):
+    done = run("download", "--workload", "criteo")
+    first, *rest = done.stderr.splitlines()
+    assert "Did you mean 'criteo1tb' or 'criteo1tb_test'" in first
+    assert "  criteo1tb  (_test, _layernorm, _embed_init, _resnet)" in rest
+    assert "  digits" in rest
+    assert max(map(len, done.stderr.splitlines())) < 200
 
 
 @pytest.mark.parametrize(

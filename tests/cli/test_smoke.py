@@ -44,7 +44,7 @@ def test_a_line_per_workload_with_time_to_target(smoke, tmp_path: Path):
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout + done.stderr
     assert lines[-2].split()[:2] == ["digits", "reached"]
-    assert lines[-1] == "1 of 1 targets reached."
+    assert lines[-1] == "1 of 1 target reached."
     assert list((tmp_path / "output").iterdir()) == [tmp_path / "output" / "nadamw_pytorch"]
 
 

@@ -40,7 +40,7 @@ def assert_complete(directory: Path, content: bytes = CONTENT) -> None:
 def test_fetches_into_a_new_directory_and_says_how_much(server, tmp_path, capsys):
     download([remote(server)], tmp_path / "new", patience=QUICK)
     assert_complete(tmp_path / "new")
-    assert "1 files into" in (out := capsys.readouterr().out)
+    assert "1 file into" in (out := capsys.readouterr().out)
     assert "700.0 kB of disk space needed" in out
 
 
@@ -133,6 +133,26 @@ def test_unreachable_server_is_an_error_that_names_the_address(tmp_path):
     file = RemoteFile("http://127.0.0.1:9/file.bin", "file.bin", 5, "")
     with pytest.raises(DataError, match=r"http://127\.0\.0\.1:9/file\.bin.*Check the network"):
         download([file], tmp_path, patience=QUICK)
+
+
+def test_every_wait_is_announced(server, tmp_path, capsys):
+    server.behaviour.status, server.behaviour.status_count = 503, 2
+    download([remote(server)], tmp_path, patience=QUICK)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "trying again" in line]
+    assert lines == [
+        "file.bin: HTTP 503 Service Unavailable; trying again in 0.01 s (1 of 3 attempts failed in a row)",
+        "file.bin: HTTP 503 Service Unavailable; trying again in 0.02 s (2 of 3 attempts failed in a row)",
+    ]
+
+
+def test_without_any_network_it_ends_soon_and_says_what_can_be_done(tmp_path):
+    """Names below .invalid exist nowhere."""
+    file = RemoteFile("https://server.invalid/file.bin", "file.bin", 10, None)
+    with pytest.raises(DataError) as caught:
+        download([file], tmp_path, patience=Patience(attempts=10**6, backoff_sec=0.01))
+    assert "there is no network here, or it does not know server.invalid" in str(caught.value)
+    assert "put into the download directory as file.bin, is accepted as well" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])

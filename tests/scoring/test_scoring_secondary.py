@@ -104,9 +104,9 @@ def test_pruned_runs_refuse_uncertainty_with_a_word(runs):
     assert to_json(score(runs))["uncertainty"]["intervals"]["a"] == (0.125, 0.125)
     runs.missing("b", "wmt", study=0, status={"status": "pruned", "finished": True})
     board = score(runs)
-    assert to_json(board)["uncertainty"] == {"refused": "1 runs were pruned: what they would have reached is unknown"}
+    assert to_json(board)["uncertainty"] == {"refused": "1 run was pruned: what they would have reached is unknown"}
     assert board.entries[0].interval is None
-    assert "1 runs were pruned" in markdown(board)
+    assert "1 run was pruned" in markdown(board)
 
 
 def test_cost_counts_training_evaluation_and_runs_that_never_got_there(runs):

@@ -83,7 +83,7 @@ def test_external_tuning_asks_for_five_trials_with_hyperparameters(runs):
     complete(runs)
     with pytest.raises(UserError) as error:
         strict(runs, ruleset="external")
-    assert "has 1 trials in study 0 instead of 5" in str(error.value)
+    assert "has 1 trial in study 0 instead of 5" in str(error.value)
     assert "trial_1 has no hparams.json" in str(error.value)
 
 

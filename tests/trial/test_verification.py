@@ -24,7 +24,7 @@ def test_the_checkpoint_that_reached_the_target_is_verified(run, capsys):
     assert code == 0, output
     step = run.status["target_reached_at"]["global_step"]
     assert f"evaluating checkpoint_{step} again" in output
-    assert "1 of 1 checkpoints agree" in output
+    assert "1 of 1 checkpoint agrees" in output
     (record,) = json.loads((run.trial / "evaluation.json").read_text())["checkpoints"]
     assert (record["checkpoint"], record["mismatches"]) == (f"checkpoint_{step}", [])
     assert record["seconds"] > 0

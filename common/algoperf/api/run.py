@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.errors import UserError
+from algoperf.errors import UserError, counted
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE, LOG_FILE, STATUS_FILE
 from algoperf.records.status import read_status
@@ -93,8 +93,8 @@ class Run:
 
     def _result(self) -> str:
         if self.seconds_to_target is not None:
-            return f"target reached in {self.seconds_to_target:.2f} s, {self.steps_to_target:,} steps"
-        return f"{self.ended} after {self.status['global_step']:,} steps"
+            return f"target reached in {self.seconds_to_target:.2f} s, {counted(self.steps_to_target or 0, 'step')}"
+        return f"{self.ended} after {counted(self.status['global_step'], 'step')}"
 
     def _repr_html_(self) -> str:
         """A line, and the curve up to the target."""

@@ -10,6 +10,7 @@ import click
 
 from algoperf.commands import options
 from algoperf.commands.scoring_options import load_version_with_cubes, require_scoring
+from algoperf.errors import counted
 
 _FOLDER = options.Place()
 
@@ -70,4 +71,4 @@ def check_runs(
     bad = ("fail", "warn") if strict else ("fail",)
     failed = [check.id for check in result.checks if check.level in bad]
     if failed:
-        raise ChecksFailed(f"{len(failed)} of {len(result.checks)} checks did not pass: {', '.join(failed)}")
+        raise ChecksFailed(f"{len(failed)} of {counted(len(result.checks), 'check')} did not pass: {', '.join(failed)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from algoperf.commands import options
+from algoperf.errors import counted
 
 
 @click.command()
@@ -34,4 +35,4 @@ def export(path: Path, names: str, output: Path, follow: bool) -> None:
         if name not in exporting.SINKS:
             raise unknown("place to show runs:", name, exporting.SINKS)
     count = exporting.export(path, sinks, output, follow, click.echo)
-    click.echo(f"Shown: {count} runs in {', '.join(sinks)}. Files are in {click.format_filename(output)}.")
+    click.echo(f"Shown: {counted(count, 'run')} in {', '.join(sinks)}. Files are in {click.format_filename(output)}.")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from algoperf.commands import options
+from algoperf.errors import counted
 
 
 @click.command()
@@ -58,5 +59,5 @@ def smoke(workloads: str | None, version_name: str, **given: object) -> None:
         results.append(result)
         click.echo(f"{definition.name:{width}}  {result.verdict}{'' if result.reached else f'; see {result.log}'}")
     missed = sum(not result.reached for result in results)
-    click.echo(f"{len(results) - missed} of {len(results)} targets reached.")
+    click.echo(f"{len(results) - missed} of {counted(len(results), 'target')} reached.")
     sys.exit(1 if missed else 0)

@@ -12,6 +12,7 @@ from algoperf.commands import baselines, campaign_options, options
 from algoperf.commands.campaign_run import say
 from algoperf.commands.train import train
 from algoperf.commands.train_all import plan_trial
+from algoperf.errors import counted
 
 if TYPE_CHECKING:
     from algoperf.campaigns.folder import Campaign
@@ -77,12 +78,12 @@ def targets(
     limits, plan_one = setting.limits, _planner(setting)
     machine = (engine_name, site, at_once)
     search = plan.search(setting, plan_one)
-    say(f"Search: {len(search.manifest.runs)} runs of {setting.steps:,} steps in {search.path}.")
+    say(f"Search: {counted(len(search.manifest.runs), 'run')} of {counted(setting.steps, 'step')} in {search.path}.")
     low, high = RANGES.get(limits.metric, (float("-inf"), float("inf")))
     _carry_out(search, machine, runs.Saturation(search, limits, high if limits.goal == "max" else low))
     chosen = choose(runs.read_curves(search, limits), limits.goal)
     repeats = plan.repeats(setting, chosen, plan_one)
-    say(f"Best: {chosen.run}. Repeats: {len(repeats.manifest.runs)} runs in {repeats.path}.")
+    say(f"Best: {chosen.run}. Repeats: {counted(len(repeats.manifest.runs), 'run')} in {repeats.path}.")
     _carry_out(repeats, machine, None)
     found = result.result(setting, search, repeats, ease or 0.0)
     files = result.write(setting.output, found)

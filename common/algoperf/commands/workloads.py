@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import click
 
 from algoperf.commands import options
+
+_TIMES = (3, 4)  # columns
 
 
 @click.command()
@@ -18,16 +22,32 @@ def workloads(version_name: str) -> None:
     from algoperf.versions.version import with_cube_limits
     from algoperf.workload.registry import cube_folders, load_cube
 
-    click.echo(f"Targets and budgets of version {version_name}:")
+    rows: list[tuple[str, ...]] = [("workload", "scale", "validation target", "external", "self-tuning", "scored")]
     for folder in cube_folders().values():
         definition = load_cube(folder)
         version = with_cube_limits(load_version(version_name), definition.folder)
         for name in (definition.name, *definition.variants):
             for scale, limits in version.table.get(name, {}).items():
                 sign = "<=" if limits.goal == "min" else ">="
-                status = "scored" if name in version.scored and scale == "full" else "not scored"
-                click.echo(
-                    f"  {name:30} {scale:5} {limits.metric} {sign} {limits.validation_target:<9.6g}"
-                    f" within {limits.max_runtime_sec:,.6g} s, {status}"
-                )
-    click.echo("Every cube's README.md says more.")
+                rows.append(
+                    (
+                        name, scale, f"{limits.metric} {sign} {limits.validation_target:.6g}",
+                        *(f"{version.max_runtime_sec(name, rules, scale):,.6g} s" for rules in ("external", "self")),
+                        "yes" if name in version.scored and scale == "full" else "no",
+                    )
+                )  # fmt: skip
+    click.echo(f"Targets of version {version_name}, and budgets of submission time under both rulesets:\n")
+    for line in _aligned(rows):
+        click.echo(line)
+    click.echo("\nEvery cube's README.md says more.")
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows with columns of equal width; columns of times to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if number in _TIMES else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()

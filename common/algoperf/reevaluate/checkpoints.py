@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf import checkpoint
-from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError
+from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError, counted
 from algoperf.frameworks import load_backend
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object
@@ -103,7 +103,7 @@ def verdict(results: Iterable[dict[str, Any] | Failure]) -> str:
         (failed, "could not be evaluated"),
     )
     others = "".join(f", {number} {what}" for number, what in counts if number)
-    return f"{agree} of {len(results)} checkpoints agree with the records{others}."
+    return f"{agree} of {counted(len(results), 'checkpoint agrees', 'checkpoints agree')} with the records{others}."
 
 
 def raise_worst(results: Iterable[dict[str, Any] | Failure]) -> None:
@@ -117,7 +117,7 @@ def raise_worst(results: Iterable[dict[str, Any] | Failure]) -> None:
     if failures:
         codes = {one.error.exit_code for one in failures}
         kind = type(failures[0].error) if len(codes) == 1 else AlgoperfError
-        raise kind(f"{len(failures)} checkpoints could not be evaluated:\n  {told}")
+        raise kind(f"{counted(len(failures), 'checkpoint')} could not be evaluated:\n  {told}")
 
 
 def evaluate_checkpoint(

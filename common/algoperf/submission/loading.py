@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf import spec
-from algoperf.errors import SubmissionError, UserError, nearest, text_of
+from algoperf.errors import SubmissionError, UserError, counted, nearest, text_of
 from algoperf.submission.missing_package import explain_missing, explain_own_module, own_module
 from algoperf.submission.naming import require_name
 from algoperf.submission.renamed import PMAP_ERA_MEANS
@@ -133,7 +133,9 @@ class Submission:
             most = "" if num_examples is None else f", at most {num_examples}, the number of training examples"
             raise UserError(f"get_batch_size({workload!r}) returned {size!r}. Allowed: a positive integer{most}.")
         if found % num_devices:
-            raise UserError(f"The batch size {found} for {workload} cannot be divided among {num_devices} devices.")
+            raise UserError(
+                f"The batch size {found} for {workload} cannot be divided among {counted(num_devices, 'device')}."
+            )
         return found
 
     def _no_batch_size(self, workload: str, error: BaseException) -> SubmissionError:

@@ -136,6 +136,17 @@ def _free_name(name: str, root: Path) -> str:
     return next(free for free in (f"{name}_{number}" for number in itertools.count(2)) if free not in others)
 
 
+def texts_to_replace() -> dict[str, tuple[str, ...]]:
+    """Texts of the templates that say nothing of anybody's submission, by the name of their file."""
+    places = (_TEMPLATES, _TEMPLATES / "model")
+    info = [(place / f"submission_info.yml{_SUFFIX}").read_text("utf-8") for place in places]
+    readme = [(place / f"README.md{_SUFFIX}").read_text("utf-8") for place in places]
+    return {
+        "submission_info.yml": tuple(text.rpartition("description: ")[2].strip() for text in info),
+        "README.md": tuple(text.split("\n\n")[1] for text in readme),
+    }
+
+
 def default_authors() -> str:
     """The user's name in git, else the login name."""
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from algoperf._version import __version__
 from algoperf.campaigns.folder import Campaign
 from algoperf.data.files import write_file
+from algoperf.errors import counted
 from algoperf.records.json_file import write_json
 from algoperf.targets.plan import Setting
 from algoperf.targets.protocol import Curve, Targets, best, choose, eased, targets_of
@@ -74,7 +75,8 @@ def provenance(found: Mapping[str, Any]) -> list[str]:
     counts = ", ".join(f"{name} {sum(run['submission'] == name for run in found['search'])}" for name in names)
     point = ", ".join(f"{name} {_short(value)}" for name, value in chosen["point"].items())
     lines = [
-        f"Set by `algoperf targets` {found['algoperf']} in {found['framework']}: {found['steps']:,} steps a run, an "
+        f"Set by `algoperf targets` {found['algoperf']} in {found['framework']}: "
+        f"{counted(found['steps'], 'step')} a run, an "
         f"evaluation every {found['eval_every_steps']:,}, seed {found['seed']}.",
         f"Points tried: {counts}. Best: {chosen['run']} with {_short(chosen['best'])}: {point}.",
         f"Repeats: {len(found['repeats'])}, of which {targets['reached']} reached the median, "

@@ -10,7 +10,7 @@ from pathlib import Path
 from algoperf import seeds
 from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Batch, OpenDataset, Shard, Split
-from algoperf.errors import DataError
+from algoperf.errors import DataError, counted
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import cube_folders
 
@@ -54,8 +54,8 @@ class TrialData:
             found = opened.num_examples(split) if expected is not None else None
             if found != expected:
                 raise DataError(
-                    f"{data_dir} holds {found} examples in split {split}, but {definition.name} at scale "
-                    f"{definition.scale} has {expected}. Is this the data of another scale?"
+                    f"{data_dir} holds {counted(found or 0, 'example')} in split {split}, but {definition.name} at "
+                    f"scale {definition.scale} has {expected}. Is this the data of another scale?"
                 )
         return cls(definition, opened, shard, seed)
 

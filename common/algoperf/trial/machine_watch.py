@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from algoperf.errors import counted
 from algoperf.records import machine
 from algoperf.records.machine import Snapshot
 from algoperf.system import usable_cores
@@ -160,7 +161,7 @@ class MachineWatch:
         """Warn of cores that were slowed down."""
         now = Snapshot.now()
         if now.throttles > self._begin.throttles:
-            self.warn(f"Cores were slowed down for heat {now.throttles - self._begin.throttles} times.")
+            self.warn(f"Cores were slowed down for heat {counted(now.throttles - self._begin.throttles, 'time')}.")
         lost = now.quota_sec - self._begin.quota_sec
         if lost > _MANY_CORES[1] * (now.at - self._begin.at):
             self.warn(f"The limit on processor time of this container stopped threads for {lost:.1f} s in all.")

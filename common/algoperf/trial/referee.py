@@ -19,7 +19,7 @@ from threading import Thread
 from typing import Any
 
 from algoperf.checkpoint import checkpoints, content_hash, step_of
-from algoperf.errors import AlgoperfError, DiskFull
+from algoperf.errors import AlgoperfError, DiskFull, counted
 from algoperf.records.allowance import charges, clean_sec
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object, write_json
@@ -284,7 +284,7 @@ class Referee:
         rows = [row for row in rows if float(row.get("global_step") or 0) > self.known_from or not self.known_from]
         told = self.evaluations
         if len(rows) not in (len(told), len(told) - 1):  # a process may die before it writes the row that it told of
-            self.note(f"{EVAL_FILE} has {len(rows)} evaluations, {len(told)} were told")
+            self.note(f"{EVAL_FILE} has {counted(len(rows), 'evaluation')}, {len(told)} were told")
         for number, (row, evaluation) in enumerate(zip(rows, told, strict=False), start=1):
             for name, value in {"global_step": evaluation.global_step, **evaluation.metrics}.items():
                 if not is_same(row.get(name), value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from algoperf.errors import counted
 from algoperf.records.status import read_status
 from algoperf.trial.live_line import duration
 from algoperf.trial.settings import TrialSettings
@@ -20,9 +21,11 @@ def summary(settings: TrialSettings) -> list[str]:
     if reached:
         time = f"validation target reached at step {reached['global_step']}, clock {reached['submission_sec']:.2f} s"
     else:
-        time = f"validation target not reached in {status['global_step']} steps, clock {timed:.2f} s"
+        time = f"validation target not reached in {counted(status['global_step'], 'step')}, clock {timed:.2f} s"
     if settings.to_the_end:
-        lines = [f"  {status['global_step']} steps, clock {timed:.2f} s ({duration(total)} with evaluations)"]
+        lines = [
+            f"  {counted(status['global_step'], 'step')}, clock {timed:.2f} s ({duration(total)} with evaluations)"
+        ]
     else:
         lines = [f"  {time} of {settings.budget_sec:.6g} s ({duration(total)} with evaluations)"]
     lines += [f"  {text}" for text in [_metrics(settings, status)] if text]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from algoperf.errors import UserError
+from algoperf.errors import UserError, counted
 from algoperf.tuning.halton import quasi_random_points
 from algoperf.tuning.search_space import SearchSpace
 
@@ -34,11 +34,12 @@ def trial_point(
     """
     if isinstance(space, list):
         if not 1 <= trial <= len(space):
-            raise UserError(f"Trial {trial} was asked for, but the search space lists {len(space)} points.")
+            raise UserError(f"Trial {trial} was asked for, but the search space lists {counted(len(space), 'point')}.")
         return dict(space[trial - 1])
     if not (0 <= study <= num_studies and 1 <= trial <= num_trials):
         raise UserError(
-            f"Study {study}, trial {trial} was asked for, but {num_studies} studies x {num_trials} trials are "
+            f"Study {study}, trial {trial} was asked for, but {counted(num_studies, 'study', 'studies')} x "
+            f"{counted(num_trials, 'trial')} are "
             f"drawn from the search space. Trials count from 1. Raise --num-studies or --num-trials if meant."
         )
     points = quasi_random_points(space, num_studies * num_trials)

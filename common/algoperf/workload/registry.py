@@ -14,12 +14,12 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from algoperf.errors import UserError, unknown
+from algoperf.errors import UserError, nearest_few, unknown
 from algoperf.workload.definition import FRAMEWORKS, Framework, WorkloadDefinition
 
 REPOSITORY_CUBES = Path(__file__).resolve().parents[3] / "cubes"
@@ -51,8 +51,22 @@ def find_workload(name_or_folder: str) -> WorkloadDefinition:
     for definition in definitions:
         if name_or_folder in definition.variants:
             return definition.variant(name_or_folder)
+    raise _unknown_workload(name_or_folder, definitions)
+
+
+def _unknown_workload(given: str, definitions: Sequence[WorkloadDefinition]) -> UserError:
+    """The nearest names, then all workloads, each with the endings of its variants."""
     names = [name for definition in definitions for name in (definition.name, *definition.variants)]
-    raise unknown("workload", name_or_folder, names, "A cube's folder may be given instead: --workload path/to/cube")
+    near = nearest_few(given, names)
+    hint = f" Did you mean {', '.join(map(repr, near[:-1]))}{' or ' if near[1:] else ''}{near[-1]!r}?" if near else ""
+    lines = []
+    for definition in definitions:
+        endings = [name.removeprefix(definition.name) for name in definition.variants]
+        lines.append(f"  {definition.name}" + (f"  ({', '.join(endings)})" if endings else ""))
+    return UserError(
+        f"Unknown workload {given!r}.{hint} A cube's folder may be given instead: --workload path/to/cube. "
+        "There are, with variants:\n" + "\n".join(lines)
+    )
 
 
 def base_workload_name(name: str, bases: Iterator[str] | tuple[str, ...]) -> str:

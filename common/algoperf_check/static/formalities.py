@@ -12,6 +12,7 @@ from typing import Any
 
 from algoperf.readers.text_file import UnreadableFile
 from algoperf.submission.loading import SEARCH_SPACE_FILE, is_part
+from algoperf.submission.new import texts_to_replace
 from algoperf.workload.registry import REPOSITORY_CUBES
 from algoperf_check.findings import Finding
 from algoperf_check.request import ruleset_folder
@@ -19,6 +20,10 @@ from algoperf_check.rules import RULES
 from algoperf_check.static.analysis import Analysis
 
 INFO_FILE = "submission_info.yml"
+README_FILE = "README.md"
+_PLACEHOLDER = re.compile(
+    r"(your|my|the) (name|names|university|affiliations?|description)|to ?do|tbd|x{2,}|\.{2,}|<.*>", re.I
+)
 _WANTED = ("submission_name", "authors", "framework", "description")
 _LICENCE_FILES = re.compile(r"(LICEN[SC]E|COPYING)(\.\w+)?", re.IGNORECASE)
 _APACHE = re.compile(r"Apache[\s-]+(License|Licence)?,?\s*-?(Version)?\s*2\.0|Apache-2\.0", re.IGNORECASE)
@@ -36,6 +41,8 @@ def check(analysis: Analysis) -> Iterator[Finding]:
     if info is not None:
         yield from _facts(analysis, info)
     yield from _licence(analysis, info or {})
+    if analysis.request.folder != SUBMISSIONS / "template":
+        yield from _left_texts(analysis.request.folder, info or {})
     if analysis.request.owns_folder:
         yield from _data_files(analysis.request.folder)
         yield from _copies(analysis.request.folder)
@@ -76,6 +83,23 @@ def _facts(analysis: Analysis, info: dict[str, Any]) -> Iterator[Finding]:
     folder = str(info.get("submission_folder") or "").rstrip("/").rpartition("/")[2]
     if folder and folder != request.folder.name:
         yield found(f"It says submission_folder: {info['submission_folder']}; the folder is {request.folder.name}.")
+
+
+def _left_texts(folder: Path, info: dict[str, Any]) -> Iterator[Finding]:
+    """What `algoperf new` wrote for the authors to replace, and placeholders in its place."""
+    templates = texts_to_replace()
+    for field in ("authors", "affiliations", "description"):
+        text = str(info.get(field) or "").strip()
+        if text in templates[INFO_FILE] or _PLACEHOLDER.fullmatch(text):
+            yield Finding(RULES["12.9"], f"It says {field}: {text}", INFO_FILE)
+    readme = folder / README_FILE
+    if readme.is_file():
+        words = readme.read_text(encoding="utf-8", errors="replace")
+        for text in templates[README_FILE]:
+            if text in words:
+                yield Finding(
+                    RULES["12.9"], f'It says "{text}"', README_FILE, words[: words.index(text)].count("\n") + 1
+                )
 
 
 def _licence(analysis: Analysis, info: dict[str, Any]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from algoperf.errors import counted
 from algoperf.submission.imports import module_parts
 from algoperf.submission.missing_package import REQUIREMENTS_FILE, own_module
 from algoperf_check.findings import Finding
@@ -45,7 +46,10 @@ def check(analysis: Analysis) -> Iterator[Finding]:
             lines = []
         conda = [line for line in lines if _CONDA.fullmatch(line.text)]
         if conda:
-            what = f"{len(conda)} lines look like a list made by conda, such as {conda[0].text!r}."
+            what = (
+                f"{counted(len(conda), 'line looks', 'lines look')} like a list made by conda, such as "
+                f"{conda[0].text!r}."
+            )
             yield Finding(RULES["10.1"], what, file.name, conda[0].number)
         for line in lines:
             if line in conda:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import algoperf.blocks
-from algoperf.errors import UserError
+from algoperf.errors import UserError, counted
 from algoperf.submission.loading import OLDER_NAME
 from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf_check.findings import Finding
@@ -52,7 +52,10 @@ def _keys(space: SearchSpace) -> list[str]:
 def _content(analysis: Analysis, space: SearchSpace, file: Path) -> Iterator[Finding]:
     trials = analysis.request.version.num_trials
     if isinstance(space, list) and len(space) != trials:
-        what = f"It lists {len(space)} points; a study of {analysis.request.version.name} has {trials} trials."
+        what = (
+            f"It lists {counted(len(space), 'point')}; a study of {analysis.request.version.name} has "
+            f"{counted(trials, 'trial')}."
+        )
         yield Finding(RULES["9.4"], what, file.name)
     named = [key for key in _keys(space) if analysis.facts.is_name(key)]
     if named:

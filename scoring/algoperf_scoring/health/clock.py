@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from algoperf.errors import counted
 from algoperf.records.layout import MEASUREMENTS_FILE, STATUS_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import Evidence, lookup, number
@@ -101,7 +102,10 @@ def steps_take_time(run: Evidence) -> Iterator[Verdict]:
     intervals = [(b, steps - before, sec - since) for (_, before, since), (b, steps, sec) in pairwise(marks)]
     for line, steps, seconds in intervals:
         if steps > 0 and seconds <= 0:
-            yield fail(f"line {line}: {steps:.0f} steps were made in {seconds:.2f} s of submission time")
+            yield fail(
+                f"line {line}: {counted(round(steps), 'step was', 'steps were')} made in {seconds:.2f} s of "
+                "submission time"
+            )
             return
     paces = [seconds / steps for _, steps, seconds in intervals[1:] if steps > 0]
     if len(paces) < SLOW_INTERVALS:
@@ -110,8 +114,8 @@ def steps_take_time(run: Evidence) -> Iterator[Verdict]:
     for line, steps, seconds in intervals[1:-1]:  # the first includes compilation, the last may be short
         if seconds < SLOW_SHARE * usual * steps and usual * steps - seconds > SLOW_SEC:
             yield warn(
-                f"line {line}: {steps:.0f} steps took {seconds:.1f} s; at the run's usual {usual:.3g} s per step "
-                f"they take {usual * steps:.1f} s"
+                f"line {line}: {counted(round(steps), 'step')} took {seconds:.1f} s; at the run's usual {usual:.3g} s "
+                f"per step they take {usual * steps:.1f} s"
             )
             return
 

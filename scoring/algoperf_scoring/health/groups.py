@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from algoperf.errors import counted
 from algoperf_scoring.health.check import Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
 
@@ -39,7 +40,7 @@ def agreement(
 def grouped(runs: Sequence[Evidence], level: Level, evidence: str, of: str = "") -> Outcome:
     """One outcome for several runs with the same result."""
     if level in ("fail", "warn") and len(runs) > 1:
-        evidence = f"{len(runs)} runs{of}, the first at this path: {evidence}"
+        evidence = f"{counted(len(runs), 'run')}{of}, the first at this path: {evidence}"
     return Outcome(runs[0].path, level, evidence, len(runs))
 
 

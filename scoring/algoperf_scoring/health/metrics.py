@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from algoperf.errors import counted
 from algoperf.records.verification import SWAPPED
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import EVALUATION_FILE, Evidence
@@ -29,7 +30,7 @@ def all_examples(run: Evidence) -> Iterator[Verdict]:
         if wrong:
             line, n = wrong[0]
             which = "the version's" if expected is not None else "those of the first evaluation"
-            others = f", and {len(wrong) - 1} rows more" if len(wrong) > 1 else ""
+            others = f", and {counted(len(wrong) - 1, 'row')} more" if len(wrong) > 1 else ""
             yield fail(f"line {line}: {n:.0f} {split} examples instead of {which} {first:.0f}{others}")
     if not checked:
         yield not_checked("no counts of examples in the evaluations, or none in the version")

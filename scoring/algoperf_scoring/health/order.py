@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from algoperf.errors import counted
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import (
     EVALUATION,
@@ -68,7 +69,7 @@ def on_schedule(run: Evidence) -> Iterator[Verdict]:
         return
     every = whole(run.status.get("eval_every_steps"))
     if every is not None:
-        yield not_checked(f"evaluated every {every} steps")
+        yield not_checked(f"evaluated every {counted(every, 'step')}")
         return
     columns = run.columns(TOTAL, EVALUATION, STEP, SUBMISSION)
     if columns is None or run.limits is None or run.table.num_rows < 2:
@@ -99,7 +100,7 @@ def _too_often(gaps: list[tuple[int, float, float]], period: float) -> Iterator[
     early = [gap for row, gap, _ in gaps if gap < period - ROUNDING_SEC and row != last]
     if early:
         yield fail(
-            f"{len(early)} evaluations came less than {period:g} s after the one before, "
+            f"{counted(len(early), 'evaluation')} came less than {period:g} s after the one before, "
             f"the earliest after {min(early):.1f} s"
         )
 
@@ -114,7 +115,8 @@ def _too_seldom(
         coarse, row = max((submission[row] - submission[row - 1], row) for row, _ in late)
         longest = max(gap for _, gap in late)
         yield warn(
-            f"{len(late)} of {len(gaps) + 1} evaluations came late, up to {longest:.0f} s after the one before "
+            f"{len(late)} of {counted(len(gaps) + 1, 'evaluation')} came late, up to {longest:.0f} s after the "
+            "one before "
             f"instead of {period:g} s: times are coarse by up to {coarse:.0f} s{_share(run, submission, row)}"
         )
 

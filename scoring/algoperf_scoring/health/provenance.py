@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
+from algoperf.errors import counted
 from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence, lookup, whole
@@ -113,9 +114,9 @@ def _shared(runs: Sequence[Evidence]) -> tuple[Level, str]:
             return "fail", f"in studies {', '.join(map(str, sorted(numbers)))} of {workload}"
     for (workload, study), number in sorted(trials.items()):
         if number > 1:
-            return "fail", f"in {number} trials of study {study} of {workload}"
+            return "fail", f"in {counted(number, 'trial')} of study {study} of {workload}"
     if len(studies) > 1:
-        return "warn", f"in {len(studies)} workloads: {', '.join(sorted(studies))}"
+        return "warn", f"in {counted(len(studies), 'workload')}: {', '.join(sorted(studies))}"
     return "pass", ""
 
 

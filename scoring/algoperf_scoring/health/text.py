@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from algoperf.errors import counted
 from algoperf_scoring.health.check import Level
 from algoperf_scoring.health.report import TOTAL_LEVELS, CheckSummary, Health
 
@@ -59,12 +60,14 @@ def _of_level(check: CheckSummary, level: str, shown: int | None) -> Iterator[st
 
 def _verdict(health: Health) -> str:
     by_level = {level: [check.id for check in health.checks if check.level == level] for level in ("fail", "warn")}
-    found = f"{health.num_runs} runs of {len(health.submissions)} submissions under {health.version}"
+    found = (
+        f"{counted(health.num_runs, 'run')} of {counted(len(health.submissions), 'submission')} under {health.version}"
+    )
     if health.num_left_out:
         found += f" ({health.num_left_out} of another scale or ruleset left out)"
     if health.level == "pass":
         return f"PASSED: {found}."
-    failed = f"{len(by_level['fail'])} checks failed" if by_level["fail"] else "no check failed"
+    failed = f"{counted(len(by_level['fail']), 'check')} failed" if by_level["fail"] else "no check failed"
     return (
         f"{'FAILED' if by_level['fail'] else 'PASSED with warnings'}: {found}; {failed}, {len(by_level['warn'])} warn."
     )

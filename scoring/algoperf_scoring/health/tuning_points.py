@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from algoperf.errors import counted
 from algoperf.records.layout import HPARAMS_FILE
 from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCheck, Verdict, fail, not_checked, warn
@@ -80,7 +81,10 @@ def _one_space(runs: Sequence[Evidence], declared: Any, version: Version) -> Ite
 
 def _space_verdict(space: Any, version: Version) -> tuple[Level, str]:
     if isinstance(space, list) and len(space) != version.num_trials:
-        return "warn", f"the search space lists {len(space)} points, the version asks for {version.num_trials}"
+        return (
+            "warn",
+            f"the search space lists {counted(len(space), 'point')}, the version asks for {version.num_trials}",
+        )
     return "pass", ""
 
 

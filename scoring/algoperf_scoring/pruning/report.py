@@ -11,6 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from algoperf.errors import counted
 from algoperf_scoring.profiles import Array
 from algoperf_scoring.pruning.replay import Replay, Replayed
 from algoperf_scoring.reading import Comparison
@@ -128,7 +129,7 @@ def _parts(report: ReplayReport) -> Iterator[RenderableType]:
     how = "exact" if report.error is None else f"futility, error {report.error:g}"
     yield Text(
         f"AlgoPerf {content['version']}, {content['ruleset']} ruleset, pruned: {how}. "
-        f"{report.at_once} run{'s' if report.at_once > 1 else ''} of a submission on a workload at once."
+        f"{counted(report.at_once, 'run')} of a submission on a workload at once."
     )
     yield Text(
         f"{hours['pruned']:,.0f} hours instead of {hours['recorded']:,.0f}: {hours['saved']:,.0f} saved, "

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from algoperf.errors import counted
 from algoperf_scoring import wording
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.leaderboard import Leaderboard
@@ -98,7 +99,7 @@ def _facts(board: Leaderboard) -> list[str]:
     comparison, version = board.comparison, board.comparison.version
     counts = [cell.num_studies for entry in board.entries for cell in entry.cells.values()]
     fewest, most = min(counts, default=0), max(counts, default=0)
-    studies = f"{most} {'study' if most == 1 else 'studies'} each"
+    studies = f"{counted(most, 'study', 'studies')} each"
     if fewest < most:
         studies = f"up to {studies}"
     if most < version.num_studies:
@@ -106,7 +107,7 @@ def _facts(board: Leaderboard) -> list[str]:
     recorded = "; ".join(board.hardware)
     number = len(board.shown)
     return [
-        f"{number} submission{'' if number == 1 else 's'}",
+        f"{counted(number, 'submission')}",
         f"score over {comparison.basis}",
         studies,
         f"scale {comparison.scale}",

@@ -33,7 +33,7 @@ def test_exit_codes(folder):
     folder.run(lambda records: records.status.update(max_global_steps=400), study=2)
     code, output, _ = check(folder)
     assert code == 0
-    assert "PASSED with warnings: 2 runs of 1 submissions under v0.6; no check failed, 1 warn." in output
+    assert "PASSED with warnings: 2 runs of 1 submission under v0.6; no check failed, 1 warn." in output
     code, _, message = check(folder, "--strict")
     assert (code, message) == (8, "1 of 34 checks did not pass: official-settings")
     folder.run(lambda records: records.status.update(dataset={"hash": "d2"}), study=3)

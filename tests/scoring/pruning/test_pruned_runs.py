@@ -87,7 +87,7 @@ def test_a_cell_says_whether_its_median_is_open(board):
 
 
 def test_every_page_says_what_was_pruned(board):
-    text = "b: 5 runs were not run to their end, 2 of them not begun (3 cut, 2 settled)"
+    text = "b: 5 runs not run to the end, 2 of them not begun (3 cut, 2 settled)"
     page = markdown(board)
     assert "## Pruned" in page
     for shown in (page.replace("\\", ""), render(board)):
@@ -118,7 +118,7 @@ def test_a_submission_of_which_nothing_was_begun_has_no_rank(runs):
     board = algoperf_scoring.score(runs.root, runs.version)
     assert to_json(board)["unranked"] == ["b"]
     assert "| - | b | pruned |" in markdown(board)
-    assert "b: 1 runs were not run to their end, 1 of them not begun (1 no rule)" in markdown(board)
+    assert "b: 1 run not run to the end, 1 of them not begun (1 no rule)" in markdown(board)
 
 
 def test_a_strict_result_has_no_pruned_runs(runs):

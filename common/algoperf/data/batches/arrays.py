@@ -15,7 +15,7 @@ import numpy as np
 from algoperf.data.batches.order import Blocks, FirstRows, Indices, Order, Rows, Shuffled, sample
 from algoperf.data.batches.sequences import BatchSequence
 from algoperf.data.contracts import Batch, Padded, Shard, Split, TrainingBatches
-from algoperf.errors import UserError
+from algoperf.errors import UserError, counted
 
 Fields = Mapping[str, np.ndarray]
 Finish = Callable[[dict[str, np.ndarray]], Batch]
@@ -157,7 +157,7 @@ def check_num_examples(split: Split, num_examples: int, available: int) -> None:
     """UserError if that many examples cannot be evaluated."""
     if not 1 <= num_examples <= available:
         raise UserError(
-            f"Cannot evaluate {num_examples} examples of the split {split!r}. Allowed: 1 to {available}. "
+            f"Cannot evaluate {counted(num_examples, 'example')} of the split {split!r}. Allowed: 1 to {available}. "
             "If that is too few, the data directory holds another scale of this dataset."
         )
 

@@ -25,7 +25,7 @@ from algoperf.data.files import make_directory, open_locked, sync_directory, syn
 from algoperf.data.publish import sync_tree
 from algoperf.data.store.manifest import StoredFile, write_manifest, write_store_files
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.errors import AlgoperfError, DiskFull, UserError, explaining_full_disk, format_bytes
+from algoperf.errors import AlgoperfError, DiskFull, UserError, counted, explaining_full_disk, format_bytes
 from algoperf.system import follow
 
 _PLAN = "plan.json"
@@ -181,7 +181,7 @@ def _forget_changed(workspace: Workspace, before: Mapping[str, list[str]], plan:
 def _write_missing(workspace: Workspace, tasks: Sequence[Task], form: Form, num_processes: int) -> None:
     missing = [task for task in tasks if not form.is_finished(workspace, task)]
     if len(missing) < len(tasks):
-        print(f"{len(tasks) - len(missing)} of {len(tasks)} shards are there already.", flush=True)
+        print(f"{len(tasks) - len(missing)} of {counted(len(tasks), 'shard')} are there already.", flush=True)
     if missing:
         _announce(missing, workspace.directory)
         if num_processes == 1 or sum(task.unit.num_bytes for task in missing) < _WORTH_PROCESSES:
@@ -193,7 +193,8 @@ def _write_missing(workspace: Workspace, tasks: Sequence[Task], form: Form, num_
 def _announce(tasks: Sequence[Task], directory: Path) -> None:
     required, free = sum(task.unit.num_bytes for task in tasks), shutil.disk_usage(directory).free
     print(
-        f"Writing {len(tasks)} shards: {format_bytes(required)} of disk space needed, {format_bytes(free)} free.",
+        f"Writing {counted(len(tasks), 'shard')}: {format_bytes(required)} of disk space needed, "
+        f"{format_bytes(free)} free.",
         flush=True,
     )
     if required > free:

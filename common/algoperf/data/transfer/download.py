@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from algoperf.data.files import make_directory, sha256_of
 from algoperf.data.transfer.partial_download import PartialFile
 from algoperf.data.transfer.progress import ReportProgress, byte_progress
-from algoperf.errors import DataError, DiskFull, format_bytes
+from algoperf.errors import DataError, DiskFull, counted, format_bytes, text_of
 
 if TYPE_CHECKING:
     import requests
@@ -45,18 +48,21 @@ class RemoteFile:
 class Patience:
     """How long to keep trying on a bad connection.
 
-    Up to `attempts` connections in a row may fail without a new byte. The wait between them starts at `backoff_sec`
-    and doubles up to a minute. `timeout_sec` limits the silence on a connection, not the length of the transfer.
+    Up to `attempts` connections in a row may fail without a new byte, or `attempts_without_network` if not even the
+    server's address was found or reached and nothing has come in this call. The wait between them starts at
+    `backoff_sec` and doubles up to a minute. `timeout_sec` limits the silence on a connection, not the length of the
+    transfer.
     """
 
     timeout_sec: float = 30.0
     attempts: int = 8
+    attempts_without_network: int = 2
     backoff_sec: float = 1.0
     report_period_sec: float = 5.0
 
-    def wait(self, failures: int) -> None:
-        """Sleep after this many failures in a row (0: the connection broke, but brought new bytes)."""
-        time.sleep(min(self.backoff_sec * 2 ** (failures - 1), _LONGEST_WAIT_SEC))
+    def wait_sec(self, failures: int) -> float:
+        """How long to wait after this many failures in a row (0: the connection broke, but brought new bytes)."""
+        return float(min(self.backoff_sec * 2 ** (failures - 1), _LONGEST_WAIT_SEC))
 
 
 class _BrokenTransferError(Exception):
@@ -75,7 +81,7 @@ def download(files: Sequence[RemoteFile], directory: Path, *, patience: Patience
     """
     missing = [file for file in files if not _is_complete(file, directory)]
     if not missing:
-        print(f"All {len(files)} files are already in {directory}.", flush=True)
+        print(f"All files ({len(files)}) are already in {directory}.", flush=True)
         return
     make_directory(directory)
     _announce(missing, directory)
@@ -121,7 +127,7 @@ def _announce(files: Sequence[RemoteFile], directory: Path) -> None:
     required = sum(max(file.num_bytes - _bytes_there(file, directory), 0) for file in files)
     free = shutil.disk_usage(directory).free
     print(
-        f"Fetching {len(files)} files into {directory}: "
+        f"Fetching {counted(len(files), 'file')} into {directory}: "
         f"{format_bytes(required)} of disk space needed, {format_bytes(free)} free.",
         flush=True,
     )
@@ -166,26 +172,70 @@ def _receive(file: RemoteFile, part: PartialFile, patience: Patience, report: Re
     import requests
     import urllib3
 
-    failures = 0
-    furthest = part.size  # a server that ignores ranges starts over; repeated bytes are not progress
+    failures, begin = 0, part.size
+    furthest = begin  # a server that ignores ranges starts over; repeated bytes are not progress
     while part.size < file.num_bytes:
         try:
             _receive_once(file, part, patience.timeout_sec, report)
         except (_BrokenTransferError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failures = 0 if part.size > furthest else failures + 1
             furthest = max(furthest, part.size)
-            if failures >= patience.attempts:
-                here = (
-                    f"the {part.size} of {file.num_bytes} bytes that are here are kept in {part.path}, and the next "
-                    "call continues from there"
-                    if part.size
-                    else "nothing was written"
-                )
-                raise DataError(
-                    f"Cannot fetch {file.url}: {failures} attempts in a row brought nothing new; {here}. "
-                    f"Last problem: {error}. Check the network, then run the same command again."
-                ) from error
-            patience.wait(failures)
+            offline = furthest == begin and _is_without_network(error)
+            allowed = patience.attempts_without_network if offline else patience.attempts
+            if failures >= allowed:
+                raise _gave_up(file, part, failures, error, offline) from error
+            wait = patience.wait_sec(failures)
+            print(
+                f"{file.name}: {_reason(error)}; trying again in {wait:.3g} s ({failures} of {allowed} attempts "
+                "failed in a row)",
+                flush=True,
+            )
+            time.sleep(wait)
+
+
+def _gave_up(file: RemoteFile, part: PartialFile, failures: int, error: Exception, offline: bool) -> DataError:
+    here = (
+        f"the {part.size} of {file.num_bytes} bytes that are here are kept in {part.path}, and the next call continues "
+        "from there"
+        if part.size
+        else "nothing was written"
+    )
+    if offline:
+        host = urlsplit(file.url).hostname
+        why = f"there is no network here, or it does not know {host}. On a machine without network, copy the raw data"
+        return DataError(
+            f"Cannot fetch {file.url}: {why} from one that has it; {here}. {_by_hand(file)} "
+            f"Last problem: {_reason(error)}."
+        )
+    return DataError(
+        f"Cannot fetch {file.url}: {failures} attempts in a row brought nothing new; {here}. "
+        f"Last problem: {_reason(error)}. Check the network, then run the same command again."
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what caused it, also as requests and urllib3 keep it."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        inside = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+        error = next((one for one in inside if isinstance(one, BaseException) and one not in seen), None)
+
+
+def _is_without_network(error: BaseException) -> bool:
+    """Whether the server's address could not be found or reached."""
+    return any(
+        isinstance(one, socket.gaierror)
+        or (isinstance(one, OSError) and one.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH))
+        for one in _causes(error)
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, without the layers around it."""
+    innermost = list(_causes(error))[-1]
+    return (getattr(innermost, "strerror", None) or text_of(innermost) or type(innermost).__name__).rstrip(".")
 
 
 def _receive_once(file: RemoteFile, part: PartialFile, timeout_sec: float, report: ReportProgress) -> None:

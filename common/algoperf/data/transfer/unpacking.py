@@ -12,7 +12,7 @@ from pathlib import Path
 
 from algoperf.data.files import make_directory, write_file
 from algoperf.data.transfer.archive import extract
-from algoperf.errors import DataError, DiskFull, format_bytes
+from algoperf.errors import DataError, DiskFull, counted, format_bytes
 
 
 @contextmanager
@@ -81,7 +81,8 @@ def _require_space(folder: Path, num_archives: int, required: int) -> None:
         return
     free = shutil.disk_usage(folder).free
     print(
-        f"Unpacking {num_archives} archives into {folder}: about {format_bytes(required)} of disk space needed until "
+        f"Unpacking {counted(num_archives, 'archive')} into {folder}: about {format_bytes(required)} of disk "
+        "space needed until "
         f"the store is made, {format_bytes(free)} free.",
         flush=True,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from algoperf.data.transfer.download import RemoteFile, announced_size, download
-from algoperf.errors import DataError
+from algoperf.errors import DataError, counted
 
 URL = "https://huggingface.co/datasets/criteo/CriteoClickLogs/resolve/main/"
 LINES_PER_DAY = (
@@ -66,7 +66,7 @@ def fetch(raw_dir: Path, num_days: int) -> None:
     """Fetch the days that are not there in any form, 342 GB in all."""
     missing = [name for name in _day_names(num_days) if _find(raw_dir, name) is None]
     if not missing:
-        print(f"All {num_days} days are already in {raw_dir}.", flush=True)
+        print(f"All days ({num_days}) are already in {raw_dir}.", flush=True)
         return
     try:
         files = [RemoteFile(URL + name, name, announced_size(URL + name, name), None) for name in _packed(missing)]
@@ -90,7 +90,9 @@ def find_days(raw_dir: Path, num_days: int) -> list[Day]:
         )
     surplus = _find(raw_dir, f"day_{num_days}")
     if surplus is not None:
-        raise DataError(f"{surplus} is not expected: there should be {num_days} days. Is this another scale's data?")
+        raise DataError(
+            f"{surplus} is not expected: there should be {counted(num_days, 'day')}. Is this another scale's data?"
+        )
     return [day for day in found.values() if day is not None]
 
 

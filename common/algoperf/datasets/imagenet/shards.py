@@ -18,7 +18,7 @@ import numpy as np
 from algoperf.data.images.jpeg import to_stored
 from algoperf.data.store.record_units import Record, grouped
 from algoperf.datasets.imagenet.raw import Devkit, require
-from algoperf.errors import DataError
+from algoperf.errors import DataError, counted
 
 SHARD_BYTES = 1 << 30
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d+)\.JPE?G", re.IGNORECASE)
@@ -114,7 +114,7 @@ class PiecesShard:
             raise _corrupt(self.path, f"{piece.name} in it: {error}") from error
         if count != piece.num_images:
             raise DataError(
-                f"{piece.name} in {self.path} holds {count} images, but the development kit says "
+                f"{piece.name} in {self.path} holds {counted(count, 'image')}, but the development kit says "
                 f"{piece.num_images}. Fetch the archive again."
             )
 
@@ -193,7 +193,7 @@ def validation_shards(path: Path, devkit: Devkit, shard_bytes: int = SHARD_BYTES
     members, labels = list_members(path), devkit.validation_labels.tolist()
     if len(members) != len(labels):
         raise DataError(
-            f"{path} holds {len(members)} images, but the development kit has labels for {len(labels)}. "
+            f"{path} holds {counted(len(members), 'image')}, but the development kit has labels for {len(labels)}. "
             "Fetch both again."
         )
     by_number: dict[int, Piece] = {}

@@ -17,7 +17,7 @@ from algoperf.data.store.store import Store, create_store, store_exists
 from algoperf.data.transfer.download import RemoteFile, download
 from algoperf.datasets.mnist.idx import read_idx
 from algoperf.datasets.mnist.miniature import write_miniature
-from algoperf.errors import DataError
+from algoperf.errors import DataError, counted
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
@@ -69,7 +69,9 @@ class Mnist:
         images, labels = _read_pair(raw_dir / TRAIN_IMAGES, raw_dir / TRAIN_LABELS)
         num_train = len(images) - len(images) // 6
         if num_train == len(images):
-            raise DataError(f"{raw_dir / TRAIN_IMAGES} has {len(images)} images: too few for training and validation.")
+            raise DataError(
+                f"{raw_dir / TRAIN_IMAGES} has {counted(len(images), 'image')}: too few for training and validation."
+            )
         test_images, test_labels = _read_pair(raw_dir / TEST_IMAGES, raw_dir / TEST_LABELS)
         with create_store(data_dir, dataset=self.name) as writer:
             writer.append("train", {"inputs": images[:num_train], "targets": labels[:num_train]})
@@ -86,7 +88,10 @@ def _read_pair(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.nda
     images, labels = read_idx(images_path, IMAGE_SHAPE), read_idx(labels_path, ())
     remedy = "Delete both and run the `download` task again."
     if len(images) != len(labels):
-        raise DataError(f"{images_path} has {len(images)} images, {labels_path} has {len(labels)} labels. {remedy}")
+        raise DataError(
+            f"{images_path} has {counted(len(images), 'image')}, {labels_path} has "
+            f"{counted(len(labels), 'label')}. {remedy}"
+        )
     if not len(images):
         raise DataError(f"{images_path} has no images. {remedy}")
     if labels.max(initial=0) >= NUM_CLASSES:

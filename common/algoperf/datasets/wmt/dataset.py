@@ -23,7 +23,7 @@ from algoperf.datasets.wmt import miniature, raw
 from algoperf.datasets.wmt.batches import TOKENIZER, OpenWMT
 from algoperf.datasets.wmt.published_order import example_names, hash_order, read_order
 from algoperf.datasets.wmt.sentences import SHARD_BYTES, Sentences, first_lines, shards
-from algoperf.errors import DataError
+from algoperf.errors import DataError, counted
 from algoperf.system import usable_cores
 
 TOKENIZER_BYTES = 10_000_000  # of text, as published
@@ -98,7 +98,7 @@ class WMTNews:
         count = sum(len(pairs.numbers) for pairs in corpora)
         if count != self.num_pairs[split]:
             raise DataError(
-                f"{unpacked} has {count} pairs of sentences for the split {split!r}, which has "
+                f"{unpacked} has {counted(count, 'pair')} of sentences for the split {split!r}, which has "
                 f"{self.num_pairs[split]}. Is this another scale's data? If not, delete it and the archives, and run "
                 "the `download` task again."
             )
