@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from pathlib import Path
 
 CALLED_BY_MAKE = "ALGOPERF_CALLED_BY_MAKE"
 """Environment variable with which the Makefile calls `algoperf`: the target."""
@@ -41,11 +43,28 @@ OPTION = re.compile(
 """An option in a message, and its value if it looks like one."""
 
 
+_COMMAND = re.compile(r"(`|^ +|: )algoperf (?=[a-z])", re.MULTILINE)
+
+
 def in_words_of_the_caller(message: str) -> str:
     """A message, with the options outside of command lines (`algoperf ...`) as variables if `make` was called."""
     if not os.environ.get(CALLED_BY_MAKE):
         return message
-    return "\n".join(line if "algoperf " in line else OPTION.sub(_as_variable, line) for line in message.split("\n"))
+    lines = (line if "algoperf " in line else OPTION.sub(_as_variable, line) for line in message.split("\n"))
+    return as_callable("\n".join(lines))
+
+
+def as_callable(text: str) -> str:
+    """A text whose command lines, `algoperf ...`, name the program's file if `make` was called: PATH may lack it."""
+    if not os.environ.get(CALLED_BY_MAKE):
+        return text
+    return _COMMAND.sub(lambda found: f"{found[1]}{program()} ", text)
+
+
+def program() -> Path:
+    """This program, seen from where it was called."""
+    file, here = Path(sys.executable).with_name("algoperf"), Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file
 
 
 def _as_variable(found: re.Match[str]) -> str:

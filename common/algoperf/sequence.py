@@ -5,6 +5,7 @@ Trials never run at the same time: they would disturb each other's times.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from types import FrameType
 
 from algoperf.data.prepare import prepare
 from algoperf.errors import AlgoperfError, counted
-from algoperf.records.status import Status, exit_code_name
+from algoperf.make_words import in_words_of_the_caller
+from algoperf.records.status import Status, exit_code_name, read_status
 from algoperf.system import STOPS
+from algoperf.trial.machine_watch import LOAD_IS_SAID, load_warnings
 from algoperf.trial.settings import TrialSettings
 from algoperf.versions import Scale
 from algoperf.workload.definition import WorkloadDefinition
@@ -73,8 +76,12 @@ def run(trials: Sequence[PlannedTrial], place: DataPlace) -> Outcome:
             if runner.stopped:
                 outcome.not_begun[trial.title] = "because of the interruption"
                 continue
+            before = read_status(trial.settings.directory)
             code = data.prepare(trial.settings.definition) or runner.run(trial.command)
             outcome.codes[trial.title] = code
+            status = read_status(trial.settings.directory) or {}
+            if status != before and load_warnings(status):  # once is enough
+                runner.variables[LOAD_IS_SAID] = "1"
             runner.stopped |= code == Status.INTERRUPTED.exit_code
     return outcome
 
@@ -95,7 +102,7 @@ class _Data:
                 self._codes[definition.name] = 0
             except AlgoperfError as error:
                 self._codes[definition.name] = error.exit_code
-                print(f"error: {error}", file=sys.stderr, flush=True)
+                print(f"error: {in_words_of_the_caller(str(error))}", file=sys.stderr, flush=True)
         return self._codes[definition.name]
 
 
@@ -104,6 +111,7 @@ class _Runner:
 
     def __init__(self) -> None:
         self.stopped = False
+        self.variables: dict[str, str] = {}  # of the processes, beside those of this one
         self._process: subprocess.Popen[bytes] | None = None
 
     @contextmanager
@@ -128,7 +136,8 @@ class _Runner:
 
         It has a process group of its own, so that Ctrl-C in a terminal reaches it once, through this process.
         """
-        with subprocess.Popen(command, process_group=0) as self._process:
+        environment = {**os.environ, **self.variables}
+        with subprocess.Popen(command, process_group=0, env=environment) as self._process:
             code = self._process.wait()
         self._process = None
         return code if code >= 0 else 128 - code

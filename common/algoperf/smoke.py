@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from algoperf.records.layout import trial_dir
 from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
 from algoperf.system import algoperf_command
+from algoperf.trial.machine_watch import load_warnings
 from algoperf.versions import Scale, Version
 from algoperf.waiting import Say
 from algoperf.workload.definition import Framework, WorkloadDefinition
@@ -35,12 +37,14 @@ class SmokeRun:
       reached: whether the validation target was reached.
       verdict: one line with the time to target, or why it was not reached.
       log: what the run printed.
+      warnings: of other programs that kept the machine busy, and of too many threads.
     """
 
     workload: str
     reached: bool
     verdict: str
     log: Path
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +98,8 @@ def run(definition: WorkloadDefinition, settings: SmokeSettings, say: Say) -> Sm
         except BaseException:
             process.terminate()
             raise
-    return _judge(definition, settings, folder, log, code)
+    warnings = tuple(load_warnings(read_status(folder) or {}))
+    return dataclasses.replace(_judge(definition, settings, folder, log, code), warnings=warnings)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich import box
@@ -30,16 +30,17 @@ _SHOWN = 20
 _LOOK: dict[str, Any] = {"box": box.SIMPLE, "padding": (0, 1, 0, 0), "pad_edge": False}
 
 
-def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
-    """Print the leaderboard to the terminal."""
+def print_leaderboard(board: Leaderboard, console: Console | None = None, in_words: Callable[[str], str] = str) -> None:
+    """Print the leaderboard to the terminal, with remarks `in_words` of whom they are for."""
     if console is None:
         console = Console()
         if not console.is_terminal and "COLUMNS" not in os.environ:
             console.width = _WIDTH_OF_FILES
-    console.print(terminal(board, console.width), crop=False)  # keep long paths whole instead of cropping them
+    shown = terminal(board, console.width, in_words)
+    console.print(shown, crop=False)  # keep long paths whole instead of cropping them
 
 
-def terminal(board: Leaderboard, width: int = 80) -> RenderableType:
+def terminal(board: Leaderboard, width: int = 80, in_words: Callable[[str], str] = str) -> RenderableType:
     """The leaderboard for `rich.console.Console.print`: ranking, times, remarks."""
     ranking = Table(**_LOOK)
     for name in wording.RANKING:
@@ -47,14 +48,15 @@ def terminal(board: Leaderboard, width: int = 80) -> RenderableType:
     for row in wording.ranking(board):
         ranking.add_row(*map(Text, row))
     words = Text("\n".join(wording.legend(board)))
-    parts: list[RenderableType] = [Text(wording.caption(board)), ranking, *_times(board, width), words]
+    caption = Text("\n".join(wording.caption_lines(board)))
+    parts: list[RenderableType] = [caption, ranking, *_times(board, width), words]
     if warning := wording.warning(board):
         parts.insert(0, Text(f"{warning}\n", style="bold"))
     for title, remarks in wording.remarks(board):
         hidden = [f"... and {len(remarks) - _SHOWN} more"] if len(remarks) > _SHOWN else []
         heading = title if title.endswith("?") else f"{title}:"
         listed = "\n".join([f"\n{heading}", *(f"  {line}" for line in remarks[:_SHOWN] + hidden)])
-        parts.append(Text(listed, no_wrap=True, overflow="ignore"))
+        parts.append(Text(in_words(listed), no_wrap=True, overflow="ignore"))
     return Group(*parts)
 
 

@@ -27,12 +27,18 @@ def kind_in_words(track: str, ruleset: str) -> str:
 
 def caption(board: Leaderboard) -> str:
     """Version, ruleset, scale, workloads, hardware and date."""
+    return " ".join(caption_lines(board))
+
+
+def caption_lines(board: Leaderboard) -> tuple[str, ...]:
+    """The sentences of the caption."""
     comparison = board.comparison
     hardware = "; ".join(board.hardware) or "not recorded"
     kind = kind_in_words(comparison.track, comparison.ruleset)
     return (
-        f"AlgoPerf {comparison.version.name}, {kind}, scale {comparison.scale}, {board.date}. "
-        f"Score over {comparison.basis}. Hardware of the runs: {hardware}."
+        f"AlgoPerf {comparison.version.name}, {kind}, scale {comparison.scale}, {board.date}.",
+        f"Score over {comparison.basis}.",
+        f"Hardware of the runs: {hardware}.",
     )
 
 

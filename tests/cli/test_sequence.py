@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from algoperf import sequence
 from algoperf.cli import cli
 from algoperf.commands import baselines
 from algoperf.errors import CheckpointMismatch, UserError
-from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
+from algoperf.make_words import CALLED_BY_MAKE, as_callable, in_words_of_the_caller, program
 from algoperf.sequence import DataPlace, PlannedTrial
 from algoperf.trial.request import Request, settle
 from places import BASELINES
@@ -71,6 +72,17 @@ def test_a_signal_reaches_the_trial_and_ends_the_sequence(place, name):
     assert outcome.not_begun == {"b": "because of the interruption"}
     assert "b: not begun" in outcome.summary()
     assert signal.getsignal(getattr(signal, name)) == before
+
+
+def test_a_busy_machine_is_said_once_per_command(place, capfd):
+    """The second trial is told that the first one's warning was shown."""
+    tells = "import os; print('told' if 'ALGOPERF_LOAD_IS_SAID' in os.environ else 'not told')"
+    busy = {"machine": {"sessions": [{"warnings": ["Others keep 1.5 of 2 cores busy, so times are longer."]}]}}
+    file = planned(place, "a", "").settings.directory / "status.json"
+    file.parent.mkdir(parents=True)
+    warns = f"{tells}; open({str(file)!r}, 'w').write({json.dumps(busy)!r})"
+    sequence.run([planned(place, title, code) for title, code in (("a", tells), ("b", warns), ("c", tells))], place)
+    assert capfd.readouterr().out.splitlines() == ["not told", "not told", "told"]
 
 
 def test_data_that_cannot_be_made_is_said_once_and_others_run(place, capfd, monkeypatch):
@@ -132,7 +144,9 @@ def test_a_baseline_is_found_by_its_bare_name_in_a_framework(framework):
         ("For more: --num-studies 9.", 'For more: EXTRA="--num-studies 9".'),
         ("--search-space goes with --ruleset external", "EXTRA=--search-space goes with RULESET=external"),
         ("given instead: --workload path/to/cube", "given instead: WORKLOADS=path/to/cube"),
-        ("Make it with:\n  algoperf download --workload x", "Make it with:\n  algoperf download --workload x"),
+        ("Make it with:\n  algoperf download --workload x", "Make it with:\n  PROGRAM download --workload x"),
+        ("Run `algoperf evaluate`.", "Run `PROGRAM evaluate`."),
+        ("Runs of algoperf are here.", "Runs of algoperf are here."),
         ("a word--data-dir and --unknown", "a word--data-dir and --unknown"),
     ],
 )  # fmt: skip
@@ -140,7 +154,16 @@ def test_messages_name_variables_to_those_who_use_make(monkeypatch, message, by_
     monkeypatch.delenv(CALLED_BY_MAKE, raising=False)
     assert in_words_of_the_caller(message) == message
     monkeypatch.setenv(CALLED_BY_MAKE, "1")
-    assert in_words_of_the_caller(message) == by_make
+    assert in_words_of_the_caller(message) == by_make.replace("PROGRAM", str(program()))
+
+
+def test_the_program_is_named_as_it_is_seen_from_here(monkeypatch, tmp_path):
+    place = Path(sys.executable).parent
+    monkeypatch.setenv(CALLED_BY_MAKE, "score")
+    for here, shown in ((place.parents[1], f"{place.parent.name}/bin/algoperf"), (tmp_path, f"{place}/algoperf")):
+        monkeypatch.chdir(here)
+        assert as_callable("`algoperf score --strict`") == f"`{shown} score --strict`"
+    assert Path(shown).is_file()
 
 
 def test_messages_name_the_folder_that_a_target_of_make_writes_to(monkeypatch):

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from algoperf.trial.devices import Line
-from algoperf.trial.machine_watch import MachineWatch
+from algoperf.trial.machine_watch import LOAD_IS_SAID, MachineWatch, load_warnings
 from algoperf.trial.messages import Inbox
 from algoperf.trial.supervisor import Member
 from places import SUPPORT, TEST_SUBMISSIONS
@@ -103,6 +103,16 @@ def test_more_threads_than_idle_cores_are_said_in_one_line(monkeypatch):
     told = [line for line in said if "PyTorch uses 10000 threads, but only" in line]
     assert len(told) == 1
     assert "OMP_NUM_THREADS=1" in told[0]
+
+
+def test_what_the_command_has_said_is_only_recorded(monkeypatch):
+    monkeypatch.setattr("algoperf.trial.machine_watch._FIRST_LOOK_SEC", 0.0)
+    monkeypatch.setenv(LOAD_IS_SAID, "1")
+    said: list[str] = []
+    watch = MachineWatch(said.append, threads=10_000)
+    watch.tick(psutil.Process())
+    assert said == []
+    assert "PyTorch uses 10000 threads" in load_warnings({"machine": watch.record()})[-1]
 
 
 def test_sessions_of_earlier_processes_are_kept():

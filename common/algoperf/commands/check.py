@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from algoperf.commands import options
+from algoperf.make_words import as_callable
 
 if TYPE_CHECKING:
     from algoperf.submission.track import Track
@@ -72,7 +73,7 @@ def check(
     if json_file == "-":
         click.echo(result.as_json())
     else:
-        click.echo(result.as_text())
+        click.echo(as_callable(result.as_text()))
     if json_file not in (None, "-"):
         from algoperf.data.files import write_file
 

@@ -11,6 +11,7 @@ import click
 from algoperf.commands import options
 from algoperf.commands.scoring_options import load_version_with_cubes, require_scoring
 from algoperf.errors import counted
+from algoperf.make_words import as_callable
 
 _FOLDER = options.Place()
 
@@ -64,7 +65,7 @@ def check_runs(
     where = (ruleset, submissions_dirs, scale, track)
     with waiting(f"checking the runs in {path}"):
         result = health.check_runs(path, load_version_with_cubes(version_name), *where)
-    click.echo(health.render(result, None if show_all else SHOWN))
+    click.echo(as_callable(health.render(result, None if show_all else SHOWN)))
     if json_file is not None:
         write_file(json_file, (json.dumps(result.to_json(), indent=2) + "\n").encode())
         click.echo(f"Wrote {json_file}")

@@ -12,6 +12,7 @@ from algoperf.commands import baselines, options
 from algoperf.commands.entry import complete
 from algoperf.commands.train import train
 from algoperf.commands.train_all import ONE_TRIAL, plan_trial, split_workloads
+from algoperf.make_words import as_callable
 
 if TYPE_CHECKING:
     from algoperf.sequence import PlannedTrial
@@ -71,7 +72,7 @@ def compare(
     outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))
     click.echo(f"{outcome.summary()}\n")
     _refuse_other_code(planned, identities)  # it may have been edited meanwhile
-    click.echo("\n".join(_lines(planned, output_dir, studies, trials)))
+    click.echo(as_callable("\n".join(_lines(planned, output_dir, studies, trials))))
     sys.exit(outcome.exit_code)
 
 

@@ -9,6 +9,7 @@ import click
 
 from algoperf.commands import options
 from algoperf.commands.scoring_options import ScoringOptions, checked, page_options, score_runs, scoring_options
+from algoperf.make_words import as_callable
 
 
 @click.command()
@@ -28,7 +29,7 @@ def score(
     board = score_runs(path, chosen)
     from algoperf_scoring.terminal import print_leaderboard
 
-    print_leaderboard(board)
+    print_leaderboard(board, in_words=as_callable)
     if json_file is not None or output is not None:
         from algoperf.waiting import waiting
         from algoperf_scoring import outputs

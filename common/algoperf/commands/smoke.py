@@ -8,6 +8,7 @@ import click
 
 from algoperf.commands import options
 from algoperf.errors import counted
+from algoperf.make_words import in_words_of_the_caller
 
 
 @click.command()
@@ -50,12 +51,15 @@ def smoke(workloads: str | None, version_name: str, **given: object) -> None:
     names = None if workloads is None else [part.strip() for part in workloads.split(",") if part.strip()]
     settings = runs.SmokeSettings(version=version, **given)  # type: ignore[arg-type]
     chosen = runs.choose(names, version)
-    results = []
+    results: list[runs.SmokeRun] = []
     width = max(len(definition.name) for definition in chosen)
     for number, definition in enumerate(chosen, start=1):
         with waiting(f"{number} of {len(chosen)}, {definition.name}") as say:
             runs.prepare(definition, settings)
             result = runs.run(definition, settings, say)
+        if not any(earlier.warnings for earlier in results):
+            for text in result.warnings:
+                click.echo(in_words_of_the_caller(f"warning: {text}"), err=True)
         results.append(result)
         click.echo(f"{definition.name:{width}}  {result.verdict}{'' if result.reached else f'; see {result.log}'}")
     missed = sum(not result.reached for result in results)

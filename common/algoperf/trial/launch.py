@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explaining_bad_paths, explaining_full_disk
+from algoperf.make_words import in_words_of_the_caller
 from algoperf.records.layout import EVAL_FILE, LOG_FILE, MEASUREMENTS_FILE
 from algoperf.records.prune_order import read_order
 from algoperf.records.status import Status, read_status
@@ -285,7 +286,7 @@ def _apart(request: Request, settings: TrialSettings, referee: Referee) -> Evalu
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    print(in_words_of_the_caller(text), flush=True)
 
 
 def _unchosen_threads(settings: TrialSettings, num_processes: int) -> int | None:

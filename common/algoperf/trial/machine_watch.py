@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +19,16 @@ _FIRST_LOOK_SEC = 3.0
 _LATE_SEC = 3.0  # a parent that wakes up that much later than it wanted did not run; a busy machine is quicker
 _WENT_ON = 0.05  # of the time that the parent missed, a trial computes at least this part if it goes on
 _MANY_CORES = (0.25, 0.05)  # others disturb if they use more cores than this, and more than this part of them
+
+LOAD_IS_SAID = "ALGOPERF_LOAD_IS_SAID"
+"""Environment variable of a trial whose command has shown what `load_warnings` finds already: it goes on in records."""
+_OTHERS, _THREADS = "Others keep", "PyTorch uses"
+
+
+def load_warnings(status: Mapping[str, Any]) -> list[str]:
+    """The warnings about other programs and too many threads that a trial's last process has kept in its status."""
+    sessions = (status.get("machine") or {}).get("sessions") or [{}]
+    return [text for text in sessions[-1].get("warnings", []) if text.startswith((_OTHERS, _THREADS))]
 
 
 class MachineWatch:
@@ -62,10 +73,11 @@ class MachineWatch:
         if gpus:
             self.warn(f"Other programs compute on this machine's GPUs: {', '.join(gpus)}.")
 
-    def warn(self, text: str) -> None:
-        """Show a warning, and keep it in the record."""
+    def warn(self, text: str, *, is_said: bool = False) -> None:
+        """Keep a warning in the record, and show it unless the command has done so."""
         self._warnings.append(text)
-        self._say(f"warning: {text}")
+        if not is_said:
+            self._say(f"warning: {text}")
 
     # --- what the supervisor tells ------------------------------------------------------------------------------
 
@@ -124,14 +136,19 @@ class MachineWatch:
         least, part = _MANY_CORES
         who = self._begin.busiest(found)
         if other > max(least, part * cores):
-            by = f": {', '.join(who)}" if who else ""
-            self.warn(f"Others keep {other:.1f} cores of this machine busy, so times are longer{by}.")
+            by = f" ({', '.join(who)})" if who else ""
+            self.warn(
+                f"{_OTHERS} {other:.1f} of {counted(round(cores), 'core')} busy{by}, so times are longer. Stop them "
+                "for times that count; `algoperf compare` trains two submissions in turn, so that both suffer alike.",
+                is_said=LOAD_IS_SAID in os.environ,
+            )
         idle = max(0.0, cores - other)
         if self._threads is not None and self._threads > idle + least:
             self.warn(
-                f"PyTorch uses {self._threads} threads, but only {idle:.1f} cores are idle: threads wait for each "
+                f"{_THREADS} {self._threads} threads, but only {idle:.1f} cores are idle: threads wait for each "
                 "other, and steps may take ten times as long. For small models, set OMP_NUM_THREADS=1 in the "
-                "environment."
+                "environment.",
+                is_said=LOAD_IS_SAID in os.environ,
             )
 
     def record(self, ended: bool = False) -> dict[str, Any]:
