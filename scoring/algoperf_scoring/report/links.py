@@ -29,6 +29,19 @@ def logs_of(board: Leaderboard, file: Path, base: str | None) -> dict[str, str]:
     return found
 
 
+def place_among_runs(board: Leaderboard, file: Path) -> str | None:
+    """The end of the page's path, from the folder of runs on, if its links to logs lead beside it; else None.
+
+    A page whose path ends otherwise was sent or moved without the runs: its links would be dead.
+    """
+    page = file.resolve()
+    for trial in board.comparison.trials:
+        runs = trial.folder.parents[2].resolve().parent
+        if page.is_relative_to(runs):
+            return (Path(runs.name) / page.relative_to(runs)).as_posix()
+    return None
+
+
 def _way(file: Path, folder: Path) -> str | None:
     """The relative address of a folder of runs from a page; None if the page does not lie beside or below it."""
     page, runs = file.resolve().parent, folder.resolve().parent

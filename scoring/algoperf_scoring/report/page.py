@@ -12,7 +12,7 @@ from algoperf_scoring import wording
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.leaderboard import Leaderboard
 from algoperf_scoring.report import parts
-from algoperf_scoring.report.links import logs_of
+from algoperf_scoring.report.links import logs_of, place_among_runs
 from algoperf_scoring.report.matrix import matrix
 from algoperf_scoring.report.payload import payload
 from algoperf_scoring.report.problems import in_plain_words
@@ -42,19 +42,24 @@ def write_report(
       board: the leaderboard to report on.
       file: the file to write.
       health: the result of checking the same runs, or its JSON; None omits that section.
-      logs_url: address of the published folder of runs; None links to those that the page lies among.
+      logs_url: address of the published folder of runs; None links to those that the page lies among, while it does.
     """
-    write_whole(file, render(board, health, logs_of(board, file, logs_url)))
+    place = None if logs_url is not None else place_among_runs(board, file)
+    write_whole(file, render(board, health, logs_of(board, file, logs_url), place))
 
 
 def render(
     board: Leaderboard,
     health: Health | Mapping[str, Any] | None = None,
     logs: Mapping[str, str] = MappingProxyType({}),
+    place: str | None = None,
 ) -> str:
     """The report as the text of an HTML file; the same for the same leaderboard.
 
-    `logs`: addresses of the submissions' logs, by name of the entry.
+    Args:
+      board, health: see `write_report`.
+      logs: addresses of the submissions' logs, by name of the entry.
+      place: the end of the page's path if these lead beside it; the page shows them only there.
     """
     titles, trials = board.titles, board.comparison.trials
     return (
@@ -68,6 +73,7 @@ def render(
             header=wording.RANKING,
             titles=titles,
             logs=logs,
+            place=place,
             matrix=matrix(board),
             certainty=wording.uncertainty_in_words(board, titles),
             problems=in_plain_words(board.comparison.problems),
@@ -83,7 +89,7 @@ def render(
             health=None if health is None else health if isinstance(health, Mapping) else health.to_json(),
             shown=SHOWN_FINDINGS,
             replicates=NUM_REPLICATES,
-            **parts.page_parts(SCRIPTS, payload(board, logs)),
+            **parts.page_parts(SCRIPTS, payload(board, logs, place)),
         )
     )
 

@@ -43,8 +43,10 @@ class _Distinct:
         return self._numbers[key]
 
 
-def payload(board: Leaderboard, logs: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-    """The report's data; `engine.js` describes the format. `logs`: addresses of logs by name of the entry."""
+def payload(
+    board: Leaderboard, logs: Mapping[str, str] = MappingProxyType({}), place: str | None = None
+) -> dict[str, Any]:
+    """The report's data; `engine.js` describes the format. For `logs` and `place` see `page.render`."""
     comparison, results = board.comparison, board.comparison.results
     columns, rows = results.columns, {entry.submission: (at, entry) for at, entry in enumerate(board.entries)}
     titles = board.titles
@@ -57,6 +59,7 @@ def payload(board: Leaderboard, logs: Mapping[str, str] = MappingProxyType({})) 
         "track": comparison.track,
         "date": board.date,
         "basis": comparison.basis,
+        "place": place,
         "machine": "; ".join(board.hardware) or f"{comparison.version.hardware}, as {comparison.version.name} asks for",
         "rule": {**asdict(board.rule), "reference": board.reference},
         "published": asdict(rules.AS_PUBLISHED),

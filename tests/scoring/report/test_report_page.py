@@ -160,6 +160,8 @@ def test_logs_are_linked_where_the_page_lies_among_them_or_where_they_are_publis
     assert beside["alpha"] == "../alpha"
     assert "<" not in beside[next(name for name in beside if name.startswith("<"))]
     assert links.logs_of(board, runs.root / "report.html", None)["beta"] == "beta"
+    assert links.place_among_runs(board, runs.root / "a" / "x.html") == f"{runs.root.name}/a/x.html"
+    assert links.place_among_runs(board, tmp_path / "elsewhere" / "report.html") is None
     assert links.logs_of(board, tmp_path / "elsewhere" / "report.html", None) == {}
     assert (
         links.logs_of(board, tmp_path / "x.html", "https://example.org/logs/")["beta"]

@@ -93,22 +93,46 @@ const curves = (() => {
         ...(view.axis === "sec"
           ? figure.limit(column.budget_sec / unit.per, `budget ${format.time(column.budget_sec)}`, x)
           : []),
+        ...targetLine(column, view, inside.flatMap(({ visible }) => visible), { x, y, width }),
         ...inside.flatMap(view.single ? singles : summary),
-        ...targetLine(column, view.rule.relaxation),
         tip(context, column, inside, unit),
       ],
     });
     return { chart, outside: drawn.filter(({ visible }) => !visible.length).map(({ position }) => position) };
   }
 
-  function targetLine(column, relaxation) {
-    const target = engine.relaxedTarget(column, relaxation);
-    const place = { y: target, frameAnchor: "left", textAnchor: "start", dx: 4, dy: -8 };
+  /** The line of the target; its name stands where it meets the fewest points, and below them. */
+  function targetLine(column, view, points, frame) {
+    const target = engine.relaxedTarget(column, view.rule.relaxation);
+    const { end, side } = quietest(points, target, view.log, frame);
+    const place = {
+      y: target,
+      frameAnchor: end,
+      textAnchor: end === "left" ? "start" : "end",
+      dx: end === "left" ? 4 : -4,
+      dy: 8 * side,
+    };
     const halo = { fill: "currentColor", stroke: "var(--background)", strokeWidth: 4 };
     return [
       Plot.ruleY([target], { stroke: "currentColor", strokeWidth: 1.5, strokeDasharray: "6 4" }),
       Plot.text([target], { text: (value) => `target ${format.short(value)}`, ...place, ...halo }),
     ];
+  }
+
+  /** Of the ends of a line and its sides (-1 above, 1 below) those with the fewest points where a name would stand. */
+  function quietest(points, target, isLog, { x, y, width }) {
+    const across = (isLog ? d3.scaleLog() : d3.scaleLinear()).domain(x).clamp(true);
+    const up = d3.scaleLinear().domain(y);
+    const reach = { x: Math.min(0.5, 140 / width), y: 0.08 };
+    const found = ["left", "right"].flatMap((end) => [-1, 1].map((side) => ({ end, side })));
+    const met = ({ end, side }) =>
+      points.filter((point) => {
+        const [at, above] = [across(point.x), up(point.y) - up(target)];
+        const isNear = end === "left" ? at < reach.x : at > 1 - reach.x;
+        return isNear && (side < 0 ? above > -0.02 && above < reach.y : above < 0.02 && above > -reach.y);
+      }).length;
+    const isInside = ({ side }) => (side < 0 ? up(target) < 1 - reach.y / 2 : up(target) > reach.y / 2);
+    return d3.least(found, (place) => met(place) + (isInside(place) ? 0 : 1000));
   }
 
   /** Tells of the point under the pointer which it is. */

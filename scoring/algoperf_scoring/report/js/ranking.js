@@ -100,7 +100,7 @@ const ranking = (() => {
     const { info, logs } = data.submissions[position];
     const by = ["authors", "affiliations", "framework"].filter((name) => info?.[name]);
     const makers = by.map((name, at) => dom.make("span", { class: name }, at ? ` \u00b7 ${info[name]}` : info[name]));
-    const places = { code: info?.code, paper: info?.paper, link: info?.link, logs };
+    const places = { code: info?.code, paper: info?.paper, link: info?.link, logs: isAmongRuns(data) ? logs : null };
     const links = Object.entries(places)
       .filter(([, href]) => href)
       .map(([word, href]) => dom.make("a", { href, rel: "noreferrer" }, word));
@@ -112,6 +112,11 @@ const ranking = (() => {
         ? dom.make("small", { title: info?.description || null }, ...makers, by.length ? " " : "", ...links)
         : null,
     );
+  }
+
+  /** Whether the page still lies where its links to logs lead from: one that was sent does not. */
+  function isAmongRuns({ place }) {
+    return place === null || decodeURIComponent(location.pathname).endsWith(`/${place}`);
   }
 
   function intervalBar([low, high], score, position) {
