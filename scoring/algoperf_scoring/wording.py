@@ -249,10 +249,8 @@ def pruned_in_words(trials: Sequence[Pruned], names: Names = FOLDERS) -> list[st
         rules = Counter(one.rule or "no rule" for one in own)
         listed = ", ".join(f"{number} {rule}" for rule, number in rules.most_common())
         not_begun = sum(not one.has_begun for one in own)
-        lines.append(
-            f"{names.get(name, name)}: {counted(len(own), 'run')} not run to the end, {not_begun} of them not begun "
-            f"({listed})"
-        )
+        of_them = f", {not_begun} of them not begun" if not_begun else ""
+        lines.append(f"{names.get(name, name)}: {counted(len(own), 'run')} not run to the end{of_them} ({listed})")
     if lines:
         lines.append(
             "Pruned runs allow no intervals. Curves, costs, speedups and relaxed targets are of what was run. Without "

@@ -101,6 +101,19 @@ def test_every_chart_brings_out_what_the_pointer_is_at_and_says_what_it_is(opene
         report.until("document.querySelectorAll('figure.has-highlight').length === 0")
 
 
+def test_on_a_phone_names_are_whole_above_their_fields(opened, real_file: Path):
+    page = opened(real_file, width=390, height=800).page
+    rows = page.evaluate(
+        """() => [...document.querySelectorAll("#workloads-body .many tbody tr")].map((row) => {
+          const [name, ...fields] = [...row.cells].map((cell) => cell.getBoundingClientRect());
+          const tops = new Set(fields.map(({ top }) => Math.round(top)));
+          return { isAbove: fields.every(({ top }) => top >= name.bottom - 1), lines: tops.size, width: name.width };
+        })"""
+    )
+    assert rows
+    assert all(row["isAbove"] and row["lines"] == 1 and row["width"] > 300 for row in rows)
+
+
 def test_as_many_looks_as_submissions(opened, file: Path):
     looks = opened(file).page.evaluate(
         """() => {

@@ -77,7 +77,7 @@ const board = (() => {
   function refusal(data, view, shape, study) {
     let pruned = 0;
     for (const i of view.submissions) for (const j of shape.columns) pruned += data.cells[i][j]?.pruned ?? 0;
-    if (pruned) return `${pruned} runs were pruned: what they would have reached is unknown`;
+    if (pruned) return `${pruned} ${pruned === 1 ? "run was" : "runs were"} pruned: what they would have reached is unknown`;
     return study.depth < 2 ? "there is only one study: nothing to resample" : "";
   }
 

@@ -93,7 +93,7 @@ const matrix = (() => {
 
   /** What a field says: [in words, as a sign, the time or how many studies reached the target]. */
   function inWords(cell, reason = "") {
-    const some = (number, what) => (number ? `, ${number} ${what}` : "");
+    const some = (number, what) => (number ? `, ${number}\u00a0${what}` : "");
     const more = some(cell.unfinished, "unfinished") + some(cell.pruned, "pruned");
     const reached = `${cell.numReached} of ${cell.studies.length}${more}`;
     const seconds = `${format.seconds(cell.sec)} s`;

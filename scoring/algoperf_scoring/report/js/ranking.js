@@ -58,7 +58,7 @@ const ranking = (() => {
     const rows = ranked.order.map((i) => Object.assign(row(context, i), { header: 1 }));
     const caption = `Submissions by score over ${format.plural(view.workloads.length, "workload")}`;
     const built = tables.build("leaderboard", caption, columns, rows);
-    return dom.make("div", {}, built, dom.make("p", { class: "note" }, legend(data, view, ranked)));
+    return dom.make("div", {}, built, dom.make("p", { class: "note" }, legend(context)));
   }
 
   function row({ data, view, ranked, sure }, i) {
@@ -158,12 +158,12 @@ const ranking = (() => {
     );
   }
 
-  function legend(data, view, ranked) {
+  function legend({ data, view, ranked, sure }) {
     const points = view.rule.integral === "exact" ? "" : ", taken at 100 points as in the published tables";
     return [
       `Score: area under the performance profile up to ${format.short(view.rule.max_ratio)} times the fastest${points}.`,
-      "Ranks: one box per rank from 1 on, the darker the more likely. Credit: workloads whose time counts. Fastest: on how",
-      "many of them.",
+      sure ? "Ranks: one box per rank from 1 on, the darker the more likely." : "",
+      "Credit: workloads whose time counts. Fastest: on how many of them.",
       ranked.speedups ? `Speedup: geometric mean over workloads against ${referenceTitle(data, view)}.` : "",
       ...loneStudies(data, view, ranked),
     ].join(" ");
