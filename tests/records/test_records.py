@@ -279,3 +279,21 @@ def test_what_describes_a_run(run):
         assert status[name], name
     seconds = status["seconds"]
     assert seconds["submission"] >= seconds["data_wait"] + seconds["update"] + seconds["prepare_for_eval"]
+
+
+def test_rows_that_others_add_are_no_rows(tmp_path):
+    """Neither before the first row, nor when a new column needs a new file."""
+    path = tmp_path / "eval.csv"
+    file = CsvFile(path, keeps_content=True)
+    for step in range(2):
+        with path.open("a") as others:
+            others.write("accuracy,score\n1.0,0.1\n")
+        file.append({"step": step, f"loss_{step}": 2.5})
+    with path.open("a") as others:
+        others.write("9,9,9\n")
+    expected = [{"step": "0", "loss_0": "2.5", "loss_1": ""}, {"step": "1", "loss_0": "", "loss_1": "2.5"}]
+    assert [dict(row) for row in file.rows()] == [{**row} for row in expected]
+    assert file.was_changed()
+    file.restore()
+    assert file.was_changed(), "it was, once"
+    assert CsvFile.read(path) == file.rows()

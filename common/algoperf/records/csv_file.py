@@ -26,7 +26,7 @@ class CsvFile:
         self._path = path
         self._columns: list[str] = []
         self._digest = hashlib.sha256()
-        self._is_there = False
+        self._is_there = self._was_changed = False
         self._content = bytearray() if keeps_content else None
         if path.exists():
             self._drop_torn_row()
@@ -52,8 +52,13 @@ class CsvFile:
                 os.fsync(file.fileno())
 
     def rows(self) -> list[dict[str, str]]:
-        """All rows, as text by column name."""
-        return self.read(self._path)
+        """All rows that were found and written, as text by column name.
+
+        What others add to the file is none of them, but in a file whose content is not kept, nobody can tell.
+        """
+        if self._content is not None:
+            return list(csv.DictReader(io.StringIO(self._content.decode(errors="replace"), newline="")))
+        return self.read(self._path) if self._is_there else []
 
     @staticmethod
     def read(path: Path) -> list[dict[str, str]]:
@@ -69,9 +74,10 @@ class CsvFile:
         return self._digest.hexdigest()
 
     def was_changed(self) -> bool:
-        """Whether the file is no longer what was found and written: somebody else wrote to it, or removed it."""
+        """Whether the file was once not what was found and written: somebody else wrote to it, or removed it."""
         found = sha256_of(self._path) if self._path.is_file() else None
-        return found != (self.sha256 if self._is_there else None)
+        self._was_changed |= found != (self.sha256 if self._is_there else None)
+        return self._was_changed
 
     def restore(self) -> None:
         """Write what was found and written once more; only if the content was kept."""
@@ -96,6 +102,7 @@ class CsvFile:
         self._note(content, afresh=True)
 
     def _widen(self, new: list[str]) -> None:
+        self.was_changed()  # what others did goes with the old file
         rows = self.rows()
         columns = [*self._columns, *new]
         self._replace([columns, *([row.get(column, "") for column in columns] for row in rows)])
