@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from algoperf.readers.json_text import read_json
 from algoperf.readers.text_file import UnreadableFile
 from algoperf.records.allowance import charges
 from algoperf.records.json_file import read_object
-from algoperf.records.layout import EVALUATION_FILE, HPARAMS_FILE, REFEREE_FILE, STATUS_FILE
+from algoperf.records.layout import HPARAMS_FILE, REFEREE_FILE, STATUS_FILE
 from algoperf.records.status import Status
-from algoperf.records.verification import SWAPPED
+from algoperf.records.verification import REFUTED, Verification, verification
 from algoperf.submission.identity import combined_hash
 from algoperf.submission.track import TRACKS
 from algoperf.tuning.ruleset import RULESETS
@@ -33,11 +33,6 @@ _BESIDE_CODE = re.compile(r"LICENSE|test_\w*\.py|\w*_test\.py|.*\.(?:md|rst|txt|
 _FINISHED = tuple(status.label for status in Status if status.finished)
 _RESULTS = tuple(status.label for status in (Status.SUBMISSION_ERROR, Status.OUT_OF_MEMORY, Status.RULE_BREACH))
 """Ends against the rules that are a result nevertheless: the submission has failed."""
-
-
-Verification = Literal["agrees", "differs", "swapped", "missing"]
-"""Metrics that a process without the submission's code computed from a checkpoint: as recorded, others, none because
-the checkpoint was replaced after the target had been reached, or none yet."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +86,15 @@ class Facts:
         return self.status == Status.PRUNED.label
 
     @property
+    def why_void(self) -> str:
+        """Why its evaluations do not count; "" if they do."""
+        if self.status == Status.RULE_BREACH.label:
+            return "the submission broke the rules"
+        if self.verification in REFUTED:
+            return f"evaluated again without the submission's code, it {REFUTED[self.verification]}"
+        return ""
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether the trial has not ended yet: it runs, was interrupted, or its machine was lost.
 
@@ -126,7 +130,7 @@ def read_facts(folder: Path) -> Facts:
         budget_sec=_seconds(status, "budget_sec"),
         code=_code(status),
         hardware=_hardware(status.get("hardware")),
-        verification=_verification(folder, status.get("target_reached_at")),
+        verification=verification(folder, status.get("target_reached_at")),
         contradicted=contradicts(account, status),
         had_referee=_had_referee(account, status),
         charged_sec=max(charges(folder).values(), default=0.0),
@@ -157,19 +161,6 @@ def _hardware(found: Any) -> str:
         return ", ".join(accelerators)
     cores, model = found.get("cpus_usable"), found.get("cpu_model_name")
     return f"{cores} cores of {model}" if isinstance(cores, int) and isinstance(model, str) else ""
-
-
-def _verification(folder: Path, reached: Any) -> Verification | None:
-    if not isinstance(reached, dict):
-        return None
-    checkpoints = (read_object(folder / EVALUATION_FILE) or {}).get("checkpoints")
-    name = f"checkpoint_{reached.get('global_step')}"
-    for one in checkpoints if isinstance(checkpoints, list) else ():
-        if isinstance(one, dict) and one.get("checkpoint") == name and (one.get("recorded") or one.get("mismatches")):
-            if one.get("mismatches") == [SWAPPED]:
-                return "swapped"
-            return "differs" if one.get("mismatches") != [] else "agrees"
-    return "missing"
 
 
 def _code(status: Mapping[str, Any]) -> str:

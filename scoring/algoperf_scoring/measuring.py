@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from algoperf.records.layout import EVAL_FILE
-from algoperf.records.status import Status
 from algoperf.versions import Limits
 from algoperf_scoring.approach import approach
 from algoperf_scoring.copies import marks
@@ -177,8 +176,8 @@ def _counting_values(trial: RecordedTrial, table: EvaluationTable, limits: Limit
     """The values of the target metric; NaN where a value does not count."""
     metric = f"validation/{limits.metric}"
     values = table.columns[metric]
-    if trial.facts.status == Status.RULE_BREACH.label:
-        findings.problem(trial.folder, "its evaluations do not count: the submission broke the rules")
+    if why := trial.facts.why_void:
+        findings.problem(trial.folder, f"its evaluations do not count: {why}")
         return [float("nan")] * len(values)
     sign, best = (1 if limits.goal == "max" else -1), best_possible(limits.metric, limits.goal)
     possible = [not sign * value > sign * best for value in values]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from algoperf.errors import counted
+from algoperf.records.verification import REFUTED
 from algoperf_scoring.disturbance import IN_WORDS
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
@@ -218,14 +219,13 @@ def verification_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDER
     if not found:
         return []
     agree = sum(trial.facts.verification == "agrees" for trial in found)
-    wrong = {"differs": "has OTHER metrics than recorded", "swapped": "has ANOTHER checkpoint than that of its target"}
-    differ = [trial for trial in found if trial.facts.verification in wrong]
+    differ = [trial for trial in found if trial.facts.verification in REFUTED]
     lines = [
         f"{agree} of {len(found)}: their checkpoints have the recorded metrics when they are evaluated again without "
         "the submission's code."
     ]
     lines += [
-        f"{_place(trial, names)} {wrong[trial.facts.verification or '']}. Do not trust its time." for trial in differ
+        f"{_place(trial, names)} {REFUTED[trial.facts.verification]}. Its evaluations do not count." for trial in differ
     ]
     if agree + len(differ) < len(found):
         lines.append("`algoperf evaluate` verifies the others, if their checkpoints are there.")

@@ -108,6 +108,15 @@ def time_to_target(found) -> float:
     return study[0].approach[-1].seconds
 
 
+@pytest.mark.parametrize("refuted", [OTHER, {**SAME, "mismatches": [SWAPPED]}])
+def test_a_refuted_trial_has_no_time_to_target(runs, refuted):
+    found = board(runs, [SAME], [refuted])
+    trials = {study: trial for study, (trial,) in found.comparison.results.studies["a", "mnist"].items()}
+    assert (bool(trials[0].approach), bool(trials[1].approach)) == (True, False)
+    (problem,) = found.comparison.problems
+    assert "its evaluations do not count: evaluated again without the submission's code" in problem.reason
+
+
 def test_evaluations_that_are_longer_than_allowed_are_charged(runs):
     folder = runs.reaching("a", "mnist", 10, status={**REACHED, "machine": {"shared": False}})
     (folder / "evaluation.json").write_text(json.dumps({"checkpoints": [SAME]}))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from algoperf.campaigns.manifest import MINI
 from algoperf.campaigns.states import Phase, RunState
-from algoperf.errors import SubmissionError, UserError, unknown
+from algoperf.errors import EvaluationMismatch, SubmissionError, UserError, unknown
 from algoperf.records.status import Status
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ RULE = (
     "1: A submission passes a step when it has reached the targets of at least `reach` of the step's workloads, each "
     "in at least one run. It goes on to the next step only then. A run that is pruned has not reached its targets."
 )
-_OWN_FAULT = {SubmissionError.exit_code, Status.RULE_BREACH.exit_code}
+_OWN_FAULT = {SubmissionError.exit_code, EvaluationMismatch.exit_code, Status.RULE_BREACH.exit_code}
 
 
 class Verdict(enum.Enum):

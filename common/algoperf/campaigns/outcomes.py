@@ -15,10 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from algoperf.errors import DataError, SubmissionError, UserError
+from algoperf.errors import DataError, EvaluationMismatch, SubmissionError, UserError
 from algoperf.records.status import Status, exit_code_name
 
-_STOP = {UserError.exit_code, SubmissionError.exit_code, DataError.exit_code, Status.RULE_BREACH.exit_code}
+_STOP = {
+    *(error.exit_code for error in (UserError, SubmissionError, DataError, EvaluationMismatch)),
+    Status.RULE_BREACH.exit_code,
+}
 _LARGEST_OF_OURS = 124  # containers' own failures are 125 to 127; shells add 128 to the number of a signal
 
 

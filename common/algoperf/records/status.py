@@ -49,6 +49,7 @@ _EXIT_CODES = {
     1: "a failure that no argument could have prevented",
     2: "a mistake in arguments or files",
     5: "data is missing or broken",
+    6: "metrics differ when they are evaluated again",
     **{status.exit_code: status.label for status in Status if status.exit_code > 1},
 }
 

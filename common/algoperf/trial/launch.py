@@ -91,7 +91,7 @@ def _code_of_finished(settings: TrialSettings) -> int | None:
         return None
     refuse_other_code(settings, settings.identity())
     print(f"already finished: {directory} ({status['status']}: {status['message']})", *summary(settings)[:-1], sep="\n")
-    return Status.from_label(status["status"]).exit_code
+    return verification.exit_code(settings, Status.from_label(status["status"]).exit_code)
 
 
 def _has_ended(directory: Path, status: Mapping[str, Any]) -> bool:
@@ -266,8 +266,9 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
                 screen.doing("verifying")
                 verification.verify(settings, request.workload, request.data_dir, apart)
                 referee.note_verification()
+                verification.note(settings)
             _say("\n".join(summary(settings)))
-            return code
+            return verification.exit_code(settings, code)
     except KeyboardInterrupt:
         print("interrupted: Stopped by a signal while waiting.", flush=True)
         return Status.INTERRUPTED.exit_code

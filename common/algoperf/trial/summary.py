@@ -6,6 +6,7 @@ from typing import Any
 
 from algoperf.errors import counted
 from algoperf.records.status import read_status
+from algoperf.records.verification import REFUTED, verification
 from algoperf.trial.live_line import duration
 from algoperf.trial.settings import TrialSettings
 
@@ -18,7 +19,10 @@ def summary(settings: TrialSettings) -> list[str]:
     reached = status.get("target_reached_at") or {}
     seconds = status.get("seconds") or {}
     timed, total = float(seconds.get("submission") or 0.0), float(seconds.get("total") or 0.0)
-    if reached:
+    if why := REFUTED.get(verification(settings.directory, status.get("target_reached_at"))):
+        what = f"evaluated again without the submission, step {reached['global_step']} {why}"
+        time = f"NOT COUNTED ({what}): clock {reached['submission_sec']:.2f} s"
+    elif reached:
         time = f"validation target reached at step {reached['global_step']}, clock {reached['submission_sec']:.2f} s"
     else:
         time = f"validation target not reached in {counted(status['global_step'], 'step')}, clock {timed:.2f} s"

@@ -14,10 +14,12 @@ import subprocess
 from pathlib import Path
 
 from algoperf.checkpoint import content_hash, model_hash
+from algoperf.errors import EvaluationMismatch
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import write_json
-from algoperf.records.layout import EVAL_FILE, EVALUATION_FILE
+from algoperf.records.layout import EVAL_FILE, EVALUATION_FILE, STATUS_FILE
 from algoperf.records.status import read_status
+from algoperf.records.verification import REFUTED, Verification, verification
 from algoperf.system import STOPS, algoperf_command, follow
 from algoperf.trial.apart.evaluations import EvaluationsApart
 from algoperf.trial.settings import TrialSettings
@@ -27,8 +29,8 @@ def verify(settings: TrialSettings, workload: str, data_root: Path, apart: Evalu
     """Run `algoperf evaluate` on the checkpoint of a trial that reached its target, and print the verdict.
 
     If its evaluation was made `apart`, the clean process has evaluated it already: that is written down. Does nothing
-    for other trials, and for those that keep no checkpoints. The result never changes how the trial ended: a
-    difference is found by scoring and `algoperf check-runs`, which read the file.
+    for other trials, and for those that keep no checkpoints. The result never changes how the trial ended, but if it
+    refutes the target, the trial has no time to target in any score.
     """
     status = read_status(settings.directory) or {}
     reached = status.get("target_reached_at") if status.get("finished") else None
@@ -62,6 +64,24 @@ def verify(settings: TrialSettings, workload: str, data_root: Path, apart: Evalu
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def verdict(settings: TrialSettings) -> Verification | None:
+    """What a clean process says about the evaluation that reached the target; None if none did."""
+    status = read_status(settings.directory) or {}
+    return verification(settings.directory, status.get("target_reached_at"))
+
+
+def exit_code(settings: TrialSettings, code: int) -> int:
+    """The exit code of a trial that ended with `code`, after the verdict: a refuted target was not reached."""
+    return EvaluationMismatch.exit_code if code == 0 and verdict(settings) in REFUTED else code
+
+
+def note(settings: TrialSettings) -> None:
+    """Write the verdict into `status.json`, if there is one."""
+    found, status = verdict(settings), read_status(settings.directory)
+    if found is not None and status is not None:
+        write_json(settings.directory / STATUS_FILE, {**status, "verification": found})
 
 
 def _write_down(settings: TrialSettings, step: int, apart: EvaluationsApart) -> None:

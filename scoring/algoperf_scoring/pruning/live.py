@@ -13,7 +13,6 @@ from pathlib import Path
 
 from algoperf.records.layout import EVAL_FILE, PRUNE_FILE, STATUS_FILE, trial_dir
 from algoperf.records.prune_order import PruneOrder, read_order, withdraw_order, write_order
-from algoperf.records.status import Status
 from algoperf.versions import Limits, Version
 from algoperf_scoring.approach import approach, first_reaching
 from algoperf_scoring.evaluations import TIME_COLUMN, read_evaluations
@@ -187,7 +186,7 @@ def read_run(planned: Planned, limits: Limits) -> Run:
         return run
     seconds = table.columns[TIME_COLUMN]
     run.seconds = seconds[-1]
-    if facts.status != Status.RULE_BREACH.label:  # its evaluations do not count
+    if not facts.why_void:
         found = approach(table.columns[metric], seconds, [0.0] * len(seconds), limits.goal)
         hit = first_reaching(found, limits.validation_target, limits.goal)
         run.gap = gaps(found, len(seconds), limits)[-1]
