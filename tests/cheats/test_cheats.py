@@ -91,7 +91,7 @@ def test_the_harness_ends_the_trial(attempt, name):
     status, _, message = TABLE[name][1].partition(": ")
     assert found.status.get("status") == status, found.output
     assert message in found.status["message"]
-    assert found.code == {"rule_breach": 9, "submission_error": 3}[status]
+    assert found.code == {"rule_breach": 9, "submission_error": 3, "interrupted": 130}[status]
 
 
 @caught_by("referee")
@@ -104,17 +104,27 @@ def test_its_parent_measured_something_else(data_root, tmp_path, name):
     assert TABLE[name][1] in check.outcomes[0].evidence
 
 
-@caught_by("re-evaluation")
-def test_evaluating_again_finds_the_difference(attempt, data_root, name, capsys):
+def evaluated_again(found: Attempt, data_root: Path) -> int:
+    """The exit code of `algoperf evaluate` on a trial that ended by the rules."""
     from algoperf.cli import main
 
-    found = attempt(name)
-    assert (found.code, found.status["status"]) == (0, "max_steps_reached"), found.output
-    submission = found.folder.parents[2]
+    assert (found.code, found.status["finished"]) == (0, True), found.output
+    folder = found.folder.parents[2]
     with pytest.raises(SystemExit) as end:
-        main(["evaluate", "--workload", "digits", "--data-dir", str(data_root), "--output-dir", str(submission)])
-    assert end.value.code == 6
+        main(["evaluate", "--workload", "digits", "--data-dir", str(data_root), "--output-dir", str(folder)])
+    return int(end.value.code or 0)
+
+
+@caught_by("re-evaluation")
+def test_evaluating_again_finds_the_difference(attempt, data_root, name, capsys):
+    assert evaluated_again(attempt(name), data_root) == 6
     assert TABLE[name][1] in capsys.readouterr().err
+
+
+@caught_by("reading")
+def test_its_metrics_are_those_of_a_clean_process(attempt, data_root, name):
+    assert evaluated_again(attempt(name), data_root) == 0
+    assert READ[name], "and whoever reads it sees that it tries"
 
 
 @pytest.mark.parametrize("name", READ)
@@ -132,11 +142,11 @@ def test_trying_it_shows(name):
 
 def test_a_breach_is_final(attempt, data_root):
     """The same command does not try again, and says so by its exit code."""
-    found = attempt("environment")
+    found = attempt("network")
     again = [sys.executable, "-m", "algoperf", "train", "--workload", "digits", "--framework", "pytorch"]
     options = ["--ruleset", "self", "--max-global-steps", "6", "--eval-every-steps", "3", "--num-processes", "1"]
     places = ["--data-dir", str(data_root), "--output-dir", str(found.folder.parents[3])]
-    command = [*again, *options, *places, "--submission", str(HERE / "environment")]
+    command = [*again, *options, *places, "--submission", str(HERE / "network")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 9
     assert "already finished" in done.stdout

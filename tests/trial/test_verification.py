@@ -7,10 +7,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from algoperf.versions import load_version
+from algoperf_scoring import score
 from algoperf_scoring.health import check_runs
 from places import TEST_SUBMISSIONS
 from trial_runs import Run
 
+CHEATS = Path(__file__).parents[1] / "cheats"
 TARGET = {"ruleset": "external", "max_global_steps": None, "eval_every_steps": 20}
 
 
@@ -57,3 +59,17 @@ def test_other_ends_are_not_verified(data_root, tmp_path):
     run = Run(TEST_SUBMISSIONS / "faulty", "pytorch", data_root, tmp_path, {"max_global_steps": 4})
     code, output = run.finish()
     assert (code, "evaluating" in output) == (0, False), output
+
+
+def test_a_target_that_a_clean_process_refutes_does_not_count(data_root, tmp_path):
+    options = {"max_global_steps": 6, "eval_every_steps": 3}
+    run = Run(CHEATS / "patched_metric", "pytorch", data_root, tmp_path, options)
+    for said in ("0 of 1 checkpoints agree", "already finished"):  # the same command says the same again
+        code, output = run.finish()
+        assert code == 6, output
+        assert said in output
+        step = run.status["target_reached_at"]["global_step"]
+        assert f"NOT COUNTED (evaluated again without the submission, step {step} has OTHER metrics" in output
+    assert (run.status["status"], run.status["verification"]) == ("target_reached", "differs")
+    found = score(run.output, load_version(), "self")
+    assert "its evaluations do not count" in found.comparison.problems[0].reason

@@ -55,7 +55,7 @@ class Backend(Processes, Protocol):
         ...
 
     def checksums(self, params: ParameterContainer) -> dict[str, int]:
-        """A number per parameter, by name, that changes when its values do. Cheap: an integer sum on the device."""
+        """A number per parameter, by name, that changes when a training step changes its values. Cheap at any size."""
         ...
 
     @property

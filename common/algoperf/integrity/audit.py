@@ -19,8 +19,6 @@ from typing import Any
 
 import psutil
 
-from algoperf.workload.bound import REFUSED
-
 _COMMON = Path(__file__).resolve().parents[2]
 _HARNESS = tuple(f"{_COMMON / package}{os.sep}" for package in ("algoperf", "algoperf_check"))
 _STANDARD_LIBRARY = tuple(
@@ -122,13 +120,6 @@ class Watch:
 
     # --- events ---------------------------------------------------------------------------------------------
 
-    def on_environment(self, event: str, args: tuple[Any, ...]) -> None:
-        """A variable is set or removed."""
-        name = os.fsdecode(args[0])
-        new = os.fsdecode(args[1]) if event == "os.putenv" else None
-        if os.environ.get(name) != new and self.is_directly_responsible(_caller()):
-            self.note(f"It changed the environment variable {name}.")
-
     def on_fork(self, event: str, args: tuple[Any, ...]) -> None:
         """The process forks."""
         del event, args
@@ -151,30 +142,10 @@ class Watch:
                     if place.startswith(folder) and self.is_indirectly_responsible(_caller()):
                         self.note(f"It touched {what}: {os.path.relpath(place, folder)} ({event}).")
 
-    def on_signal(self, event: str, args: tuple[Any, ...]) -> None:
-        """A signal is sent."""
-        if self.is_directly_responsible(_caller()):
-            self.note(f"It sent a signal ({event} {args}).")
-
     def on_network(self, event: str, args: tuple[Any, ...]) -> None:
         """A connection is opened, or an address is looked up."""
         if self.is_indirectly_responsible(_caller()):
             self.note(f"It used the network ({event} {str(args[-1] if event == 'socket.connect' else args[0])[:80]}).")
-
-    def on_tracing(self, event: str, args: tuple[Any, ...]) -> None:
-        """A trace or profile function is set for this process."""
-        del args
-        if self.is_directly_responsible(_caller()):
-            self.note(f"It traces this process ({event}).")
-
-    def on_refusal(self, event: str, args: tuple[Any, ...]) -> None:
-        """The workload refuses to give something out."""
-        del event
-        frame: FrameType | None = _caller()
-        while frame is not None and not self.is_of_submission(frame.f_code.co_filename):
-            frame = frame.f_back
-        if frame is not None:
-            self.note(f"It asked the workload for {args[0]}.")
 
     # --- while the clock is stopped -------------------------------------------------------------------------
 
@@ -217,21 +188,13 @@ def _children() -> set[int]:
 
 
 _HANDLERS: dict[str, Callable[[Watch, str, tuple[Any, ...]], None]] = {
-    "os.putenv": Watch.on_environment,
-    "os.unsetenv": Watch.on_environment,
     "os.fork": Watch.on_fork,
     "os.forkpty": Watch.on_fork,
     **dict.fromkeys(_PROGRAM_EVENTS, Watch.on_program),
     "open": Watch.on_open,
     **dict.fromkeys(_PATH_EVENTS, Watch.on_open),
-    "os.kill": Watch.on_signal,
-    "os.killpg": Watch.on_signal,
-    "signal.pthread_kill": Watch.on_signal,
     "socket.connect": Watch.on_network,
     "socket.getaddrinfo": Watch.on_network,
-    "sys.settrace": Watch.on_tracing,
-    REFUSED: Watch.on_refusal,
-    "sys.setprofile": Watch.on_tracing,
 }
 
 

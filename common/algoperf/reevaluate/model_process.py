@@ -50,7 +50,7 @@ def _serve(path: Path, workload: str, model: SubmittedModel, requests: BinaryIO,
     fingerprint = checkpoint.read_manifest(path)["fingerprint"]
     definition = find_workload(workload)
     backend = load_backend(fingerprint["framework"])
-    model_module(definition, fingerprint["framework"])  # before the guard, as in a trial
+    model_module(definition, fingerprint["framework"])
     with closing(Guard(model.folder, {"the records": path.parent})) as guard:
         changed = dataclasses.replace(definition.with_model(model), evaluation=_OUTPUTS)
         bound = restoring.bind(fingerprint, changed, backend)
@@ -59,7 +59,7 @@ def _serve(path: Path, workload: str, model: SubmittedModel, requests: BinaryIO,
         step = bound.evaluation_step(params, model_state, keys.of_step(asked_step(path) - 1)[-1])
         while (frame := read_frame(requests)) is not None:
             found = _answer(bound.place, step, bound.fetch, pickle.loads(frame[1]))
-            if breaches := guard.breaches({}):
+            if breaches := guard.breaches():
                 raise AlgoperfError("\n".join(["The model broke the rules while it was evaluated:", *breaches]))
             write_frame(answers, ARRAYS, save(found))
 

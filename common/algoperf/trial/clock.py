@@ -72,11 +72,6 @@ class Clock:
         self.mark = self.started = self.last_eval_end = self.now()
 
     @property
-    def charged(self) -> float:
-        """Seconds charged so far, to any account."""
-        return self.times.submission + self.times.evaluation + self.times.logging
-
-    @property
     def submission_sec(self) -> float:
         """Official submission time, as far as it is known here: that of the parent, if there is one."""
         return self.times.submission + self.ahead_sec

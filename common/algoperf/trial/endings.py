@@ -73,10 +73,13 @@ def conclude(
         raise error
     if ended is not None:
         return ended[0].exit_code
+    told = next((code for member in members if member.said is not None and (code := int(member.said["code"]))), 0)
     if is_new:  # also if a process died after that, or ended in another way because another one did
-        return Status.from_label(content["status"]).exit_code
-    told = [int(member.said["code"]) for member in members if member.said is not None]
-    return next((code for code in told if code), 0)
+        code = Status.from_label(content["status"]).exit_code
+        if code == Status.RULE_BREACH.exit_code != told:  # by the verdict of this process
+            print(f"{content['status']}: {content['message']}", flush=True)
+        return code
+    return told
 
 
 def prune(settings: TrialSettings, order: PruneOrder) -> int:

@@ -157,9 +157,7 @@ def train_in_this_process(settings: TrialSettings, rank: int, arguments: list[st
     from algoperf.trial.progress import Progress, make_display
 
     backend = load_backend(settings.framework)
-    model_module(
-        settings.definition, settings.framework
-    )  # imported before the guard is made, so that the guard seals it too
+    model_module(settings.definition, settings.framework)  # before the submission, whose folder may hide its imports
     with closing(make_guard(settings)) as guard:
         submission = load_submission(settings.submission_file)
         if settings.model is not None:

@@ -30,7 +30,6 @@ from algoperf.trial.evaluation import Evaluator
 from algoperf.trial.log import TrialLog
 from algoperf.trial.point_dropout import with_point_dropout
 from algoperf.trial.progress import Progress
-from algoperf.trial.returned import WrongForm
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.state import Snapshot, Training, TrialEnd, TrialState
 from algoperf.tuning.points import as_hyperparameters
@@ -40,8 +39,7 @@ EVALUATION_ATTEMPTS = 2
 
 def make_guard(settings: TrialSettings) -> Guard:
     """The guard of a trial. Call this before the submission is imported."""
-    protected = {"the records": settings.directory, "the stored data": settings.data_dir}
-    return Guard(settings.submission_folder, protected)
+    return Guard(settings.submission_folder, {"the stored data": settings.data_dir})
 
 
 class Trial:
@@ -110,7 +108,6 @@ class Trial:
             self._wait()
             messages.tell("clock", global_step=self.state.global_step)
             self.clock.start()
-            self.guard.clock_started(self.clock)
             if self.state.eval_results:  # a monotonic time from an earlier process is meaningless here
                 self.calls.train_state["last_eval_time"] = self.clock.started
             self._show_times(self.clock.started)
@@ -154,8 +151,6 @@ class Trial:
         self._keys = seeds.TrialKeys(settings.trial_seed)
         params, model_state = self._initial_model()
         params = backend.compile(self.workload, params, settings.compile_policy)
-        # Only now, because compiling replaces the loss. No function of the submission has been called yet.
-        self.guard.seal(self.workload, trial=self, log=self.log, backend=backend, clock=self.clock)
         data = TrialData.open(definition, settings.data_dir, backend.shard, settings.trial_seed)
         self.evaluator = Evaluator(self.workload, data, backend)
         point = None if settings.hyperparameters is None else as_hyperparameters(settings.hyperparameters)
@@ -165,19 +160,14 @@ class Trial:
             self.progress.note(f"note: the largest batch size of {definition.name} at this scale is {batch_size}")
         self.training = Training(params, model_state, None)
         self._freeze_garbage_collector()
-        self.guard.model_built(
-            lambda: backend.describe_model(self.training.params, self.training.model_state),
-            lambda: backend.checksums(self.training.params),
-        )
+        self.guard.model_built(lambda: backend.checksums(self.training.params))
         self.training = self.calls.init_optimizer_state(params, model_state, self._keys.optimizer_init)
         del params, model_state  # a resumed trial needs their memory
         self.queue = data.input_queue(batch_size, self.workload.place_training)
         self._resources.callback(self.queue.close)
-        self.guard.queue_built(self.queue)
         data.dataset.warm()
         self.log.start(self.workload, backend, data.dataset.hash, batch_size)
         self._resume()
-        self.guard.goals_set(self.state.goals())
         self._end_if_breached()
         self.queue.fill()
 
@@ -303,9 +293,7 @@ class Trial:
         clock = self.clock
         self.calls.prepare_for_eval(self.training, prepare_key)
         self._wait()
-        before = self.guard.time()
         clock.charge_submission()
-        self.guard.check_clock(before, clock)
         clock.note_compilation(self.backend.compile_seconds())
         with self.queue.paused():
             metrics = self._evaluate_off_the_clock(eval_key)
@@ -330,7 +318,6 @@ class Trial:
             state.eval_results.append((state.global_step, metrics))
             self.calls.show_evaluation(state.global_step, metrics)
             self._note_goals(metrics)
-            self.guard.goals_set(state.goals())
             self._save_checkpoint()  # before the row: every recorded evaluation has a checkpoint to resume from
             self.log.evaluation(state, clock.times)
             self.progress.evaluation(state.global_step, metrics, clock.times)
@@ -367,7 +354,7 @@ class Trial:
         state.test_goal_reached |= self.workload.has_reached_test_target(metrics)
 
     def _end_if_breached(self) -> None:
-        breaches = self.guard.breaches(self.state.goals())
+        breaches = self.guard.breaches()
         if breaches:
             raise TrialEnd(Status.RULE_BREACH, "\n".join(["The submission broke the rules:", *breaches]))
 
@@ -375,8 +362,6 @@ class Trial:
         """How the trial ended. If a breach is found only now, it ended by that, and the message says both."""
         if end.status is Status.RULE_BREACH:
             return end
-        if isinstance(end, WrongForm):
-            self.guard.forget_model()  # its mistake is known: it must not be called a breach as well
         try:
             self._end_if_breached()
         except TrialEnd as breach:

@@ -17,6 +17,7 @@ from algoperf.records.trial_records import TrialRecords
 from algoperf.trial.referee import Referee
 
 Answer = dict[str, Any]
+_NOT_REACHED = "The trial ended as if it had reached its targets, which no evaluation did."
 
 
 class Recorder:
@@ -115,6 +116,7 @@ class Recorder:
             self.referee.stop(at)
             self._records.release_reserve()
         content = self._corrected(told, status)
+        status = Status.from_label(content["status"])
         if status.finished and status is not Status.PRUNED:  # a pruned one may go on
             self._records.append_end(content["seconds"]["submission"], _count(content["global_step"]))
         self.write_status(content)
@@ -130,6 +132,9 @@ class Recorder:
         elif status.finished or status is Status.RUNNING:  # others may have ended in the middle of an evaluation
             if _step(told.get("target_reached_at")) != _step(reached):
                 referee.note(f"the trial says that it reached its target at {told['target_reached_at']}, not {reached}")
+            if status is Status.TARGET_REACHED and reached is None and referee.knows_target:
+                referee.note("the trial says that it reached its targets, which no evaluation did")
+                told |= {"status": Status.RULE_BREACH.label, "finished": False, "message": _NOT_REACHED}
             if told.get("num_evaluations", referee.num_evaluations) != referee.num_evaluations:
                 referee.note(f"the trial says that it made {told['num_evaluations']} evaluations")
         return {

@@ -88,6 +88,11 @@ class Referee:
                 return {"global_step": evaluation.global_step, "submission_sec": evaluation.submission_sec}
         return None
 
+    @property
+    def knows_target(self) -> bool:
+        """Whether it can tell if an evaluation reached the target."""
+        return self._limits is not None
+
     def _reaches(self, evaluation: Evaluation) -> bool:
         if self._limits is None:
             return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from algoperf import spec
 from algoperf.data.batches.queue import InputQueue
@@ -31,15 +30,6 @@ class TrialState:
     target_reached_at: dict[str, float] | None = None
     eval_results: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     preemption_count: int = 0
-
-    def goals(self) -> dict[str, Any]:
-        """Evaluations and goals: what a submission must never change."""
-        return {
-            "validation_goal_reached": self.validation_goal_reached,
-            "test_goal_reached": self.test_goal_reached,
-            "target_reached_at": self.target_reached_at,
-            "eval_results": self.eval_results,
-        }
 
 
 @dataclass

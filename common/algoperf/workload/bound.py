@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import math
-import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -15,9 +14,6 @@ from algoperf.data.contracts import Batch
 from algoperf.versions import Limits
 from algoperf.workload.definition import Framework, WorkloadDefinition
 from algoperf.workload.loss import Loss
-
-REFUSED = "algoperf.refused"
-"""Audit event (PEP 578) with what was asked for and refused."""
 
 
 class BoundWorkload(spec.Workload):
@@ -83,7 +79,6 @@ class BoundWorkload(spec.Workload):
     @staticmethod
     def _refuse() -> NoReturn:
         """Published names of what the workload does not do here: the trial has the data and evaluates."""
-        sys.audit(REFUSED, "the data behind the input queue")
         raise PermissionError(
             "A submission must not ask the workload for data or evaluations: batches come from the input queue, "
             "evaluations from `eval_results`."

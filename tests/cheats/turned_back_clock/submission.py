@@ -1,6 +1,7 @@
 """Finds the harness's clock among the frames and takes away what was charged."""
 
 import sys
+import time
 
 import honest
 from honest import data_selection, get_batch_size, init_optimizer_state
@@ -16,5 +17,6 @@ def trial():
 
 
 def update_params(workload, global_step, **arguments):
+    time.sleep(0.4)  # as if this were work
     trial().clock.times.submission *= 0.5
     return honest.update_params(workload=workload, global_step=global_step, **arguments)
