@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from algoperf.records.allowance import BASE_SEC, BYTES_PER_SEC, FACTOR, charges, excess_sec
+from algoperf.records.allowance import APART_BASE_SEC, APART_SEC, BASE_SEC, BYTES_PER_SEC, FACTOR, charges, excess_sec
 from algoperf.records.layout import REFEREE_FILE, STATUS_FILE
 
 CLEAN = 10.0
@@ -35,6 +35,14 @@ def test_writing_checkpoints_may_take_time_too():
     durations = [BASE_SEC + FACTOR * CLEAN + 100, CLEAN]
     assert excess_sec(durations, CLEAN, saved_bytes=[int(100 * BYTES_PER_SEC), 0]) == [0, 0]
     assert excess_sec(durations, CLEAN, saved_bytes=[int(40 * BYTES_PER_SEC)]) == [60, 60]
+
+
+def test_evaluations_apart_may_be_longer_by_little_than_the_trial_stood_still():
+    stood = [100.0, 100.0]
+    allowed = [100.0 + APART_SEC + APART_BASE_SEC, 100.0 + APART_SEC]
+    assert excess_sec(allowed, CLEAN, stood_sec=stood) == [0, 0]
+    assert excess_sec([sec + 3 for sec in allowed], CLEAN, stood_sec=stood) == [3, 6]
+    assert excess_sec([200.0, 200.0], CLEAN, stood_sec=[100.0, 0.0]) == [200 - 100 - APART_SEC - BASE_SEC, 189]
 
 
 def write(folder, account: dict, machine: dict | None) -> None:

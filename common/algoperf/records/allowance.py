@@ -1,11 +1,15 @@
 """How long evaluations may take: what is longer is charged to the submission.
 
 The clock stands during an evaluation. A submission that computes on meanwhile, or makes evaluations slow to hide work,
-gains that time, so the official time subtracts no more than honest evaluations take. After the trial, its parent has
-one made by a process without the submission's code, on the same devices (compilation included). The evaluations of the
-trial up to any of them may together take FACTOR times as long, plus BASE_SEC, and what their checkpoints take at
-BYTES_PER_SEC, because the clock stands while they are written, too. docs/integrity.md says how generous that is for
-published runs.
+gains that time, so the official time subtracts no more than honest evaluations take:
+
+* in an evaluation apart, the seconds in which the trial stood still, which its parent knows, and little around them;
+* in one together, FACTOR times as long as a clean one. After the trial, its parent has one made by a process without
+  the submission's code, on the same devices (compilation included).
+
+In both, checkpoints may take what they do at BYTES_PER_SEC, because the clock stands while they are written, too, and
+the evaluations of a trial up to any of them have BASE_SEC, or APART_BASE_SEC if all were apart, in addition.
+docs/integrity.md says how generous that is for published runs.
 """
 
 from __future__ import annotations
@@ -19,24 +23,36 @@ from algoperf.records.json_file import read_object
 from algoperf.records.layout import EVALUATION_FILE, REFEREE_FILE, STATUS_FILE
 
 FACTOR, BASE_SEC = 5.0, 60.0
+APART_SEC, APART_BASE_SEC = 1.0, 10.0
 BYTES_PER_SEC = 10e6
 
 
 def excess_sec(
-    durations: Sequence[float], clean_sec: float, paused_sec: float = 0.0, saved_bytes: Sequence[int] = ()
+    durations: Sequence[float],
+    clean_sec: float,
+    paused_sec: float = 0.0,
+    saved_bytes: Sequence[int] = (),
+    stood_sec: Sequence[float] = (),
 ) -> list[float]:
     """How many seconds longer than allowed the evaluations up to each took; never falls.
 
     Args:
       durations: seconds of each evaluation, in order, and until the clock went on.
       clean_sec: what one takes in a process without the submission's code.
-      saved_bytes: of the checkpoint of each; none if it is not known.
       paused_sec: seconds in which the trial or its parent stood still, which may all have been evaluations.
+      saved_bytes: of the checkpoint of each; none if it is not known.
+      stood_sec: how long the trial stood still during each; 0 if it was not apart.
     """
+    filled = zip(durations, itertools.chain(stood_sec, itertools.repeat(0.0)), strict=False)
+    stood = [still for _, still in filled]
     saved = itertools.chain(saved_bytes, itertools.repeat(0))
-    allowed = [FACTOR * clean_sec + num_bytes / BYTES_PER_SEC for num_bytes, _ in zip(saved, durations, strict=False)]
+    allowed = [
+        (still + APART_SEC if still else FACTOR * clean_sec) + num_bytes / BYTES_PER_SEC
+        for still, num_bytes in zip(stood, saved, strict=False)
+    ]
+    base_sec = APART_BASE_SEC if all(stood) else BASE_SEC
     sums = zip(itertools.accumulate(durations), itertools.accumulate(allowed), strict=True)
-    over = (max(0.0, taken - due - BASE_SEC - paused_sec) for taken, due in sums)
+    over = (max(0.0, taken - due - base_sec - paused_sec) for taken, due in sums)
     return list(itertools.accumulate(over, max))
 
 
@@ -56,7 +72,8 @@ def charges(folder: Path) -> dict[int, float]:
     known = [each for each in evaluations if isinstance(each, Mapping) and isinstance(each.get("global_step"), int)]
     durations = [_number(each.get("evaluation_sec")) + _number(each.get("logging_sec")) for each in known]
     saved = [int(_number(each.get("saved_bytes"))) for each in known]
-    excess = excess_sec(durations, clean, _paused_sec(machine), saved)
+    stood = [_number(each.get("stood_sec")) for each in known]
+    excess = excess_sec(durations, clean, _paused_sec(machine), saved, stood)
     return {each["global_step"]: sec for each, sec in zip(known[1:], excess, strict=False) if sec > 0}
 
 

@@ -32,6 +32,7 @@ class Evaluation:
       submission_sec: official submission time when it began; trial_sec: the same by the trial's own clock.
       evaluation_sec: how long it took; logging_sec: how long it then took until the clock went on.
       saved_bytes: size of the checkpoint that was written meanwhile.
+      stood_sec: how long the trial stood still for it; 0 if it was not made apart.
       metrics: what was told when it ended.
     """
 
@@ -42,6 +43,7 @@ class Evaluation:
     metrics: Mapping[str, Any]
     logging_sec: float = 0.0
     saved_bytes: int = 0
+    stood_sec: float = 0.0
 
 
 @dataclass(frozen=True)

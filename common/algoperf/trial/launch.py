@@ -38,7 +38,7 @@ from algoperf.trial.request import Request, settle
 from algoperf.trial.screen import Screen
 from algoperf.trial.settings import TrialSettings, identity_differences
 from algoperf.trial.summary import summary
-from algoperf.trial.supervisor import Supervisor
+from algoperf.trial.supervisor import Hear, Supervisor
 from algoperf.workload.registry import model_module
 
 IN_PROCESS_VARIABLE = "ALGOPERF_IN_PROCESS"
@@ -247,7 +247,9 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             recorder = Recorder(settings.directory, referee, watch.record)
             referee.evaluation = request.evaluation
             apart = _apart(request, settings, referee) if request.evaluation == "apart" else None
-            record = recorder.hear if apart is None else apart.listening(recorder.hear)
+            record: Hear = recorder.hear
+            if apart is not None:
+                referee.stood_sec, record = apart.stood_sec, apart.listening(recorder.hear)
 
             def hear(message: Mapping[str, Any], at: float) -> Mapping[str, Any] | None:
                 screen.hear(message)

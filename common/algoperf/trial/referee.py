@@ -46,6 +46,7 @@ class Referee:
       problems: what cannot be, in sentences.
       snapshot: name and hash of the checkpoint that reached the target, as it was right after it was written.
       evaluation: "apart" if evaluations are made in a clean process, else "together".
+      stood_sec: how long the trial stood still while it was evaluated apart, by step.
     """
 
     def __init__(self, directory: Path, limits: Limits | None = None, budget_sec: float = math.inf) -> None:
@@ -57,6 +58,7 @@ class Referee:
         self.directory = directory
         self._limits, self._budget_sec = limits, budget_sec
         self.evaluation = "together"
+        self.stood_sec: Mapping[int, float] = {}
         self._marks: list[Mark] = []
         self._phase: str | None = None  # what time is charged to; None while no clock runs
         self._since = 0.0
@@ -168,7 +170,8 @@ class Referee:
         times = {**columns(self.accounts), **{f"trial_{name}_time": trial[name] for name in ACCOUNTS}}
         self._phase, self._has_row, self._ended_sec = _LOGGING, False, at
         took = at - self._begun_sec
-        self.evaluations.append(Evaluation(step, self.seconds[_CLOCK], trial[_CLOCK], took, {**metrics, **times}))
+        found = Evaluation(step, self.seconds[_CLOCK], trial[_CLOCK], took, {**metrics, **times})
+        self.evaluations.append(replace(found, stood_sec=self.stood_sec.get(step, 0.0)))
         return {"columns": times}
 
     def take_row(self, step: int) -> Mapping[str, Any]:

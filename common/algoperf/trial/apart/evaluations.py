@@ -10,11 +10,11 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from algoperf.checkpoint import model_hash
 from algoperf.trial import messages
 from algoperf.trial.apart.remote import SNAPSHOT
 from algoperf.trial.apart.standstill import Identity, Standstill
@@ -32,6 +32,7 @@ class EvaluationsApart:
       metrics: what was found, by step.
       snapshots: SHA-256 of the model that was evaluated, by step.
       longest_sec: how long the longest evaluation took, which may have compiled.
+      stood_sec: how long the trial stood still for it, by step.
     """
 
     def __init__(self, order: Mapping[str, Any], directory: Path, note: Callable[[str], None]) -> None:
@@ -44,6 +45,8 @@ class EvaluationsApart:
         self.metrics: dict[int, dict[str, Any]] = {}
         self.snapshots: dict[int, str | None] = {}
         self.longest_sec = 0.0
+        self.stood_sec: dict[int, float] = {}
+        self._stands_since = 0.0
         self._order, self._path, self._note = order, directory / SNAPSHOT, note
         self._standstill = Standstill(self._announce)
         self._process: subprocess.Popen[bytes] | None = None
@@ -120,11 +123,11 @@ class EvaluationsApart:
         if kind == "snapshot":
             for problem in self._standstill.begin(self._own):
                 self._note(problem)
+            self._stands_since = time.monotonic()
             self._evaluate(step)
         return None
 
     def _evaluate(self, step: int) -> None:
-        self.snapshots[step] = model_hash(self._path)  # nobody can change it: the whole trial stands still
         self._inbox.answer(None, {"kind": "evaluate", "path": str(self._path), "global_step": step})
 
     def _with_metrics(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,6 +164,7 @@ class EvaluationsApart:
         elif kind == "metrics" and self._request is not None and message["global_step"] == self._request["step"]:
             self._num_deaths = 0
             self.metrics[message["global_step"]] = message["metrics"]
+            self.snapshots[message["global_step"]] = message["sha256"]
             self.longest_sec = max(self.longest_sec, message["seconds"])
             self._answer(trial, {"metrics": message["metrics"]})
         elif kind == "failure":
@@ -171,6 +175,9 @@ class EvaluationsApart:
     def _answer(self, trial: messages.Inbox, content: Mapping[str, Any]) -> None:
         """Let the trial go on, with an answer."""
         if self._standstill.holds:
+            if self._request is not None:
+                step = self._request["step"]
+                self.stood_sec[step] = self.stood_sec.get(step, 0.0) + time.monotonic() - self._stands_since
             for problem in self._standstill.end(self._own):
                 self._note(problem)
         if self._request is not None:

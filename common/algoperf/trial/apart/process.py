@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from algoperf.checkpoint import model_hash
 from algoperf.errors import AlgoperfError
 from algoperf.system import STOPS
 from algoperf.trial import messages
@@ -63,12 +64,13 @@ def main() -> None:
             begin = time.monotonic()
             try:
                 metrics = model.metrics(Path(order["path"]), step)
+                taken = {"seconds": time.monotonic() - begin, "sha256": model_hash(Path(order["path"]))}
             except AlgoperfError:
                 raise
             except Exception as error:
                 messages.tell("failure", failure=f"{type(error).__name__}: {error}")
             else:
-                messages.tell("metrics", global_step=step, metrics=metrics, seconds=time.monotonic() - begin)
+                messages.tell("metrics", global_step=step, metrics=metrics, **taken)
     except AlgoperfError as error:
         messages.tell("error", error=str(error), exit_code=error.exit_code)
     except Exception:
