@@ -105,7 +105,7 @@ def describe(workload: str, pairs: Sequence[Pair], first: str, second: str) -> l
     for name, times in ((first, [pair.first for pair in pairs]), (second, [pair.second for pair in pairs])):
         missed = sum(time == math.inf for time in times)
         if missed:
-            lines.append(f"  {name} did not reach the target in {missed} of {len(pairs)} studies.")
+            lines.append(f"  {name} did not reach the target in {missed} of {counted(len(pairs), 'study', 'studies')}.")
     return lines
 
 

@@ -54,7 +54,7 @@ def _incomplete(comparison: Comparison, cells: _Cells) -> Iterator[str]:
         studies = cells.get((submission, framework, workload), {})
         where = f"{submission}: {workload}_{framework}"
         if len(studies) != version.num_studies:
-            yield f"{where} has {len(studies)} studies instead of {version.num_studies}"
+            yield f"{where} has {counted(len(studies), 'study', 'studies')} instead of {version.num_studies}"
         for study, trials in sorted(studies.items()):
             if len(trials) != num_trials:
                 yield f"{where} has {counted(len(trials), 'trial')} in study {study} instead of {num_trials}"

@@ -73,7 +73,7 @@ def test_a_run_is_followed_to_its_end(records, tmp_path):
             assert process.stdout.readline() == f"ended: {PLACE}\n"
         finally:
             process.send_signal(signal.SIGINT)
-        assert "Shown: 1 runs in tensorboard" in process.stdout.read()
+        assert "Shown: 1 run in tensorboard" in process.stdout.read()
     assert process.returncode == 0
     assert scalars(tmp_path / "out/tensorboard" / PLACE)["score"] == [(3, 1.25), (6, 2.5)]
 

@@ -45,7 +45,7 @@ def test_a_folder_without_records_is_neither_submission_nor_study_nor_run(runs):
         f"{name}/wmt_jax/trial_1": "left out: there is no record of a run in it"
         for name in ("a/study_1", "empty/study_0", "mistake/study_0")
     }
-    with pytest.raises(UserError, match="a: wmt_jax has 1 studies instead of 3") as error:
+    with pytest.raises(UserError, match="a: wmt_jax has 1 study instead of 3") as error:
         score(runs, strict=True)
     assert "mistake" not in str(error.value)
     shutil.rmtree(runs.root / "a")
@@ -85,7 +85,7 @@ def test_the_ruleset_chooses_as_the_scale_does(runs):
         others = {"self": "external", "external": "self"}[ruleset]
         assert set(reasons(board.comparison.notes).values()) == {f"left out: its ruleset is {others}"}
     only = algoperf_scoring.sources(runs.root, "b", runs.root)
-    with pytest.raises(UserError, match=r"No runs of ruleset self of b in .*ruleset external \(1 trials\).*RULESET="):
+    with pytest.raises(UserError, match=r"No runs of ruleset self of b in .*ruleset external \(1 trial\).*RULESET="):
         algoperf_scoring.score(only, V06, "self")
     with pytest.raises(UserError, match="No runs of scale mini and ruleset self"):
         score(runs, "self", scale="mini")

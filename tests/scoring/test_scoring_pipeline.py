@@ -179,7 +179,7 @@ def test_self_tuning_takes_the_one_trial_and_reports_others(runs):
 def test_scales_are_never_mixed(runs):
     runs.reaching("a", "mnist", 10)
     runs.reaching("b", "mnist", 2, status={"scale": "mini"})
-    with pytest.raises(UserError, match=r"full \(1 trials\), mini \(1 trials\).*--scale"):
+    with pytest.raises(UserError, match=r"full \(1 trial\), mini \(1 trial\).*--scale"):
         score(runs)
     board = score(runs, scale="mini")
     assert board.comparison.scale == "mini"
@@ -232,7 +232,7 @@ def test_the_ruleset_is_found_in_the_files(runs):
     assert score(runs, None).comparison.ruleset == "self"
     runs.reaching("b", "wmt", 1, status={"ruleset": "external"})
     with pytest.raises(
-        UserError, match=r"external \(1 trials\), self \(1 trials\).*--ruleset external.*RULESET=external"
+        UserError, match=r"external \(1 trial\), self \(1 trial\).*--ruleset external.*RULESET=external"
     ):
         score(runs, None)
 

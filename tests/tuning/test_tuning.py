@@ -56,7 +56,7 @@ def test_places_outside_of_the_plan_are_refused(study, trial):
 
 
 def test_a_list_that_is_too_short_is_refused():
-    with pytest.raises(UserError, match="lists 1 points"):
+    with pytest.raises(UserError, match="lists 1 point"):
         trial_point([{"x": 1}], study=1, trial=2, num_studies=3, num_trials=5, seed=0)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from algoperf.errors import counted
 from algoperf.integrity.audit import Watch
 
 
@@ -55,4 +56,4 @@ class Guard:
         found = self._checksums()
         changed = [name for name, value in self._standing.items() if found.get(name) != value]
         if changed:
-            yield f"It changed {len(changed)} parameters while the clock stood still, such as {changed[0]}."
+            yield f"It changed {counted(len(changed), 'parameter')} while the clock stood still, such as {changed[0]}."

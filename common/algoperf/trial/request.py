@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from algoperf import seeds
 from algoperf.data.contracts import dataset_dir
-from algoperf.errors import UserError
+from algoperf.errors import UserError, counted
 from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
 from algoperf.submission.model import algorithm_of, find_model, require_in_track
 from algoperf.trial.settings import CompilePolicy, TrialSettings
@@ -125,7 +125,7 @@ def _check_study(request: Request, version: Version) -> None:
         planned_by = "--num-studies says" if request.num_studies else f"{version.name} has"
         points = " It also changes which points are drawn." if request.ruleset == "external" else ""
         raise UserError(
-            f"Study {request.study} was asked for, but {planned_by} {planned} studies. "
+            f"Study {request.study} was asked for, but {planned_by} {counted(planned, 'study', 'studies')}. "
             f"For more, say how many: --num-studies {request.study}.{points}"
         )
 

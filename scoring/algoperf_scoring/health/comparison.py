@@ -6,6 +6,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from algoperf.errors import counted
 from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
@@ -61,7 +62,7 @@ def _numbers(runs: Sequence[Evidence], version: Version) -> tuple[Level, str]:
     too_few = [f"study {study} has {number}" for study, number in studies.items() if number < expected]
     told = []
     if len(studies) != version.num_studies:
-        told.append(f"{len(studies)} studies instead of {version.num_studies}")
+        told.append(f"{counted(len(studies), 'study', 'studies')} instead of {version.num_studies}")
     if too_many or too_few:
         told.append(f"of {expected} trials {', '.join(too_many + too_few)}")
     return "fail" if too_many else "warn" if told else "pass", "; ".join(told)

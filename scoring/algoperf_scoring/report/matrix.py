@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from algoperf.errors import counted
 from algoperf_scoring.leaderboard import Cell, Leaderboard
 
 BOUNDS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
@@ -32,7 +33,10 @@ def matrix(board: Leaderboard) -> list[tuple[str, list[Shade]]]:
 
 def shade(cell: Cell) -> Shade:
     """What the field of a result shows."""
-    reached, seconds = f"{cell.num_reached} of {cell.num_studies} studies", f"{cell.seconds:,.2f} s"
+    reached, seconds = (
+        f"{cell.num_reached} of {counted(cell.num_studies, 'study', 'studies')}",
+        f"{cell.seconds:,.2f} s",
+    )
     if cell.seconds >= 100:
         seconds = f"{cell.seconds:,.0f} s"
     if cell.outcome == "reached":

@@ -197,7 +197,7 @@ def test_a_list_with_too_few_points_warns(folder):
     folder.run(lambda records: records.flags.update(search_space=[records.hparams]))
     health = folder.check()
     assert found(health) == {"search-space": "warn"}
-    assert "lists 1 points, the version asks for 5" in told(health, "search-space")
+    assert "lists 1 point, the version asks for 5" in told(health, "search-space")
 
 
 @pytest.fixture
