@@ -42,10 +42,11 @@ SPEECH = ("librispeech_conformer", "librispeech_deepspeech")
 FULL_MODELS = ("cifar", "fastmri", "finewebedu_lm", "imagenet_resnet", "imagenet_vit", "ogbg", *SPEECH, "wmt")
 VERSIONS = {"finewebedu_lm": "v1.0"}  # where the default version has no limits at full scale
 FIXED_SIZE = {
+    "criteo1tb": 4_096,
     "fastmri": 8,
     "finewebedu_lm": 2,
     "wmt": 2,
-}  # their miniature is smaller: batches of so many are generated in memory instead
+}  # their miniature is smaller, or has fewer categories: batches of so many are generated in memory instead
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -135,9 +136,9 @@ def settings(workload: str, framework: str, output_dir: Path, **changes: Any) ->
     """A trial of the baseline without evaluations, with a budget that it cannot exhaust."""
     settled = endless(workload, framework, SCALES.get(workload, "full"), output_dir)
     if workload in FIXED_SIZE:
-        changes |= {"definition": on_generated_data(settled.definition, FIXED_SIZE[workload])}
+        changes = {"definition": on_generated_data(settled.definition, FIXED_SIZE[workload]), **changes}
     elif workload in FULL_MODELS:
-        changes |= _on_miniature(settled.definition)
+        changes = {**_on_miniature(settled.definition), **changes}
     return dataclasses.replace(settled, **{"skip_evals": True, **changes})
 
 
