@@ -17,6 +17,8 @@ os.environ.setdefault("ALGOPERF_SHARE", "1")
 if "ALGOPERF_LOCKS" not in os.environ:
     _LOCKS = tempfile.TemporaryDirectory(prefix="locks_")
     os.environ["ALGOPERF_LOCKS"] = _LOCKS.name
+# A clean process per trial takes two seconds of a processor: tests of evaluations, the API and resume ask for it.
+os.environ.setdefault("ALGOPERF_EVALUATION", "together")
 # JAX keeps what it has compiled, which is most of its time here, for the other processes of the run.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _COMPILED = tempfile.TemporaryDirectory(prefix="jax_cache_")

@@ -93,10 +93,11 @@ def assert_clocks_went_on(run: Run, stopped: dict, wall_sec: float) -> None:
 
 
 TWO, TWO_BRIEFLY = {"num_processes": 2}, {"num_processes": 2, "max_global_steps": 100}
+DEFAULT = {"evaluation": "auto"}  # as users' trials
 STOPS = [
-    pytest.param("jax", {}, [terminate], id="jax"),
-    pytest.param("jax", {}, [kill_all, terminate, kill_all], id="jax, again and again", marks=pytest.mark.full),
-    pytest.param("pytorch", {}, [press_ctrl_c, kill_all], id="pytorch", marks=pytest.mark.full),
+    pytest.param("jax", DEFAULT, [terminate], id="jax"),
+    pytest.param("jax", DEFAULT, [kill_all, terminate, kill_all], id="jax, again and again", marks=pytest.mark.full),
+    pytest.param("pytorch", DEFAULT, [press_ctrl_c, kill_all], id="pytorch", marks=pytest.mark.full),
     pytest.param("pytorch", TWO_BRIEFLY, [press_ctrl_c, kill_second_process], id="two processes"),
     pytest.param(
         "pytorch", TWO, [kill_all, press_ctrl_c, kill_second_process], id="two processes, again and again",

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from algoperf.trial.apart.evaluations import EvaluationsApart
+from algoperf.trial.request import Request, where_evaluated
 from places import TEST_SUBMISSIONS
 from trial_runs import PATIENCE_SEC, Run
 
@@ -193,3 +194,39 @@ def test_what_goes_on_meanwhile_is_named(run, standing):
     standing.parent.send_signal(signal.SIGINT)
     assert ended(standing.parent)
     assert "computed for" in " ".join(account(run)["problems"])
+
+
+# --- the default ------------------------------------------------------------------------------------------------
+
+
+def request(**changes) -> Request:
+    given = dict(workload="digits", framework="pytorch", submission=TEST_SUBMISSIONS / "faulty", ruleset="self",
+                 data_dir=Path("data"), output_dir=Path("runs"))  # fmt: skip
+    return Request(**{**given, **changes})
+
+
+@pytest.mark.parametrize(
+    ("gpu", "num_processes", "changes", "expected"),
+    [
+        (False, 1, {}, "apart"),
+        (True, 1, {}, "together"),
+        (False, 2, {}, "together"),
+        (False, 1, {"skip_evals": True}, "together"),
+        (False, 1, {"submission": None, "model": Path("published")}, "together"),
+        (True, 2, {"evaluation": "apart"}, "apart"),
+        (False, 1, {"evaluation": "together"}, "together"),
+    ],
+)
+def test_the_default_is_apart_for_one_process_on_the_cpu(monkeypatch, gpu, num_processes, changes, expected):
+    monkeypatch.setattr("algoperf.trial.request.has_gpu_driver", lambda: gpu)
+    assert where_evaluated(request(**changes), num_processes) == expected
+
+
+def test_a_trial_by_default_is_evaluated_apart_and_says_so(nadamw, monkeypatch):
+    monkeypatch.delenv("ALGOPERF_EVALUATION")
+    run = nadamw("default", **SHORT)
+    code, output = run.finish()
+    assert code == 0, output
+    assert account(run)["evaluation"] == "apart"
+    for each in account(run)["evaluations"]:
+        assert 0 < each["stood_sec"] < each["evaluation_sec"]

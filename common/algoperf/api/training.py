@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 import subprocess
 import sys
@@ -51,7 +50,7 @@ def train(
     num_processes: int | None = None,
     share: bool = False,
     verify: bool = True,
-    evaluation: Literal["apart", "together"] | None = None,
+    evaluation: Literal["auto", "apart", "together"] = "auto",
     show: bool = True,
 ) -> Run:
     """Train a submission on a workload until its target is reached or its budget is spent, and return the run.
@@ -105,9 +104,8 @@ def train(
         num_processes=num_processes,
         share=share,
         verify=verify,
+        evaluation=evaluation,
     )
-    if evaluation is not None:
-        request = dataclasses.replace(request, evaluation=evaluation)
     settings = settle(request)  # a mistake is said before data is made
     prepare(settings.definition.dataset, scale, Path(raw_dir or Path(data_dir, "raw")), request.data_dir)
     run_command(["train", *options_of(request)], show=show)

@@ -88,10 +88,12 @@ from algoperf.commands.entry import complete
 )
 @click.option(
     "--evaluation",
-    type=options.Choice(["apart", "together"]),
-    default="together",
+    type=options.Choice(["auto", "apart", "together"]),
+    default="auto",
     show_default=True,
-    help="apart: in a process without the submission's code, while all processes of the trial stand still.",
+    envvar="ALGOPERF_EVALUATION",
+    help="apart: in a process without the submission's code, while all processes of the trial stand still; together: "
+    "in the trial. auto: apart on the CPU, if the trial has one process and is not of the model track.",
 )
 @click.pass_context
 def train(ctx: click.Context, **given: Any) -> None:

@@ -34,7 +34,7 @@ from algoperf.trial.devices import Line, devices, has_gpu_driver
 from algoperf.trial.machine_watch import MachineWatch
 from algoperf.trial.recorder import Recorder
 from algoperf.trial.referee import Referee
-from algoperf.trial.request import Request, settle
+from algoperf.trial.request import Request, settle, where_evaluated
 from algoperf.trial.screen import Screen
 from algoperf.trial.settings import TrialSettings, identity_differences
 from algoperf.trial.summary import summary
@@ -245,8 +245,8 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
             limits = settings.version.limits(settings.definition.name, settings.definition.scale)
             referee = Referee(settings.directory, limits, settings.budget_sec)
             recorder = Recorder(settings.directory, referee, watch.record)
-            referee.evaluation = request.evaluation
-            apart = _apart(request, settings, referee) if request.evaluation == "apart" else None
+            referee.evaluation = where_evaluated(request, num_processes)
+            apart = _apart(request, settings, referee) if referee.evaluation == "apart" else None
             record: Hear = recorder.hear
             if apart is not None:
                 referee.stood_sec, record = apart.stood_sec, apart.listening(recorder.hear)

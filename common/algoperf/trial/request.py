@@ -12,6 +12,7 @@ from algoperf.data.contracts import dataset_dir
 from algoperf.errors import UserError, counted
 from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
 from algoperf.submission.model import algorithm_of, find_model, require_in_track
+from algoperf.trial.devices import has_gpu_driver
 from algoperf.trial.settings import CompilePolicy, TrialSettings
 from algoperf.tuning.points import trial_point
 from algoperf.tuning.ruleset import Ruleset
@@ -56,7 +57,19 @@ class Request:
     num_processes: int | None = None
     share: bool = False
     verify: bool = True
-    evaluation: Literal["apart", "together"] = "together"
+    evaluation: Literal["auto", "apart", "together"] = "auto"
+
+
+def where_evaluated(request: Request, num_processes: int) -> Literal["apart", "together"]:
+    """Where the evaluations of a trial of so many processes are made.
+
+    "auto" is apart if there is one process, and it is on the CPU: a GPU may not have the memory for two. A submitted
+    model is the submission's code, which a clean process never loads.
+    """
+    if request.evaluation != "auto":
+        return request.evaluation
+    may_be_apart = num_processes == 1 and request.model is None and not request.skip_evals
+    return "apart" if may_be_apart and not has_gpu_driver() else "together"
 
 
 def settle(request: Request) -> TrialSettings:
