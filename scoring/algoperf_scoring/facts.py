@@ -23,6 +23,7 @@ from algoperf.versions import SCALES, version_names
 from algoperf_scoring.disturbance import Kind, disturbances
 from algoperf_scoring.referee import contradicts
 
+_LARGEST_COUNT = 2**60
 _LONGEST_SEC = 1e9
 """Thirty years: a larger number of seconds is invalid."""
 
@@ -58,6 +59,8 @@ class Facts:
         status.json does not say that the target was reached.
       prune_rule, prune_reason: why it was pruned, as status.json says; "" if it was not, or nobody said.
       disturbed: what made its times longer than they should be, as status.json says.
+      num_parameters: numbers in the model's parameters, as status.json says; None if it does not.
+      host_peak_bytes, device_peak_bytes: the largest memory of the process and of a device, as status.json says.
     """
 
     track: str = "algorithm"
@@ -79,6 +82,9 @@ class Facts:
     prune_rule: str = ""
     prune_reason: str = ""
     disturbed: tuple[Kind, ...] = ()
+    num_parameters: int | None = None
+    host_peak_bytes: int | None = None
+    device_peak_bytes: int | None = None
 
     @property
     def is_pruned(self) -> bool:
@@ -136,6 +142,9 @@ def read_facts(folder: Path) -> Facts:
         charged_sec=max(charges(folder).values(), default=0.0),
         **_pruned(status.get("pruned")),
         disturbed=tuple(disturbances(status)),
+        num_parameters=_count(status.get("model"), "num_parameters"),
+        host_peak_bytes=_count(status.get("memory"), "host_peak_bytes"),
+        device_peak_bytes=_count(status.get("memory"), "device_peak_bytes"),
     )
 
 
@@ -179,6 +188,11 @@ def _code(status: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _count(content: Any, name: str) -> int | None:
+    value = content.get(name) if isinstance(content, dict) else None
+    return int(value) if isinstance(value, (int, float)) and 0 <= value < _LARGEST_COUNT else None
 
 
 def _seconds(content: Any, name: str) -> float | None:

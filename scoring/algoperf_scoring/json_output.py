@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from algoperf_scoring.leaderboard import Cell, Leaderboard
+from algoperf_scoring.models import models
 from algoperf_scoring.profiles import Array
 from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.uncertainty import LEVEL, NUM_REPLICATES, SEED
@@ -53,6 +54,7 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "pruned": [asdict(trial) for trial in comparison.pruned],
         "disturbed": [_disturbed(trial) for trial in comparison.trials if trial.facts.disturbed],
         "sensitivity": _sensitivity(board),
+        "models": [asdict(model) for model in models(board)],
         "cost": {entry.submission: asdict(entry.cost) for entry in entries},
         "submission_info": {entry.submission: asdict(entry.info) if entry.info else None for entry in board.shown},
         "missing": [asdict(missing) for missing in comparison.missing],

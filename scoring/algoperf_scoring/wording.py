@@ -13,6 +13,7 @@ from algoperf_scoring.disturbance import IN_WORDS
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Pruned, Unfinished
+from algoperf_scoring.models import models_in_words
 from algoperf_scoring.reading import Missing
 from algoperf_scoring.rules import MAX_RATIO, ScoringRule
 from algoperf_scoring.runs import RecordedTrial
@@ -173,6 +174,7 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
     """Titles and lines of all remarks; kinds without a line are omitted."""
     comparison = board.comparison
     kinds = [
+        ("Models", models_in_words(board)),
         ("Disturbed times", disturbed_in_words(comparison.trials)),
         ("Unfinished, not scored", unfinished_in_words(comparison.unfinished)),
         ("Pruned", pruned_in_words(comparison.pruned)),

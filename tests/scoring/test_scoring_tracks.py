@@ -8,6 +8,8 @@ import algoperf_scoring
 from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring.json_output import to_json
+from algoperf_scoring.markdown import markdown
+from algoperf_scoring.report.page import render
 from algoperf_scoring.wording import caption
 
 V06 = load_version("v0.6")
@@ -39,6 +41,38 @@ def test_a_track_can_be_chosen(mixed):
     assert to_json(board)["track"] == "model"
     other = algoperf_scoring.score(mixed.root, V06, track="algorithm")
     assert [entry.submission for entry in other.entries] == ["nadamw_jax"]
+
+
+def test_models_have_a_size_and_a_reference(runs):
+    sizes = {"model": {"num_parameters": 1234}, "memory": {"host_peak_bytes": 2_000_000, "device_peak_bytes": None}}
+    for study in (0, 1):
+        runs.reaching("mine", "ogbg", 10, study=study, status={**MODEL, **sizes})
+        runs.reaching("mine", "fastmri", 10, study=study, status=MODEL)
+        runs.reaching("published", "ogbg", 20, study=study, status=MODEL)
+    board = algoperf_scoring.score(runs.root, V06)
+    assert {(one["entry"], one["workload"]): one["num_parameters"] for one in to_json(board)["models"]} == {
+        ("mine", "fastmri"): None, ("mine", "ogbg"): 1234, ("published", "ogbg"): None,
+    }  # fmt: skip
+    told = "no run of the published model with NAdamW on fastmri, so times there have no reference"
+    for text in (markdown(board), render(board)):
+        assert told in " ".join(text.split())
+        assert "1,234" in text
+        assert "2.0 MB of the process" in text
+    assert "mine on fastmri: not recorded parameters" in markdown(board)
+
+
+def test_the_other_track_has_no_sizes_on_its_page(runs):
+    runs.reaching("mine", "ogbg", 10, status={"ruleset": "self", "model": {"num_parameters": 1234}})
+    board = algoperf_scoring.score(runs.root, V06)
+    assert to_json(board)["models"] == []
+    assert "1,234" not in markdown(board)
+    assert 'id="models"' not in render(board)
+
+
+def test_damaged_sizes_are_not_recorded(runs):
+    runs.reaching("mine", "ogbg", 10, status={**MODEL, "model": {"num_parameters": "many"}, "memory": [1]})
+    (found,) = to_json(algoperf_scoring.score(runs.root, V06))["models"]
+    assert (found["num_parameters"], found["host_bytes"]) == (None, None)
 
 
 def test_an_unknown_track_is_refused(mixed):

@@ -11,6 +11,7 @@ from algoperf.errors import counted
 from algoperf_scoring import wording
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.leaderboard import Leaderboard
+from algoperf_scoring.models import models, reference_in_words
 from algoperf_scoring.report import parts
 from algoperf_scoring.report.links import logs_of, place_among_runs
 from algoperf_scoring.report.matrix import matrix
@@ -83,6 +84,8 @@ def render(
             contradicted=wording.contradicted_in_words(trials, titles),
             charged=wording.charged_in_words(trials, titles),
             verification=wording.verification_in_words(trials, titles),
+            models=models(board),
+            reference=reference_in_words(board),
             pruned=wording.pruned_in_words(board.comparison.pruned, titles),
             min_studies=MIN_STUDIES,
             ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
