@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from cube_caller import ROOT, Cube, first_step
+from places import SUPPORT
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -55,6 +56,25 @@ def test_evaluation_gives_the_recorded_metrics(cube, trained, note):
     evaluation = json.loads((cube.folder / trial(f"scores_{framework}", framework) / "evaluation.json").read_text())
     for metric in ("train/accuracy", "validation/accuracy", "test/accuracy"):
         assert pytest.approx(float(recorded[metric]), abs=1e-6) in numbers(evaluation, metric)
+
+
+def test_a_submitted_model_is_trained_in_its_cube(cube, data, note):
+    """Its inputs, labels and the code of the harness are those of the image; the NAdamW baseline is in there too."""
+    del data
+    shutil.copytree(SUPPORT / "models" / "two_layers", cube.folder / "submissions" / "two_layers", dirs_exist_ok=True)
+    start, settings = time.monotonic(), cube.settings("two_layers", max_global_steps=4)
+    settings["model"] = settings.pop("submission")
+    paths = {"submission_dir": cube.folder / "submissions", "output_dir": "output_model"}
+    done = cube("train", settings, **paths)
+    note("train a submitted model", time.monotonic() - start)
+    assert done.returncode == 0, done.stdout
+    trial_folder = cube.folder / "output_model" / "two_layers" / "study_1" / "mnist_pytorch" / "trial_1"
+    status = json.loads((trial_folder / "status.json").read_text())
+    assert (status["track"], status["global_step"]) == ("model", 4)
+    assert status["model"]["num_parameters"] > 0
+    done = cube("train", {**settings, "submission": "sgd_pytorch"}, **paths)
+    assert done.returncode == 2
+    assert "they are for different tracks" in done.stdout
 
 
 @pytest.mark.parametrize(
