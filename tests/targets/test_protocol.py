@@ -75,15 +75,24 @@ def test_half_of_the_repeats_reach_both_targets(values, goal):
     assert any(found.test in each.test for each in reaching)
 
 
-@given(st.floats(1e-3, 1e3), st.sampled_from(["max", "min"]), st.sampled_from([0.0, 0.05, 0.5]))
-def test_an_eased_target_is_never_harder(target, goal, ease):
-    easier = eased(target, goal, ease)
+@given(
+    st.floats(1e-3, 1e3), st.floats(1e-3, 1e3), st.sampled_from(["loss", "ppl"]), st.sampled_from(["max", "min"]),
+    st.sampled_from([0.0, 0.05, 0.5]),
+)  # fmt: skip
+def test_an_eased_target_lies_between_the_target_and_the_start(one, other, metric, goal, ease):
+    target, start = (max, min)[goal == "min"](one, other), (min, max)[goal == "min"](one, other)
+    easier = eased(target, start, ease, metric=metric, goal=goal)
     assert easier == target or WORSE[goal](easier, target)
-    assert easier == pytest.approx(target * (1 - ease if goal == "max" else 1 + ease), rel=2e-5)
+    part = start**ease * target ** (1 - ease) if metric == "ppl" else target + ease * (start - target)
+    assert easier == pytest.approx(part, rel=2e-5)
 
 
-def test_targets_are_rounded_to_the_easier_side():
-    assert eased(0.96666666, "max", 0.0) == 0.966666
-    assert eased(0.96666661, "min", 0.0) == 0.966667
-    assert eased(0.97, "max", 0.0) == 0.97
-    assert eased(3.0, "min", 0.05) == 3.15
+def test_the_way_of_a_perplexity_is_that_of_its_loss():
+    assert eased(3.0, 432.0, 0.1, metric="ppl", goal="min") == 4.93126
+    assert eased(3.0, 432.0, 0.1, metric="wer", goal="min") == pytest.approx(45.9, rel=1e-5)
+
+
+@pytest.mark.parametrize("goal", ["max", "min"])
+def test_targets_are_rounded_to_the_easier_side(goal):
+    rounded = {each: eased(each, 0.0, 0.0, metric="loss", goal=goal) for each in (0.96666666, 0.97)}
+    assert rounded == {0.96666666: 0.966666 if goal == "max" else 0.966667, 0.97: 0.97}

@@ -41,7 +41,7 @@ _EVALUATIONS = 20
 @click.option("--eval-every-steps", type=options.Whole(1),
               help=f"Steps between evaluations.  [default: {_EVALUATIONS} evaluations a run]")  # fmt: skip
 @click.option("--ease", type=options.Number(0, 1, example="0.05"),
-              help="Make both targets easier by this share of themselves, and say so beside them.")  # fmt: skip
+              help="Move both targets back by this share of the way to an untrained model, and say so.")  # fmt: skip
 @click.option("--seed", type=options.Whole(0, options.MOST), default=0, show_default=True,
               help="All randomness follows from it.")  # fmt: skip
 @options.version
@@ -67,7 +67,7 @@ def targets(
     OUTPUT/WORKLOAD. Exit code 130 after a signal.
     """
     from algoperf.commands.scoring_options import require_scoring
-    from algoperf.targets import plan, result, runs
+    from algoperf.targets import plan, result, runs, untrained
     from algoperf.targets.protocol import choose
 
     require_scoring()
@@ -85,7 +85,7 @@ def targets(
     repeats = plan.repeats(setting, chosen, plan_one)
     say(f"Best: {chosen.run}. Repeats: {counted(len(repeats.manifest.runs), 'run')} in {repeats.path}.")
     _carry_out(repeats, machine, None)
-    found = result.result(setting, search, repeats, ease or 0.0)
+    found = result.result(setting, search, repeats, ease or 0.0, untrained.untrained(setting) if ease else None)
     files = result.write(setting.output, found)
     files.append(targets_page.write_page(found, result.provenance(found), setting.output / "targets.html"))
     say(result.table(found))

@@ -13,6 +13,8 @@ from algoperf.errors import AlgoperfError
 from algoperf.versions import Goal
 
 _DIGITS = 6
+LOGARITHMIC = ("ppl",)
+"""Metrics whose logarithm is the loss: ways between their values are measured in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,19 @@ class Targets:
     reached: int
 
 
+@dataclass(frozen=True)
+class Untrained:
+    """What a model has before its first step.
+
+    Attributes:
+      seed: of its initialisation; validation, test: its values, the second None without a test split.
+    """
+
+    seed: int
+    validation: float
+    test: float | None
+
+
 def best(curve: Curve, goal: Goal) -> float:
     """The best validation value of a run; the worst there is if it has none that is finite."""
     finite = [value for value in curve.validation if math.isfinite(value)]
@@ -82,12 +97,19 @@ def targets_of(repeats: Sequence[Curve], goal: Goal, *, has_test: bool) -> Targe
     return Targets(validation, (min if goal == "max" else max)(tests) if has_test else None, len(reaching))
 
 
-def eased(target: float, goal: Goal, ease: float) -> float:
-    """A target made easier by a share of itself, with six digits, rounded to the easier side."""
-    share = decimal.Decimal(repr(ease))
-    value = decimal.Decimal(repr(target)) * (1 - share if goal == "max" else 1 + share)
+def eased(target: float, start: float, ease: float, *, metric: str, goal: Goal) -> float:
+    """A target that is nearer to the start, with six digits, rounded to the easier side.
+
+    Args:
+      target: by the protocol.
+      start: what an untrained model has.
+      ease: share of the way from the target back to the start.
+      metric, goal: what the values are.
+    """
+    way, back = (math.log, math.exp) if metric in LOGARITHMIC else (float, float)
+    value = back(way(target) + ease * (way(start) - way(target))) if ease else target
     rounding = decimal.ROUND_FLOOR if goal == "max" else decimal.ROUND_CEILING
-    return float(decimal.Context(prec=_DIGITS, rounding=rounding).create_decimal(value))
+    return float(decimal.Context(prec=_DIGITS, rounding=rounding).create_decimal(repr(value)))
 
 
 def is_better(value: float, other: float, goal: Goal) -> bool:

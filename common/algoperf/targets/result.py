@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,20 +11,26 @@ from typing import Any
 from algoperf._version import __version__
 from algoperf.campaigns.folder import Campaign
 from algoperf.data.files import write_file
-from algoperf.errors import counted
+from algoperf.errors import AlgoperfError, counted
 from algoperf.records.json_file import write_json
 from algoperf.targets.plan import Setting
-from algoperf.targets.protocol import Curve, Targets, best, choose, eased, targets_of
+from algoperf.targets.protocol import LOGARITHMIC, Curve, Targets, Untrained, best, choose, eased, is_better, targets_of
 from algoperf.targets.runs import read_curves
 from algoperf.versions import Limits
+from algoperf.versions.reading import NO_TARGET
 
 FORMAT = 1
 """Format version of targets.json."""
 _DIGITS = 6
 
 
-def result(setting: Setting, search: Campaign, repeats: Campaign, ease: float) -> dict[str, Any]:
-    """Everything that is known when all runs have ended, as JSON values. `ease`: share that targets are eased by."""
+def result(
+    setting: Setting, search: Campaign, repeats: Campaign, ease: float = 0.0, start: Untrained | None = None
+) -> dict[str, Any]:
+    """Everything that is known when all runs have ended, as JSON values.
+
+    `ease`: share of the way back to `start` that targets are eased by.
+    """
     limits, goal = setting.limits, setting.limits.goal
     searched, repeated = read_curves(search, limits), read_curves(repeats, limits)
     chosen = choose(searched, goal)
@@ -44,7 +51,8 @@ def result(setting: Setting, search: Campaign, repeats: Campaign, ease: float) -
         "submissions": {name: entry["hash"] for name, entry in search.manifest.submissions.items()},
         "data_hash": search.manifest.workloads[search.manifest.runs[0].place]["data_hash"],
         "targets": {"validation": found.validation, "test": found.test, "reached": found.reached, "ease": ease,
-                    "eased": _eased(found, limits, ease)},
+                    "start": dataclasses.asdict(start) if start else None,
+                    "eased": _eased(found, limits, ease, start)},
         "present": _values(limits, {"validation_target": limits.validation_target, "test_target": limits.test_target}),
         "chosen": chosen.run,
         "search": [_curve(curve, limits) for curve in searched],
@@ -64,6 +72,8 @@ def table(found: Mapping[str, Any]) -> str:
     """A table for a version file, under comments that say where it comes from."""
     lines = [*(f"# {line}" for line in provenance(found)), f"[workloads.{found['workload']}.{found['scale']}]"]
     values = {**found["present"], **found["targets"]["eased"], "step_hint": found["steps"]}
+    if values["test_target"] is None:
+        values["test_target"] = NO_TARGET
     lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
     return "\n".join(lines) + "\n"
 
@@ -84,13 +94,36 @@ def provenance(found: Mapping[str, Any]) -> list[str]:
         + (f"; their worst test value then was {_short(targets['test'])}." if targets["test"] is not None else "."),
     ]
     if targets["ease"]:
-        lines.append(f"Both targets are made easier by {targets['ease']:g} of themselves.")
+        lines.append(_easing(targets, found["metric"]))
     return [*lines, "Budget, evaluation period and numbers of examples are those of before: set the budget apart."]
 
 
-def _eased(found: Targets, limits: Limits, ease: float) -> dict[str, Any]:
-    test = None if found.test is None else eased(found.test, limits.goal, ease)
-    return {"validation_target": eased(found.validation, limits.goal, ease), "test_target": test}
+def _eased(found: Targets, limits: Limits, ease: float, start: Untrained | None) -> dict[str, Any]:
+    """Both targets as a version's table has them. AlgoperfError if an untrained model is better than one."""
+    pairs = {
+        "validation_target": (found.validation, start.validation if start else None),
+        "test_target": (found.test, start.test if start else None),
+    }
+    for target, begin in pairs.values():
+        if target is not None and begin is not None and is_better(begin, target, limits.goal):
+            raise AlgoperfError(
+                f"An untrained model has a {limits.metric} of {_short(begin)}, which is better than the protocol's "
+                f"target, {_short(target)}: the chosen point does not train. Search with more --trials."
+            )
+    return {
+        name: None if target is None else eased(target, begin or 0.0, ease, metric=limits.metric, goal=limits.goal)
+        for name, (target, begin) in pairs.items()
+    }
+
+
+def _easing(targets: Mapping[str, Any], metric: str) -> str:
+    start = targets["start"]
+    tested = "" if start["test"] is None else f" and {_short(start['test'])} (test)"
+    scale = " in its logarithm" if metric in LOGARITHMIC else ""
+    return (
+        f"Both are moved back{scale} by {targets['ease']:g} of the way to an untrained model (seed {start['seed']}), "
+        f"which has {_short(start['validation'])}{tested}."
+    )
 
 
 def _values(limits: Limits, targets: Mapping[str, Any]) -> dict[str, Any]:

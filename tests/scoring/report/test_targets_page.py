@@ -25,6 +25,7 @@ FOUND = {
     "workload": "digits", "scale": "mini", "framework": "jax", "metric": "accuracy", "goal": "max", "steps": 3,
     "eval_every_steps": 1, "chosen": "b/2",
     "targets": {"validation": 0.8, "test": None, "reached": 1, "ease": 0.1,
+                "start": {"seed": 0, "validation": 0.0, "test": None},
                 "eased": {"validation_target": 0.72, "test_target": None}},
     "present": {"validation_target": 0.75, "test_target": None},
     "search": [run("a/1", EVIL, [0.1, None, None], "nan"), run("a/2", EVIL, [], "pruned"),
