@@ -38,7 +38,7 @@ FULL = {
 CHUNK = 64  # steps; the harness makes keys for this many steps at a time
 FULL_CHUNK = 1  # steps; each takes as long as many small ones
 WARM_UP = 2  # chunks
-LEAST = 8  # chunks after that
+LEAST = 8  # chunks after that, unless `--chunks` says otherwise
 
 
 class Enough(AlgoperfError):
@@ -68,8 +68,8 @@ class Interleaved:
     Both train the same model in turns, so that it is in memory once. `update_params` must be that of this object.
     """
 
-    def __init__(self, submission: Any, backend: Any, data_dir: Path, seconds: float, chunk: int) -> None:
-        self.chunk = chunk
+    def __init__(self, submission: Any, backend: Any, data_dir: Path, seconds: float, chunk: int, least: int) -> None:
+        self.chunk, self._least = chunk, least
         self.harness, self.bare = Chunks(), Chunks()
         self._submission, self._backend, self._data_dir = submission, backend, data_dir
         self._queue: Any = None
@@ -88,7 +88,7 @@ class Interleaved:
                 workload, (optimizer_state, params, model_state), hyperparameters, global_step, rng
             )
             self.bare.end()
-            if len(self.bare.wall) > WARM_UP + LEAST and sum(self.bare.wall + self.harness.wall) > self._seconds:
+            if len(self.bare.wall) > WARM_UP + self._least and sum(self.bare.wall + self.harness.wall) > self._seconds:
                 raise Enough
             self.harness.begin()
         return self._submission.data_selection(
@@ -128,7 +128,7 @@ class Interleaved:
         return optimizer_state, params, model_state
 
 
-def measure(workload: str, framework: str, batch_size: int | None, seconds: float) -> dict[str, Any]:
+def measure(workload: str, framework: str, batch_size: int | None, seconds: float, least: int) -> dict[str, Any]:
     """Run one trial and compare."""
     from algoperf.frameworks import load_backend
     from algoperf.submission.loading import load_submission
@@ -140,7 +140,7 @@ def measure(workload: str, framework: str, batch_size: int | None, seconds: floa
         if batch_size is not None:
             submission = dataclasses.replace(submission, get_batch_size=lambda name: batch_size)
         chunk = CHUNK if workload in SMALL else FULL_CHUNK
-        interleaved = Interleaved(submission, backend, settings.data_dir, seconds, chunk)
+        interleaved = Interleaved(submission, backend, settings.data_dir, seconds, chunk, least)
         harnessed = dataclasses.replace(submission, data_selection=interleaved, update_params=interleaved.update_params)
         with contextlib.suppress(Enough):
             common.run_trial(settings, harnessed, backend)
@@ -174,6 +174,7 @@ def main() -> None:
     """Measure every case in a separate process."""
     parser = common.parser(__doc__)
     parser.add_argument("--seconds", type=float, help="how long a case is measured")
+    parser.add_argument("--chunks", type=int, default=LEAST, help="how many at least, after those that warm up")
     parser.add_argument("--workloads", default=",".join([*SMALL, *FULL]), help="these only, separated by commas")
     parser.add_argument("--case", nargs=3, metavar=("WORKLOAD", "FRAMEWORK", "BATCH"), help="only this one; 0: own")
     options = parser.parse_args()
@@ -181,17 +182,18 @@ def main() -> None:
     if options.case:
         workload, framework, batch_size = options.case
         common.prepare(workload)
-        print(json.dumps(measure(workload, framework, int(batch_size) or None, seconds)))
+        print(json.dumps(measure(workload, framework, int(batch_size) or None, seconds, options.chunks)))
         return
     # PyTorch's threads wait for each other: with other load, several threads would only measure that waiting.
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    limits = ["--seconds", str(seconds), "--chunks", str(options.chunks)]
     rows = []
     for workload, batch_sizes in {**SMALL, **FULL}.items():
         if workload not in options.workloads.split(","):
             continue
         for batch_size in batch_sizes:
             for framework in common.FRAMEWORKS:
-                case = [workload, framework, str(batch_size or 0), "--seconds", str(seconds)]
+                case = [workload, framework, str(batch_size or 0), *limits]
                 command = [sys.executable, __file__, "--case", *case]
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
                 rows.append(json.loads(done.stdout))

@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--workloads", default=",".join(STEPS))
     parser.add_argument("--submissions", default=",".join(ENTRIES))
     parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--steps", type=int, help="maximum number, if not the workload's in STEPS")
     parser.add_argument("--first-seed", type=int, default=0, help="the others follow it")
     options = parser.parse_args()
     rows = []
@@ -94,6 +95,7 @@ def main() -> None:
             raise unknown("workload", workload, STEPS)
         prepare(workload)
         steps, every = STEPS[workload]
+        steps = options.steps or steps
         for name in options.submissions.split(","):
             if name not in ENTRIES:
                 raise unknown("submission", name, ENTRIES)

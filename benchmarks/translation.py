@@ -36,13 +36,20 @@ def main() -> None:
     """Measure, print, write."""
     parser = common.parser(__doc__)
     parser.add_argument("--full-model", action="store_true", help="search with the model of scale full too")
+    parser.add_argument("--full-sentences", type=int, default=4, help="that it searches for")
+    parser.add_argument("--full-length", type=int, default=32, help="their tokens")
+    parser.add_argument("--frameworks", default=",".join(common.FRAMEWORKS), help="these only, separated by commas")
+    parser.add_argument("--only-full", action="store_true", help="nothing but that search")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rounds, count = (1, 20_000) if arguments.quick else (3, 40_000)
-    common.report(f"Packed rows of {count:,} pairs", _packing(count, rounds), arguments.json)
-    rows = [row for framework in common.FRAMEWORKS for row in _search(framework, "mini", 128, 32, rounds)]
-    if arguments.full_model:
-        rows += [row for framework in common.FRAMEWORKS for row in _search(framework, "full", 4, 32, 1)]
+    frameworks, rows = arguments.frameworks.split(","), []
+    if not arguments.only_full:
+        common.report(f"Packed rows of {count:,} pairs", _packing(count, rounds), arguments.json)
+        rows += [row for framework in frameworks for row in _search(framework, "mini", 128, 32, rounds)]
+    if arguments.full_model or arguments.only_full:
+        full = ("full", arguments.full_sentences, arguments.full_length, 1)
+        rows += [row for framework in frameworks for row in _search(framework, *full)]
     common.report("Beam search, 4 beams", rows, None)
 
 
