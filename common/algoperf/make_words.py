@@ -30,10 +30,14 @@ VARIABLES = {
     "--workload": "WORKLOADS",
     "--workloads": "WORKLOADS",
 }
-_OF_TARGETS = {"compare": {"--output-dir": "COMPARISON"}}
+_OF_TARGETS = {
+    "compare": {"--output-dir": "COMPARISON"},
+    "campaign": {"--output": "CAMPAIGN", "--submissions": "SUBMISSIONS"},
+}
 _EXTRA = {
     *("--checkpoints", "--eval-every-steps", "--max-global-steps", "--no-resume", "--num-processes", "--num-studies"),
     *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify", "--evaluation"),
+    *("--ladder", "--qualification", "--retries", "--logs"),
 }
 OPTION = re.compile(
     r"(?<![\w-])(?<!EXTRA=)(?<!EXTRA=\")"  # what was said already, by a process that this one started
@@ -42,12 +46,14 @@ OPTION = re.compile(
 )
 """An option in a message, and its value if it looks like one."""
 
-
 _COMMAND = re.compile(r"(`|^ +|: )algoperf (?=[a-z])", re.MULTILINE)
 
 
 def in_words_of_the_caller(message: str) -> str:
-    """A message, with the options outside of command lines (`algoperf ...`) as variables if `make` was called."""
+    """A message, with the options outside of command lines (`algoperf ...`) as variables if `make` was called.
+
+    Command lines begin with the program's path then, unless it is on PATH.
+    """
     if not os.environ.get(CALLED_BY_MAKE):
         return message
     lines = (line if "algoperf " in line else OPTION.sub(_as_variable, line) for line in message.split("\n"))

@@ -18,6 +18,7 @@ from algoperf.campaigns.plan import ALL, totals
 from algoperf.campaigns.site import read_site
 from algoperf.cli import cli
 from algoperf.errors import UserError
+from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
 from algoperf.trial.request import Request, settle
 from campaign_case import Case, plan, scripted
 from places import BASELINES, REPOSITORY
@@ -92,11 +93,11 @@ def test_the_same_plan_may_be_made_again_and_another_one_is_refused(tmp_path, da
     assert json.loads((tmp_path / MANIFEST).read_text()) == fixed
     other = plan(tmp_path, *arguments, "--seed", "7")
     assert isinstance(other.exception, UserError)
-    assert "momentum_pytorch/study_1/digits_pytorch/trial_1 / seed: planned" in str(other.exception)
+    assert "\n  --seed: planned 0, now 7 (1 run)\n" in str(other.exception)
     (tmp_path / MANIFEST).write_text(before.replace('"budget": 90.0', '"budget": 900.0'))
     refused = case.call("run")
     assert refused.returncode == 2
-    assert "workloads / digits / seconds / pytorch / budget: planned 90.0, now 900.0" in refused.stderr
+    assert "workload digits: seconds / pytorch / budget: planned 90.0, now 900.0" in refused.stderr
     assert not (tmp_path / "runs").exists()
 
 
@@ -123,6 +124,33 @@ def test_changed_code_or_data_are_refused_with_the_difference(tmp_path, data_roo
     refused = case.call("run")
     assert refused.returncode == 5
     assert "has hash 000000000000, planned was" in refused.stderr
+
+
+def test_differences_are_told_in_the_words_of_those_who_planned(tmp_path, data_root, monkeypatch):
+    folder = tmp_path / "mine"
+    shutil.copytree(BASELINES / "momentum_pytorch", folder)
+
+    def again(submissions, *more):
+        return plan(tmp_path / "campaign", "--workloads", "digits", "--studies", "2", "--data-dir", str(data_root),
+                    "--max-global-steps", "5", *more, submissions=submissions)  # fmt: skip
+
+    lion = BASELINES / "lion_pytorch"
+    assert again([folder, lion]).exit_code == 0
+    assert Case(tmp_path / "campaign").call("stage").returncode == 0
+    with (folder / "submission.py").open("a") as file:
+        file.write("# better\n")
+    monkeypatch.setenv(CALLED_BY_MAKE, "campaign")
+    refused = again([folder], "--studies", "5", "--max-global-steps", "6", "--retries", "3")
+    lines = in_words_of_the_caller(str(refused.exception)).splitlines()
+    assert "  rules / retries: planned 2, now 3" in lines
+    assert "  submission lion_pytorch: was planned, is not given now" in lines
+    assert sum(line.startswith("  submission mine: ") for line in lines) == 1, "the file, not what follows from it"
+    mine, gone = (f"{name}/study_{{}}/digits_pytorch/trial_1" for name in ("mine", "lion_pytorch"))
+    added = ", ".join(mine.format(study) for study in (3, 4, 5))
+    assert f"  3 runs more than planned: {added}" in lines
+    assert f"  2 runs fewer than planned: {gone.format(1)}, {gone.format(2)}" in lines
+    assert "  EXTRA=--max-global-steps: planned 5, now 6 (2 runs)" in lines
+    assert lines[-1] == "Undo the change, or give the new plan another folder: CAMPAIGN=FOLDER"
 
 
 def test_submissions_of_one_name_are_refused(tmp_path):

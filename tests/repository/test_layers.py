@@ -12,7 +12,7 @@ from places import REPOSITORY
 
 # From the bottom up. Parts of one layer do not import each other.
 LAYERS = (
-    ("_version", "errors", "make_words", "system", "spec", "random_utils", "waiting"),
+    ("_version", "errors", "make_words", "system", "spec", "random_utils", "text", "waiting"),
     ("readers", "task"),
     ("seeds", "versions", "data", "tuning"),
     ("datasets", "metrics"),

@@ -23,8 +23,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from algoperf.campaigns.differences import require_equal
 from algoperf.campaigns.ladder import Verdict, barrier, standings
-from algoperf.campaigns.manifest import MINI, Manifest, PlannedRun, read_manifest, require_equal
+from algoperf.campaigns.manifest import MINI, Manifest, PlannedRun, read_manifest
 from algoperf.campaigns.outcomes import Next, Rules, decide
 from algoperf.campaigns.states import Phase, RunState
 from algoperf.data.files import make_directory, open_locked

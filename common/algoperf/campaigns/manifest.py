@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,7 @@ from algoperf.records.layout import trial_dir
 FORMAT_VERSION = 2
 MINI = "mini"
 """The ladder's first step, at the scale of this name."""
-_SHOWN = 12  # differences that a message lists
 _PLAIN = re.compile(r"[\w@%+=:,./ -]*", re.ASCII)  # what shlex.quote leaves as it is, and spaces
-_FREE = ("campaign", "algoperf")  # keys that may differ between two plans of the same campaign
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,37 +155,3 @@ def _run(line: dict[str, Any]) -> PlannedRun:
 def _words(command: str) -> tuple[str, ...]:
     """The words of a command line. Most need no shell's rules, which take 100 times as long."""
     return tuple(command.split() if _PLAIN.fullmatch(command) else shlex.split(command))
-
-
-def differences(before: Manifest, after: Manifest) -> list[str]:
-    """What differs between two manifests, a line each; what only staging knows may be missing in either."""
-    old, new = dict(_flat(_comparable(before))), dict(_flat(_comparable(after)))
-    lines = []
-    for key in {**old, **new}:
-        one, other = old.get(key), new.get(key)
-        if one == other or (key.endswith(("data_hash", "image_digest")) and None in (one, other)):
-            continue
-        lines.append(f"  {key}: planned {one!r}, now {other!r}")
-    return lines
-
-
-def require_equal(before: Manifest, after: Manifest, what: str, remedy: str) -> None:
-    """Raise UserError, with the differences, if two manifests differ."""
-    lines = differences(before, after)
-    if lines:
-        more = f"\n  ... and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-        raise UserError(f"{what}\n" + "\n".join(lines[:_SHOWN]) + f"{more}\n{remedy}")
-
-
-def _comparable(manifest: Manifest) -> dict[str, Any]:
-    content = {key: value for key, value in manifest.header().items() if key not in _FREE}
-    content["runs"] = {run.id: {**run.as_dict(), "number": place} for place, run in enumerate(manifest.runs, 1)}
-    return content
-
-
-def _flat(tree: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(tree, Mapping) and tree:
-        for key, value in tree.items():
-            yield from _flat(value, f"{place} / {key}" if place else str(key))
-    else:
-        yield place, tree

@@ -14,10 +14,11 @@ from algoperf.campaigns.folder import STAGING, Campaign
 from algoperf.campaigns.ladder import Verdict, standings
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.states import Phase, RunState
-from algoperf.errors import AlgoperfError
+from algoperf.errors import AlgoperfError, counted
 from algoperf.records.json_file import read_object, write_json
 from algoperf.records.status import Status
 from algoperf.system import STOPS
+from algoperf.text import typed
 
 Say = Callable[[str], None]
 _SILENT_STARTS = 6
@@ -102,7 +103,8 @@ class _Starts:
             if self._silent[key] >= _SILENT_STARTS:
                 raise AlgoperfError(
                     f"{run.id} was begun {_SILENT_STARTS} times and has left no word in {self._campaign.job(run)}. "
-                    "Begin it by hand and see what it says: "
+                    f"See what the engine says of its job (Slurm: the logs in {self._campaign.path}/slurm; SkyPilot: "
+                    "`sky jobs queue` and `sky jobs logs --controller`), or begin it by hand: "
                     f"algoperf campaign execute {self._campaign.path} --run {run.id}"
                 )
             self._silent[key] += 1
@@ -196,16 +198,19 @@ class _Telling:
         )
 
     def summary(self, states: Sequence[RunState]) -> str:
-        """Counts, and what was stopped why."""
+        """Counts, what was stopped why, and what goes on."""
         counts = Counter(state.phase.value for state in states)
-        lines = [f"{counts[Phase.FINISHED.value]} of {len(states)} runs ended by the rules."]
-        lines += [f"  {state.run.id}: stopped, {state.reason}" for state in states if state.phase is Phase.STOPPED]
-        if held := counts[Phase.HELD.value]:
-            lines.append(f"  {held} runs were not begun, because others of their workload were stopped.")
-        if dropped := counts[Phase.DROPPED.value]:
-            lines.append(f"  Left out, because their submissions failed a step: {dropped} runs.")
-        if later := counts[Phase.LATER.value]:
-            lines.append(f"  Waiting for an earlier step: {later} runs.")
-        if Phase.STOPPED.value in counts:
-            lines.append(f"When the cause is gone: algoperf campaign run {self._campaign.path} --again")
+        stopped = [state for state in states if state.phase is Phase.STOPPED]
+        lines = [f"{counts[Phase.FINISHED.value]} of {counted(len(states), 'run')} ended by the rules."]
+        lines += [f"  {state.run.id}: stopped, {state.reason.partition(chr(10))[0]}" for state in stopped]
+        for phase, why in (
+            (Phase.HELD, "Not begun, because others of their workload were stopped"),
+            (Phase.DROPPED, "Left out, because their submissions failed a step"),
+            (Phase.LATER, "Waiting for an earlier step"),
+            (Phase.LIVE, "They go on without this command, in the engine's queue or on its machines"),
+        ):
+            if number := counts[phase.value]:
+                lines.append(f"  {why}: {counted(number, 'run')}.")
+        if stopped:
+            lines.append(f"When the cause is gone: algoperf campaign run {typed(self._campaign.path)} --again")
         return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from algoperf.commands import campaign_options, options
 from algoperf.commands.train import train
 from algoperf.commands.train_all import plan_trial, split_workloads
+from algoperf.make_words import CALLED_BY_MAKE
 
 if TYPE_CHECKING:
     from algoperf.campaigns.manifest import Manifest
@@ -86,14 +88,17 @@ def campaign_plan(
     from algoperf.campaigns.folder import MANIFEST, place_plan
     from algoperf.campaigns.manifest import read_manifest
     from algoperf.campaigns.site import read_site
+    from algoperf.text import typed
 
     settings = read_site(site)
     manifest = _manifest(split_paths(submissions), workloads, studies, trials, output, given)
     file = output / MANIFEST
     conflict = f"{output} holds a campaign whose first run has begun:"
-    is_begun = place_plan(output, manifest, conflict, "Choose another folder for the new plan.")
+    remedy = "Undo the change, or give the new plan another folder: --output FOLDER"
+    is_begun = place_plan(output, manifest, conflict, remedy)
     _show(read_manifest(file), settings)
-    click.echo(f"{'As planned before: ' if is_begun else ''}{file}. Next: algoperf campaign run {output}")
+    then = "" if os.environ.get(CALLED_BY_MAKE) else f". Next: algoperf campaign run {typed(output)}"  # make runs it
+    click.echo(f"{'As planned before: ' if is_begun else ''}{file}{then}")
 
 
 def split_paths(text: str) -> list[Path]:
@@ -187,6 +192,8 @@ def _show(manifest: Manifest, site: Site) -> None:
     """A line per workload and framework, and one per submission."""
     from algoperf.campaigns.ladder import step_text
     from algoperf.campaigns.plan import ALL, STEP, totals
+    from algoperf.errors import counted
+    from algoperf.text import hours
 
     for step in manifest.ladder.get("steps", []):
         click.echo(f"ladder: {step_text(step)}")
@@ -203,16 +210,9 @@ def _show(manifest: Manifest, site: Site) -> None:
         )  # fmt: skip
         title = name.removeprefix(".") if name == ALL or name.startswith(STEP) else f"submission {name}"
         click.echo(
-            f"{title}: {row['runs']:.0f} runs, at most {hours(row['at_most'])} of a machine, probably "
+            f"{title}: {counted(int(row['runs']), 'run')}, at most {hours(row['at_most'])} of a machine, probably "
             f"{hours(row['probably'])}{cost}"
         )
-
-
-def hours(value: float) -> str:
-    """A time for people."""
-    if value >= 1:
-        return f"{value:,.1f} h"
-    return f"{value * 60:.1f} min" if value * 60 >= 1 else f"{value * 3600:.1f} s"
 
 
 def _logs(given: dict[str, Any]) -> dict[str, tuple[Path, ...]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from algoperf.commands import campaign_options, campaign_pruning, options
+from algoperf.make_words import in_words_of_the_caller
 
 
 @click.command("run")
@@ -38,6 +39,7 @@ def campaign_run(
     from algoperf.campaigns import schedule, staging
     from algoperf.campaigns.folder import CANCELLED, STAGING, Campaign
     from algoperf.campaigns.used_engine import choose, remember
+    from algoperf.errors import counted
 
     campaign = Campaign(folder)
     campaign.require_unchanged()
@@ -49,7 +51,7 @@ def campaign_run(
             (campaign.path / earlier).unlink(missing_ok=True)
         engine = remember(campaign, name, settings)
         if again:
-            say(f"{schedule.ask_again(campaign)} runs are begun again.")
+            say(f"To be begun again: {counted(schedule.ask_again(campaign), 'run')}.")
         if not engine.stages_itself:
             staging.stage(campaign, say)
         code = schedule.carry_out(campaign, engine, say, pruning)
@@ -58,5 +60,5 @@ def campaign_run(
 
 def say(text: str) -> None:
     """A line for whoever watches."""
-    click.echo(text)
+    click.echo(in_words_of_the_caller(text))
     sys.stdout.flush()

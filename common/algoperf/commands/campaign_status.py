@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from algoperf.commands import campaign_options
+from algoperf.make_words import in_words_of_the_caller
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,7 +38,7 @@ def campaign_status(folder: Path, as_json: bool, once: bool) -> None:
     if as_json:
         click.echo(json.dumps(content, indent=2))
     elif once or not sys.stdout.isatty():
-        click.echo(_plain(content))
+        click.echo(in_words_of_the_caller(_plain(content)))
     else:
         content = _follow(campaign, content)
     sys.exit(1 if content["stopped"] else 0)
@@ -86,19 +87,20 @@ def _table(content: dict[str, Any]) -> RenderableType:
     from rich.table import Table
 
     from algoperf.campaigns.overview import OF_LADDERS, PHASES, counted
+    from algoperf.text import hours
 
     table = Table(box=None, pad_edge=False)
     for name in ("submission", "workload"):
         table.add_column(name)
     phases = [phase for phase in PHASES if content["ladder"] or phase not in OF_LADDERS]
-    for name in (*phases, "hours", "left"):
+    for name in (*phases, "time used", "left"):
         table.add_column(name, justify="right")
     rows = [*content["groups"]]
     if len(rows) > 1:
         rows.insert(0, {"submission": "all", "workload": "", **counted(rows)})
     for row in rows:
         counts = [str(row[phase] or "") for phase in phases]
-        times = [f"{row['hours']:.2f}", f"{row['hours_left']:.2f}"]
+        times = [hours(row[name]) if row[name] else "" for name in ("hours", "hours_left")]
         table.add_row(escape(row["submission"]), escape(row["workload"]), *counts, *times)
     lines = [escape(line) for line in _remarks(content)]
     return Group(*lines, table)  # a long table is cut off at the end of a terminal
@@ -117,11 +119,15 @@ def _ladder_line(step: dict[str, Any]) -> str:
 
 def _remarks(content: dict[str, Any]) -> list[str]:
     """What is said above the table."""
+    from algoperf.errors import counted
+    from algoperf.text import typed
+
+    folder = typed(Path(content["folder"]))
     lines = []
     if not content["engine_answers"]:
         lines.append("The engine does not answer: whether runs are carried out now is not known.")
     if content["cancelled"]:
-        lines.append(f"Cancelled. To go on: algoperf campaign run {content['folder']}")
+        lines.append(f"Cancelled. To go on: algoperf campaign run {folder}")
     lines += [_ladder_line(step) for step in content["ladder"]]
     for run in content["live_runs"][:_LISTED]:
         value = "" if run["value"] is None else f", {run['metric']} {run['value']:.5g} (target {run['target']:.5g})"
@@ -131,9 +137,10 @@ def _remarks(content: dict[str, Any]) -> list[str]:
     if len(content["live_runs"]) > _LISTED:
         lines.append(f"  ... and {len(content['live_runs']) - _LISTED} more")
     lines += [
-        f"STOPPED: {run['run']}: exit code {run['exit_code']} after {run['attempts']} attempts, {run['cause']}"
+        f"STOPPED: {run['run']}: exit code {run['exit_code']} after {counted(run['attempts'], 'attempt')}, "
+        f"{run['cause']}"
         for run in content["stopped_runs"]
     ]
     if content["stopped"]:
-        lines.append(f"When the cause is gone: algoperf campaign run {content['folder']} --again")
+        lines.append(f"When the cause is gone: algoperf campaign run {folder} --again")
     return lines
