@@ -64,9 +64,12 @@ def test_what_is_wrong_with_a_submission_holds_its_other_runs_until_asked(tmp_pa
     assert set(phases.values()) == {"finished"}
     assert f"{name(1)}: STOPPED, exit code 3, submission_error: submission_error at step 10" in done.stdout
     assert case.call("run").returncode == 3, "nothing is begun again by itself"
+    queued = case.call("execute", "--run", name(2))  # as an engine does that had it in its queue already
+    assert (queued.returncode, case.attempts(name(2))) == (76, [])
+    assert f"{name(2)} is held back, because {name(1)} was stopped" in queued.stdout
     shown = case.call("status")
     assert shown.returncode == 1
-    assert f"STOPPED: {name(1)}: exit code 3 after 1 attempts" in shown.stdout
+    assert f"STOPPED: {name(1)}: exit code 3 after 1 attempt," in shown.stdout
     assert case.call("run", "--again").returncode == 0
     assert set(case.phases().values()) == {"finished"}
     assert case.evaluations(name(1)) == [10, 20]

@@ -33,6 +33,8 @@ from algoperf.system import STOPS, algoperf_command, follow
 
 BUSY = 75
 """Exit code if another process works on the run: ask again later."""
+HELD = 76
+"""Exit code if another run of the kind was stopped while this one was in an engine's queue."""
 _GRACE_SEC = 60
 _POLL_SEC = 0.2
 _TAIL_BYTES = 1 << 16
@@ -78,7 +80,7 @@ class _Attempt:
 
 
 def work(campaign: Campaign, run: PlannedRun, place: Place) -> int:
-    """Bring a run to its end, or as far as it gets; returns its exit code, or BUSY.
+    """Bring a run to its end, or as far as it gets; returns its exit code, or BUSY, or HELD.
 
     Everything that is known afterwards is in the run's job folder. A signal to stop is passed on to the trial.
     """
@@ -92,6 +94,9 @@ def work(campaign: Campaign, run: PlannedRun, place: Place) -> int:
             return 0
         if campaign.is_cancelled:
             return Status.INTERRUPTED.exit_code
+        if (holder := campaign.holder(run)) is not None:
+            print(f"{run.id} is held back, because {holder.run.id} was stopped: {holder.reason}")
+            return HELD
         code = _attempt(campaign, run, place, lock, signals)
     if next_of(code) is Next.RESUME and signals.count and not campaign.is_cancelled and place.when_interrupted:
         subprocess.run(place.when_interrupted, check=False)

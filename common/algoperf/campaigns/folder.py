@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -166,10 +166,7 @@ class Campaign:
     def states(self, live: Mapping[str, str]) -> list[RunState]:
         """Where all runs stand. Runs like one that was stopped are held back, and so are later steps of a ladder."""
         found = [self.state(run, live) for run in self.manifest.runs]
-        holders: dict[tuple[str, ...], RunState] = {}
-        for state in found:
-            if state.phase is Phase.STOPPED:
-                holders.setdefault(_kind(state), state)
+        holders = _holders(found)
         held = []
         for state in found:
             run = state.run
@@ -179,6 +176,12 @@ class Campaign:
             else:
                 held.append(state)
         return _climbing(self.manifest.ladder, held) if self.manifest.ladder else held
+
+    def holder(self, run: PlannedRun) -> RunState | None:
+        """A stopped run that holds this one back; None if there is none."""
+        others = [each for each in self.manifest.runs if each.place == run.place and each.id != run.id]
+        holders = _holders([self.state(each, {}) for each in others])
+        return holders.get((run.place,)) or holders.get((run.place, run.submission))
 
 
 def runs_dir(folder: Path, step: str) -> Path:
@@ -198,6 +201,15 @@ def _climbing(ladder: Mapping[str, Any], states: list[RunState]) -> list[RunStat
         else:
             phase = Phase.DROPPED if at.verdict is Verdict.FAILED else Phase.LATER
             found.append(RunState(state.run, phase, state.attempts, reason=str(at)))
+    return found
+
+
+def _holders(states: Sequence[RunState]) -> dict[tuple[str, ...], RunState]:
+    """The first stopped run of every kind."""
+    found: dict[tuple[str, ...], RunState] = {}
+    for state in states:
+        if state.phase is Phase.STOPPED:
+            found.setdefault(_kind(state), state)
     return found
 
 

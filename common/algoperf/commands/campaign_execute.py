@@ -29,7 +29,8 @@ def campaign_execute(
 ) -> None:  # fmt: skip
     """Carry out one run of the campaign in FOLDER, or what is left of it; engines call this.
 
-    The exit code is that of `algoperf train`; 75 if another process works on the run.
+    The exit code is that of `algoperf train`; 75 if another process works on the run, 76 if another run of the kind was
+    stopped.
     """
     from algoperf.campaigns.attempt import Place, work
     from algoperf.campaigns.folder import Campaign
