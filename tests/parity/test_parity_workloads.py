@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from unittest import mock
 
@@ -75,12 +76,12 @@ UNSTABLE = {
 DOUBLES = {
     ("finewebedu_lm", "jax"): Tolerance(1e-6, 1e-6, 1e-6, 1e-5, 1e-10),
     ("finewebedu_lm", "pytorch"): Tolerance(5e-5, 5e-5, 5e-5, 1e-3, 1e-10),
-    # The reference's table of positions has rounding errors of its own in PyTorch.
-    **dict.fromkeys(
-        ((name, "pytorch") for name in ("wmt", "wmt_post_ln", "wmt_attention_temp", "wmt_glu_tanh")),
-        Tolerance(eval_logits=1e-7, train_logits=1e-7, loss=1e-9, gradient=1e-4, state=1e-10),
-    ),
 }
+# The table of positions of wmt in PyTorch has phases in single precision. Its last bits depend on the instructions that
+# PyTorch has for exponentials and sines: with those that the golden files were made with (AVX2 or AVX-512), float64
+# agrees as elsewhere, with PyTorch's slowest ones to 6e-8.
+TABLE, TABLE_SHA256 = "pos_encoder.pe", "e5944541e4fd9a79fb63a7991cb9f89ab885223f8c12572ff2342d23c818b4f9"
+OTHER_TABLE = Tolerance(eval_logits=1e-7, train_logits=1e-7, loss=1e-9, gradient=1e-4, state=1e-10)
 
 # `eval_loss` (float64 files), `train_loss_masked_ls0.1`, `eval_loss_soft_targets_masked_ls0.1`
 LOSS_KEY = re.compile(r"(eval|train)_loss(?:_(soft_)?(?:targets_)?(masked|nomask)_ls(\d+\.\d+))?")
@@ -111,9 +112,11 @@ class Computed:
         return source.probe(name, self.gradient[name].shape, self.golden["seed"])
 
 
-def tolerance_of(info: dict[str, Any], double: bool) -> Tolerance:
+def tolerance_of(info: dict[str, Any], double: bool, state: dict[str, np.ndarray]) -> Tolerance:
     """What is allowed for a forward file."""
     if double:
+        if TABLE in state and sha256(state[TABLE].astype(np.float32).tobytes()).hexdigest() != TABLE_SHA256:
+            return OTHER_TABLE
         return DOUBLES.get((info["workload"], info["framework"]), DOUBLE)
     return UNSTABLE.get(info["workload"], SINGLE)
 
@@ -147,6 +150,7 @@ def compute(name: str) -> Computed:
     side = open_side(info["framework"], definition)
     with side.precision(dtype), rounded_as_published(side):
         side.load(weights, dtype)
+        del weights  # as large as the model
         batch = side.batch(inputs, dtype)
         is_masked = info.get("grad_loss", {}).get("masked", True)
         passes = side.passes(batch, evaluate="eval_step" in info, masked=is_masked)
@@ -167,11 +171,11 @@ def compute(name: str) -> Computed:
                     smoothing=float(smoothing or 0.0),
                 )
     logits = {mode: values if type(values) is tuple else (values,) for mode, values in passes.logits.items()}
-    logits = {mode: [np.array(part.tolist(), dtype) for part in parts] for mode, parts in logits.items()}
+    logits = {mode: [np.asarray(part).astype(dtype) for part in parts] for mode, parts in logits.items()}
     return Computed(
         name=name,
         golden=info,
-        tolerance=tolerance_of(info, double),
+        tolerance=tolerance_of(info, double, updated_state),
         logits={mode: parts[0] for mode, parts in logits.items()},
         paddings={mode: parts[1] for mode, parts in logits.items() if len(parts) > 1},
         losses=losses,

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import os
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import numpy as np
 
 from places import GOLDENS, SHARED_GOLDENS
 
+# Of random numbers: variants of a model have the same names for most, and a table of tokens has 33 million.
+_KEPT_BYTES = 5 << 28
 _GIVEN = os.environ.get("ALGOPERF_GOLDENS")
 FOLDER = Path(_GIVEN) if _GIVEN else SHARED_GOLDENS
 COMPLETE = FOLDER.is_dir()
@@ -68,9 +71,41 @@ def generator(name: str, seed: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
+class _Draws:
+    """The first and second draw of names. What was used last is kept, and where each generator goes on."""
+
+    def __init__(self) -> None:
+        self._arrays: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
+        self._after_first: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, number: int, *key: Any) -> np.ndarray:
+        """Draw 0 or 1 of a name, shape and seed; not to be changed."""
+        found = self._arrays.pop((number, *key), None)
+        if found is None:
+            found = self._new(number, *key)
+        self._arrays[number, *key] = found
+        while sum(array.nbytes for array in self._arrays.values()) > _KEPT_BYTES:
+            self._arrays.popitem(last=False)
+        return found
+
+    def _new(self, number: int, name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+        numbers, key = generator(name, seed), (name, shape, seed)
+        if number and key not in self._after_first:
+            self(0, *key)
+        if number:
+            numbers.bit_generator.state = self._after_first[key]
+        found: np.ndarray = numbers.standard_normal(shape, dtype=np.float32)
+        self._after_first.setdefault(key, numbers.bit_generator.state)
+        found.flags.writeable = False
+        return found
+
+
+_draws = _Draws()
+
+
 def weight(name: str, shape: tuple[int, ...], rule: str, seed: int) -> np.ndarray:
     """The deterministic value of a parameter or running statistic, float32."""
-    x = generator(name, seed).standard_normal(shape, dtype=np.float32)
+    x = _draws(0, name, shape, seed)
     tenth = np.float32(0.1)
     if rule == "matrix":
         return x * np.float32((np.prod(shape) / max(shape)) ** -0.5)
@@ -85,9 +120,7 @@ def weight(name: str, shape: tuple[int, ...], rule: str, seed: int) -> np.ndarra
 
 def probe(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """The factor for the gradient of a parameter: the draw after that of its weight, float64."""
-    numbers = generator(name, seed)
-    numbers.standard_normal(shape, dtype=np.float32)
-    return numbers.standard_normal(shape, dtype=np.float32).astype(np.float64)
+    return _draws(1, name, shape, seed).astype(np.float64)
 
 
 def weights(entries: list[dict[str, Any]], seed: int) -> dict[str, np.ndarray]:

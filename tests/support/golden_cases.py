@@ -28,13 +28,18 @@ def has_cube(workload: str) -> bool:
 
 
 def cases(*patterns: str) -> list[str]:
-    """Golden files of workloads that have a cube."""
-    return [name for pattern in patterns for name in golden.names(pattern) if has_cube(workload_of(name))]
+    """Golden files of workloads that have a cube; those with the same parameters follow each other."""
+    found = [name for pattern in patterns for name in golden.names(pattern) if has_cube(workload_of(name))]
+    return sorted(found, key=lambda name: (_cube_of(workload_of(name)), name.split(".")[1:2], name))
 
 
 def sized(*patterns: str) -> list[Any]:
     """The same, for tests that compute: `make test` leaves models of full size to `make test-full`."""
     return [pytest.param(name, marks=() if golden.has_copy(name) else pytest.mark.full) for name in cases(*patterns)]
+
+
+def _cube_of(workload: str) -> str:
+    return max((cube for cube in cube_folders() if workload.startswith(cube)), key=len)
 
 
 def workload_of(name: str) -> str:

@@ -17,7 +17,7 @@ from algoperf.workload.definition import WorkloadDefinition
 
 _LARGE = 1_000_000  # rows
 _SMALL_VOCABULARY = 65_536
-_ROWS_AT_ONCE = 1 << 17
+_ROWS_AT_ONCE = 1 << 13  # so many stay in the caches
 _NUM_CHUNKS = 4  # parts of the table in PyTorch, of equally many rows
 _FIRST_ID = 13  # column of the inputs
 Entries = list[dict[str, Any]]
@@ -103,9 +103,10 @@ def _draws(name: str, shape: tuple[int, int], seed: int, rows: tuple[int, ...]) 
     """Some rows of the first and of the second draw of all rows, float32."""
     generator, wanted = golden.generator(name, seed), np.array(rows)
     both = np.empty((2, len(rows), shape[1]), np.float32)
+    piece = np.empty((_ROWS_AT_ONCE, shape[1]), np.float32)
     for draw in both:
         for start in range(0, shape[0], _ROWS_AT_ONCE):
-            values = generator.standard_normal((min(_ROWS_AT_ONCE, shape[0] - start), shape[1]), dtype=np.float32)
+            values = generator.standard_normal(dtype=np.float32, out=piece[: shape[0] - start])
             here = (wanted >= start) & (wanted < start + len(values))
             draw[here] = values[wanted[here] - start]
     return both[0], both[1]

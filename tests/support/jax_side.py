@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -93,9 +95,13 @@ class JaxSide(Side):
         logits, self.model_state = compute(self.params, batch)
         return logits
 
+    @functools.cached_property
+    def _loss_fn(self):
+        return jax.jit(self.workload.loss_fn)
+
     def losses(self, batch, logits, *, targets, masked, smoothing):
         mask = batch["weights"] if masked else None
-        loss = jax.jit(self.workload.loss_fn)(batch[targets], logits, mask, smoothing)
+        loss = self._loss_fn(batch[targets], logits, mask, smoothing)
         assert loss.keys() == {"summed", "n_valid_examples", "per_example"}
         return Losses(float(loss["summed"]), float(loss["n_valid_examples"]), np.asarray(loss["per_example"]))
 
@@ -112,10 +118,14 @@ class JaxSide(Side):
 
         @jax.jit
         def compute(params, model_state):
-            evaluation = self.workload.evaluation_step(params, model_state, jax.random.PRNGKey(0))
-            evaluated = evaluation(self.evaluated(batch)) if evaluate else {}
-            logits, _ = self._forward(params, batch, ForwardPassMode.EVAL)
-            return logits, evaluated, jax.value_and_grad(mean_loss, has_aux=True)(params)
+            evaluated = {}
+            with self.recorded() as logits:
+                if evaluate:  # without its own jit, so that its logits can be had, and compiled once
+                    evaluation = self.workload._evaluate.__wrapped__
+                    evaluated = evaluation(params, model_state, self.evaluated(batch), jax.random.PRNGKey(0))
+                if not logits:
+                    self._forward(params, batch, ForwardPassMode.EVAL)
+            return logits[0], evaluated, jax.value_and_grad(mean_loss, has_aux=True)(params)
 
         in_evaluation, evaluated, trained = compute(self.params, self.model_state)
         (value, (in_training, self.model_state)), gradient = trained

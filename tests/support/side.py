@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import abc
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -127,7 +129,20 @@ class Side(abc.ABC):
 
     @abc.abstractmethod
     def passes(self, batch: dict[str, Any], *, evaluate: bool, masked: bool) -> Passes:
-        """Both passes; the workload's own evaluation only if asked for. Updates the state, once."""
+        """Both passes; the one in evaluation mode is the workload's own if asked for. Updates the state, once."""
+
+    @contextmanager
+    def recorded(self) -> Iterator[list[Any]]:
+        """The logits that the workload computes meanwhile."""
+        found, model_fn = [], self.workload.model_fn
+
+        def recording(*args: Any, **keywords: Any) -> tuple[Any, Any]:
+            logits, state = model_fn(*args, **keywords)
+            found.append(logits)
+            return logits, state
+
+        with mock.patch.object(self.workload, "model_fn", recording):
+            yield found
 
     def evaluated(self, batch: dict[str, Any]) -> dict[str, Any]:
         """The batch that the workload's own evaluation gets: of pairs, all rows count."""

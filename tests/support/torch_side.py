@@ -91,8 +91,13 @@ class TorchSide(Side):
             return self.model.eval().translate(inputs, length).numpy()
 
     def passes(self, batch, *, evaluate, masked):
-        evaluated = self.workload.evaluation_step(self.model, None, None)(self.evaluated(batch)) if evaluate else {}
-        logits = self.logits(batch)
+        evaluated = {}
+        with self.recorded() as found:
+            if evaluate:
+                evaluated = self.workload.evaluation_step(self.model, None, None)(self.evaluated(batch))
+            if not found:
+                self._forward(batch, ForwardPassMode.EVAL)
+        logits = {"eval": found[0], "train": self._forward(batch, ForwardPassMode.TRAIN)}
         loss = self.workload.loss_fn(batch["targets"], logits["train"], batch["weights"] if masked else None)
         mean = loss["summed"] / loss["n_valid_examples"]
         self.model.zero_grad()
