@@ -148,7 +148,7 @@ class ScriptedBackend:
     gather = staticmethod(lambda value: [value])
     synchronise_model = staticmethod(lambda params, model_state: None)
     random_state = staticmethod(lambda: None)
-    describe_model = model_form = staticmethod(lambda params, model_state: {})
+    model_form = staticmethod(lambda params, model_state: {})
     checksums = staticmethod(lambda params: {})
     set_random_state = staticmethod(lambda state: None)
     environment = staticmethod(lambda: {"versions": {}, "devices": []})
