@@ -39,7 +39,7 @@ def fault(function, step=0):
     if what == "segfault":
         ctypes.string_at(0)
     if what == "be killed":
-        ctypes.CDLL(None).kill(os.getpid(), 9)  # as another program would: the guard sees signals from Python
+        os.kill(os.getpid(), 9)
     if what == "hang":
         time.sleep(1000)
     return what
