@@ -14,6 +14,7 @@ from pathlib import Path
 
 STOPS = (signal.SIGTERM, signal.SIGINT)  # signals that ask to stop
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # of glibc's malloc.h
 _MOST, _DEFAULT_MMAP_MAX, _LARGEST_MMAP_THRESHOLD = 2**31 - 1, 65_536, 32 * 2**20
@@ -22,6 +23,17 @@ _MOST, _DEFAULT_MMAP_MAX, _LARGEST_MMAP_THRESHOLD = 2**31 - 1, 65_536, 32 * 2**2
 def algoperf_command(*arguments: str) -> list[str]:
     """The command line of `algoperf` with these arguments, in this Python."""
     return [sys.executable, "-m", "algoperf", *arguments]
+
+
+def clean_python(module: str, *arguments: str) -> list[str]:
+    """The command line of a module in this Python, which imports nothing from the folder where it is started."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def keep_memory_private() -> None:
+    """Let no other process of this user read or change the memory of this one; root still may."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0)
 
 
 def usable_cores() -> int:

@@ -9,6 +9,7 @@ from algoperf.records.layout import REFEREE_FILE, STATUS_FILE
 
 CLEAN = 10.0
 PARENT_STOPPED = [{"parent_stopped_sec": 400.0}]
+PARENT_STOPPED = [{"parent_stopped_sec": 400.0}]
 MACHINE = {"shared": False, "stopped_sec": 0.0, "sessions": [{"parent_stopped_sec": 0.0}]}
 
 
@@ -83,3 +84,33 @@ def test_nothing_is_charged_where_nothing_is_known_or_follows(tmp_path, found, m
 
 def test_logs_without_a_referee_are_left_alone(tmp_path):
     assert charges(tmp_path) == {}
+
+
+# --- evaluations apart --------------------------------------------------------------------------------------------
+
+
+def apart(*evaluations: tuple[float, float, float]) -> dict:
+    """An account; of each evaluation seconds in all, seconds in which the trial stood still, and seconds of logging."""
+    found = [
+        {"global_step": 10 * count, "evaluation_sec": sec, "stood_sec": stood, "logging_sec": logging}
+        for count, (sec, stood, logging) in enumerate(evaluations, start=1)
+    ]
+    return {"evaluation": "apart", "evaluations": found}
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "expected"),
+    [
+        pytest.param([(1001.0, 1000.0, 0.0)] * 3, {}, id="long clean ones"),
+        pytest.param([(115.0, 100.0, 0.0), (100.0, 100.0, 0.0)], {10: 4, 20: 4}, id="before a snapshot"),
+        pytest.param([(100.0, 100.0, 15.0), (100.0, 100.0, 0.0)], {20: 3}, id="after a snapshot"),
+    ],
+)
+def test_apart_work_before_a_snapshot_counts_at_once(tmp_path, evaluations, expected):
+    write(tmp_path, apart(*evaluations), MACHINE)
+    assert charges(tmp_path) == pytest.approx(expected)
+
+
+def test_apart_stopping_the_parent_allows_nothing_more(tmp_path):
+    write(tmp_path, apart((115.0, 100.0, 0.0)), {**MACHINE, "stopped_sec": 400.0, "sessions": PARENT_STOPPED})
+    assert charges(tmp_path) == pytest.approx({10: 4})

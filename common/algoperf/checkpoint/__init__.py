@@ -11,6 +11,7 @@ from algoperf.checkpoint.files import (
     check_fingerprint,
     checkpoints,
     content_hash,
+    holds_model,
     model_hash,
     read_manifest,
     remove_leftovers,
@@ -22,7 +23,7 @@ from algoperf.checkpoint.files import (
 )
 
 __all__ = [
-    "Keep", "check_fingerprint", "checkpoints", "content_hash", "model_hash", "read_manifest",
+    "Keep", "check_fingerprint", "checkpoints", "content_hash", "holds_model", "model_hash", "read_manifest",
     "remove_leftovers", "restore",
     "restore_model", "save", "save_model", "step_of",
 ]  # fmt: skip

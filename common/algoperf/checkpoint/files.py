@@ -61,6 +61,11 @@ def _hash_of(path: Path, *names: str) -> str | None:
     return digest.hexdigest()
 
 
+def holds_model(path: Path) -> bool:
+    """Whether the files of a model are there, and are files: a pipe could be read forever."""
+    return all((path / name).is_file() for name in ("model.json", "model.safetensors"))
+
+
 def model_hash(path: Path) -> str | None:
     """One SHA-256 over parameters and model state of a checkpoint or snapshot. None if a file is missing."""
     return _hash_of(path, "model.json", "model.safetensors")

@@ -64,17 +64,23 @@ def charges(folder: Path) -> dict[int, float]:
     """
     account = read_object(folder / REFEREE_FILE) or {}
     evaluations, clean = account.get("evaluations"), account.get("clean_sec")
-    if not isinstance(evaluations, list) or not isinstance(clean, (int, float)):
+    apart = account.get("evaluation") == "apart"
+    if not isinstance(evaluations, list) or not (apart or isinstance(clean, (int, float))):
         return {}
     machine = (read_object(folder / STATUS_FILE) or {}).get("machine")
     if not isinstance(machine, Mapping) or machine.get("shared"):
         return {}
     known = [each for each in evaluations if isinstance(each, Mapping) and isinstance(each.get("global_step"), int)]
-    durations = [_number(each.get("evaluation_sec")) + _number(each.get("logging_sec")) for each in known]
+    evaluating, logging = ([_number(each.get(name)) for each in known] for name in ("evaluation_sec", "logging_sec"))
     saved = [int(_number(each.get("saved_bytes"))) for each in known]
     stood = [_number(each.get("stood_sec")) for each in known]
-    excess = excess_sec(durations, clean, _paused_sec(machine), saved, stood)
-    return {each["global_step"]: sec for each, sec in zip(known[1:], excess, strict=False) if sec > 0}
+    if apart:  # whoever stops the parent must not gain seconds, and work before a snapshot changes that evaluation
+        durations = [sec + before for sec, before in zip(evaluating, [0.0, *logging], strict=False)]
+        excess = excess_sec(durations, clean or 0.0, saved_bytes=[0, *saved], stood_sec=stood)
+    else:
+        durations, known = [sec + more for sec, more in zip(evaluating, logging, strict=True)], known[1:]
+        excess = excess_sec(durations, clean or 0.0, _paused_sec(machine), saved, stood)
+    return {each["global_step"]: sec for each, sec in zip(known, excess, strict=False) if sec > 0}
 
 
 def _number(value: Any) -> float:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,18 @@ class CsvFile:
         if new:
             self._widen(new)
         text = self._text([row.get(column, "") for column in self._columns])
-        with explaining_full_disk(self._path.parent, len(text)), self._path.open("ab", buffering=0) as file:
+        with explaining_full_disk(self._path.parent, len(text)), self._appending() as file:
             if file.write(text) != len(text):
                 self._drop_torn_row()
                 raise DiskFull(self._path.parent, len(text))
             self._note(text)
             if durable:
                 os.fsync(file.fileno())
+
+    def _appending(self) -> FileIO:
+        """The file, opened to append; OSError if it is a link, which would lead to a file of somebody else."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        return FileIO(os.open(self._path, flags, 0o666), "a")
 
     def rows(self) -> list[dict[str, str]]:
         """All rows that were found and written, as text by column name.

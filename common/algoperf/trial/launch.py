@@ -21,12 +21,13 @@ from typing import Any, BinaryIO
 
 from algoperf.checkpoint import checkpoints
 from algoperf.data.files import make_directory, open_locked
+from algoperf.data.sightings import changed, sightings
 from algoperf.errors import AlgoperfError, CheckpointMismatch, UserError, explaining_bad_paths, explaining_full_disk
 from algoperf.make_words import in_words_of_the_caller
 from algoperf.records.layout import EVAL_FILE, LOG_FILE, MEASUREMENTS_FILE
 from algoperf.records.prune_order import read_order
 from algoperf.records.status import Status, read_status
-from algoperf.system import STOPS, algoperf_command, usable_cores
+from algoperf.system import STOPS, algoperf_command, keep_memory_private, usable_cores
 from algoperf.trial import endings, failures, messages, verification
 from algoperf.trial.apart.evaluations import EvaluationsApart
 from algoperf.trial.data import missing_data
@@ -255,9 +256,13 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
                 screen.hear(message)
                 return record(message, at)
 
+            keep_memory_private()
+            data = sightings(settings.data_dir)
             members = supervisor.run(command, num_processes, watch, hear, apart)
             watch.warn_at_end()
             referee.stop(members[0].ended_at)
+            for name in changed(data, settings.data_dir):
+                referee.note(f"the stored data changed while the trial ran: {name}")
             recorder.close()
             referee.conclude(recorder.hashes())
             order = read_order(settings.directory) if supervisor.was_pruned else None

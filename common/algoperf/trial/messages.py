@@ -43,6 +43,7 @@ from algoperf.system import follow
 
 VERSION = 1
 _VARIABLE = "ALGOPERF_TRIAL_PARENT"  # "<process>:<descriptor>"
+_LONGEST_LINE = 1 << 24  # bytes
 _MOST_AT_ONCE = 1 << 6  # pieces of 64 KiB: a process that floods its parent must not keep it from its other work
 
 
@@ -122,7 +123,7 @@ class Inbox:
         self.has_ended = False
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
-        self._pending = b""
+        self._pending = bytearray()
 
     def receive(self) -> list[dict[str, Any]]:
         """The messages that have come, whole lines only."""
@@ -137,6 +138,10 @@ class Inbox:
                 self.has_ended = True
                 break
             self._pending += received
+        if b"\n" not in self._pending:
+            if len(self._pending) > _LONGEST_LINE:  # it fills our memory
+                self._pending.clear()
+            return []
         *lines, self._pending = self._pending.split(b"\n")
         return [message for line in lines if (message := _parsed(line)) is not None]
 
@@ -152,7 +157,7 @@ class Inbox:
         self.theirs.close()
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parsed(line: bytes | bytearray) -> dict[str, Any] | None:
     """A message; None for what is none, because the submission shares the process that sends."""
     try:
         message = json.loads(line)

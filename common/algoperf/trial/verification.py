@@ -20,7 +20,7 @@ from algoperf.records.json_file import write_json
 from algoperf.records.layout import EVAL_FILE, EVALUATION_FILE, STATUS_FILE
 from algoperf.records.status import read_status
 from algoperf.records.verification import REFUTED, Verification, verification
-from algoperf.system import STOPS, algoperf_command, follow
+from algoperf.system import STOPS, clean_python, follow
 from algoperf.trial.apart.evaluations import EvaluationsApart
 from algoperf.trial.settings import TrialSettings
 
@@ -51,7 +51,7 @@ def verify(settings: TrialSettings, workload: str, data_root: Path, apart: Evalu
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     where = "a process without the submission's code" if settings.model is None else "processes apart from the labels"
     print(f"evaluating checkpoint_{step} again, in {where}", flush=True)
-    command = algoperf_command("evaluate", "--quiet", *words)
+    command = clean_python("algoperf", "evaluate", "--quiet", *words)
     handlers = {number: signal.signal(number, signal.default_int_handler) for number in STOPS}
     try:
         follows = functools.partial(follow, os.getpid())

@@ -9,12 +9,13 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from algoperf.checkpoint import holds_model
+from algoperf.system import clean_python
 from algoperf.trial import messages
 from algoperf.trial.apart.remote import SNAPSHOT
 from algoperf.trial.apart.standstill import Identity, Standstill
@@ -53,6 +54,7 @@ class EvaluationsApart:
         self._is_ready = False
         self._broken: dict[str, Any] | None = None  # why there is no clean process, as an answer
         self._num_deaths = 0  # since the last result
+        self._failure: str | None = None  # of the request
         self._request: dict[str, Any] | None = None  # what the trial waits for
 
     # --- the clean process ------------------------------------------------------------------------------------
@@ -65,7 +67,7 @@ class EvaluationsApart:
         self._inbox = messages.Inbox()
         descriptor = self._inbox.theirs.fileno()
         told = {**os.environ, **messages.environment(self._inbox.theirs)}
-        command = [sys.executable, "-m", "algoperf.trial.apart.process"]
+        command = clean_python("algoperf.trial.apart.process")
         self._process = subprocess.Popen(command, env=told, process_group=0, pass_fds=[descriptor])
         self._inbox.theirs.close()
         self._inbox.answer(None, {"kind": "open", "order": dict(self._order)})
@@ -128,6 +130,10 @@ class EvaluationsApart:
         return None
 
     def _evaluate(self, step: int) -> None:
+        if not holds_model(self._path):  # reading what is no file could take forever
+            self._failure = "The snapshot has no files of a model."
+            return
+        self.signal(signal.SIGCONT)  # the trial may have stopped it
         self._inbox.answer(None, {"kind": "evaluate", "path": str(self._path), "global_step": step})
 
     def _with_metrics(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,7 +158,9 @@ class EvaluationsApart:
                 self._hear(message, trial)
             if self._inbox.has_ended:
                 self._replace(selector)
-        if self._request is not None and self._broken is not None:
+        if self._request is not None and self._failure is not None:
+            self._answer(trial, {"failure": self._failure})
+        elif self._request is not None and self._broken is not None:
             self._answer(trial, self._broken)
         elif self._request is not None and self._request["kind"] == "evaluations" and self._is_ready:
             self._answer(trial, {"apart": True})
@@ -182,7 +190,7 @@ class EvaluationsApart:
                 self._note(problem)
         if self._request is not None:
             trial.answer(self._request["id"], content)
-            self._request = None
+            self._request = self._failure = None
 
     def _replace(self, selector: selectors.BaseSelector) -> None:
         """Start another clean process instead of one that died, and let it do what that one did."""

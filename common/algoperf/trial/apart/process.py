@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from algoperf.checkpoint import model_hash
 from algoperf.errors import AlgoperfError
-from algoperf.system import STOPS
+from algoperf.system import STOPS, keep_memory_private
 from algoperf.trial import messages
 from algoperf.trial.apart.standstill import end_processes
 
@@ -51,6 +51,7 @@ def main() -> None:
     """Obey the parent until it is gone."""
     for number in STOPS:  # they are for the trial, whose parent ends this process
         signal.signal(number, signal.SIG_IGN)
+    keep_memory_private()
     messages.connect(follows=False)
     orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()

@@ -6,13 +6,15 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 
 import psutil
 
 _PATIENCE_SEC = 10.0  # for a process that the kernel does not let stop, such as one that waits for a disk
 _POLL_SEC = 0.0005
 _STANDING = {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
-_USED_SEC = 0.1  # processor time that a process may seem to use while it stands: the kernel counts in ticks of 0.01 s
+# Processor time that a process may seem to use while it stands: some kernels only count ticks of 0.01 s.
+_USED_SEC, _USED_TICKS_SEC = 0.01, 0.1
 Identity = tuple[int, float]
 """Number and start of a process: numbers are used again."""
 
@@ -45,7 +47,7 @@ class Standstill:
         deadline = time.monotonic() + _PATIENCE_SEC
         while running := [each for each in _descendants(but) if _status(each) not in _STANDING]:
             if time.monotonic() > deadline:
-                return [f"process {each.pid} ({_name(each)}) did not stand still" for each in running]
+                break
             new = [each for each in running if each not in self._stopped]
             if new:
                 self._stopped.update(dict.fromkeys(new, 0.0))
@@ -55,15 +57,19 @@ class Standstill:
                     each.suspend()
             time.sleep(_POLL_SEC)
         self._stopped = {each: _used_sec(each) for each in self._stopped}
-        return []
+        return [f"process {each.pid} ({_name(each)}) did not stand still" for each in running]
 
     def end(self, but: Collection[int]) -> list[str]:
         """Let all go on; returns what did not stand still meanwhile, as sentences."""
-        problems = [
-            f"process {each.pid} ({_name(each)}) computed for {used:.2f} s while the trial stood still"
-            for each, before in self._stopped.items()
-            if (used := _used_sec(each) - before) > _USED_SEC
-        ]
+        most = _USED_SEC if _counts_exactly() else _USED_TICKS_SEC
+        problems = []
+        for each, before in self._stopped.items():  # timers of the kernel can send SIGCONT, too
+            if (used := _used_sec(each) - before) > most:
+                problems.append(
+                    f"process {each.pid} ({_name(each)}) computed for {used:.2f} s while the trial stood still"
+                )
+            elif _status(each) not in _STANDING:
+                problems.append(f"process {each.pid} ({_name(each)}) was continued while the trial stood still")
         new = [each for each in _descendants(but) if each not in self._stopped and _status(each) not in _STANDING]
         problems += [f"process {each.pid} ({_name(each)}) began while the trial stood still" for each in new]
         for each in self._stopped:
@@ -101,7 +107,18 @@ def _status(process: psutil.Process) -> str:
         return str(psutil.STATUS_DEAD)
 
 
+def _counts_exactly() -> bool:
+    return Path("/proc/self/schedstat").exists()
+
+
 def _used_sec(process: psutil.Process) -> float:
+    """Processor time of all its threads."""
+    try:
+        if _counts_exactly():
+            threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+            return sum(int(file.read_text().split()[0]) for file in threads) * 1e-9
+    except OSError:  # it has ended
+        return 0.0
     try:
         times = process.cpu_times()
     except psutil.Error:
