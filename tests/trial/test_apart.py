@@ -98,10 +98,11 @@ def test_what_the_trial_tells_is_replaced_by_what_was_found(tmp_path):
 
 
 @pytest.fixture
-def run(data_root, tmp_path) -> Run:
-    """A trial with very many evaluations, whose submission has a detached program running."""
+def run(request, data_root, tmp_path) -> Run:
+    """A trial with very many evaluations, whose submission has a detached program, or another process, running."""
+    cheat = getattr(request, "param", "detached_program")
     options = {"evaluation": "apart", "max_global_steps": 2000, "eval_every_steps": 1}
-    return Run(CHEATS / "detached_program", "pytorch", data_root, tmp_path, options)
+    return Run(CHEATS / cheat, "pytorch", data_root, tmp_path, options)
 
 
 @pytest.fixture
@@ -129,7 +130,8 @@ def _in_the_middle(parent: psutil.Process, run: Run) -> SimpleNamespace:
             continue
         try:
             named = {"process" if "algoperf.trial.apart.process" in each.cmdline() else "trainer": each
-                     for each in parent.children() if "algoperf" in " ".join(each.cmdline())}  # fmt: skip
+                     for each in sorted(parent.children(), key=psutil.Process.create_time, reverse=True)
+                     if "algoperf" in " ".join(each.cmdline())}  # fmt: skip
             others = [each for each in parent.children(recursive=True) if each not in named.values()]
             if len(named) < 2 or not others or named["trainer"].status() != psutil.STATUS_STOPPED:
                 continue
@@ -148,7 +150,17 @@ def ended(*processes: psutil.Process) -> bool:
     return len(gone) == len(processes)
 
 
-def test_everything_stands_still(standing):
+@pytest.mark.parametrize(
+    "run",
+    [
+        "detached_program",
+        pytest.param("double_fork", marks=pytest.mark.full),
+        pytest.param("loader_workers", marks=pytest.mark.full),
+    ],
+    indirect=True,
+)
+def test_everything_stands_still(run, standing):
+    del run
     assert {each.status() for each in standing.others} == {psutil.STATUS_STOPPED}
     assert standing.parent.status() != psutil.STATUS_STOPPED
 

@@ -1,0 +1,140 @@
+"""Cheats against the parent of a trial and the process that evaluates: what the table says of them.
+
+Their trials have a parent, and evaluations apart; all are forks of one process, which saves importing PyTorch.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from test_cheats import HERE, TABLE
+
+from algoperf.records.layout import trial_dir
+from algoperf.records.status import read_status
+from algoperf.system import clean_python
+from algoperf.versions import load_version
+from algoperf_scoring.facts import read_facts
+from algoperf_scoring.health import check_runs
+from places import SUPPORT
+from trial_runs import PATIENCE_SEC
+
+STEPS = {"max-global-steps": 12, "eval-every-steps": 4}
+CODES = {"interrupted": 1, "evaluation_error": 7, "running": -9}
+SLOW = pytest.mark.full  # they wait for seconds
+
+
+def caught_by(kind: str, *marks: pytest.MarkDecorator):
+    names = [pytest.param(name, marks=marks) for name, (by, _) in TABLE.items() if by == kind]
+    return pytest.mark.parametrize("name", names)
+
+
+@dataclass
+class Attempt:
+    code: int
+    output: str
+    runs: Path
+    folder: Path
+    started_in: Path
+
+    @property
+    def account(self) -> dict:
+        return json.loads((self.folder / "referee.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def attempt(tmp_path_factory, data_root) -> Iterator[Callable[[str], Attempt]]:
+    """One short trial of a cheat. It may change its data, which are its own."""
+    base = tmp_path_factory.mktemp("with_parent")
+    started_in, data = base / "here", base / "data"
+    started_in.mkdir()
+    shutil.copytree(data_root / "digits", data / "digits")
+
+    @functools.cache
+    def made(name: str) -> Attempt:
+        submission, runs = HERE / ("honest.py" if name == "honest" else name), base / name
+        options = {
+            "workload": "digits", "framework": "pytorch", "submission": submission, "ruleset": "self", "data-dir": data,
+            "output-dir": runs, "num-processes": 1, "evaluation": "apart", **STEPS,
+        }  # fmt: skip
+        arguments = ["train", *(word for option, value in options.items() for word in (f"--{option}", str(value)))]
+        log = base / f"{name}.txt"
+        print(json.dumps([arguments, str(log), True]), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        return Attempt(code, log.read_text(), runs, trial_dir(runs, name, 1, "digits", "pytorch", 1), started_in)
+
+    script = [sys.executable, str(SUPPORT / "cheat_trials.py")]
+    with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=started_in) as server:
+        yield made
+
+
+def test_an_honest_submission_is_caught_by_nothing(attempt):
+    honest = attempt("honest")
+    assert (honest.code, honest.account["problems"]) == (0, []), honest.output
+    assert "charged_sec" not in honest.account
+
+
+@caught_by("parent")
+def test_its_parent_names_it(attempt, name):
+    found = attempt(name)
+    check = next(check for check in check_runs(found.runs, load_version()).checks if check.id == "referee")
+    assert TABLE[name][1] in " ".join(outcome.evidence for outcome in check.outcomes), found.output
+    assert read_facts(found.folder).contradicted
+
+
+@caught_by("ended")
+def test_its_trial_ends_without_a_result(attempt, name):
+    found = attempt(name)
+    status, _, message = TABLE[name][1].partition(": ")
+    content = read_status(found.folder) or {}
+    assert (content["status"], found.code) == (status, CODES[status]), found.output
+    assert message in content["message"]
+    facts = read_facts(found.folder)
+    assert facts.is_unfinished or facts.finished is False
+    assert not content["target_reached_at"]
+
+
+@caught_by("nothing gained")
+def test_it_changes_nothing(attempt, name):
+    found = attempt(name)
+    assert (found.code, (read_status(found.folder) or {})["status"]) == (0, TABLE[name][1]), found.output
+    assert found.account["problems"] == []
+    assert len(found.account["evaluations"]) == STEPS["max-global-steps"] / STEPS["eval-every-steps"]
+    assert not (found.started_in / "planted").exists()
+
+
+@caught_by("charged", SLOW)
+def test_the_hidden_seconds_are_charged(attempt, name):
+    found = attempt(name)
+    assert found.code == 0, found.output
+    assert read_facts(found.folder).charged_sec > float(TABLE[name][1].removesuffix(" s"))
+
+
+def test_a_killed_parent_takes_its_trial_along(attempt):
+    """Nothing goes on without a clock."""
+    found = attempt("killed_parent")
+    orphans = [
+        each
+        for each in psutil.process_iter(["cwd", "ppid"])
+        if each.info["cwd"] == str(found.started_in) and each.info["ppid"] != os.getpid()
+    ]
+    _, alive = psutil.wait_procs(orphans, timeout=PATIENCE_SEC)
+    assert not alive
+
+
+def test_the_process_that_evaluates_imports_nothing_from_where_it_is_started(tmp_path):
+    for name in ("psutil", "numpy", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open('imported_{name}', 'w').close()")
+    command = clean_python("algoperf.trial.apart.process")
+    for each, imported in ((command, []), ([word for word in command if word != "-P"], ["imported_psutil"])):
+        assert subprocess.run(each, cwd=tmp_path, capture_output=True, check=False).returncode != 0  # it has no parent
+        assert [path.name for path in tmp_path.glob("imported_*")] == imported
