@@ -1,4 +1,7 @@
-"""Every known cheat is caught by what the table says. A new cheat is a folder and a row of the table."""
+"""Every known cheat is caught by what the table says. A new cheat is a folder and a row of the table.
+
+Cheats that need a parent are in test_with_parent.py.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,7 @@ from algoperf.records.status import read_status
 from algoperf.versions import load_version
 from algoperf_check import probe, static
 from algoperf_check.request import CheckRequest
-from algoperf_scoring.health import check_runs
 from places import SUPPORT
-from trial_runs import Run
 
 HERE = Path(__file__).parent
 ROWS = re.findall(r"^\| (\w+) \| ([\w -]+) \| (.+) \| (.+) \|$", (HERE / "README.md").read_text(), re.MULTILINE)
@@ -92,16 +93,6 @@ def test_the_harness_ends_the_trial(attempt, name):
     assert found.status.get("status") == status, found.output
     assert message in found.status["message"]
     assert found.code == {"rule_breach": 9, "submission_error": 3, "interrupted": 130}[status]
-
-
-@caught_by("referee")
-def test_its_parent_measured_something_else(data_root, tmp_path, name):
-    """Such a trial needs a parent, and therefore a process of its own."""
-    run = Run(HERE / name, "pytorch", data_root, tmp_path, {"max_global_steps": 12, "eval_every_steps": 4})
-    run.finish()
-    check = next(check for check in check_runs(run.output, load_version()).checks if check.id == "referee")
-    assert check.counts["fail"] == 1
-    assert TABLE[name][1] in check.outcomes[0].evidence
 
 
 def evaluated_again(found: Attempt, data_root: Path) -> int:

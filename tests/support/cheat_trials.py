@@ -1,6 +1,6 @@
 """Runs command lines of `algoperf`, each in a fork of one process that has imported what all of them need.
 
-Every line that comes in is [arguments, log file, whether the trial has a parent] as JSON. A line with its exit code
+Every line that comes in is [arguments, log file] as JSON, and true if the trial has a parent. A line with its exit code
 goes out. A parent forks, too, where it would start a Python that imports everything again.
 """
 
@@ -148,7 +148,7 @@ def in_child(arguments: list[str], log: str, has_parent: bool) -> Never:
     end(lambda: main(arguments))
 
 
-def run(arguments: list[str], log: str, has_parent: bool) -> int:
+def run(arguments: list[str], log: str, has_parent: bool = False) -> int:
     child = os.fork()
     if child == 0:
         in_child(arguments, log, has_parent)
