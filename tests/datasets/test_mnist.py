@@ -200,7 +200,7 @@ def test_too_few_images(raw_copy, tmp_path):
 def test_labels_that_do_not_fit(raw_copy, tmp_path):
     labels = read_idx(raw_copy / mnist.TRAIN_LABELS, ()).copy()
     (raw_copy / mnist.TRAIN_LABELS).write_bytes(encode_idx(labels[:-1]))
-    with pytest.raises(DataError, match=r"has 24000 images, .* has 23999 labels"):
+    with pytest.raises(DataError, match=r"has 24,000 images, .* has 23,999 labels"):
         MNIST.preprocess(raw_copy, tmp_path / "store")
     labels[3] = 10
     (raw_copy / mnist.TRAIN_LABELS).write_bytes(encode_idx(labels))

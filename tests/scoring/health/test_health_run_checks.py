@@ -136,7 +136,7 @@ CASES = {
         lambda r: [put(r, row, score=v, accumulated_submission_time=v, total_duration=v + 2 * (row + 1) + 0.1 * row)
                    for row, v in enumerate((10.2, 15.0, 30.0, 40.8))],
         {"evaluation-period": "fail"},
-        "1 evaluations came less than 10 s after the one before, the earliest after 4.9 s",
+        "1 evaluation came less than 10 s after the one before, the earliest after 4.9 s",
     ),
     "too seldom": (
         lambda r: (rows_of(r, 3), later(r, 2, 20)), {"evaluation-period": "warn"},
