@@ -33,6 +33,8 @@ class Task:
       loss_type: the published type of that loss.
       num_classes: how many classes, or tokens of a vocabulary, the targets name; None if they name none.
       num_train_examples: examples in the training split.
+      end_id: the token that ends a sentence, where models decode sentences from the inputs; None elsewhere. Token 0 is
+        padding.
       input_stats: mean and standard deviation that images were normalised with; None if they were not.
     """
 
@@ -45,6 +47,7 @@ class Task:
     num_classes: int | None
     num_train_examples: int
     input_stats: tuple[Any, Any] | None = None
+    end_id: int | None = None
 
     @property
     def num_outputs(self) -> int:

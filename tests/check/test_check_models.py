@@ -89,6 +89,16 @@ def test_what_is_read_in_the_code(tmp_path, line, rule):
     assert rule in rules(written(tmp_path / "mine", f"import torch\n{HONEST}\n{line}\n"))
 
 
+def test_a_model_that_decodes_is_trained_on_both_texts(tmp_path):
+    both = "def forward(inputs, targets): ..."
+    assert "17.3" in rules(written(tmp_path / "mine", f"{HONEST}\n{both}\n"))
+    assert rules(written(tmp_path / "mine", f"{HONEST}\n{both}\ndef decode(model, inputs, num_tokens): ...\n")) == set()
+    asks = "def decode(model, inputs, targets): ..."
+    assert "17.3" in rules(written(tmp_path / "mine", f"{HONEST}\n{both}\n{asks}\n"))
+    method = "class Model:\n    def decode(self, inputs): ..."
+    assert "17.3" in rules(written(tmp_path / "mine", f"{HONEST}\n{both}\n{method}\n"))
+
+
 def test_a_submission_of_the_other_track_keeps_its_rules(tmp_path):
     """What a model may know, an algorithm may not."""
     (tmp_path / "submission.py").write_text("RATES = {'cifar': 1e-3, 'ogbg': 1e-2}\n")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from algoperf.data.contracts import Padded
-from algoperf.reevaluate.blindness import _flaws
+from algoperf.reevaluate.blindness import _flaws, _sentences
 
 ROWS = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
 TOKENS = np.random.default_rng(0).integers(0, 50, (8, 6)).astype(np.int32)
@@ -49,6 +49,28 @@ def test_a_model_that_changes_while_it_is_evaluated_is_found():
 def test_a_model_that_reads_ahead_is_found_where_tokens_are_labels(is_text):
     flaws = found(lambda x: x + np.roll(x, -1, axis=1), TOKENS, is_text)
     assert [("later tokens" in flaw) for flaw in flaws] == ([True] if is_text else [])
+
+
+def test_what_is_behind_the_end_of_a_sentence_does_not_count():
+    """A decoder may stop when all sentences of its batch have ended."""
+    first = np.array([[5, 2, 7, 9], [5, 6, 2, 9]])
+    assert _sentences(outputs(lambda x: x), 2)({"inputs": first, "targets": np.zeros((2, 6))})["output_0"].tolist() == [
+        [5, 2, 0, 0, 0, 0], [5, 6, 2, 0, 0, 0],
+    ]  # fmt: skip
+
+
+def test_decoded_tokens_may_differ_in_few_rows_only():
+    """A rounding error turns a close decision, and all tokens behind it; a model that adapts turns all."""
+    tokens = np.tile(TOKENS, (8, 1))
+    rows = np.arange(len(tokens))[:, None]
+
+    def off_in(number):
+        return lambda x: x + (rows < number) * (x[-1, 0] != tokens[-1, 0])
+
+    assert tokens[0, 0] != tokens[-1, 0]
+    assert found(off_in(1), tokens) == []
+    (flaw,) = found(off_in(32), tokens)
+    assert "depend on the other examples" in flaw
 
 
 def test_graphs_share_arrays_and_have_no_rows():

@@ -9,6 +9,7 @@ import pytest
 
 from algoperf.cli import main
 from algoperf.versions import load_version
+from algoperf.workload.registry import find_workload
 from algoperf_check import static
 from algoperf_check.request import CheckRequest
 from trial_runs import Run
@@ -23,9 +24,11 @@ def new(*arguments: str) -> int:
 
 
 @pytest.mark.parametrize("framework", ["jax", "pytorch"])
-def test_what_is_written_trains_and_keeps_the_rules(framework, repository, data_root, tmp_path):
-    root = tmp_path / "submissions"
+@pytest.mark.parametrize(("workload", "scale"), [("digits", "full"), ("wmt", "mini")])
+def test_what_is_written_trains_and_keeps_the_rules(framework, workload, scale, repository, prepare, tmp_path):
+    root, dataset = tmp_path / "submissions", find_workload(workload).at(scale).dataset
     arguments = ["mine", "--track", "model", "--framework", framework, "--authors", "A", "--output-dir", str(root)]
+    arguments += ["--workload", workload] if workload != "digits" else []
     assert new(*arguments) == 0
     folder = root / "models" / "mine"
     written = {file.name for file in folder.iterdir()}
@@ -37,9 +40,14 @@ def test_what_is_written_trains_and_keeps_the_rules(framework, repository, data_
         assert done.returncode == 0, done.stdout + done.stderr
     asked = CheckRequest(submission=folder, framework=framework, ruleset="self", version=load_version(), track="model")
     assert static.run(asked) == []
-    options = {"submission": None, "model": folder, "max_global_steps": 2}
-    assert Run(folder, framework, data_root, tmp_path / "runs", options).here() == 0
+    assert f"WORKLOADS={workload}" in (folder / "README.md").read_text()
+    options = {"submission": None, "model": folder, "max_global_steps": 2, "workload": workload, "scale": scale}
+    run = Run(folder, framework, prepare(dataset, scale), tmp_path / "runs", options)
+    assert run.here() == 0
+    assert run.status["last_evaluation"]["metrics"]
     assert new(*arguments) == 2  # the name is taken
+    if (framework, workload) == ("pytorch", "wmt"):
+        assert run.evaluate_here("--model", str(folder), "--workload", "wmt") == 0
 
 
 def test_what_does_not_go_together_is_refused(tmp_path, capsys):
@@ -50,3 +58,8 @@ def test_what_does_not_go_together_is_refused(tmp_path, capsys):
     assert "'my_published'" in capsys.readouterr().err
     assert new("mine", *place) == 2
     assert "Missing option '--ruleset'" in capsys.readouterr().err
+    assert new("mine", "--ruleset", "self", "--workload", "digits", *place) == 2
+    assert "--workload is for --track model" in capsys.readouterr().err
+    assert new("mine", "--track", "model", "--workload", "ogbg", *place) == 2
+    assert "There is no model to start from for ogbg" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

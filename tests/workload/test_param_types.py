@@ -126,3 +126,10 @@ def test_jax_keys_stay_as_they_are():
         "Dense_0": {"Kernel": ParameterType.WEIGHT},
         "Block": {"BN": {"scale": ParameterType.BATCH_NORM_SCALE}},
     }
+
+
+def test_submitted_models_call_their_parameters_as_they_like():
+    assert torch_param_type("attention.gamma", is_submitted=True) is ParameterType.WEIGHT
+    assert torch_param_type("attn.k_proj.weight", is_submitted=True) is ParameterType.ATTENTION_K
+    found = jax_param_types({"Attention_0": {"gamma": 0}, "ln": {"bias_2": 0}}, is_submitted=True)
+    assert found == {"Attention_0": {"gamma": ParameterType.WEIGHT}, "ln": {"bias_2": ParameterType.BIAS}}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="model: a model for fixed data instead of an algorithm for fixed models.",
 )
+@click.option("--workload", help="The model track only: the data set that the model is for.  [default: digits]")
 @click.option("--authors", help="For the leaderboard.  [default: your name in git, else your login]")
 @click.option(
     "--output-dir",
@@ -42,14 +43,15 @@ if TYPE_CHECKING:
     help="Folder above external_tuning, self_tuning and models.",
 )
 def new(
-    name: str, framework: Framework, ruleset: Ruleset | None, track: Track, authors: str | None, output_dir: Path
-) -> None:
+    name: str, framework: Framework, ruleset: Ruleset | None, track: Track, workload: str | None, authors: str | None,
+    output_dir: Path,
+) -> None:  # fmt: skip
     """Write a small submission that runs unchanged, in external_tuning, self_tuning or models below OUTPUT_DIR.
 
     NAME is the name under which runs are filed: lower-case letters, digits and _.
     """
     from algoperf.errors import UserError
-    from algoperf.submission.new import NewSubmission, create, default_authors
+    from algoperf.submission.new import FIRST_WORKLOAD, NewSubmission, create, default_authors
     from algoperf.submission.track import MODELS_FOLDER
     from algoperf.tuning.ruleset import RULESET_FOLDERS
 
@@ -57,17 +59,20 @@ def new(
         raise UserError("The model track has no search spaces: leave --ruleset out, or say --ruleset self.")
     if track == "algorithm" and ruleset is None:
         raise click.MissingParameter(param=next(option for option in new.params if option.name == "ruleset"))
-    ruleset = ruleset or "self"
+    if track == "algorithm" and workload is not None:
+        raise UserError("--workload is for --track model: an algorithm is written for all workloads. Leave it out.")
+    ruleset, workload = ruleset or "self", workload or FIRST_WORKLOAD
     folder = output_dir / (MODELS_FOLDER if track == "model" else RULESET_FOLDERS[ruleset]) / name
     wanted = NewSubmission(
-        folder=folder, framework=framework, ruleset=ruleset, authors=authors or default_authors(), track=track
-    )
+        folder=folder, framework=framework, ruleset=ruleset, authors=authors or default_authors(), track=track,
+        workload=workload,
+    )  # fmt: skip
     for file in create(wanted, output_dir):
         click.echo(f"Wrote {file}")
     if track == "model":
         click.echo(
             "Next:\n"
-            f"  make train MODEL={folder} FRAMEWORK={framework} WORKLOADS=digits\n"
+            f"  make train MODEL={folder} FRAMEWORK={framework} WORKLOADS={workload}\n"
             f"  make check MODEL={folder}\n"
             "The rules: docs/model-track.md"
         )

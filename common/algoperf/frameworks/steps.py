@@ -95,6 +95,12 @@ def outputs(workload: spec.Workload, params: Any, model_state: Any, batch: Batch
     return {f"output_{number}": part for number, part in enumerate(found if isinstance(found, tuple) else (found,))}
 
 
+def decoding(workload: spec.Workload, params: Any, model_state: Any, batch: Batch, rng: Any) -> dict[str, spec.Tensor]:
+    """Nothing: all that is evaluated is what `evaluate` of the model's code decodes from the inputs."""
+    del workload, params, model_state, batch, rng
+    return {}
+
+
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "classification": classification,
     "multi_label": multi_label,
@@ -104,4 +110,5 @@ STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "transcription": transcription,
     "token_loss": token_loss,
     "outputs": outputs,
+    "decoding": decoding,
 }

@@ -40,7 +40,17 @@ class Evaluation:
         the cube's model module returns is added to its outputs.
       accumulator: makes an empty accumulator for one split from the opened dataset, where metrics of texts find their
         tokenizer.
+      end_id: the token that ends a sentence, where models decode sentences.
+      decoded: how a submitted model is evaluated that decodes, from the inputs alone; None if models do not decode, or
+        only the published one can.
     """
 
     step: str
     accumulator: Callable[[OpenDataset], Accumulator]
+    end_id: int | None = None
+    decoded: Evaluation | None = None
+
+    @property
+    def of_submitted(self) -> Evaluation:
+        """How a submitted model is evaluated."""
+        return self.decoded or self

@@ -10,11 +10,16 @@ import numpy as np
 
 from algoperf.data.contracts import Batch, OpenDataset
 from algoperf.data.text.sentence_piece import END_ID
+from algoperf.errors import SubmissionError
 from algoperf.metrics.base import Evaluation
 
 
 class Decoder(Protocol):
     """A tokenizer's way back."""
+
+    def __len__(self) -> int:
+        """How many ids there are."""
+        ...
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
@@ -81,9 +86,47 @@ class TranslationMetrics:
         return {**means, "bleu": bleu([found for found, _ in self._pairs], [expected for _, expected in self._pairs])}
 
 
-def _metrics(dataset: OpenDataset) -> TranslationMetrics:
-    tokenizer: Decoder = dataset.tokenizer  # type: ignore[attr-defined]
-    return TranslationMetrics(tokenizer)
+class DecodedTranslations:
+    """Collects the texts that a submitted model has decoded. Its ids may be anything, so they are checked."""
+
+    def __init__(self, tokenizer: Decoder) -> None:
+        self._metrics, self._num_ids = TranslationMetrics(tokenizer), len(tokenizer)
+
+    def add(self, outputs: Mapping[str, np.ndarray], batch: Batch) -> None:
+        """`outputs` holds `translations` (B, L) as ids. SubmissionError if they are none."""
+        if flaw := self._flaw(outputs.get("translations"), batch["targets"].shape):
+            raise SubmissionError(f"decode(...) returned {flaw}. docs/model-track.md says what it returns.")
+        self._metrics.add({"loss": np.zeros(()), "accuracy": np.zeros(()), **outputs}, batch)
+
+    def merge(self, other: DecodedTranslations) -> None:
+        """Add the texts of another process."""
+        self._metrics.merge(other._metrics)
+
+    def result(self, num_examples: int) -> dict[str, float]:
+        """BLEU of the texts. Loss and accuracy are of next tokens, which a model can only guess from the reference."""
+        return {"bleu": self._metrics.result(num_examples)["bleu"]}
+
+    def _flaw(self, ids: np.ndarray | None, targets: tuple[int, ...]) -> str | None:
+        """What is wrong with decoded ids, for targets of a shape (B, L)."""
+        if ids is None or ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+            return "no translations" if ids is None else f"{ids.dtype}{list(ids.shape)}; allowed: integers (B, L)"
+        if len(ids) != targets[0] or not 1 <= ids.shape[1] <= targets[1]:
+            return f"ids of shape {list(ids.shape)}; allowed: {targets[0]} rows of 1 to {targets[1]}"
+        if ids.min() < 0 or ids.max() >= self._num_ids:
+            return f"ids from {ids.min()} to {ids.max()}; allowed: 0 to {self._num_ids - 1}"
+        return None
 
 
-TRANSLATIONS = Evaluation(step="classification", accumulator=_metrics)
+def _tokenizer(dataset: OpenDataset) -> Decoder:
+    found: Decoder = dataset.tokenizer  # type: ignore[attr-defined]
+    return found
+
+
+TRANSLATIONS = Evaluation(
+    step="classification",
+    accumulator=lambda dataset: TranslationMetrics(_tokenizer(dataset)),
+    end_id=END_ID,
+    decoded=Evaluation(
+        step="decoding", accumulator=lambda dataset: DecodedTranslations(_tokenizer(dataset)), end_id=END_ID
+    ),
+)

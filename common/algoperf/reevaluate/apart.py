@@ -75,7 +75,10 @@ class ModelProcess:
             stream.close()
 
     def outputs(self, batch: Batch) -> dict[str, np.ndarray]:
-        """What the model makes of the inputs of a batch, `output_0` and so on. Raises AlgoperfError if it fails."""
+        """What the model makes of the inputs of a batch: `output_0` and so on, or `translations` if it decodes.
+
+        Raises AlgoperfError if it fails.
+        """
         inputs = {name: value for name, value in batch.items() if name.startswith(INPUTS)}
         with contextlib.suppress(BrokenPipeError):  # what it said before its end is read below
             write_frame(self._requests, ARRAYS, pickle.dumps(inputs))
@@ -123,6 +126,8 @@ class WorkloadApart:
 
     def _evaluate(self, batch: Batch) -> Mapping[str, Any]:
         found = self._process.outputs(batch)
+        if self._published.definition.evaluation.decoded is not None:
+            return found  # read as numbers, and checked by the accumulator
         placed = self._published.place({**batch, **found})
         parts = tuple(placed[f"output_{number}"] for number in range(len(found)))
         given = _GivenOutputs(parts[0] if len(parts) == 1 else parts, self._published.loss_fn)
@@ -130,6 +135,8 @@ class WorkloadApart:
 
     def fetch(self, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """See BoundWorkload."""
+        if self._published.definition.evaluation.decoded is not None:
+            return dict(outputs)
         return self._published.fetch(outputs)
 
 

@@ -202,7 +202,7 @@ def _recompute(
         return *_timed(evaluator, restored.params, restored.model_state, key, global_step), []
     backend = load_backend(fingerprint["framework"])
     workload = bind(fingerprint, definition, backend)
-    data = open_data(path, fingerprint, definition, data_root, backend)
+    data = open_data(path, fingerprint, definition.with_model(model), data_root, backend)
     hidden = [root / data.definition.dataset.name for root in (data_root, data_root / "raw")]
     with ModelProcess(path, str(definition.folder), model, [folder for folder in hidden if folder.is_dir()]) as process:
         evaluator = Evaluator(WorkloadApart(workload, process), data, backend)

@@ -52,7 +52,9 @@ def _serve(path: Path, workload: str, model: SubmittedModel, requests: BinaryIO,
     backend = load_backend(fingerprint["framework"])
     model_module(definition, fingerprint["framework"])
     with closing(Guard(model.folder, {"the records": path.parent})) as guard:
-        changed = dataclasses.replace(definition.with_model(model), evaluation=_OUTPUTS)
+        changed = definition.with_model(model)
+        if definition.evaluation.decoded is None:
+            changed = dataclasses.replace(changed, evaluation=_OUTPUTS)
         bound = restoring.bind(fingerprint, changed, backend)
         keys = restoring.trial_keys(fingerprint)
         params, model_state = restoring.restore_parameters(path, bound, backend, keys)

@@ -13,12 +13,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from algoperf.errors import SubmissionError, UserError, nearest
+from algoperf.submission.decoding import SIGNATURES, decoded
 from algoperf.submission.framework import TITLES, choose_framework
 from algoperf.submission.identity import code_hashes
-from algoperf.submission.loading import import_file
+from algoperf.submission.loading import import_file, submission_file
 from algoperf.submission.naming import require_name
 from algoperf.submission.tracebacks import submission_traceback
-from algoperf.submission.track import PUBLISHED
+from algoperf.submission.track import PUBLISHED, Track
 from algoperf.submission.translation import Modules
 from algoperf.task import Task
 from algoperf.workload.definition import FRAMEWORKS, Framework, WorkloadDefinition
@@ -31,6 +32,8 @@ MODEL_PACKAGE = "algoperf_model"
 ALGORITHM_FILE = "submission.py"
 BASELINES: Mapping[Framework, str] = {"jax": "nadamw_jax", "pytorch": "nadamw_pytorch"}
 """The training algorithm of a model submission that brings none."""
+NOT_MADE_FOR = "says that it is not made for"
+"""What messages say of a data set that a model is not made for: there, `build` raises ValueError."""
 _MEMBERS: Mapping[Framework, tuple[str, ...]] = {"jax": ("init", "apply"), "pytorch": ("forward", "parameters")}
 _MODULES: Mapping[Framework, str] = {"jax": "flax.linen.Module", "pytorch": "torch.nn.Module"}
 
@@ -78,11 +81,20 @@ class SubmittedModel:
         module = import_file(file, Modules(self.folder), MODEL_PACKAGE)
         if not callable(getattr(module, "build", None)):
             raise UserError(f"{file} does not define build(task). docs/model-track.md says what it returns.")
+        more = {}
+        if decodes(definition, framework):
+            if not callable(getattr(module, "decode", None)):
+                raise UserError(
+                    f"{file} does not define {SIGNATURES[framework]}: the metric of {definition.name} is computed from "
+                    "what a model decodes. docs/model-track.md says what it is given and returns."
+                )
+            more["evaluate"] = functools.partial(decoded, module.decode, file, framework, _num_tokens(definition))
         return SimpleNamespace(
             build=functools.partial(_build, module.build, file, framework),
             output_params=functools.partial(_output_params, module),
             COMPILE=frozenset(getattr(module, "COMPILE", ())),
             **{name: getattr(published, name) for name in _KEPT if hasattr(published, name)},
+            **more,
         )
 
 
@@ -94,10 +106,10 @@ def require_in_track(definition: WorkloadDefinition, framework: Framework) -> No
             f"{definition.name} is a variant of the model of {base.name}: in the model track there is only its data. "
             f"Say --workload {base.name}."
         )
-    if decodes(definition, framework):
+    if decodes(definition, framework) and base.evaluation.decoded is None:
         raise UserError(
-            f"{definition.name} is not in the model track: its metric is computed from what a model decodes, which a "
-            "submitted model cannot do yet. All other data sets are."
+            f"{definition.name} is not in the model track: its metric is computed from what a model decodes, and its "
+            "cube does not say how that is evaluated for a submitted model (`decoded` of its Evaluation)."
         )
 
 
@@ -162,6 +174,15 @@ def algorithm_of(model: SubmittedModel | None, framework: Framework) -> Path:
     return baseline
 
 
+def entry_hashes(path: Path, track: Track, framework: Framework) -> dict[str, str]:
+    """SHA-256 of all code of what is submitted, as campaigns record it: for models, with the training algorithm's."""
+    if track == "algorithm":
+        return code_hashes(submission_file(path))
+    model = find_model(Path(PUBLISHED) if path.name == PUBLISHED else path)
+    own = {} if model is None else {f"model {name}": digest for name, digest in model.code_hashes(framework).items()}
+    return {**own, **code_hashes(algorithm_of(model, framework))}
+
+
 def _models_near(path: Path) -> list[Path]:
     roots = (Path("submissions"), path.parent)
     files = [file for name in MODEL_FILES.values() for root in roots for file in root.glob(f"**/{name}")]
@@ -175,10 +196,16 @@ def _build(build: Callable[[Task], Any], file: Path, framework: Framework, defin
         raise
     except BaseException as error:
         own_frames = submission_traceback(error, file.parent)
-        raise SubmissionError(f"build(task) in {file} failed for {definition.name}.\n{own_frames}") from error
+        what = NOT_MADE_FOR if isinstance(error, ValueError) else "failed for"
+        raise SubmissionError(f"build(task) in {file} {what} {definition.name}.\n{own_frames}") from error
     if not all(callable(getattr(model, member, None)) for member in _MEMBERS[framework]):
         raise UserError(f"build(task) in {file} returned {type(model).__name__}. Allowed: a {_MODULES[framework]}.")
     return model
+
+
+def _num_tokens(definition: WorkloadDefinition) -> int:
+    """Room in a row of targets."""
+    return int(definition.example_batch()["targets"].shape[1])
 
 
 def _output_params(module: Any, definition: WorkloadDefinition) -> frozenset[str]:

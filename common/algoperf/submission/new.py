@@ -9,18 +9,24 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE
-from algoperf.submission.model import MODEL_FILES, is_model
+from algoperf.submission.model import MODEL_FILES, is_model, require_in_track
 from algoperf.submission.naming import name_flaw
 from algoperf.submission.track import PUBLISHED, Track
+from algoperf.task import Form
 from algoperf.tuning.ruleset import Ruleset
-from algoperf.workload.definition import Framework
+from algoperf.workload.definition import FRAMEWORKS, Framework
+from algoperf.workload.registry import find_workload
+from algoperf.workload.tasks import task_of
 
 _RULESETS_IN_WORDS: dict[Ruleset, str] = {"external": "external", "self": "self-tuning"}
+_MODELS_IN_WORDS = {"dense": "Two dense layers", "decoding": "A small Transformer that translates"}
 _FRAMEWORKS: dict[Framework, tuple[str, str]] = {"jax": ("JAX", "optax"), "pytorch": ("PyTorch", "torch")}
+FIRST_WORKLOAD = "digits"
+_IMAGE_AXES = 4
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIX = ".j2"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -36,6 +42,7 @@ class NewSubmission:
       framework: "jax" or "pytorch".
       ruleset: "external" (with a search space) or "self".
       authors: for submission_info.yml.
+      workload: in the model track, the data set that the model is for.
     """
 
     folder: Path
@@ -43,6 +50,7 @@ class NewSubmission:
     ruleset: Ruleset
     authors: str
     track: Track = "algorithm"
+    workload: str = FIRST_WORKLOAD
 
     @property
     def name(self) -> str:
@@ -94,10 +102,30 @@ def _templates(new: NewSubmission) -> list[Path]:
     if new.track == "model":
         left_out = {name for framework, name in MODEL_FILES.items() if framework != new.framework}
         found = [*(_TEMPLATES / "model").glob(f"*{_SUFFIX}"), _TEMPLATES / f"requirements.txt{_SUFFIX}"]
+        if model_kind(new.workload) == "decoding":
+            replaced = {path.name: path for path in (_TEMPLATES / "decoding").glob(f"*{_SUFFIX}")}
+            found = [replaced.get(path.name, path) for path in found]
     else:
         left_out = {SEARCH_SPACE_FILE} if new.ruleset != "external" else set()
         found = list(_TEMPLATES.glob(f"*{_SUFFIX}"))
     return sorted(template for template in found if template.name.removesuffix(_SUFFIX) not in left_out)
+
+
+def model_kind(workload: str) -> Literal["dense", "decoding"]:
+    """Which model there is to start from for a data set. Raises UserError if there is none."""
+    definition = find_workload(workload)
+    for framework in FRAMEWORKS:
+        require_in_track(definition, framework)
+    if definition.evaluation.end_id is not None:
+        return "decoding"
+    inputs = task_of(definition, "jax").inputs
+    if isinstance(inputs, Form) and len(inputs.shape) == _IMAGE_AXES and definition.dataset.num_classes is not None:
+        return "dense"
+    raise UserError(
+        f"There is no model to start from for {definition.name}: there are models for pictures with classes, such as "
+        f"{FIRST_WORKLOAD}, and for translations. Leave --workload out, and change build(task) in what is written; "
+        "docs/model-track.md says what a model of each data set is given."
+    )
 
 
 def _is_submission(folder: Path) -> bool:
@@ -115,6 +143,8 @@ def _variables(new: NewSubmission) -> dict[str, Any]:
         "library": library,
         "ruleset": new.ruleset,
         "ruleset_in_words": _RULESETS_IN_WORDS[new.ruleset],
+        "workload": new.workload,
+        "model_in_words": _MODELS_IN_WORDS[model_kind(new.workload)] if new.track == "model" else "",
     }
 
 

@@ -133,7 +133,8 @@ class WorkloadDefinition:
 
     def with_model(self, source: ModelSource) -> WorkloadDefinition:
         """The same data, metric and loss with a submitted model; settings of the published one are gone."""
-        return dataclasses.replace(self, model_source=source, model=NOTHING, dropout=None)
+        evaluation = self.evaluation.of_submitted
+        return dataclasses.replace(self, model_source=source, model=NOTHING, dropout=None, evaluation=evaluation)
 
     def num_examples(self, split: Split) -> int | None:
         """Examples that one evaluation counts on a split (on `train`: the whole split)."""

@@ -1,7 +1,8 @@
 """The published rules that read a parameter's role from its name; their misclassifications are kept.
 
 Both look for substrings in a fixed order and take the first match. PyTorch names are dotted paths, matched
-as they are; JAX names are tree paths, matched in lower case.
+as they are; JAX names are tree paths, matched in lower case. Submitted models call their parameters as they like, so
+a name that fits no rule is a bias or a weight there.
 """
 
 from __future__ import annotations
@@ -36,8 +37,24 @@ def _first_match(text: str, table: Sequence[tuple[str, ParameterType]]) -> Param
     return next((kind for part, kind in table if part in text), None)
 
 
-def torch_param_type(name: str) -> ParameterType:
-    """The type of a PyTorch parameter. ValueError if a normalisation or attention parameter fits no rule."""
+def torch_param_type(name: str, *, is_submitted: bool = False) -> ParameterType:
+    """The type of a PyTorch parameter.
+
+    ValueError if a normalisation or attention parameter of a published model fits no rule.
+    """
+    try:
+        return _torch_param_type(name)
+    except ValueError:
+        if is_submitted:
+            return _plain(name)
+        raise
+
+
+def _plain(name: str) -> ParameterType:
+    return ParameterType.BIAS if "bias" in name else ParameterType.WEIGHT
+
+
+def _torch_param_type(name: str) -> ParameterType:
     for parts, kind in ((("bn",), "BATCH_NORM"), (("norm", "ln"), "LAYER_NORM")):
         if any(part in name for part in parts):
             role = "SCALE" if "weight" in name or "scale" in name else "BIAS" if "bias" in name else None
@@ -50,7 +67,7 @@ def torch_param_type(name: str) -> ParameterType:
         return ParameterType.EMBEDDING
     if "attn" in name or "attention" in name:
         return _torch_attention_type(name)
-    return ParameterType.BIAS if "bias" in name else ParameterType.WEIGHT
+    return _plain(name)
 
 
 def _torch_attention_type(name: str) -> ParameterType:
@@ -64,12 +81,24 @@ def _torch_attention_type(name: str) -> ParameterType:
     return kind
 
 
-def jax_param_types(params: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
-    """The tree of types of a nested dict of JAX parameters, with its own keys (the reference lower-cases them)."""
+def jax_param_types(params: Mapping[str, Any], parent: str = "", *, is_submitted: bool = False) -> dict[str, Any]:
+    """The tree of types of a nested dict of JAX parameters, with its own keys (the reference lower-cases them).
+
+    ValueError if a normalisation or attention parameter of a published model fits no rule.
+    """
+
+    def type_of(leaf: str) -> ParameterType:
+        try:
+            return _jax_param_type(parent, leaf)
+        except ValueError:
+            if is_submitted:
+                return _plain(leaf)
+            raise
+
     return {
-        name: jax_param_types(value, f"{parent}/{name.lower()}" if parent else name.lower())
+        name: jax_param_types(value, f"{parent}/{name.lower()}" if parent else name.lower(), is_submitted=is_submitted)
         if isinstance(value, Mapping)
-        else _jax_param_type(parent, name.lower())
+        else type_of(name.lower())
         for name, value in params.items()
     }
 
@@ -86,7 +115,7 @@ def _jax_param_type(parent: str, leaf: str) -> ParameterType:
         return ParameterType.EMBEDDING
     if "attention" in parent:
         return _jax_attention_type(parent, leaf)
-    return ParameterType.BIAS if "bias" in leaf else ParameterType.WEIGHT
+    return _plain(leaf)
 
 
 def _jax_attention_type(parent: str, leaf: str) -> ParameterType:

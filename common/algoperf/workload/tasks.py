@@ -30,6 +30,7 @@ def task_of(definition: WorkloadDefinition, framework: Framework) -> Task:
         num_classes=definition.dataset.num_classes,
         num_train_examples=definition.examples.train,
         input_stats=definition.input_stats,
+        end_id=definition.evaluation.end_id,
     )
 
 

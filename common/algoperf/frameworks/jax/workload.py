@@ -73,7 +73,7 @@ class JaxWorkload(BoundWorkload):
         variables = dict(init({"params": rng}, *inputs))
         params = sharding.replicate(variables.pop("params"))
         self._param_shapes = jax.tree.map(lambda leaf: spec.ShapeTuple(leaf.shape), params)
-        self._param_types = jax_param_types(params)
+        self._param_types = jax_param_types(params, is_submitted=self.definition.model_source is not None)
         return params, sharding.replicate(variables) or None
 
     def model_fn(

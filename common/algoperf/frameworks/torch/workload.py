@@ -75,7 +75,8 @@ class TorchWorkload(BoundWorkload):
         torch.manual_seed(seed)
         model: torch.nn.Module = self._model_code.build(self.definition)
         self._param_shapes = {name: spec.ShapeTuple(param.shape) for name, param in model.named_parameters()}
-        self._param_types = {name: torch_param_type(name) for name in self._param_shapes}
+        is_submitted = self.definition.model_source is not None
+        self._param_types = {name: torch_param_type(name, is_submitted=is_submitted) for name in self._param_shapes}
         self._accepted = frozenset(inspect.signature(model.forward).parameters)
         self._has_batch_norm = any(isinstance(module, KINDS) for module in model.modules())
         if self.device.type == "cpu" and any(param.nbytes >= _HUGE_BYTES for param in model.parameters()):

@@ -1,0 +1,14 @@
+"""The published model of wmt, as a submission."""
+
+from algoperf.workload.registry import find_workload, model_module
+
+DEFINITION = find_workload("wmt")
+PUBLISHED = model_module(DEFINITION, "pytorch")
+
+
+def decode(model, inputs, num_tokens):
+    return model.translate(inputs, num_tokens)
+
+
+def build(task):
+    return PUBLISHED.build(DEFINITION.at(task.scale))
