@@ -29,6 +29,7 @@ from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import write_json
 from algoperf.records.layout import EVAL_FILE
 from algoperf.records.status import Status, read_status
+from algoperf.submission.track import PUBLISHED
 from algoperf.system import STOPS, algoperf_command, follow
 
 BUSY = 75
@@ -229,14 +230,13 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place, data_dir: Path) 
             command = [program, *arguments]
         return [*command, *share], lambda: None
     workload = manifest.workload_of(run)
-    file = campaign.root / manifest.submissions[run.submission]["path"]
     image = workload["image_digest"] if manifest.launcher in ("docker", "podman") else workload["image"]
     box = Box(
         engine=engine_of(manifest.launcher),
         name=container_name(manifest.campaign, list(manifest.by_id).index(run.id)),
         image=image,
         data_dir=data_dir,
-        submission=file.parent if file.suffix == ".py" else file,
+        submission=_folder(campaign, run),
         records=campaign.records(run).parent,
         runs_dir=campaign.runs_dir(run),
         cores=place.cores,
@@ -250,6 +250,14 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place, data_dir: Path) 
         require_same_image(MLCUBE, image, workload["image_digest"])
         return mlcube.command(box, campaign.root / workload["cube"], words, campaign.job(run) / MLCUBE), stop
     return box.command(words), stop
+
+
+def _folder(campaign: Campaign, run: PlannedRun) -> Path | None:
+    """The folder of a run's submission; None for the published model, which images have."""
+    if campaign.manifest.track == "model" and run.submission == PUBLISHED:
+        return None
+    file = campaign.root / campaign.manifest.submissions[run.submission]["path"]
+    return file.parent if file.suffix == ".py" else file
 
 
 def _with_data(command: Sequence[str], data_dir: Path) -> list[str]:

@@ -34,8 +34,8 @@ class Box:
       engine: one of ENGINES.
       name: of the container; a second one of this name cannot be begun.
       image: what to run: an image's identifier, or for apptainer a file.
-      data_dir: all preprocessed data; submission: folder of the submission; records: the folder that the run may write
-        to, below the root of all runs `runs_dir`.
+      data_dir: all preprocessed data; submission: folder of the submission, None for the published model; records: the
+        folder that the run may write to, below the root of all runs `runs_dir`.
       cores, gpus: what it may use; None for everything, no GPUs for none.
       memory, tmp: limits, such as "8g".
       arguments: further ones of the engine, from the site's settings.
@@ -45,7 +45,7 @@ class Box:
     name: str
     image: str
     data_dir: Path
-    submission: Path
+    submission: Path | None
     records: Path
     runs_dir: Path
     cores: Sequence[int] | None = None
@@ -58,8 +58,9 @@ class Box:
         """The command line for `algoperf train ...`, whose paths become mount points."""
         inside = ["python", "-m", "algoperf", *_inside(train, self.submission)]
         output = f"{OUTPUT}/{self.records.relative_to(self.runs_dir)}"
-        mounts = [(self.data_dir, DATA, "ro"), (self.submission, f"{SUBMISSIONS}/{self.submission.name}", "ro"),
-                  (self.records, output, "rw")]  # fmt: skip
+        mounts = [(self.data_dir, DATA, "ro"), (self.records, output, "rw")]
+        if self.submission is not None:
+            mounts.append((self.submission, f"{SUBMISSIONS}/{self.submission.name}", "ro"))
         if self.engine == "apptainer":
             return self._apptainer(mounts, inside)
         return self._docker(mounts, inside)
@@ -98,14 +99,26 @@ class Box:
                 subprocess.run([self.engine, *words, self.name], capture_output=True, check=False)
 
 
-def _inside(train: Sequence[str], submission: Path) -> list[str]:
+def _inside(train: Sequence[str], submission: Path | None) -> list[str]:
     """The words of `algoperf train` with the paths that it has inside."""
-    words = list(train[1:])
-    file = Path(words[words.index("--submission") + 1])
-    named = f"{submission.name}/{file.name}" if file.suffix == ".py" else submission.name
-    for option, path in (("--submission", f"{SUBMISSIONS}/{named}"), ("--data-dir", DATA), ("--output-dir", OUTPUT)):
+    words, paths = list(train[1:]), {"--data-dir": DATA, "--output-dir": OUTPUT}
+    if submission is not None:
+        option = given_as(words)
+        paths[option] = f"{SUBMISSIONS}/{named(submission, words[words.index(option) + 1])}"
+    for option, path in paths.items():
         words[words.index(option) + 1] = path
     return words
+
+
+def given_as(words: Sequence[str]) -> str:
+    """The option of `algoperf train` that says what is trained, in its words."""
+    return "--model" if "--model" in words else "--submission"
+
+
+def named(submission: Path, given: str) -> str:
+    """A submission below the folder that its folder is mounted in."""
+    file = Path(given)
+    return f"{submission.name}/{file.name}" if file.suffix == ".py" else submission.name
 
 
 def _mountable(path: Path) -> str:

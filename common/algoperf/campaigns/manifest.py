@@ -16,6 +16,7 @@ from algoperf.errors import UserError
 from algoperf.readers.json_text import read_json
 from algoperf.readers.text_file import UnreadableFile
 from algoperf.records.layout import trial_dir
+from algoperf.submission.track import Track
 
 FORMAT_VERSION = 2
 MINI = "mini"
@@ -72,7 +73,7 @@ class Manifest:
       campaign: an identifier that no other campaign has; jobs and containers are called by it.
       algoperf: version of the software that planned it; harness_hash: SHA-256 of its code.
       root: the folder that relative paths start from.
-      version, ruleset, scale: of the benchmark. Only the ladder's first step may have another scale.
+      version, ruleset, scale, track: of the benchmark. Only the ladder's first step may have another scale.
       launcher: "process", or the container engine that every run is started with.
       rules: numbers that decide how often a run is tried again; see `outcomes.Rules`.
       ladder: steps and the rule by which submissions pass them; empty if all runs are made; see `ladder`.
@@ -98,6 +99,7 @@ class Manifest:
     submissions: Mapping[str, Mapping[str, Any]]
     workloads: Mapping[str, Mapping[str, Any]]
     runs: Sequence[PlannedRun]
+    track: Track = "algorithm"  # plans from before there was another have none
     by_id: Mapping[str, PlannedRun] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

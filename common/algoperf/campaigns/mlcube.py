@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from algoperf.campaigns.containers import Box
+from algoperf.campaigns.containers import Box, given_as, named
 from algoperf.data.files import make_directory, write_file
 from algoperf.errors import UserError
 
@@ -29,7 +29,7 @@ ENGINE = "docker"
 _PROGRAM_VARIABLE = "ALGOPERF_MLCUBE"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 _OUTPUT = "/mlcube_io3"  # the tool numbers the mounts: data, submissions, parameters, output
-_OF_PATHS = ("workload", "submission", "data-dir", "output-dir")
+_OF_PATHS = ("workload", "submission", "model", "data-dir", "output-dir")
 # The tool leaves its container running when it is stopped: pass the wish on by name, once the container is there.
 _STOPPABLE = """
 engine=$1 name=$2; shift 2
@@ -89,13 +89,16 @@ def _write(box: Box, train: Sequence[str], folder: Path) -> None:
     """The submission and the settings of a run."""
     copies = folder / "submissions"
     shutil.rmtree(copies, ignore_errors=True)
-    shutil.copytree(box.submission, copies / box.submission.name)
     options = dict(_options(train[2:]))
-    given = Path(str(options["submission"]))
-    named = f"{box.submission.name}/{given.name}" if given.suffix == ".py" else box.submission.name
+    option = given_as(train).removeprefix("--")
+    entry = str(options[option])
+    make_directory(copies)
+    if box.submission is not None:
+        shutil.copytree(box.submission, copies / box.submission.name)
+        entry = named(box.submission, entry)
     settings = {name.replace("-", "_"): value for name, value in options.items() if name not in _OF_PATHS}
     make_directory(folder / "parameters")
-    write_file(folder / "parameters" / "train.yaml", yaml.safe_dump({"submission": named, **settings}).encode())
+    write_file(folder / "parameters" / "train.yaml", yaml.safe_dump({option: entry, **settings}).encode())
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str | bool]]:

@@ -17,7 +17,8 @@ from algoperf.campaigns.outcomes import Rules
 from algoperf.errors import UserError
 from algoperf.readers.yaml_text import read_yaml
 from algoperf.records.environment import harness_hash, python_hash
-from algoperf.submission.identity import code_hashes
+from algoperf.submission.model import entry_hashes
+from algoperf.submission.track import PUBLISHED, Track
 from algoperf.trial.settings import TrialSettings
 from algoperf.workload.definition import WorkloadDefinition
 
@@ -39,6 +40,7 @@ class PlanRequest:
     raw_dir: Path
     logs: Mapping[str, Sequence[Path]]
     """By scale: recorded runs to estimate times from."""
+    track: Track = "algorithm"
 
 
 class Trial(NamedTuple):
@@ -61,7 +63,7 @@ def make_manifest(request: PlanRequest, trials: Sequence[Trial], ladder: Mapping
             )
         if "files" not in known:
             known |= {"framework": settings.framework, "hash": settings.submission_hash}
-            known["files"] = code_hashes(settings.submission_file)
+            known["files"] = entry_hashes(_given(settings), settings.track, settings.framework)
         run = _run(settings, [_relative(root, word) for word in command], step)
         workload = workloads.setdefault(run.place, {})
         if not workload:
@@ -77,6 +79,7 @@ def make_manifest(request: PlanRequest, trials: Sequence[Trial], ladder: Mapping
         version=request.version,
         ruleset=request.ruleset,
         scale=request.scale,
+        track=request.track,
         launcher=request.launcher,
         rules=vars(request.rules),
         ladder=ladder,
@@ -135,8 +138,9 @@ def _seconds(request: PlanRequest, settings: TrialSettings) -> dict[str, Any]:
     budget = settings.budget_sec
     definition, logs = settings.definition, request.logs[settings.definition.scale]
     found = estimate(definition.name, settings.framework, request.ruleset, budget, logs)
+    source = f"{found.source}, with published models" if request.track == "model" else found.source
     return {"budget": budget, "at_most": round(found.bound_sec, 1), "probably": round(found.estimate_sec, 1),
-            "known_from": found.source}  # fmt: skip
+            "known_from": source}  # fmt: skip
 
 
 def _image(request: PlanRequest, definition: WorkloadDefinition) -> str | None:
@@ -157,7 +161,9 @@ def _limits(cube: Path) -> tuple[str, str]:
 
 
 def _given(settings: TrialSettings) -> Path:
-    """A submission as it would be given: its folder, or its file if that is not called submission.py."""
+    """What would be given: a submission's folder, or its file if that is not called submission.py; or a model."""
+    if settings.track == "model":
+        return Path(PUBLISHED) if settings.model is None else settings.model.folder
     file = settings.submission_file
     return file.parent if file.stem == "submission" else file
 

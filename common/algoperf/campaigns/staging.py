@@ -17,8 +17,7 @@ from algoperf.data.store.store import store_exists
 from algoperf.errors import AlgoperfError, DataError, UserError
 from algoperf.records.environment import python_hash
 from algoperf.records.json_file import write_json
-from algoperf.submission.identity import code_hashes
-from algoperf.submission.loading import submission_file
+from algoperf.submission.model import entry_hashes
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import find_workload
 
@@ -69,7 +68,7 @@ def require_submissions(campaign: Campaign) -> None:
 
 def require_submission(manifest: Manifest, root: Path, name: str, planned: Mapping[str, Any]) -> None:
     """The same for one submission."""
-    now = code_hashes(submission_file(root / planned["path"]))
+    now = entry_hashes(root / planned["path"], manifest.track, planned["framework"])
     then = planned["files"]
     changed = [file for file in {**then, **now} if then.get(file) != now.get(file)]
     if changed:

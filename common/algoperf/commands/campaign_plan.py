@@ -17,13 +17,22 @@ if TYPE_CHECKING:
     from algoperf.campaigns.manifest import Manifest
     from algoperf.campaigns.plan import Trial
     from algoperf.campaigns.site import Site
+    from algoperf.workload.definition import Framework
 
 
 @click.command("plan")
-@click.option("--submissions", required=True, help="Folders of submissions, or .py files, comma-separated.")
+@click.option(
+    "--submissions",
+    required=True,
+    help="Folders of submissions, or .py files, comma-separated. With --track model: folders of models, and "
+    "'published' for the benchmark's own, which speedups refer to.",
+)
 @click.option("--workloads", help="Names or folders of cubes, comma-separated.  [default: the scored ones]")
 @options.studies
 @options.trials
+@click.option("--track", type=options.Choice(["algorithm", "model"]), default="algorithm", show_default=True,
+              help="algorithm: training algorithms on fixed models. model: models on fixed data.")  # fmt: skip
+@options.framework
 @click.option(
     "--ruleset",
     type=options.Choice(["external", "self"]),
@@ -120,8 +129,6 @@ def _manifest(
     from algoperf.campaigns.outcomes import Rules
     from algoperf.campaigns.plan import PlanRequest, Trial, in_turn, make_manifest
     from algoperf.errors import UserError
-    from algoperf.submission.framework import choose_framework
-    from algoperf.submission.loading import submission_file
 
     request = PlanRequest(
         version=given["version_name"],
@@ -133,6 +140,7 @@ def _manifest(
         data_dir=given["data_dir"],
         raw_dir=given["raw_dir"],
         logs=_logs(given),
+        track=given["track"],
     )
     # Options of `algoperf train` that a campaign does not have keep their defaults.
     defaults = train.make_context("train", ["--workload", "-", "--submission", "-", "--ruleset", "self"]).params
@@ -145,7 +153,8 @@ def _manifest(
         "num_trials": None if trials <= _version_trials(request.version) else trials,
         "framework": None,
     }  # fmt: skip
-    frameworks = {path: choose_framework(submission_file(path), None) for path in submissions}
+    frameworks = _frameworks(submissions, given["track"], given["framework"])
+    named = "submission" if given["track"] == "algorithm" else "model"
 
     def planned(studies: int, scale: str, step: str = "") -> list[Trial]:
         options = {**options_of_train, "scale": scale, "output_dir": runs_dir(output, step)}
@@ -155,7 +164,7 @@ def _manifest(
             studies,
             1 if given["ruleset"] == "self" else trials,
             lambda submission, workload, study, trial: plan_trial(
-                {**options, "submission": submission}, workload, study, trial, frameworks[submission]
+                {**options, "submission": None, named: submission}, workload, study, trial, frameworks[submission]
             ),
         )
         return [Trial(each.settings, ["algoperf", *each.command[3:]]) for each in found]
@@ -169,6 +178,30 @@ def _manifest(
     return make_manifest(
         request, *climb(mini, planned(studies, request.scale), qualifying, parse_needed(given["ladder"]))
     )
+
+
+def _frameworks(submissions: list[Path], track: str, asked: Framework | None) -> dict[Path, Framework]:
+    """What each submission is trained in. The published model is trained in the framework of the submitted ones.
+
+    Raises UserError if a submission is not of the track, or if its framework cannot be known.
+    """
+    from algoperf.errors import UserError
+    from algoperf.submission.framework import choose_framework
+    from algoperf.submission.loading import submission_file
+    from algoperf.submission.model import find_model, is_model, model_framework
+
+    if track == "algorithm":
+        if given := [str(path) for path in submissions if is_model(path)]:
+            raise UserError(
+                f"{', '.join(given)}: models are the model track's, and never compared with training algorithms. "
+                "Plan them in a campaign of their own, with --track model."
+            )
+        return {path: choose_framework(submission_file(path), asked) for path in submissions}
+    models = {path: find_model(path) for path in submissions}
+    found = {path: model_framework(model, asked) for path, model in models.items() if model is not None}
+    others = set(found.values())
+    reference = asked or (others.pop() if len(others) == 1 else None)
+    return {path: found.get(path) or model_framework(None, reference) for path in submissions}
 
 
 def _workloads(given: str | None, version: str) -> list[str]:
@@ -216,7 +249,12 @@ def _show(manifest: Manifest, site: Site) -> None:
 
 
 def _logs(given: dict[str, Any]) -> dict[str, tuple[Path, ...]]:
-    """By scale, the recorded runs to estimate times from: those that are given for the campaign's, else baselines."""
+    """By scale, the recorded runs to estimate times from: those that are given for the campaign's, else baselines.
+
+    No baseline's times are known for models of others.
+    """
+    if given["track"] == "model":
+        return {"mini": (), "full": (), given["scale"]: given["logs"]}
     folders = {
         scale: Path("scoring/baselines", given["version_name"], given["ruleset"], scale) for scale in ("mini", "full")
     }
