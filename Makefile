@@ -14,7 +14,7 @@ SUBMISSION ?=
 MODEL ?=
 #?        folder of a model submission, or `published`: the model track, instead of SUBMISSION
 SUBMISSIONS ?=
-#?        the same for `make campaign`, several, comma-separated
+#?        the same for `make campaign`, several, comma-separated; with TRACK=model, models
 ENGINE ?= local
 #?        what carries a campaign out: local, slurm, skypilot
 LAUNCHER ?= process
@@ -36,7 +36,7 @@ TRIALS ?= 5
 SEED ?= 0
 #?        all randomness follows from it
 TRACK ?=
-#?        algorithm or model; for scoring where there are runs of both, and for `make new`
+#?        algorithm or model; for scoring where there are runs of both, `make new` and `make campaign`
 SCALE ?= full
 #?        full, or mini: small models on generated data
 VERSION ?= v0.6
@@ -85,8 +85,7 @@ endif
 # $(call asks,VARIABLE,targets,example): end if one of the targets is asked for without the variable.
 asks = $(if $(filter $(2),$(MAKECMDGOALS)),$(if $(strip $($(1))),,$(error Which $(3))))
 entry = $(or $(SUBMISSION),$(MODEL))
-$(call asks,entry,train check,submission? Say: make $(firstword $(MAKECMDGOALS)) SUBMISSION=submissions/template)
-$(call asks,SUBMISSION,smoke compare,submission? Say: make $(firstword $(MAKECMDGOALS)) SUBMISSION=submissions/template)
+$(call asks,entry,train check smoke compare,submission? Say: make $(firstword $(MAKECMDGOALS)) SUBMISSION=submissions/template)
 $(call asks,SUBMISSIONS,campaign,submissions? Say: make campaign SUBMISSIONS=submissions/template)
 $(call asks,NAME,new,name? Say: make new NAME=mine)
 $(call asks,LOGS,leaderboard,runs? Say: make leaderboard LOGS=folder)
@@ -97,7 +96,7 @@ ALGOPERF = ALGOPERF_CALLED_BY_MAKE=$@ $(VENV)/bin/algoperf
 quoted = '$(subst ','\'',$(1))'
 # $(call option,--name,VARIABLE): the option with the variable's value, if it has one.
 option = $(if $(strip $($(2))),$(1) $(call quoted,$($(2))))
-common = $(call option,--submission,SUBMISSION) $(call option,--framework,FRAMEWORK) $(call option,--ruleset,RULESET) \
+common = $(call option,--submission,SUBMISSION) $(call option,--model,MODEL) $(call option,--framework,FRAMEWORK) $(call option,--ruleset,RULESET) \
   $(call option,--seed,SEED) $(call option,--version,VERSION) --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA)
 plan = --workloads $(call quoted,$(WORKLOADS)) --studies $(call quoted,$(STUDIES)) $(call option,--scale,SCALE) \
   --trials $(call quoted,$(TRIALS)) $(common)
@@ -137,20 +136,21 @@ test: setup ## Check style and types, and run the tests
 test-full: test ## `make test`, then slow tests: full-size models against the reference, many kills and resumes
 	$(pytest) -m full
 
-new: setup ## Write a submission called NAME to start from, for FRAMEWORK and RULESET, or TRACK=model
+new: setup ## Write a submission called NAME to start from, for FRAMEWORK and RULESET, or TRACK=model WORKLOADS=wmt
 	@$(ALGOPERF) new --framework $(call quoted,$(or $(FRAMEWORK),pytorch)) $(call option,--track,TRACK) \
-	  --ruleset $(call quoted,$(RULESET)) -- $(call quoted,$(NAME))
+	  $(call if_given,WORKLOADS,$(call option,--workload,WORKLOADS)) --ruleset $(call quoted,$(RULESET)) -- $(call quoted,$(NAME))
 
 train: setup ## Train SUBMISSION (or MODEL) on WORKLOADS; skips finished trials, resumes interrupted ones
-	@$(ALGOPERF) train-all $(plan) $(call option,--model,MODEL) --output-dir $(call quoted,$(RUNS)) $(EXTRA)
+	@$(ALGOPERF) train-all $(plan) --output-dir $(call quoted,$(RUNS)) $(EXTRA)
 
-compare: setup ## Train SUBMISSION and a baseline (WITH=) here, in turn, and compare their times
+compare: setup ## Train SUBMISSION (or MODEL) and a baseline (WITH=) here, in turn, and compare their times
 	@$(ALGOPERF) compare $(plan) $(call option,--with,WITH) --output-dir $(call quoted,$(COMPARISON)) $(EXTRA)
 
 folder = $(call quoted,$(CAMPAIGN))
 campaign: setup ## Plan and run SUBMISSIONS on WORKLOADS with ENGINE; again after any accident. Then LOGS=campaign/runs
 	@$(ALGOPERF) campaign plan --submissions $(call quoted,$(SUBMISSIONS)) --workloads $(call quoted,$(WORKLOADS)) \
 	  --studies $(call quoted,$(STUDIES)) --trials $(call quoted,$(TRIALS)) $(call option,--ruleset,RULESET) \
+	  $(call option,--track,TRACK) $(call option,--framework,FRAMEWORK) \
 	  $(call option,--seed,SEED) $(call option,--scale,SCALE) $(call option,--version,VERSION) \
 	  $(call option,--launcher,LAUNCHER) --accelerator $(call quoted,$(ACCELERATOR)) $(call option,--site,SITE) \
 	  --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA) --output $(folder) $(EXTRA)
@@ -160,13 +160,14 @@ campaign: setup ## Plan and run SUBMISSIONS on WORKLOADS with ENGINE; again afte
 
 # Logs may not state their ruleset: then give it on the command line, `make leaderboard RULESET=...`.
 if_given = $(if $(filter command line environment,$(origin $(1))),$(2))
-compared = $(call option,--version,VERSION) $(call option,--track,TRACK) --submissions submissions
+track = $(or $(TRACK),$(if $(MODEL),model))
+compared = $(call option,--version,VERSION) $(call option,--track,track) --submissions submissions
 
 check: setup ## Check SUBMISSION (or MODEL) against the rules: its code, and runs on small models
 	@$(ALGOPERF) check $(call option,--version,VERSION) $(call option,--framework,FRAMEWORK) \
 	  $(call if_given,RULESET,$(call option,--ruleset,RULESET)) -- $(call quoted,$(entry))
 
-smoke: setup ## Train SUBMISSION on every workload (or WORKLOADS=) at scale mini, to see if it works at all
+smoke: setup ## Train SUBMISSION (or MODEL) on every workload (or WORKLOADS=) at scale mini, to see if it works at all
 	@$(ALGOPERF) smoke $(common) $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS))
 
 status: setup ## Show where the runs in RUNS stand; with RULESET= or WORKLOADS=, also what is missing
@@ -174,7 +175,7 @@ status: setup ## Show where the runs in RUNS stand; with RULESET= or WORKLOADS=,
 	  $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS)) $(call if_given,STUDIES,$(call option,--studies,STUDIES)) \
 	  $(call if_given,TRIALS,$(call option,--trials,TRIALS)) $(call option,--scale,SCALE) $(call option,--version,VERSION)
 
-score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION, score all RUNS
+score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION, all RUNS; MODEL=: models
 	$(if $(SUBMISSION),$(if $(AGAINST),,@echo "No baselines are recorded for $(VERSION), RULESET=$(RULESET), \
 	  SCALE=$(SCALE): the comparison is with the other runs in" $(call quoted,$(RUNS)).))
 	@chosen=($(compared) $(call option,--ruleset,RULESET) $(call option,--scale,SCALE) \

@@ -15,6 +15,8 @@ from algoperf.errors import UserError, counted, unknown
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
+from algoperf.submission.model import NOT_MADE_FOR, find_model
+from algoperf.submission.track import PUBLISHED
 from algoperf.system import algoperf_command
 from algoperf.trial.machine_watch import load_warnings
 from algoperf.versions import Scale, Version
@@ -38,6 +40,7 @@ class SmokeRun:
       verdict: one line with the time to target, or why it was not reached.
       log: what the run printed.
       warnings: of other programs that kept the machine busy, and of too many threads.
+      is_asked: whether it is asked to reach the target; a model is not on data sets that it is not made for.
     """
 
     workload: str
@@ -45,6 +48,7 @@ class SmokeRun:
     verdict: str
     log: Path
     warnings: tuple[str, ...] = ()
+    is_asked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,8 @@ class SmokeSettings:
     """What to run, and where.
 
     Attributes:
-      submission: the submission's folder or file.
+      submission: the submission's folder or file; None in the model track.
+      model: the model's folder, or `published`; None in the other track.
       framework: its framework.
       ruleset: "self" or "external"; external tuning runs the first trial of the first study.
       version: benchmark version.
@@ -61,7 +66,8 @@ class SmokeSettings:
       output_dir: where runs are written; earlier smoke runs of the submission there are removed.
     """
 
-    submission: Path
+    submission: Path | None
+    model: Path | None = None
     framework: Framework
     ruleset: str
     version: Version
@@ -69,6 +75,15 @@ class SmokeSettings:
     raw_dir: Path
     data_dir: Path
     output_dir: Path
+
+    @property
+    def name(self) -> str:
+        """The name under which runs are filed."""
+        if self.model is None:
+            assert self.submission is not None
+            return submission_name(submission_file(self.submission))
+        found = find_model(self.model)
+        return PUBLISHED if found is None else found.name
 
 
 def mini_workloads(version: Version) -> dict[str, WorkloadDefinition]:
@@ -84,8 +99,7 @@ def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:
 
 def run(definition: WorkloadDefinition, settings: SmokeSettings, say: Say) -> SmokeRun:
     """Train in a separate process, so that a crash ends only one run; `say` gets its name and its latest words."""
-    name = submission_name(submission_file(settings.submission))
-    folder = trial_dir(settings.output_dir, name, 1, definition.name, settings.framework, 1)
+    folder = trial_dir(settings.output_dir, settings.name, 1, definition.name, settings.framework, 1)
     log = folder.parent / LOG_FILE
     if folder.parent.is_dir():
         shutil.rmtree(folder.parent)
@@ -115,7 +129,7 @@ def _command(definition: WorkloadDefinition, settings: SmokeSettings) -> Sequenc
         "workload": definition.folder,
         "scale": SCALE,
         "framework": settings.framework,
-        "submission": settings.submission,
+        **({"submission": settings.submission} if settings.model is None else {"model": settings.model}),
         "ruleset": settings.ruleset,
         "version": settings.version.name,
         "seed": settings.seed,
@@ -143,6 +157,8 @@ def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path
         steps = f"{counted(status['global_step'], 'step')} in {status['seconds']['submission']:.1f} s"
         return SmokeRun(definition.name, False, f"not reached ({ended.label}): {target}; {steps}", log)
     message = status.get("message") or _last_line(log, "it printed nothing")
+    if settings.model is not None and f"{NOT_MADE_FOR} {definition.name}" in log.read_text(errors="replace"):
+        return SmokeRun(definition.name, False, "the model is not made for it", log, is_asked=False)
     label = status.get("status", f"exit code {code}")
     return SmokeRun(definition.name, False, f"failed ({label}): {message[:_SHOWN_CHARACTERS]}", log)
 

@@ -97,6 +97,19 @@ def test_a_mistake_is_said_in_words_of_make_before_anything_is_done(make, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_models_take_the_place_of_submissions(make):
+    for target in ("train", "smoke", "compare"):
+        command = make("--dry-run", target, "MODEL=submissions/models/mine").stdout
+        assert "--model 'submissions/models/mine'" in command
+        assert "--submission " not in command
+    assert "--track 'model'" in make("--dry-run", "score", "MODEL=published").stdout
+    assert "--track 'model' --framework 'jax'" in make(
+        "--dry-run", "campaign", "SUBMISSIONS=submissions/models/mine", "TRACK=model", "FRAMEWORK=jax"
+    ).stdout.replace("  ", " ")
+    assert "--workload 'wmt'" in make("--dry-run", "new", "NAME=mine", "TRACK=model", "WORKLOADS=wmt").stdout
+    assert "--workload" not in make("--dry-run", "new", "NAME=mine", "TRACK=model").stdout
+
+
 def test_smoke_takes_every_workload_or_those_given(make):
     smoke = ("--dry-run", "smoke", TRAIN[1])
     assert "algoperf smoke --submission 'submissions/template'" in make(*smoke).stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from algoperf.api.run import Run, runs
-from algoperf.api.training import SubmissionPlace, place_of, run_command
+from algoperf.api.training import SubmissionPlace, entry_of, place_of, run_command
 from algoperf.api.words import errors_in_python_words
 from algoperf.submission.track import Track
 from algoperf.tuning.ruleset import Ruleset
@@ -114,9 +114,10 @@ class Comparison:
 
 @errors_in_python_words
 def compare(
-    submission: SubmissionPlace,
-    workloads: str | list[str],
+    submission: SubmissionPlace | None = None,
+    workloads: str | list[str] | None = None,
     *,
+    model: SubmissionPlace | None = None,
     baseline: str | None = None,
     framework: Framework | None = None,
     ruleset: Ruleset = "self",
@@ -135,7 +136,8 @@ def compare(
     Args:
       submission: its folder, file or module.
       workloads: names or folders of cubes.
-      baseline: one by name, or a path; None for NAdamW in the submission's framework.
+      model: the model track, instead of `submission`: a model's folder.
+      baseline: one by name, or a path; None for NAdamW in the submission's framework, or for the published model.
       framework, ruleset, seed, scale, version, data_dir: see `train`.
       studies: repetitions, each with seeds of its own.
       trials: of each study under external tuning; self-tuning has one.
@@ -145,12 +147,13 @@ def compare(
 
     Raises AlgoperfError, or a class below it, with the message of the command.
     """
-    names = [workloads] if isinstance(workloads, str) else workloads
+    names = [workloads] if isinstance(workloads, str) else workloads or []
+    entry, found_framework = entry_of(submission, model, framework)
     options = {
-        "--submission": place_of(submission), "--workloads": ",".join(names), "--studies": studies, "--trials": trials,
-        "--ruleset": ruleset, "--seed": seed, "--scale": scale, "--version": version, "--with": baseline,
-        "--framework": framework, "--raw-dir": Path(data_dir, "raw"), "--data-dir": data_dir,
-        "--output-dir": output_dir,
+        **{f"--{name}": path for name, path in entry.items()}, "--framework": found_framework,
+        "--workloads": ",".join(names), "--studies": studies, "--trials": trials, "--ruleset": ruleset, "--seed": seed,
+        "--scale": scale, "--version": version, "--with": baseline, "--raw-dir": Path(data_dir, "raw"),
+        "--data-dir": data_dir, "--output-dir": output_dir,
     }  # fmt: skip
     words = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
     said = run_command(["compare", *words, "--resume" if resume else "--no-resume"], show=show)

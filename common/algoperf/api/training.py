@@ -26,9 +26,10 @@ SubmissionPlace = Path | str | ModuleType
 
 @errors_in_python_words
 def train(
-    submission: SubmissionPlace,
-    workload: str,
+    submission: SubmissionPlace | None = None,
+    workload: str | None = None,
     *,
+    model: SubmissionPlace | None = None,
     framework: Framework | None = None,
     ruleset: Ruleset = "self",
     search_space: Path | str | None = None,
@@ -61,6 +62,7 @@ def train(
     Args:
       submission: its folder or file (see `write_submission`), or an imported module.
       workload: a workload by name, or the folder of a cube.
+      model: the model track, instead of `submission`: a folder with `model_jax.py` or `model_torch.py`, or "published".
       framework: "jax" or "pytorch"; None for the one that the submission is written in.
       ruleset: "self", or "external" with a search space: `search_space`, by default the one in the submission's folder.
       study, trial: which point of the search space, and which seeds; `seed` changes all of them.
@@ -77,14 +79,15 @@ def train(
     Raises AlgoperfError, or a class below it, with the message of a trial that did not end by the rules.
     """
     from algoperf.data.prepare import prepare
-    from algoperf.submission.framework import choose_framework
-    from algoperf.submission.loading import submission_file
 
-    place = place_of(submission)
+    if workload is None:
+        raise UserError('Name a workload, such as algoperf.train("submissions/template", "digits").')
+    entry, found = entry_of(submission, model, framework)
     request = Request(
         workload=workload,
-        framework=choose_framework(submission_file(place), framework),
-        submission=place,
+        framework=found,
+        submission=entry.get("submission"),
+        model=entry.get("model"),
         ruleset=ruleset,
         search_space=None if search_space is None else Path(search_space),
         study=study,
@@ -110,6 +113,26 @@ def train(
     prepare(settings.definition.dataset, scale, Path(raw_dir or Path(data_dir, "raw")), request.data_dir)
     run_command(["train", *options_of(request)], show=show)
     return Run.read(settings.directory)
+
+
+def entry_of(
+    submission: SubmissionPlace | None, model: SubmissionPlace | None, framework: Framework | None
+) -> tuple[dict[str, Path], Framework]:
+    """What is trained, `submission` or `model` with its path, and its framework. UserError if it is not one of them."""
+    from algoperf.submission.framework import choose_framework
+    from algoperf.submission.loading import submission_file
+    from algoperf.submission.model import find_model, model_framework
+
+    if (submission is None) == (model is None):
+        raise UserError("Give a submission or, for the model track, model=..., and not both: a model brings its "
+                        "training algorithm along.")  # fmt: skip
+    if model is not None:
+        place = place_of(model)
+        place = place.parent if place.suffix == ".py" else place
+        return {"model": place}, model_framework(find_model(place), framework)
+    assert submission is not None
+    place = place_of(submission)
+    return {"submission": place}, choose_framework(submission_file(place), framework)
 
 
 def place_of(submission: SubmissionPlace) -> Path:

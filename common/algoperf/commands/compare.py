@@ -13,19 +13,22 @@ from algoperf.commands.entry import complete
 from algoperf.commands.train import train
 from algoperf.commands.train_all import ONE_TRIAL, plan_trial, split_workloads
 from algoperf.make_words import as_callable
+from algoperf.submission.track import PUBLISHED
 
 if TYPE_CHECKING:
     from algoperf.sequence import PlannedTrial
+    from algoperf.workload.definition import Framework
 
 DEFAULT_BASELINE = "nadamw"
-_FIXED = {"model": None, "skip_evals": False, "to_the_end": False}
+_FIXED = {"skip_evals": False, "to_the_end": False}
 
 
 @click.command()
 @click.option(
     "--with",
     "baseline",
-    help=f"A baseline by name (by itself, in the submission's framework), or a path.  [default: {DEFAULT_BASELINE}]",
+    help="A baseline by name (by itself, in the submission's framework), or a path.  [default: "
+    f"{DEFAULT_BASELINE}; with --model: {PUBLISHED}, the benchmark's model and NAdamW]",
 )
 @options.workloads
 @options.studies
@@ -43,6 +46,8 @@ def compare(
 ) -> None:
     """Train a submission and a baseline on this machine, in turn, and compare their times to target.
 
+    In the model track, --model: a model and the published one, or another model.
+
     Study 1 of one is followed by study 1 of the other, then come both studies 2, and so on; which one begins
     alternates. So what the machine does meanwhile meets both. The same command goes on after an interruption; with
     --no-resume both start over, and their earlier runs are kept aside. Runs of other code are refused.
@@ -54,7 +59,7 @@ def compare(
 
     require_scoring()
     mine, other = _sides({**given, "output_dir": output_dir, "resume": True}, baseline)
-    trials = 1 if given["ruleset"] == "self" else trials
+    trials = 1 if mine["ruleset"] == "self" else trials
     planned = [
         plan_trial(side, workload, study, trial)
         for workload in split_workloads(workloads)
@@ -82,12 +87,23 @@ compare.params += [option for option in train.params if option.name not in (*ONE
 def _sides(given: dict[str, Any], baseline: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of `algoperf train` for both submissions. The framework and the search space are the first one's."""
     mine = complete({**given, **_FIXED}, compare)
+    if mine["model"] is not None:
+        model = Path(baseline or PUBLISHED)
+        return mine, {**mine, "model": model, "framework": _framework(model, mine["framework"])}
     other = {
         "submission": baselines.find(baseline or DEFAULT_BASELINE, mine["framework"]),
         "framework": None,
         "search_space": None,
     }
     return mine, {**mine, **other}
+
+
+def _framework(other: Path, wanted: Framework) -> Framework | None:
+    """What another model is trained in: the same if it is written in that; None for what it is written in."""
+    from algoperf.submission.model import find_model
+
+    model = find_model(other)
+    return wanted if model is None or wanted in model.frameworks else None
 
 
 def _refuse_other_code(planned: list[PlannedTrial], identities: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from algoperf.data.contracts import Batch
 from algoperf.errors import AlgoperfError, SubmissionError
-from algoperf.submission.loading import submission_traceback
+from algoperf.submission.tracebacks import submission_traceback
 from algoperf.workload.definition import Framework
 
 SIGNATURES: Mapping[Framework, str] = {
