@@ -9,11 +9,12 @@ from wire import Tapped
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
 WORK_SEC = 14
+work = [WORK_SEC]
 
 
 def passes(message):
-    if message["kind"] == "snapshot" and message["global_step"] == 4:
-        time.sleep(WORK_SEC)  # as if this were work
+    if message["kind"] == "snapshot" and work:
+        time.sleep(work.pop())  # as if this were work
     return True
 
 

@@ -9,7 +9,7 @@ from wire import Tapped, tell
 __all__ = ["data_selection", "get_batch_size", "init_optimizer_state", "update_params"]
 
 WORK_SEC = 14
-held = []
+held, work = [], [WORK_SEC]
 
 
 def passes(message):
@@ -22,6 +22,6 @@ def update_params(workload, global_step, **arguments):
     if global_step == 0:
         Tapped(passes)
     elif held:
-        time.sleep(WORK_SEC if held[0] == global_step == 4 else 0)  # as if this were work
+        time.sleep(work.pop() if work else 0)  # as if this were work
         tell("clock", global_step=held.pop())
     return honest.update_params(workload=workload, global_step=global_step, **arguments)
