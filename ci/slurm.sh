@@ -11,6 +11,7 @@ set -euo pipefail
 state=${ALGOPERF_SLURM_STATE:-/var/lib/algoperf-slurm}
 nodes=${NODES:-4}
 gpus=${GPUS:-8}
+cores=${CPUS:-$(nproc)} # of each node, as Slurm counts them: they need not be there
 export SLURM_CONF=$state/slurm.conf
 say() { echo "slurm: $*" >&2; }
 runs() { [ -f "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
@@ -39,8 +40,8 @@ install_packages() {
 }
 
 write_configuration() {
-  local host cores megabytes
-  host=$(hostname -s) cores=$(nproc) megabytes=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
+  local host megabytes
+  host=$(hostname -s) megabytes=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
   cat >"$SLURM_CONF" <<CONF
 ClusterName=algoperf
 SlurmctldHost=$host(127.0.0.1)

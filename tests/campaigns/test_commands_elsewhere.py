@@ -62,6 +62,18 @@ def test_gpus_are_named_to_each_engine_in_its_words():
     assert apptainer[-len(INSIDE) - 2 :] == ["sha256:0", "python", *INSIDE]
 
 
+# What `apptainer exec --help` of version 1.4.5 lists, of what a run may need.
+OF_APPTAINER = {"--bind", "--containall", "--cpus", "--cpuset-cpus", "--env", "--memory", "--net", "--network",
+                "--no-home", "--no-privs", "--nv", "--pids-limit", "--writable-tmpfs"}  # fmt: skip
+
+
+def test_apptainer_knows_the_options():
+    words = Box(engine="apptainer", gpus=["0"], cores=[1], **BOX).command(TRAIN)
+    options = [word.partition("=")[0] for word in words[2 : words.index("sha256:0")]]
+    assert set(options) <= OF_APPTAINER
+    assert {"--containall", "--no-home", "--no-privs", "--network"} <= set(options)
+
+
 def test_a_run_through_mlcube_has_a_submission_of_its_own_and_its_settings_in_a_file(tmp_path, monkeypatch):
     monkeypatch.setenv("ALGOPERF_MLCUBE", sys.executable)  # any program: it is not called
     box = Box(engine="docker", cores=[0], gpus=["2", "3"], **{**BOX, "image": "algoperf-digits:cu126"})
@@ -104,7 +116,7 @@ def test_a_task_for_skypilot_can_be_read_by_people_and_programs(campaign):
     text = skypilot.task_text(campaign, settings, run, "algoperf-x-0")
     task = yaml.safe_load(text)
     assert text.startswith(f"# {run.id}")
-    assert "run: |\n  ln -sfn" in text
+    assert "run: |\n  mkdir -p .\n  ln -sfn /algoperf/data data\n" in text
     assert task["resources"] == {
         "accelerators": "A100:4", "use_spot": True, "disk_size": 1024, "any_of": [{"infra": "aws"}, {"infra": "gcp"}],
     }  # fmt: skip
@@ -115,6 +127,15 @@ def test_a_task_for_skypilot_can_be_read_by_people_and_programs(campaign):
     assert {name: skypilot.accelerators(name) for name in ("v0.5", "v0.6", "v1.0")} == {
         "v0.5": "V100:8", "v0.6": "V100:8", "v1.0": "A100:4",
     }  # fmt: skip
+
+
+def test_a_folder_that_all_machines_share_takes_the_place_of_the_bucket(campaign):
+    settings = SkyPilotSettings(bucket="/shared", clouds=("slurm",), spot=False, cpus="4", memory="16")
+    task = skypilot.task(campaign, settings, campaign.manifest.runs[0], "algoperf-x-0")
+    assert "file_mounts" not in task
+    assert {name: task["resources"][name] for name in ("cpus", "memory")} == {"cpus": "4", "memory": "16"}
+    lines = task["run"].splitlines()
+    assert {"ln -sfn /shared/data data", "ln -sfn /shared/campaign campaign"} <= set(lines)
 
 
 def test_what_cannot_be_sent_to_a_cloud_is_refused(campaign, tmp_path):

@@ -21,6 +21,7 @@ stage = "here"                  # or "job": make missing data in a job of its ow
 accelerators = "V100:8"
 bucket = "s3://my-campaign"
 clouds = ["aws", "gcp"]         # any, if there are none
+cpus = "64"                     # and memory = "480", in GB; what SkyPilot finds right for the accelerators, if not said
 spot = true
 at_once = 16
 accelerator = "cu126"           # build of the environment; or lines of your own: setup = [...]
@@ -68,9 +69,14 @@ class SlurmSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SkyPilotSettings:
-    """Clouds. An empty `accelerators` means the benchmark version's hardware."""
+    """Clouds. An empty `accelerators` means the benchmark version's hardware.
+
+    `bucket` may be a folder, from the root on, if all machines share it, such as the nodes of a Slurm cluster.
+    """
 
     accelerators: str = ""
+    cpus: str = ""
+    memory: str = ""
     bucket: str = ""
     clouds: tuple[str, ...] = ()
     spot: bool = True

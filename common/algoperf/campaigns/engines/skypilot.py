@@ -3,7 +3,8 @@
 Every run is a task file that people can read, `sky/<number>.yaml` in the campaign's folder. The campaign lies in a
 bucket that all machines mount, so that a replaced machine goes on from the last checkpoint; the data are copied from
 the bucket before the run begins. The machine that calls needs SkyPilot's `sky`, and commands that copy the campaign to
-the bucket and back (`push` and `pull` in the site's file).
+the bucket and back (`push` and `pull` in the site's file). Where the machines share a folder, such as the nodes of a
+Slurm cluster below SkyPilot, that folder takes the bucket's place: nothing is mounted.
 """
 
 from __future__ import annotations
@@ -49,12 +50,14 @@ class SkyPilot(Engine):
         self._campaign, self._settings = campaign, site.skypilot
         self._numbers = {run.id: number for number, run in enumerate(campaign.manifest.runs)}
         self._prefix = f"algoperf-{campaign.manifest.campaign}-"
+        self._folder = campaign.path / "sky"
         self._is_pushed = False
 
     def live(self) -> Mapping[str, str]:
         """Managed jobs that have not ended, after fetching what runs have written."""
         text = self._call(["sky", "jobs", "queue", "--skip-finished", "--all", "--output", "json"])
-        self._copy(self._settings.pull)
+        if self._folder.is_dir():  # else nothing was ever launched, and the bucket holds nothing
+            self._copy(self._settings.pull)
         runs = list(self._numbers)
         found = {}
         for job in _jobs(text):
@@ -69,13 +72,12 @@ class SkyPilot(Engine):
 
     def start(self, runs: Sequence[PlannedRun]) -> None:
         """One managed job per run; the campaign is in the bucket before the first one."""
-        folder = self._campaign.path / "sky"
-        make_directory(folder)
+        make_directory(self._folder)
         if not self._is_pushed:
             self._copy(self._settings.push)
             self._is_pushed = True
         for run in runs:
-            file = folder / f"{self._numbers[run.id]}.yaml"
+            file = self._folder / f"{self._numbers[run.id]}.yaml"
             write_file(file, task_text(self._campaign, self._settings, run, self._name(run)).encode())
             self._call(["sky", "jobs", "launch", "--yes", "--detach-run", "--name", self._name(run), str(file)])
 
@@ -132,13 +134,11 @@ def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: 
         raise UserError(
             "Machines of clouds share nothing but a bucket: name one in the site's file, [skypilot] bucket."
         )
-    if "/" in settings.bucket.partition("://")[2].rstrip("/"):
-        raise UserError(f"[skypilot] bucket {settings.bucket!r} is a folder: SkyPilot mounts whole buckets only.")
     folder, data = (_relative(campaign, path) for path in (campaign.path, Path(manifest.data["data_dir"])))
     _relative(campaign, Path(manifest.submissions[run.submission]["path"]))
-    dataset = "{dataset}/{scale}".format_map(manifest.workload_of(run))
     resources: dict[str, Any] = {
         "accelerators": settings.accelerators or accelerators(manifest.version),
+        **{name: value for name in ("cpus", "memory") if (value := getattr(settings, name))},
         "use_spot": settings.spot,
         "disk_size": settings.disk_gb,
     }
@@ -146,23 +146,36 @@ def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: 
         resources["any_of"] = [{"infra": cloud} for cloud in settings.clouds]
     words = ["campaign", "execute", folder, "--run", run.id, "--engine", "skypilot"]
     setup = settings.setup or (f"python3 ci/install.py .venv --accelerator {settings.accelerator}",)
+    mounts, places = _mounts(settings.bucket, "{dataset}/{scale}".format_map(manifest.workload_of(run)))
+    links = "".join(
+        f"mkdir -p {shlex.quote(str(Path(link).parent))}\nln -sfn {shlex.quote(place)} {shlex.quote(link)}\n"
+        for link, place in zip((data, folder), places, strict=True)
+    )
     return {
         "name": name,
         "resources": resources,
         "workdir": str(campaign.root),
-        "file_mounts": {
-            # Whole buckets are mounted, folders of them only copied.
-            f"{_MOUNTS}/bucket": {"source": settings.bucket, "mode": "MOUNT_CACHED"},
-            f"{_MOUNTS}/data/{dataset}": {"source": f"{settings.bucket}/data/{dataset}", "mode": "COPY"},
-        },
+        **({"file_mounts": mounts} if mounts else {}),
         "setup": "\n".join(setup) + "\n",
         "run": (
-            f"ln -sfn {_MOUNTS}/data {shlex.quote(data)}\n"
-            f"ln -sfn {_MOUNTS}/bucket/campaign {shlex.quote(folder)}\n"
+            f"{links}"
             f"export {ROOT_VARIABLE}=$PWD\n"
             f"exec .venv/bin/algoperf {shlex.join(words)} --job \"$SKYPILOT_TASK_ID\"\n"
         ),
     }  # fmt: skip
+
+
+def _mounts(bucket: str, dataset: str) -> tuple[dict[str, Any], tuple[str, str]]:
+    """What a machine mounts, and where it then has the data and the campaign."""
+    if bucket.startswith("/"):
+        return {}, (f"{bucket}/data", f"{bucket}/campaign")
+    if "/" in bucket.partition("://")[2].rstrip("/"):
+        raise UserError(f"[skypilot] bucket {bucket!r} is a folder: SkyPilot mounts whole buckets only.")
+    return {
+        # Whole buckets are mounted, folders of them only copied.
+        f"{_MOUNTS}/bucket": {"source": bucket, "mode": "MOUNT_CACHED"},
+        f"{_MOUNTS}/data/{dataset}": {"source": f"{bucket}/data/{dataset}", "mode": "COPY"},
+    }, (f"{_MOUNTS}/data", f"{_MOUNTS}/bucket/campaign")
 
 
 def task_text(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: str) -> str:
