@@ -13,6 +13,7 @@ import yaml
 from algoperf.campaigns import mlcube
 from algoperf.campaigns.containers import Box
 from algoperf.campaigns.engines import skypilot
+from algoperf.campaigns.engines.base import EngineAway
 from algoperf.campaigns.folder import MANIFEST, Campaign
 from algoperf.campaigns.manifest import read_manifest
 from algoperf.campaigns.site import SkyPilotSettings
@@ -136,6 +137,16 @@ def test_a_folder_that_all_machines_share_takes_the_place_of_the_bucket(campaign
     assert {name: task["resources"][name] for name in ("cpus", "memory")} == {"cpus": "4", "memory": "16"}
     lines = task["run"].splitlines()
     assert {"ln -sfn /shared/data data", "ln -sfn /shared/campaign campaign"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    "note", ["", "\x1b[2mFailed to connect. Starting a local server.\x1b[0m\n\x1b[32mstarted\x1b[0m\n"]
+)
+@pytest.mark.parametrize("text", ['[{"job_name": "a"}]', '{"jobs": [{"job_name": "a"}]}'])
+def test_jobs_are_found_behind_what_else_skypilot_says(note, text):
+    assert skypilot._jobs(note + text) == [{"job_name": "a"}]
+    with pytest.raises(EngineAway, match="printed no JSON"):
+        skypilot._jobs(note)
 
 
 def test_what_cannot_be_sent_to_a_cloud_is_refused(campaign, tmp_path):

@@ -119,12 +119,17 @@ class SkyPilot(Engine):
 
 
 def _jobs(text: str) -> list[dict[str, Any]]:
-    """The jobs in what `sky jobs queue --output json` prints, a list or an object with one, notes before it skipped."""
-    begin = min((place for mark in "[{" if (place := text.find(mark)) >= 0), default=-1)
-    if begin < 0:
-        raise EngineAway(f"sky jobs queue printed no JSON: {text[:200]!r}")
-    content = json.loads(text[begin:])
-    return list(content["jobs"] if isinstance(content, dict) else content)
+    """The jobs in what `sky jobs queue --output json` prints, a list or an object with one.
+
+    Notes before it are skipped, such as that its server is started: in colours, whose codes have brackets, too.
+    """
+    for found in re.finditer(r"[\[{]", text):
+        try:
+            content = json.loads(text[found.start() :])
+        except json.JSONDecodeError:
+            continue
+        return list(content["jobs"] if isinstance(content, dict) else content)
+    raise EngineAway(f"sky jobs queue printed no JSON: {text[:200]!r}")
 
 
 def task(campaign: Campaign, settings: SkyPilotSettings, run: PlannedRun, name: str) -> dict[str, Any]:
