@@ -113,9 +113,13 @@ def unknown(what: str, given: str, allowed: Iterable[str], remedy: str = "") -> 
     return UserError(f"Unknown {what} {given!r}.{hint} Allowed: {listed}.{' ' + remedy if remedy else ''}")
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number and its noun, such as "1 run" and "2,000 runs"; `many` if the plural is not `one` with an s."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+def counted(number: float, one: str, many: str | None = None) -> str:
+    """A number and its noun, such as "1 run" and "2,000 runs"; `many` if the plural is not `one` with an s.
+
+    Numbers from files may be fractions, which are rounded, or infinite.
+    """
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:,.0f}"
+    return f"{shown} {one if shown == '1' else many or f'{one}s'}"
 
 
 def format_bytes(num_bytes: float) -> str:

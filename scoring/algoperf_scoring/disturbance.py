@@ -41,7 +41,7 @@ def disturbances(status: Any) -> dict[Kind, str]:
         found["others"] = f"others kept {other:.1f} of {cores:.0f} cores busy"
     heat = sum(_number(each.get("thermal_throttles")) for each in recorded)
     if heat:
-        found["heat"] = f"cores were slowed down for heat {counted(round(heat), 'time')}"
+        found["heat"] = f"cores were slowed down for heat {counted(heat, 'time')}"
     lost = sum(_number(each.get("quota_throttled_sec")) for each in recorded)
     if lost > _LOST_PART * _number(_within(_within(status, "seconds"), "total")) > 0:
         found["quota"] = f"a limit on processor time stopped threads for {lost:.1f} s in all"

@@ -15,6 +15,8 @@ from algoperf.errors import counted, nearest_few
         (1234, ("run",), "1,234 runs"),
         (1, ("study", "studies"), "1 study"),
         (2, ("study", "studies"), "2 studies"),
+        (1.0, ("time",), "1 time"),
+        (float("inf"), ("time",), "inf times"),
     ],
 )
 def test_a_noun_follows_its_number(number, nouns, text):

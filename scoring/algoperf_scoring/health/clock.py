@@ -103,8 +103,7 @@ def steps_take_time(run: Evidence) -> Iterator[Verdict]:
     for line, steps, seconds in intervals:
         if steps > 0 and seconds <= 0:
             yield fail(
-                f"line {line}: {counted(round(steps), 'step was', 'steps were')} made in {seconds:.2f} s of "
-                "submission time"
+                f"line {line}: {counted(steps, 'step was', 'steps were')} made in {seconds:.2f} s of submission time"
             )
             return
     paces = [seconds / steps for _, steps, seconds in intervals[1:] if steps > 0]
@@ -114,7 +113,7 @@ def steps_take_time(run: Evidence) -> Iterator[Verdict]:
     for line, steps, seconds in intervals[1:-1]:  # the first includes compilation, the last may be short
         if seconds < SLOW_SHARE * usual * steps and usual * steps - seconds > SLOW_SEC:
             yield warn(
-                f"line {line}: {counted(round(steps), 'step')} took {seconds:.1f} s; at the run's usual {usual:.3g} s "
+                f"line {line}: {counted(steps, 'step')} took {seconds:.1f} s; at the run's usual {usual:.3g} s "
                 f"per step they take {usual * steps:.1f} s"
             )
             return
