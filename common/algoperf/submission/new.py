@@ -88,11 +88,12 @@ def write(new: NewSubmission, base: Path = Path()) -> list[Path]:
         autoescape=False,
     )
     folder, written = base / new.folder, []
+    templates, variables = _templates(new), _variables(new)  # a mistake is said before anything is written
     folder.mkdir(parents=True)
-    for template in _templates(new):
+    for template in templates:
         file = folder / template.name.removesuffix(_SUFFIX)
         place = template.relative_to(_TEMPLATES).as_posix()
-        file.write_text(environment.get_template(place).render(_variables(new)), encoding="utf-8")
+        file.write_text(environment.get_template(place).render(variables), encoding="utf-8")
         written.append(file)
     return written
 
