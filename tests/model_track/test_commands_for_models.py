@@ -31,11 +31,9 @@ def smoke(tmp_path, data_root, *arguments: str):
 def test_smoke_does_not_ask_a_model_for_data_sets_that_it_is_not_made_for(tmp_path, data_root):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "model_torch.py").write_text(FOR_DIGITS)
-    done = smoke(tmp_path, data_root, "--model", str(tmp_path / "mine"), "--workloads", "mnist,digits")
-    lines = done.stdout.splitlines()
-    assert lines[-3].split(maxsplit=1) == ["mnist", "the model is not made for it"]
-    assert lines[-2].split()[:2] == ["digits", "reached"]
-    assert (lines[-1], done.exit_code) == ("1 of 1 targets reached.", 0)
+    done = smoke(tmp_path, data_root, "--model", str(tmp_path / "mine"), "--workloads", "mnist")
+    assert done.stdout.splitlines()[-2:] == ["mnist  the model is not made for it", "0 of 0 targets reached."]
+    assert done.exit_code == 1
 
 
 @pytest.mark.parametrize("others", [["--submission", str(BASELINES / "momentum_pytorch")], ["--ruleset", "external"]])
