@@ -151,7 +151,8 @@ def test_a_cube_anywhere_on_disk_runs_through_all_tasks(run, repository, tmp_pat
 
 
 def test_a_request_made_in_python_has_the_defaults_of_the_command_line(monkeypatch):
-    monkeypatch.delenv("ALGOPERF_SHARE", raising=False)
+    for variable in ("ALGOPERF_SHARE", "ALGOPERF_EVALUATION"):
+        monkeypatch.delenv(variable, raising=False)
     named = {field.name: field.default for field in dataclasses.fields(Request)}
     defaults = {name: value for name, value in named.items() if value is not dataclasses.MISSING}
     command = ["--workload", "digits", "--framework", "jax", "--ruleset", "self"]

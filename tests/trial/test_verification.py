@@ -64,7 +64,7 @@ def test_other_ends_are_not_verified(data_root, tmp_path):
 def test_a_target_that_a_clean_process_refutes_does_not_count(data_root, tmp_path):
     options = {"evaluation": "together", "max_global_steps": 6, "eval_every_steps": 3}
     run = Run(CHEATS / "patched_metric", "pytorch", data_root, tmp_path, options)
-    for said in ("0 of 1 checkpoints agree", "already finished"):  # the same command says the same again
+    for said in ("0 of 1 checkpoint agrees", "already finished"):  # the same command says the same again
         code, output = run.finish()
         assert code == 6, output
         assert said in output
