@@ -43,8 +43,8 @@ def test_a_container_has_the_walls_of_the_cubes(engine, monkeypatch):
     assert "--cpuset-cpus=2,3" in words
     assert [word for word in words if word.startswith("--volume")] == [
         "--volume=/h/data:/data:ro",
-        f"--volume={BASELINES}/lion_jax:/submissions/lion_jax:ro",
         "--volume=/h/campaign/runs/lion_jax/study_1/digits_jax:/output/lion_jax/study_1/digits_jax:rw",
+        f"--volume={BASELINES}/lion_jax:/submissions/lion_jax:ro",
     ]
     assert words[-len(INSIDE) - 2 :] == ["--entrypoint=python", "sha256:0", *INSIDE]
     assert ("--read-only-tmpfs=false" in words) == (engine == "podman")

@@ -53,7 +53,7 @@ def test_every_run_of_a_large_campaign_is_fixed(large):
     assert known["hash"] == settings.submission_hash
     assert list(known["files"]) == ["submission.py"]
     assert {each.study for each in manifest.runs[:99]} == {1}, "a first study of everything comes first"
-    assert f"1485 runs, at most {totals(manifest)[ALL]['at_most']:,.1f} h of a machine" in shown
+    assert f"1,485 runs, at most {totals(manifest)[ALL]['at_most']:,.1f} h of a machine" in shown
     assert "imagenet_vit (pytorch): a run takes at most" in shown
     assert "274 published runs of v0.5" in shown
 
