@@ -186,7 +186,8 @@ FORMALITIES = [
     (
         {
             "submission_info.yml": INFO.replace(
-                "description: C", "description: AdamW with linear warm-up and cosine decay."
+                "description: C",
+                "description: What is new, in one sentence. This is AdamW with linear warm-up and cosine decay.",
             )
         },
         {"12.9"},
