@@ -68,13 +68,21 @@ def uncertainty_in_words(board: Leaderboard, names: Names = FOLDERS) -> list[str
 
 
 def _little_evidence(board: Leaderboard, names: Names) -> list[str]:
-    """Why nothing, or nothing about some entries, is beyond chance."""
+    """Why there is no verdict, or nothing (about some entries) is beyond chance."""
     if not board.comparison.has_scored_workload:
-        return ["Nothing here is beyond chance: no scored workload is compared."]
+        return [_not_scored(board.workloads)]
     if len(board.entries) - len(board.without_evidence) < 2:
         return [f"Nothing here is beyond chance: that takes at least {MIN_STUDIES} studies of each submission."]
     few = f"has fewer than {MIN_STUDIES} studies on some workload: its order may always be chance"
     return [f"{names.get(name, name)} {few}" for name in board.without_evidence]
+
+
+def _not_scored(workloads: Sequence[str]) -> str:
+    """Why there is no verdict; certainty.js says the same."""
+    *others, last = workloads
+    are, their = ("are not scored workloads", "their") if others else ("is not a scored workload", "its")
+    names = f"{', '.join(others)} and {last}" if others else last
+    return f"{names} {are}, so no verdict is given; {their} times can be compared."
 
 
 def _pair(pair: Neighbours, scores: Mapping[str, float], names: Names) -> str:

@@ -216,13 +216,25 @@ def test_what_is_beyond_chance_and_what_is_tied_is_said_alike_everywhere(runs):
     assert (content["is_separated"], content["is_tie"]) == (False, True)
 
 
-def test_nothing_is_beyond_chance_on_workloads_that_are_not_scored(runs):
+def test_workloads_that_are_not_scored_give_no_verdict(runs):
     for name, seconds in {"a": 10, "b": 30}.items():
         for study in range(6):
             runs.reaching(name, "digits", seconds + study, study=study)
     board = algoperf_scoring.score(runs.root, load_version(), "self")
     assert board.unseparated == (("a", "b"),)
-    assert "Nothing here is beyond chance: no scored workload is compared." in markdown(board)
+    for page in (markdown(board), render(board), in_terminal(board)):
+        words = " ".join(page.split())
+        assert "digits is not a scored workload, so no verdict is given; its times can be compared." in words
+        assert "Nothing here is beyond chance" not in words.partition("<script")[0]
+
+
+def test_several_workloads_that_are_not_scored_are_named(runs):
+    for name, seconds in {"a": 10, "b": 30}.items():
+        for workload in ("digits", "cifar"):
+            for study in range(2):
+                runs.reaching(name, workload, seconds + study, study=study)
+    board = algoperf_scoring.score(runs.root, load_version(), "self")
+    assert "digits and cifar are not scored workloads, so no verdict is given; their times can be" in markdown(board)
 
 
 def test_unfinished_trials_are_shown_on_every_page(runs):

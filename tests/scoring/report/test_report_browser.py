@@ -71,6 +71,18 @@ def test_the_headline_says_what_the_leaderboard_says(opened, runs, tmp_path: Pat
     assert ("may be chance" in headline) == (pair.is_tie)
 
 
+def test_workloads_that_are_not_scored_are_said_to_have_no_verdict(opened, runs, tmp_path: Path):
+    for name, seconds in {"a": 10, "b": 30}.items():
+        for study in range(3):
+            runs.reaching(name, "digits", seconds + study, study=study)
+    write_report(algoperf_scoring.score(runs.root, load_version(), "self"), tmp_path / "report.html")
+    page = opened(tmp_path / "report.html").page
+    headline = page.locator("#verdict .headline").inner_text()
+    assert "digits is not a scored workload, so no verdict is given; its times can be compared." in headline
+    summary = page.locator("#certainty summary").first.inner_text()
+    assert summary == "No verdict, as digits is not a scored workload: the pairs of neighbours"
+
+
 def test_unfinished_runs_are_shown_in_the_live_page(opened, runs, tmp_path: Path):
     status = {"status": "interrupted", "finished": False, "seconds": {"submission": 41.2}, "budget_sec": 135}
     runs.missing("good", "digits", status=status)

@@ -1,11 +1,21 @@
 "use strict";
 /* How sure the order is: in a sentence, pair by pair, and as the probability of each rank. */
 const certainty = (() => {
-  /** Why nothing is beyond chance; "" if something may be. */
+  /** That no workload is scored, in words; "" if one is. */
+  function notScored({ data, view }) {
+    const columns = view.workloads.map((column) => data.columns[column]);
+    if (columns.some((column) => column.is_scored)) return "";
+    const names = format.list(columns.map((column) => column.name));
+    return columns.length > 1 ? `${names} are not scored workloads` : `${names} is not a scored workload`;
+  }
+
+  /** Why there is no verdict, or nothing is beyond chance; "" if something may be. */
   function littleEvidence({ data, view, sure }) {
-    if (!view.workloads.some((column) => data.columns[column].is_scored)) return "no scored workload is compared";
-    const enough = sure.hasEvidence.filter(Boolean).length > 1;
-    return enough ? "" : `that takes at least ${data.constants.min_studies} studies of each submission`;
+    const why = notScored({ data, view });
+    const their = view.workloads.length > 1 ? "their" : "its";
+    if (why) return `${why}, so no verdict is given; ${their} times can be compared.`;
+    if (sure.hasEvidence.filter(Boolean).length > 1) return "";
+    return `Nothing here is beyond chance: that takes at least ${data.constants.min_studies} studies of each submission.`;
   }
 
   /** How sure it is that the first one is ahead. */
@@ -13,7 +23,7 @@ const certainty = (() => {
     if (!sure) return `No intervals and no probabilities: ${ranked.refusal}.`;
     if (ranked.order.length < 2) return "";
     const reason = littleEvidence({ data, view, sure });
-    if (reason) return `Nothing here is beyond chance: ${reason}.`;
+    if (reason) return reason;
     const [first] = ranked.order;
     const others = sure.unseparated.filter(([better]) => better === first).map(([, other]) => view.submissions[other]);
     if (!others.length) return "Its lead over all others is beyond chance.";
@@ -43,6 +53,8 @@ const certainty = (() => {
   function neighboursInWords({ data, view, sure }) {
     const open = sure.neighbours.filter((pair) => !pair.isSeparated).length;
     if (!sure.neighbours.length) return "Nothing to compare";
+    const why = notScored({ data, view });
+    if (why) return `No verdict, as ${why}: the pairs of neighbours`;
     if (littleEvidence({ data, view, sure })) return "Nothing here is beyond chance: the pairs of neighbours";
     return open
       ? `Order that may be chance: ${open} of ${format.plural(sure.neighbours.length, "pair")} of neighbours`
