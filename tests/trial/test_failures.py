@@ -146,7 +146,7 @@ def test_running_out_of_memory(trial, monkeypatch, framework, what):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_nan_ends_a_trial_by_the_rules(trial, monkeypatch, framework):
+def test_nan_ends_a_trial_by_the_rules(trial, monkeypatch, capsys, framework):
     run = trial(framework)
     monkeypatch.setenv("FAULT", "update_params 3 nan")
     assert run.here() == 0
@@ -156,6 +156,18 @@ def test_nan_ends_a_trial_by_the_rules(trial, monkeypatch, framework):
     assert status["last_evaluation"]["metrics"]["validation/loss"] is None
     assert run.rows[-1]["validation/loss"] == "nan"
     assert run.evaluate_here("--tolerance", "0") == 0, "NaN is what was recorded"
+    capsys.readouterr()
+    assert run.here() == 0
+    assert "Training diverged; no evaluation was finite. Try a smaller learning rate" in capsys.readouterr().out
+
+
+def test_the_last_evaluation_before_nan_is_named(trial, monkeypatch, capsys):
+    run = trial("pytorch")
+    monkeypatch.setenv("FAULT", "update_params 11 nan")
+    assert run.here() == 0
+    assert [row["global_step"] for row in run.rows] == ["10", "12"]
+    assert run.here() == 0, "finished already"
+    assert "Training diverged; the last finite evaluation was at step 10. Try" in capsys.readouterr().out
 
 
 def test_an_evaluation_with_nan_comes_back_as_it_was(trial, monkeypatch):

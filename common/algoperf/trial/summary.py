@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from algoperf.errors import counted
-from algoperf.records.status import read_status
+from algoperf.records.csv_file import CsvFile
+from algoperf.records.layout import EVAL_FILE
+from algoperf.records.status import Status, read_status
 from algoperf.records.verification import REFUTED, verification
 from algoperf.trial.live_line import duration
 from algoperf.trial.settings import TrialSettings
 
 
 def summary(settings: TrialSettings) -> list[str]:
-    """Time, metrics with targets, and where the records are; none of a trial that has left no records."""
+    """Time, metrics with targets, what to do about NaN, and the records' folder; none of a trial without records."""
     status = read_status(settings.directory)
     if status is None:
         return []
@@ -32,8 +36,21 @@ def summary(settings: TrialSettings) -> list[str]:
         ]
     else:
         lines = [f"  {time} of {settings.budget_sec:.6g} s ({duration(total)} with evaluations)"]
-    lines += [f"  {text}" for text in [_metrics(settings, status)] if text]
+    lines += [f"  {text}" for text in [_metrics(settings, status), _advice(settings, status)] if text]
     return [*lines, f"  records: {settings.directory}"]
+
+
+def _advice(settings: TrialSettings, status: dict[str, Any]) -> str:
+    """What to do about training that diverged; "" for a trial that ended otherwise."""
+    if status.get("status") != Status.NAN.label:
+        return ""
+    finite = [row["global_step"] for row in CsvFile.read(settings.directory / EVAL_FILE) if _is_finite(row)]
+    last = f"the last finite evaluation was at step {finite[-1]}" if finite else "no evaluation was finite"
+    return f"Training diverged; {last}. Try a smaller learning rate, a longer warm-up, or gradient clipping."
+
+
+def _is_finite(row: Mapping[str, str]) -> bool:
+    return all(math.isfinite(float(text or "nan")) for name, text in row.items() if name.startswith("validation/"))
 
 
 def _metrics(settings: TrialSettings, status: dict[str, Any]) -> str:
