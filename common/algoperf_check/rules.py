@@ -162,6 +162,8 @@ _TABLE = [
         ("14.2", "error", "Parameters or metrics are not finite", "Six steps from a fresh model must stay finite."),
         ("14.3", "error", "eval_results is modified", "Copy what you want to keep."),
         ("14.4", "error", "The harness saw a breach of the rules", "docs/integrity.md says what is watched."),
+        ("14.5", "warning", "No parameter changes",
+         "Look at the updates and gradients: 0, or NaN that something hides? A rate that starts at 0 must grow soon."),
     ),
     *_section(
         "A result counts if it is reproducible: from the same seed, after an interruption, on a workload without "

@@ -110,6 +110,8 @@ class Session:
         if outcome is None:
             return
         self._say("state", memory.described(outcome.end, outcome.state))
+        if outcome.unchanged():
+            yield "14.5", f"after {NUM_STEPS} steps all parameters have their initial values."
         yield from self._again_from_checkpoint(plan, tiny, outcome)
         yield from self._under_other_names(plan, tiny, outcome)
 

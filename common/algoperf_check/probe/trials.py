@@ -28,6 +28,7 @@ from algoperf_check.probe.tiny import BATCH_SIZE, Arrays, Names, Tiny, with_limi
 
 NUM_STEPS, EVAL_EVERY_STEPS = 6, 3
 _SEED = 20_260
+_BATCH_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")  # in PyTorch, beside the parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,10 @@ class TrialOutcome:
     def completed(self) -> bool:
         """Whether the trial did all steps, or as many as the submission wanted."""
         return self.status in (Status.MAX_STEPS_REACHED, Status.TRAINING_COMPLETE)
+
+    def unchanged(self) -> bool:
+        """Whether all parameters ended as they began; statistics of the model may have changed."""
+        return all(np.array_equal(array, self.start[path]) for path, array in self.end.items() if _is_parameter(path))
 
 
 class _Ending(SilentDisplay):
@@ -193,6 +198,10 @@ class _Observer:
     def _note(self, rule: str, what: str) -> None:
         if rule not in {known for known, _ in self.breaches}:
             self.breaches.append((rule, what))
+
+
+def _is_parameter(path: str) -> bool:
+    return path.startswith("params/") and path.rpartition(".")[2] not in _BATCH_STATISTICS
 
 
 def _copies(arrays: Mapping[str, np.ndarray]) -> Arrays:

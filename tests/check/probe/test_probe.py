@@ -68,6 +68,16 @@ def test_a_mask_of_tokens_is_not_one_of_rows(tmp_path):
     assert {(found.rule.number, found_on(found)) for found in try_it(tmp_path, "pytorch")} == {("13.5", "tokens")}
 
 
+def test_an_optimizer_that_does_nothing_is_seen(tmp_path):
+    """The sign of NaN, made 0: the gradient never comes through. Statistics of the model still change."""
+    code = STATE_CODE.format(state="{}")
+    update = "p.sub_(0.01 * torch.nan_to_num(torch.sign(p.grad * float('nan'))))"
+    (tmp_path / "submission.py").write_text(code.replace("p.sub_(0.01 * p.grad)", update))
+    (found,) = try_it(tmp_path, "pytorch", ["images"])
+    assert (found.rule.number, found.rule.level) == ("14.5", "warning")
+    assert "after 6 steps all parameters have their initial values" in found.what
+
+
 CONSTANT = "{'generator': torch.Generator().manual_seed(1), 'table': torch.zeros(3, 1000), 'losses': torch.zeros(500)}"
 STATE_CODE = """
 import torch
