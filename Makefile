@@ -60,7 +60,7 @@ TEST_PROCESSES ?= 2
 NAME ?=
 #?        name of the submission that `make new` writes
 EXTRA ?=
-#?        more options of `algoperf train`, such as "--max-global-steps 100" (`make campaign`: of the plan)
+#?        more options of `algoperf train`, such as "--max-global-steps 100" (`make campaign`: of the plan; smoke: --share)
 
 # Small models do not gain from more threads, and spinning threads starve other trials.
 export OMP_NUM_THREADS ?= 1
@@ -168,7 +168,7 @@ check: setup ## Check SUBMISSION (or MODEL) against the rules: its code, and run
 	  $(call if_given,RULESET,$(call option,--ruleset,RULESET)) -- $(call quoted,$(entry))
 
 smoke: setup ## Train SUBMISSION (or MODEL) on every workload (or WORKLOADS=) at scale mini, to see if it works at all
-	@$(ALGOPERF) smoke $(common) $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS))
+	@$(ALGOPERF) smoke $(common) $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS)) $(EXTRA)
 
 status: setup ## Show where the runs in RUNS stand; with RULESET= or WORKLOADS=, also what is missing
 	@$(ALGOPERF) status $(call quoted,$(RUNS)) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \

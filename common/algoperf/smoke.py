@@ -64,6 +64,7 @@ class SmokeSettings:
       seed: all randomness follows from it.
       raw_dir, data_dir: raw and preprocessed data of all datasets.
       output_dir: where runs are written; earlier smoke runs of the submission there are removed.
+      share: whether to train beside other trials instead of waiting for the devices.
     """
 
     submission: Path | None
@@ -75,6 +76,7 @@ class SmokeSettings:
     raw_dir: Path
     data_dir: Path
     output_dir: Path
+    share: bool = False
 
     @property
     def name(self) -> str:
@@ -138,7 +140,7 @@ def _command(definition: WorkloadDefinition, settings: SmokeSettings) -> Sequenc
         "checkpoints": "none",
     }
     given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return algoperf_command("train", *given)
+    return algoperf_command("train", *given, *(["--share"] if settings.share else []))
 
 
 def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path, log: Path, code: int) -> SmokeRun:

@@ -114,7 +114,8 @@ def test_smoke_takes_every_workload_or_those_given(make):
     smoke = ("--dry-run", "smoke", TRAIN[1])
     assert "algoperf smoke --submission 'submissions/template'" in make(*smoke).stdout
     assert "--workloads" not in make(*smoke).stdout
-    assert make(*smoke, "WORKLOADS=digits,mnist").stdout.endswith(" --workloads 'digits,mnist'\n")
+    assert make(*smoke, "WORKLOADS=digits,mnist").stdout.rstrip().endswith(" --workloads 'digits,mnist'")
+    assert make(*smoke, "EXTRA=--share").stdout.endswith(" --share\n")
 
 
 def test_paths_may_have_spaces(make, repository, tmp_path):

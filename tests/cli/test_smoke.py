@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from algoperf.records.layout import trial_dir
+from algoperf.records.status import read_status
 from places import BASELINES
 
 BROKEN = """
@@ -40,12 +42,14 @@ def broken(tmp_path: Path, code: str) -> Path:
 
 
 def test_a_line_per_workload_with_time_to_target(smoke, tmp_path: Path):
-    done = smoke(BASELINES / "nadamw_pytorch")
+    done = smoke(BASELINES / "nadamw_pytorch", "--share")
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout + done.stderr
     assert lines[-2].split()[:2] == ["digits", "reached"]
     assert lines[-1] == "1 of 1 target reached."
     assert list((tmp_path / "output").iterdir()) == [tmp_path / "output" / "nadamw_pytorch"]
+    trial = trial_dir(tmp_path / "output", "nadamw_pytorch", 1, "digits", "pytorch", 1)
+    assert read_status(trial)["machine"]["shared"]
 
 
 def test_an_error_is_named_and_does_not_stop_the_others(smoke, tmp_path: Path):

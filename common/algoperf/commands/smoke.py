@@ -38,6 +38,9 @@ from algoperf.make_words import in_words_of_the_caller
     show_default=True,
     help="Root of the run folders; earlier smoke runs of the submission there are removed.",
 )
+@click.option(
+    "--share", is_flag=True, help="Train beside other trials instead of waiting for the devices; times are longer."
+)
 def smoke(workloads: str | None, version_name: str, **given: Any) -> None:
     """Train a submission, or a model, on every workload at scale mini: small models, generated data, own targets.
 
