@@ -32,6 +32,15 @@ INSIDE = ["-m", "algoperf", "train", "--workload", "digits", "--submission", "/s
           "/data", "--output-dir", "/output", "--study", "1"]  # fmt: skip
 
 
+@pytest.mark.parametrize("engine", ["docker", "podman", "apptainer"])
+@pytest.mark.parametrize(("threads", "said"), [(3, ["3"]), (0, []), (None, ["7"])])
+def test_a_container_has_the_threads_of_the_plan(engine, threads, said, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    words = Box(engine=engine, threads=threads, **BOX).command(TRAIN)
+    assert [word.rpartition("=")[2] for word in words if word.startswith("--env=OMP_NUM_THREADS=")] == said
+    assert words.index("sha256:0") > max([words.index(w) for w in words if w.startswith("--env")], default=0)
+
+
 @pytest.mark.parametrize("engine", ["docker", "podman"])
 def test_a_container_has_the_walls_of_the_cubes(engine, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -10,8 +11,10 @@ import time
 import psutil
 import pytest
 
+from algoperf.campaigns.folder import MANIFEST
 from algoperf.datasets.digits import DIGITS
 from algoperf.datasets.mnist.dataset import MNIST
+from algoperf.records.json_file import read_object
 from campaign_case import KINDS, PATIENCE_SEC, STEPS, kill, scripted, wait_until
 
 EVALUATIONS = list(range(10, STEPS + 1, 10))
@@ -73,6 +76,33 @@ def test_what_is_wrong_with_a_submission_holds_its_other_runs_until_asked(tmp_pa
     assert case.call("run", "--again").returncode == 0
     assert set(case.phases().values()) == {"finished"}
     assert case.evaluations(name(1)) == [10, 20]
+
+
+@pytest.mark.parametrize(("planned", "found"), [("3", "3"), (None, "1")])
+def test_all_runs_have_the_number_of_threads_that_was_planned(tmp_path, data_root, monkeypatch, planned, found):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if planned is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", planned)
+    monkeypatch.setattr("algoperf.campaigns.plan.has_gpu_driver", lambda: False)
+    case = scripted(tmp_path, data_root, {"study_1": ["exit=3", "go"]}, studies=2, steps=20)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert case.call("run").returncode == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert case.call("run", "--again").returncode == 0
+    for study in (1, 2):
+        status = read_object(tmp_path / "runs" / name(study) / "status.json")
+        assert status["hardware"]["omp_num_threads"] == found
+
+
+def test_runs_of_an_older_plan_have_the_threads_of_whoever_begins_them(tmp_path, data_root):
+    case = scripted(tmp_path, data_root, {}, steps=20)
+    content = json.loads((tmp_path / MANIFEST).read_text())
+    del content["threads"]
+    (tmp_path / MANIFEST).write_text(json.dumps(content))
+    case.environment = {"OMP_NUM_THREADS": "7"}
+    assert case.call("run").returncode == 0
+    status = read_object(tmp_path / "runs" / name() / "status.json")
+    assert status["hardware"]["omp_num_threads"] == "7"
 
 
 @pytest.mark.parametrize(("told", "attempts"), [("exit=4", 3), ("idle=130", 6)])

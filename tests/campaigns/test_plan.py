@@ -140,9 +140,11 @@ def test_differences_are_told_in_the_words_of_those_who_planned(tmp_path, data_r
     with (folder / "submission.py").open("a") as file:
         file.write("# better\n")
     monkeypatch.setenv(CALLED_BY_MAKE, "campaign")
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
     refused = again([folder], "--studies", "5", "--max-global-steps", "6", "--retries", "3")
     lines = in_words_of_the_caller(str(refused.exception)).splitlines()
     assert "  rules / retries: planned 2, now 3" in lines
+    assert "  threads of every run (OMP_NUM_THREADS): planned 1, now 4" in lines
     assert "  submission lion_pytorch: was planned, is not given now" in lines
     assert sum(line.startswith("  submission mine: ") for line in lines) == 1, "the file, not what follows from it"
     mine, gone = (f"{name}/study_{{}}/digits_pytorch/trial_1" for name in ("mine", "lion_pytorch"))
@@ -176,6 +178,13 @@ def test_times_come_from_recorded_runs_then_published_ones_then_a_guess(tmp_path
     guess = estimate("digits", "jax", "self", 10.0, [])
     assert (guess.bound_sec, guess.estimate_sec) == (15.0, 15.0)
     assert "no such run is known" in guess.source
+
+
+def test_a_number_of_threads_that_is_none_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    done = plan(tmp_path / "campaign", "--workloads", "digits")
+    assert "OMP_NUM_THREADS is 'many'. Allowed: a whole number" in str(done.exception)
+    assert not (tmp_path / "campaign").exists()
 
 
 def test_prices_are_the_sites(tmp_path):

@@ -94,6 +94,7 @@ def status(folder, label, step):
         "message": f"{label} at step {step}",
         "global_step": step,
         "budget_sec": 90.0,
+        "hardware": {"omp_num_threads": os.environ.get("OMP_NUM_THREADS")},
     }
     replace(os.path.join(folder, "status.json"), json.dumps(content))
 

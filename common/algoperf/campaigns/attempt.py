@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from algoperf.campaigns import mlcube, scratch, staging
 from algoperf.campaigns.containers import MLCUBE, Box, container_name, engine_of, require_same_image
 from algoperf.campaigns.folder import DONE, LOCK, LOG, Campaign
-from algoperf.campaigns.manifest import PlannedRun
+from algoperf.campaigns.manifest import THREADS, PlannedRun
 from algoperf.campaigns.outcomes import Next, cause_of, next_of
 from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import AlgoperfError
@@ -192,7 +192,7 @@ def _carry_out(
         prepare = partial(_prepare, os.getpid(), place.cores)
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=campaign.root, process_group=0,
-            env=_environment(place), pass_fds=[lock.fileno()],
+            env=_environment(place, manifest.threads), pass_fds=[lock.fileno()],
             preexec_fn=prepare,  # noqa: PLW1509 - this process has one thread
         ) as process:  # fmt: skip
             signals.process = process
@@ -243,6 +243,7 @@ def _command(campaign: Campaign, run: PlannedRun, place: Place, data_dir: Path) 
         gpus=_visible_gpus() if place.gpus is None else place.gpus,
         memory=workload["memory"],
         tmp=workload["tmp"],
+        threads=manifest.threads,
         arguments=place.container_arguments,
     )
     words, stop = [*run.command, *share], partial(box.stop, _GRACE_SEC)
@@ -272,9 +273,15 @@ def _visible_gpus() -> list[str]:
     return [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name not in ("", "-1")]
 
 
-def _environment(place: Place) -> dict[str, str]:
-    gpus = {} if place.gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(place.gpus)}
-    return {**os.environ, **gpus}
+def _environment(place: Place, threads: int | None) -> dict[str, str]:
+    """The environment of a run: whoever begins it, all runs of a campaign have the same number of threads."""
+    found = dict(os.environ)
+    if place.gpus is not None:
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(place.gpus)
+    if threads is not None:
+        found.pop(THREADS, None)
+        found |= {THREADS: str(threads)} if threads else {}
+    return found
 
 
 def _prepare(parent: int, cores: Sequence[int] | None) -> None:

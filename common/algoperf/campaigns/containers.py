@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from algoperf.campaigns.manifest import THREADS
 from algoperf.data.files import sha256_of
 from algoperf.errors import UserError, unknown
 
@@ -38,6 +39,7 @@ class Box:
         folder that the run may write to, below the root of all runs `runs_dir`.
       cores, gpus: what it may use; None for everything, no GPUs for none.
       memory, tmp: limits, such as "8g".
+      threads: OMP_NUM_THREADS inside; 0 for none, None for that of this process.
       arguments: further ones of the engine, from the site's settings.
     """
 
@@ -52,6 +54,7 @@ class Box:
     gpus: Sequence[str] = ()
     memory: str = "8g"
     tmp: str = "2g"
+    threads: int | None = None
     arguments: Sequence[str] = field(default_factory=tuple)
 
     def command(self, train: Sequence[str]) -> list[str]:
@@ -64,6 +67,11 @@ class Box:
         if self.engine == "apptainer":
             return self._apptainer(mounts, inside)
         return self._docker(mounts, inside)
+
+    def thread_options(self) -> list[str]:
+        """The engine's option for the number of threads, if there is one to be said."""
+        threads = os.environ.get(THREADS) if self.threads is None else self.threads
+        return [f"--env={THREADS}={threads}"] if threads else []
 
     def _docker(self, mounts: list[tuple[Path, str, str]], inside: list[str]) -> list[str]:
         podman = self.engine == "podman"
@@ -79,13 +87,13 @@ class Box:
             )
         if self.cores is not None:
             words.append(f"--cpuset-cpus={','.join(map(str, self.cores))}")
-        words += [f"--env=OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}"] if "OMP_NUM_THREADS" in os.environ else []
+        words += self.thread_options()
         words += [f"--volume={_mountable(path)}:{target}:{mode}" for path, target, mode in mounts]
         return [*words, *self.arguments, f"--entrypoint={inside[0]}", self.image, *inside[1:]]
 
     def _apptainer(self, mounts: list[tuple[Path, str, str]], inside: list[str]) -> list[str]:
         words = ["apptainer", "exec", "--containall", "--no-home", "--no-privs", "--net", "--network=none"]
-        words += ["--nv"] if self.gpus else []
+        words += [*(["--nv"] if self.gpus else []), *self.thread_options()]
         words += [f"--bind={_mountable(path)}:{target}:{mode}" for path, target, mode in mounts]
         return [*words, *self.arguments, self.image, *inside]
 

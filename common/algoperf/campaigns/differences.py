@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from algoperf.campaigns.manifest import Manifest, PlannedRun
+from algoperf.campaigns.manifest import THREADS, Manifest, PlannedRun
 from algoperf.errors import UserError, counted
 
 _FREE = ("campaign", "algoperf", "harness_hash", "submissions", "workloads")  # may differ, or are told otherwise
@@ -60,6 +60,7 @@ def _changed(title: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
         one, other = old.get(key), new.get(key)
         if one != other and not (key.endswith(_STAGED) and None in (one, other)):
             name = key.removeprefix("files / ").replace("_", " ") if " / " in key else key.replace("_", " ")
+            name = f"threads of every run ({THREADS})" if key == "threads" else name
             yield f"  {title}{name}: planned {_text(key, one)}, now {_text(key, other)}"
 
 
@@ -118,6 +119,8 @@ def _text(key: str, value: Any) -> str:
     """A value as it is told: of hashes the beginning."""
     if value is None:
         return "none"
+    if key == "threads" and not value:
+        return "as PyTorch and JAX choose"
     is_hash = isinstance(value, str) and (key.endswith("hash") or key.startswith("files / "))
     return _short(value) if is_hash else repr(value)
 

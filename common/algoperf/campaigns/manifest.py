@@ -21,6 +21,8 @@ from algoperf.submission.track import Track
 FORMAT_VERSION = 2
 MINI = "mini"
 """The ladder's first step, at the scale of this name."""
+THREADS = "OMP_NUM_THREADS"
+"""The environment variable with the number of threads of a run."""
 _PLAIN = re.compile(r"[\w@%+=:,./ -]*", re.ASCII)  # what shlex.quote leaves as it is, and spaces
 
 
@@ -78,6 +80,8 @@ class Manifest:
       rules: numbers that decide how often a run is tried again; see `outcomes.Rules`.
       ladder: steps and the rule by which submissions pass them; empty if all runs are made; see `ladder`.
       data: folders `data_dir` and `raw_dir`.
+      threads: OMP_NUM_THREADS of every run; 0 if it has none, and PyTorch and JAX choose. None in plans from before it
+        was planned: then it is that of whoever begins the run.
       submissions: by name: path, hash, and hashes of the files that the hash covers.
       workloads: by `PlannedRun.place`: where its cube is, scale, dataset, budget and estimate in seconds, hashes of
         cube, data and image.
@@ -100,6 +104,7 @@ class Manifest:
     workloads: Mapping[str, Mapping[str, Any]]
     runs: Sequence[PlannedRun]
     track: Track = "algorithm"  # plans from before there was another have none
+    threads: int | None = None
     by_id: Mapping[str, PlannedRun] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

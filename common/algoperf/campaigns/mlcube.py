@@ -69,7 +69,7 @@ def command(box: Box, cube: Path, train: Sequence[str], folder: Path) -> list[st
     engine_args = [f"--name={box.name}", f"--volume={_plain(box.records)}:{_OUTPUT}/{inside}:rw", *box.arguments]
     engine_args += [f"--cpuset-cpus={','.join(map(str, box.cores))}"] if box.cores is not None else []
     engine_args += [f"--env=CUDA_VISIBLE_DEVICES={','.join(box.gpus)}"] if box.gpus else []
-    engine_args += [f"--env=OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}"] if "OMP_NUM_THREADS" in os.environ else []
+    engine_args += box.thread_options()
     environment = {
         "ALGOPERF_ENGINE": ENGINE,
         "ALGOPERF_ENGINE_ARGS": shlex.join(engine_args),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +13,14 @@ from typing import Any, NamedTuple
 
 from algoperf._version import __version__
 from algoperf.campaigns.estimate import estimate
-from algoperf.campaigns.manifest import Manifest, PlannedRun
+from algoperf.campaigns.manifest import THREADS, Manifest, PlannedRun
 from algoperf.campaigns.outcomes import Rules
 from algoperf.errors import UserError
 from algoperf.readers.yaml_text import read_yaml
 from algoperf.records.environment import harness_hash, python_hash
 from algoperf.submission.model import entry_hashes
 from algoperf.submission.track import PUBLISHED, Track
+from algoperf.trial.devices import has_gpu_driver
 from algoperf.trial.settings import TrialSettings
 from algoperf.workload.definition import WorkloadDefinition
 
@@ -52,7 +54,10 @@ class Trial(NamedTuple):
 
 
 def make_manifest(request: PlanRequest, trials: Sequence[Trial], ladder: Mapping[str, Any]) -> Manifest:
-    """The manifest of a campaign of these trials. Raises UserError if two submissions have one name."""
+    """The manifest of a campaign of these trials. Raises UserError if two submissions have one name.
+
+    Runs have as many threads as OMP_NUM_THREADS says now; else one, or on GPUs as many as PyTorch and JAX choose.
+    """
     root = Path.cwd()
     submissions, workloads, runs = dict[str, Any](), dict[str, Any](), []
     for settings, command, step in trials:
@@ -80,6 +85,7 @@ def make_manifest(request: PlanRequest, trials: Sequence[Trial], ladder: Mapping
         ruleset=request.ruleset,
         scale=request.scale,
         track=request.track,
+        threads=_threads(request),
         launcher=request.launcher,
         rules=vars(request.rules),
         ladder=ladder,
@@ -88,6 +94,16 @@ def make_manifest(request: PlanRequest, trials: Sequence[Trial], ladder: Mapping
         workloads=workloads,
         runs=runs,
     )
+
+
+def _threads(request: PlanRequest) -> int:
+    """OMP_NUM_THREADS of every run; 0 for none. Small models on processors are by far the fastest with one."""
+    said = os.environ.get(THREADS, "").strip()
+    if said and not (said.isdecimal() and int(said)):
+        raise UserError(f"{THREADS} is {said!r}. Allowed: a whole number, such as 1. Correct it, or unset it.")
+    if said:
+        return int(said)
+    return 0 if request.accelerator != "cpu" or has_gpu_driver() else 1
 
 
 def in_turn(

@@ -224,6 +224,7 @@ def _qualifying(given: str | None, version: str) -> list[str]:
 def _show(manifest: Manifest, site: Site) -> None:
     """A line per workload and framework, and one per submission."""
     from algoperf.campaigns.ladder import step_text
+    from algoperf.campaigns.manifest import THREADS
     from algoperf.campaigns.plan import ALL, STEP, totals
     from algoperf.errors import counted
     from algoperf.text import hours
@@ -236,6 +237,8 @@ def _show(manifest: Manifest, site: Site) -> None:
                 f"{name} ({framework}): a run takes at most {hours(seconds['at_most'] / 3600)}, probably "
                 f"{hours(seconds['probably'] / 3600)} ({seconds['known_from']})"
             )
+    if manifest.threads:
+        click.echo(f"every run: {counted(manifest.threads, 'thread')} ({THREADS})")
     for name, row in totals(manifest).items():
         price = site.price_per_hour
         cost = "" if price is None else (

@@ -56,6 +56,7 @@ def hardware() -> dict[str, Any]:
         "cpu_model_name": _cpu_model_name(),
         "cpu_count": os.cpu_count(),
         "cpus_usable": usable_cores(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "memory_bytes": psutil.virtual_memory().total,
         "os_platform": platform.platform(),
     }
