@@ -152,6 +152,7 @@ def test_a_signal_lets_runs_save_their_state(tmp_path, data_root):
     assert process.wait(timeout=PATIENCE_SEC) == 130
     (attempt,) = case.attempts(name(1))
     assert (attempt["exit_code"], attempt["asked_to_stop"]) == (130, True)
+    assert "\nStopped by a signal; 2 runs wait. To go on: algoperf" in (tmp_path / "output.txt").read_text()
     assert not case.processes()
     assert not case.attempts(name(2))
     assert case.call("run").returncode == 0
@@ -195,6 +196,8 @@ def test_after_cancel_nothing_is_left(tmp_path, data_root, told, grace):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Live runs: 1 before, 0 now" in done.stdout
     assert process.wait(timeout=PATIENCE_SEC) == 130
+    last = (tmp_path / "output.txt").read_text().splitlines()[-1]
+    assert last.startswith("Cancelled; 2 runs wait. To go on: algoperf campaign run ")
     assert not case.processes()
     status = case.status()
     assert (status["cancelled"], status["live"], status["waiting"]) == (True, 0, 2)

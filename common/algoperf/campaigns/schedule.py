@@ -85,7 +85,7 @@ def carry_out(campaign: Campaign, engine: Engine, say: Say, pruning: Pruning | N
                     engine.wait()
             else:
                 engine.wait()
-    say(told.summary(states))
+    say(told.summary(states, stopping))
     return Status.INTERRUPTED.exit_code if stopping else exit_code(states)
 
 
@@ -197,8 +197,9 @@ class _Telling:
             f"{state.last.get('next', 'resume')} after attempt {len(state.attempts)}: {state.last.get('cause', 'lost')}"
         )
 
-    def summary(self, states: Sequence[RunState]) -> str:
-        """Counts, what was stopped why, and what goes on."""
+    def summary(self, states: Sequence[RunState], stopping: bool) -> str:
+        """Counts, what was stopped why, what goes on, and how to go on with the rest."""
+        cancelled = self._campaign.is_cancelled
         counts = Counter(state.phase.value for state in states)
         stopped = [state for state in states if state.phase is Phase.STOPPED]
         lines = [f"{counts[Phase.FINISHED.value]} of {counted(len(states), 'run')} ended by the rules."]
@@ -207,10 +208,20 @@ class _Telling:
             (Phase.HELD, "Not begun, because others of their workload were stopped"),
             (Phase.DROPPED, "Left out, because their submissions failed a step"),
             (Phase.LATER, "Waiting for an earlier step"),
-            (Phase.LIVE, "They go on without this command, in the engine's queue or on its machines"),
+            (
+                Phase.LIVE,
+                "They are being ended"
+                if cancelled
+                else "They go on without this command, in the engine's queue or on its machines",
+            ),
         ):
             if number := counts[phase.value]:
                 lines.append(f"  {why}: {counted(number, 'run')}.")
+        command = f"algoperf campaign run {typed(self._campaign.path)}"
+        if stopping:
+            number, what = counts[Phase.WAITING.value], "Cancelled" if cancelled else "Stopped by a signal"
+            wait = f"; {counted(number, 'run')} {'waits' if number == 1 else 'wait'}" if number else ""
+            lines.append(f"{what}{wait}. To go on: {command}")
         if stopped:
-            lines.append(f"When the cause is gone: algoperf campaign run {typed(self._campaign.path)} --again")
+            lines.append(f"When the cause is gone: {command} --again")
         return "\n".join(lines)
