@@ -73,7 +73,11 @@ def test_what_is_wrong_with_a_submission_holds_its_other_runs_until_asked(tmp_pa
     shown = case.call("status")
     assert shown.returncode == 1
     assert f"STOPPED: {name(1)}: exit code 3 after 1 attempt," in shown.stdout
-    assert case.call("run", "--again").returncode == 0
+    again = case.call("run", "--again")
+    assert again.returncode == 0
+    assert f"{name(1)}: target_reached" in again.stdout
+    assert f"{name(1)}: stop" not in again.stdout, "an old failure is told as a new one"
+    assert f"{name(1)}: attempt 1" not in again.stdout, "an old attempt is told as a new one"
     assert set(case.phases().values()) == {"finished"}
     assert case.evaluations(name(1)) == [10, 20]
 

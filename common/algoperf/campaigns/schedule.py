@@ -192,7 +192,10 @@ class _Telling:
         if state.phase in (Phase.LATER, Phase.DROPPED) or (state.phase is Phase.WAITING and not state.attempts):
             return ""
         if state.phase is Phase.LIVE:
-            return "" if is_first or not state.attempts else f"attempt {len(state.attempts)}"
+            has_begun = bool(state.attempts) and "ended" not in state.last  # else the file of its attempt is to come
+            return "" if is_first or not has_begun else f"attempt {len(state.attempts)}"
+        if is_first and state.last.get("asked_again"):  # its failure was told when it was new
+            return ""
         return (
             f"{state.last.get('next', 'resume')} after attempt {len(state.attempts)}: {state.last.get('cause', 'lost')}"
         )
