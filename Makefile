@@ -154,9 +154,9 @@ campaign: setup ## Plan and run SUBMISSIONS on WORKLOADS with ENGINE; again afte
 	  $(call option,--seed,SEED) $(call option,--scale,SCALE) $(call option,--version,VERSION) \
 	  $(call option,--launcher,LAUNCHER) --accelerator $(call quoted,$(ACCELERATOR)) $(call option,--site,SITE) \
 	  --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA) --output $(folder) $(EXTRA)
-	@$(ALGOPERF) campaign run --engine $(call quoted,$(ENGINE)) $(call option,--site,SITE) $(folder)
-	@$(ALGOPERF) campaign status --once $(folder)
-	@echo "Next: make leaderboard LOGS=$(CAMPAIGN)/runs"
+	@$(ALGOPERF) campaign run --engine $(call quoted,$(ENGINE)) $(call option,--site,SITE) $(folder); code=$$?; \
+	  $(ALGOPERF) campaign status --once $(folder); \
+	  if [ -d $(folder)/runs ]; then echo "Next: make leaderboard LOGS="$(folder)/runs; fi; exit $$code
 
 # Logs may not state their ruleset: then give it on the command line, `make leaderboard RULESET=...`.
 if_given = $(if $(filter command line environment,$(origin $(1))),$(2))

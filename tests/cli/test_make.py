@@ -227,3 +227,16 @@ def test_a_leaderboard_of_any_folder(make, repository, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0.8539" in (tmp_path / "board" / "leaderboard.md").read_text()
     assert (tmp_path / "board" / "report.html").is_file()
+
+
+def test_a_campaign_shows_its_table_and_what_is_next_after_a_failed_run_too(make, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    code = Path("submissions/template/submission.py").read_text()
+    (broken / "submission.py").write_text(f"{code}\ndef init_optimizer_state(*given):\n    raise RuntimeError('no')\n")
+    done = make("campaign", f"SUBMISSIONS={broken}", "STUDIES=1", f"CAMPAIGN={tmp_path}/my campaign", FEW_STEPS)
+    assert done.returncode == 2
+    assert "Error 3" in done.stderr, done.stdout + done.stderr
+    *_, row, last = done.stdout.splitlines()
+    assert row.split()[:2] == ["broken", "digits"]
+    assert last == f"Next: make leaderboard LOGS={tmp_path}/my campaign/runs"
