@@ -153,7 +153,7 @@ campaign: setup ## Plan and run SUBMISSIONS on WORKLOADS with ENGINE; again afte
 	  $(call option,--track,TRACK) $(call option,--framework,FRAMEWORK) \
 	  $(call option,--seed,SEED) $(call option,--scale,SCALE) $(call option,--version,VERSION) \
 	  $(call option,--launcher,LAUNCHER) --accelerator $(call quoted,$(ACCELERATOR)) $(call option,--site,SITE) \
-	  --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA) --output $(folder) $(EXTRA)
+	  --engine $(call quoted,$(ENGINE)) --raw-dir $(call quoted,$(DATA)/raw) $(call option,--data-dir,DATA) --output $(folder) $(EXTRA)
 	@$(ALGOPERF) campaign run --engine $(call quoted,$(ENGINE)) $(call option,--site,SITE) $(folder); code=$$?; \
 	  $(ALGOPERF) campaign status --once $(folder); \
 	  if [ -d $(folder)/runs ]; then echo "Next: make leaderboard LOGS="$(folder)/runs; fi; exit $$code

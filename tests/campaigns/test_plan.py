@@ -196,6 +196,25 @@ def test_prices_are_the_sites(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        (None, [], ""),
+        (None, ["--engine", "slurm"], " --engine slurm"),
+        ('[slurm]\noptions = ["--partition=gpu"]\n', [], " --engine slurm --site {site}"),
+        ("[slurm]\nat_once = 2\n[skypilot]\nspot = false\n", [], " --site {site}"),
+        ("[slurm]\nat_once = 2\n", ["--engine", "local"], " --engine local --site {site}"),
+    ],
+)
+def test_a_plan_ends_with_the_command_that_carries_it_out(tmp_path, text, options, words):
+    site = tmp_path / "site.toml"
+    if text is not None:
+        site.write_text(text)
+        options = [*options, "--site", str(site)]
+    done = plan(tmp_path / "campaign", "--workloads", "digits", "--studies", "1", *options)
+    assert done.output.endswith(f"Next: algoperf campaign run {tmp_path}/campaign{words.format(site=site)}\n")
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("price_per_hor = 1", "Unknown setting in {file}: 'price_per_hor'. Did you mean 'price_per_hour'?"),

@@ -72,6 +72,10 @@ TRAIN = ("train", "SUBMISSION=submissions/template")
         (["score", "RUNS="], "RUNS is empty. Leave it out for the default, or name a folder"),
         ([*TRAIN, "DATA= "], "DATA is empty."),
         (["leaderboard", "LOGS=x", "BOARD="], "BOARD is empty."),
+        (
+            ["campaign", "SUBMISSIONS=submissions/template", "ENGINE=slrum", "CAMPAIGN={folder}/x"],
+            "Did you mean 'slurm'?",
+        ),
         ([*TRAIN, "STUDIES=0"], "'STUDIES': '0' is not a whole number from 1"),
         ([*TRAIN, "STUDIES=-1"], "'STUDIES': '-1' is not"),
         ([*TRAIN, "STUDIES=abc"], "'STUDIES': 'abc' is not a whole number from 1 to 1,000, such as 3."),
@@ -89,7 +93,7 @@ TRAIN = ("train", "SUBMISSION=submissions/template")
     ],
 )
 def test_a_mistake_is_said_in_words_of_make_before_anything_is_done(make, tmp_path, arguments, complaint):
-    done = make(*arguments)
+    done = make(*(argument.replace("{folder}", str(tmp_path)) for argument in arguments))
     assert done.returncode == 2
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr

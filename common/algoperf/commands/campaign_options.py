@@ -7,11 +7,19 @@ import click
 from algoperf.commands import options
 
 folder = click.argument("folder", type=options.Place(file_okay=False))
+_ENGINES = options.Choice(["local", "slurm", "skypilot"])
 engine = click.option(
     "--engine",
     "engine_name",
-    type=options.Choice(["local", "slurm", "skypilot"]),
+    type=_ENGINES,
     help="What carries the runs out.  [default: the one that did so before, else local]",
+)
+planned_engine = click.option(
+    "--engine",
+    "engine_name",
+    type=_ENGINES,
+    help="What will carry the runs out, for the next command; not part of the plan.  [default: the only one that the "
+    "site's file has settings for]",
 )
 site = click.option(
     "--site",

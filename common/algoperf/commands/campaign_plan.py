@@ -85,10 +85,12 @@ if TYPE_CHECKING:
     multiple=True,
     help="Recorded runs to estimate times from; may be given several times.  [default: the recorded baselines]",
 )
+@campaign_options.planned_engine
 @campaign_options.site
 def campaign_plan(
-    submissions: str, workloads: str | None, studies: int, trials: int, output: Path, site: Path | None, **given: Any
-) -> None:
+    submissions: str, workloads: str | None, studies: int, trials: int, output: Path, engine_name: str | None,
+    site: Path | None, **given: Any,
+) -> None:  # fmt: skip
     """Fix every run of a campaign, and say how long they take: at most, and probably.
 
     Writes OUTPUT/manifest.json. Nothing is trained and no data is needed. The same plan may be made again; a plan that
@@ -97,7 +99,6 @@ def campaign_plan(
     from algoperf.campaigns.folder import MANIFEST, place_plan
     from algoperf.campaigns.manifest import read_manifest
     from algoperf.campaigns.site import read_site
-    from algoperf.text import typed
 
     settings = read_site(site)
     manifest = _manifest(split_paths(submissions), workloads, studies, trials, output, given)
@@ -106,8 +107,21 @@ def campaign_plan(
     remedy = "Undo the change, or give the new plan another folder: --output FOLDER"
     is_begun = place_plan(output, manifest, conflict, remedy)
     _show(read_manifest(file), settings)
-    then = "" if os.environ.get(CALLED_BY_MAKE) else f". Next: algoperf campaign run {typed(output)}"  # make runs it
+    # make runs it
+    then = "" if os.environ.get(CALLED_BY_MAKE) else f". Next: {_next_command(output, engine_name, site, settings)}"
     click.echo(f"{'As planned before: ' if is_begun else ''}{file}{then}")
+
+
+def _next_command(output: Path, engine: str | None, site: Path | None, settings: Site) -> str:
+    """The command that carries the plan out, with the engine that is asked for, or that alone has settings."""
+    from algoperf.campaigns.site import Site
+    from algoperf.text import typed
+
+    known = [name for name in ("slurm", "skypilot") if getattr(settings, name) != getattr(Site(), name)]
+    engine = engine or (known[0] if len(known) == 1 else None)
+    words = [f"--engine {engine}"] if engine else []
+    words += [f"--site {typed(site)}"] if site is not None else []
+    return " ".join(["algoperf campaign run", typed(output), *words])
 
 
 def split_paths(text: str) -> list[Path]:
