@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from algoperf.errors import UserError, counted, unknown
+from algoperf.records.layout import is_record
 from algoperf.submission.track import TRACKS
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
@@ -220,7 +221,8 @@ def _nearby(root: Path) -> str:
     """A hint if the intended folder is one level up or down."""
     if any(root.glob("study_*")):
         return f"; this is one submission: give the folder that holds it, {root.resolve().parent}"
-    inside = sorted({folder.parent.parent for folder in root.glob("*/*/study_*")})
+    # A campaign's folder also has files about its runs in this layout, which are no records.
+    inside = sorted({file.parents[4] for file in root.glob("*/*/study_*/*/trial_*/*") if is_record(file.name)})
     return f"; try {inside[0]}" if inside else ""
 
 

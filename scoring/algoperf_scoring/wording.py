@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from types import MappingProxyType
 from algoperf.errors import counted
 from algoperf.records.verification import REFUTED
 from algoperf_scoring.disturbance import IN_WORDS
-from algoperf_scoring.findings import Finding
+from algoperf_scoring.findings import Finding, printable
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Pruned, Unfinished
 from algoperf_scoring.models import models_in_words
@@ -200,7 +201,7 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
 def contradicted_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDERS) -> list[str]:
     """The runs whose own records differ from what their parents measured or were told."""
     return [
-        f"{_place(trial, names)}. Do not trust its time; `algoperf check-runs` says what differs."
+        f"{_place(trial, names)}. Do not trust its time; {_check_runs([trial])} says what differs."
         for trial in trials
         if trial.facts.contradicted
     ]
@@ -271,15 +272,21 @@ def pruned_in_words(trials: Sequence[Pruned], names: Names = FOLDERS) -> list[st
 
 def disturbed_in_words(trials: Sequence[RecordedTrial]) -> list[str]:
     """One line about the runs whose times are longer than they should be; none without such runs."""
-    disturbed = [trial.facts.disturbed for trial in trials if trial.facts.disturbed]
+    disturbed = [trial for trial in trials if trial.facts.disturbed]
     if not disturbed:
         return []
-    counts = Counter(kind for kinds in disturbed for kind in kinds)
+    counts = Counter(kind for trial in disturbed for kind in trial.facts.disturbed)
     parts = [f"{counts[kind]} {words}" for kind, words in IN_WORDS.items() if counts[kind]]
     return [
         f"Times of {len(disturbed)} of {counted(len(trials), 'run')} were disturbed, and may be too long: "
-        f"{', '.join(parts)}. `algoperf check-runs` says which."
+        f"{', '.join(parts)}. {_check_runs(disturbed)} says which."
     ]
+
+
+def _check_runs(trials: Iterable[RecordedTrial]) -> str:
+    """The command that checks the folders of runs that hold these trials."""
+    roots = dict.fromkeys(shlex.quote(printable(trial.folder.parents[3])) for trial in trials)
+    return " and ".join(f"`algoperf check-runs {root}`" for root in roots)
 
 
 def warning(board: Leaderboard) -> str:

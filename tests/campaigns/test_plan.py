@@ -70,6 +70,13 @@ def test_a_command_is_what_runs_the_trial(large):
     assert shlex.split(run.as_dict()["command"]) == list(run.command)
 
 
+def test_runs_with_the_same_folder_are_named(large):
+    manifest = read_manifest(large[0] / MANIFEST)
+    run = manifest.runs[0]
+    with pytest.raises(UserError, match=f"same folder, {run.id}: give"):
+        dataclasses.replace(manifest, runs=[*manifest.runs, run])
+
+
 @pytest.mark.parametrize("name", ["plain", "two words", "it's", 'a "b"', "back\\slash", "naïve\u2003wide", "#x", "~"])
 def test_commands_are_read_as_they_were_written(large, name):
     manifest = read_manifest(large[0] / MANIFEST)

@@ -289,7 +289,9 @@ def test_disturbed_runs_are_counted_in_one_line(runs):
     listed = to_json(board)["disturbed"]
     assert {kind for run in listed if run["submission"] == "a" for kind in run["by"]} == set(DISTURBED)
     assert [run["by"] for run in listed if run["submission"] == "b"] == [["shared", "stopped"]]
-    assert line.replace("`algoperf check-runs`", "<code>algoperf check-runs</code>") in page.render(board)
+    command = f"algoperf check-runs {runs.root}"
+    assert line.endswith(f"`{command}` says which.")
+    assert line.replace(f"`{command}`", f"<code>{command}</code>") in page.render(board)
 
 
 def test_undisturbed_runs_need_no_line(runs):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,7 +111,10 @@ class Manifest:
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_id", {run.id: run for run in self.runs})
         if len(self.by_id) != len(self.runs):
-            raise UserError("Two runs of the campaign would have the same folder: give every submission its own name.")
+            twice = next(name for name, times in Counter(run.id for run in self.runs).items() if times > 1)
+            raise UserError(
+                f"Two runs of the campaign would have the same folder, {twice}: give every submission its own name."
+            )
 
     def workload_of(self, run: PlannedRun) -> Mapping[str, Any]:
         """What the manifest says of the workload of a run."""
