@@ -79,5 +79,5 @@ def test_python_needs_a_submission_or_a_model_and_a_workload():
             algoperf.train(workload="digits", **given)
     with pytest.raises(UserError, match="Name a workload"):
         algoperf.train(BASELINES / "momentum_pytorch")
-    with pytest.raises(UserError, match="Say --framework jax or --framework pytorch"):
+    with pytest.raises(UserError, match='Say framework="jax" or framework="pytorch"'):
         algoperf.train(model="published", workload="digits")

@@ -90,7 +90,7 @@ def test_a_time_to_target_is_verified_apart_from_the_labels(framework, data_root
 def test_a_model_that_finds_the_labels_is_not_verified(data_root, tmp_path):
     run = run_of(MODELS / "peeking", "pytorch", data_root, tmp_path, max_global_steps=None)
     code, output = run.finish()
-    assert code == 0, output
+    assert code == 6, output
     assert "0 of 1 checkpoint agrees" in output
     assert "validation/accuracy" in checkpoints(run)[0]["mismatches"]
 

@@ -39,7 +39,7 @@ def test_what_is_written_trains_and_keeps_the_rules(framework, workload, scale, 
         done = subprocess.run(command, capture_output=True, text=True, cwd=repository, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     asked = CheckRequest(submission=folder, framework=framework, ruleset="self", version=load_version(), track="model")
-    assert static.run(asked) == []
+    assert {found.rule.number for found in static.run(asked)} == {"12.9"}, "its texts wait for their authors"
     assert f"WORKLOADS={workload}" in (folder / "README.md").read_text()
     options = {"submission": None, "model": folder, "max_global_steps": 2, "workload": workload, "scale": scale}
     run = Run(folder, framework, prepare(dataset, scale), tmp_path / "runs", options)
