@@ -167,7 +167,7 @@ check: setup ## Check SUBMISSION (or MODEL) against the rules: its code, and run
 	@$(ALGOPERF) check $(call option,--version,VERSION) $(call option,--framework,FRAMEWORK) \
 	  $(call if_given,RULESET,$(call option,--ruleset,RULESET)) -- $(call quoted,$(entry))
 
-smoke: setup ## Train SUBMISSION (or MODEL) on every workload (or WORKLOADS=) at scale mini, to see if it works at all
+smoke: setup ## Train SUBMISSION (or MODEL) on every workload (or WORKLOADS=) at scale mini, to see if it works at all; starts over
 	@$(ALGOPERF) smoke $(common) $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS)) $(EXTRA)
 
 status: setup ## Show where the runs in RUNS stand; with RULESET= or WORKLOADS=, also what is missing

@@ -99,6 +99,12 @@ def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:
     prepare_dataset(definition.dataset, SCALE, settings.raw_dir, settings.data_dir)
 
 
+def earlier_runs(settings: SmokeSettings) -> Path | None:
+    """The folder with the submission's earlier smoke runs, which are replaced one by one; None if there are none."""
+    folder = settings.output_dir / settings.name
+    return folder if folder.is_dir() else None
+
+
 def run(definition: WorkloadDefinition, settings: SmokeSettings, say: Say) -> SmokeRun:
     """Train in a separate process, so that a crash ends only one run; `say` gets its name and its latest words."""
     folder = trial_dir(settings.output_dir, settings.name, 1, definition.name, settings.framework, 1)

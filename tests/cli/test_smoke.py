@@ -65,9 +65,10 @@ def test_an_error_is_named_and_does_not_stop_the_others(smoke, tmp_path: Path):
 def test_a_target_that_is_not_reached_says_how_far_it_came(smoke, tmp_path: Path):
     """Twice: an earlier run is replaced, and is no reason to refuse."""
     submission = broken(tmp_path, COMPLETE)
-    for _ in range(2):
+    for number in range(2):
         done = smoke(submission)
         assert done.returncode == 1
+        assert ("Starting over" in done.stderr) == (number == 1)
         assert re.search(
             r"not reached \(training_complete\): validation/accuracy 0\.\d+, target >= 0.96; 4 steps", done.stdout
         )

@@ -45,7 +45,8 @@ def smoke(workloads: str | None, version_name: str, **given: Any) -> None:
     """Train a submission, or a model, on every workload at scale mini: small models, generated data, own targets.
 
     Prints a line per workload: the time to target, or why it was not reached. Exit code 0 if all
-    targets were reached, 1 if not. A model is not asked for data sets that it says it is not made for.
+    targets were reached, 1 if not. The same command starts over. A model is not asked for data sets
+    that it says it is not made for.
     """
     from algoperf import smoke as runs
     from algoperf.errors import UserError
@@ -62,6 +63,8 @@ def smoke(workloads: str | None, version_name: str, **given: Any) -> None:
     names = None if workloads is None else [part.strip() for part in workloads.split(",") if part.strip()]
     settings = runs.SmokeSettings(version=version, **given)
     chosen = runs.choose(names, version)
+    if (earlier := runs.earlier_runs(settings)) is not None:
+        click.echo(f"Starting over: the runs of these workloads in {earlier} are replaced.", err=True)
     results: list[runs.SmokeRun] = []
     width = max(len(definition.name) for definition in chosen)
     for number, definition in enumerate(chosen, start=1):
