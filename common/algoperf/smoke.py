@@ -116,12 +116,18 @@ def run(definition: WorkloadDefinition, settings: SmokeSettings, say: Say) -> Sm
     with log.open("w", encoding="utf-8") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
             while (code := _wait(process)) is None:
-                say(f"{definition.name}: {_last_line(log, 'training')}")
+                say(f"{definition.name}: {progress(log)}")
         except BaseException:
             process.terminate()
             raise
     warnings = tuple(load_warnings(read_status(folder) or {}))
     return dataclasses.replace(_judge(definition, settings, folder, log, code), warnings=warnings)
+
+
+def progress(log: Path) -> str:
+    """What a run said last of how it stands: warnings are said once, when it has ended, and who waits counts itself."""
+    lines = [line for line in _lines(log) if not line.startswith("warning: ")]
+    return " | ".join(part for part in (lines or ["training"])[-1].split(" | ") if not part.endswith(" so far"))
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
@@ -176,8 +182,12 @@ def _number(value: Any) -> str:
 
 
 def _last_line(log: Path, default: str) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = _lines(log)
     return lines[-1] if lines else default
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
 
 
 def choose(names: Sequence[str] | None, version: Version) -> list[WorkloadDefinition]:

@@ -11,6 +11,7 @@ import pytest
 
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import read_status
+from algoperf.smoke import progress
 from places import BASELINES
 
 BROKEN = """
@@ -85,3 +86,20 @@ def test_unknown_workloads_are_named(smoke):
     done = smoke(BASELINES / "nadamw_pytorch", workloads="digts")
     assert done.returncode == 2
     assert "Did you mean 'digits'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([], "training"),
+        (["waiting for the devices | 15 s so far"], "waiting for the devices"),
+        (["step 3 | 9.0 s so far | clock 75 of 135 s"], "step 3 | clock 75 of 135 s"),
+        (
+            ["step 3, clock 75.00 of 135 s: loss 1", "warning: Others keep 1.7 of 2 cores"],
+            "step 3, clock 75.00 of 135 s: loss 1",
+        ),
+    ],
+)
+def test_progress_has_one_counter_and_no_warning(tmp_path: Path, lines, said):
+    (tmp_path / "log.txt").write_text("".join(f"{line}\n" for line in lines))
+    assert progress(tmp_path / "log.txt") == said

@@ -49,7 +49,7 @@ def test_plain_lines_say_how_it_stands(settings):
         "s on digits (jax), study 2, trial 3: validation/accuracy target >= 0.96",
         "step 1 | clock 1.0 of 60 s | at most 59 s to go | evaluation in 0.5 s",  # no rate of a step that compiles
         "step 101 | clock 3.0 of 60 s | 50 steps/s | at most 6.0 s to go | evaluation in 0.5 s",
-        "step 101, clock 3.00 s: validation/accuracy 0.5 (target >= 0.96)",
+        "step 101, clock 3.00 of 60 s: validation/accuracy 0.5 (target >= 0.96)",
         "step 400 | clock 4.0 of 60 s | 299 steps/s",  # nothing is left to go
         "max_steps_reached: Stopped.",
     ]

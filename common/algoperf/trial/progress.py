@@ -177,7 +177,7 @@ class Progress:
     def evaluation(self, global_step: int, metrics: Mapping[str, Any], times: Times) -> None:
         """Print the result of an evaluation."""
         result = f"{self._metric} {metrics[self._metric]:.6g} ({self._goal})"
-        self._display.line(f"step {global_step}, clock {times.submission:.2f} s: {result}")
+        self._display.line(f"step {global_step}, clock {times.submission:.2f}{self._budget} s: {result}")
 
     def note(self, text: str) -> None:
         """Print a remark."""
