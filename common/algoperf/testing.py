@@ -29,7 +29,8 @@ def train_on_digits(
         _call("preprocess", raw_dir=raw, data_dir=data)
         _call(
             "train", "--share", data_dir=data, output_dir=runs, framework=framework, submission=submission,
-            ruleset=ruleset, max_global_steps=num_steps, eval_every_steps=num_steps // num_evaluations, checkpoints="none",
+            ruleset=ruleset, max_global_steps=num_steps, eval_every_steps=num_steps // num_evaluations,
+            checkpoints="none",
         )  # fmt: skip
         name = submission_name(submission_file(submission))
         rows = trial_dir(runs, name, 1, "digits", framework, 1) / "eval_measurements.csv"
