@@ -32,7 +32,7 @@ _BESIDE_CODE = re.compile(r"LICENSE|test_\w*\.py|\w*_test\.py|.*\.(?:md|rst|txt|
 """Files of a submission that no training depends on."""
 
 _FINISHED = tuple(status.label for status in Status if status.finished)
-_RESULTS = tuple(status.label for status in (Status.SUBMISSION_ERROR, Status.OUT_OF_MEMORY, Status.RULE_BREACH))
+RESULTS = tuple(status.label for status in (Status.SUBMISSION_ERROR, Status.OUT_OF_MEMORY, Status.RULE_BREACH))
 """Ends against the rules that are a result nevertheless: the submission has failed."""
 
 
@@ -106,7 +106,7 @@ class Facts:
 
         Published logs do not say how a run ended: theirs count as finished.
         """
-        if self.status in _RESULTS:
+        if self.status in RESULTS:
             return False
         if self.finished is not None:
             return not self.finished

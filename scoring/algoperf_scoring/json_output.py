@@ -51,6 +51,7 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         ],
         "contradicted": [_place(trial) for trial in comparison.trials if trial.facts.contradicted],
         "unfinished": [asdict(trial) for trial in comparison.unfinished],
+        "plan": None if comparison.plan is None else comparison.plan.to_json(),
         "pruned": [asdict(trial) for trial in comparison.pruned],
         "disturbed": [_disturbed(trial) for trial in comparison.trials if trial.facts.disturbed],
         "sensitivity": _sensitivity(board),

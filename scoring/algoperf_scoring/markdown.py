@@ -22,7 +22,7 @@ def markdown(board: Leaderboard) -> str:
     times = [[title, *row] for title, row in zip(titles, wording.times(board), strict=True)]
     names = ["submission", *board.workloads, *board.held_out]
     lines = ["# Leaderboard", ""]
-    if warning := wording.warning(board):
+    for warning in wording.warnings(board):
         lines += [f"**{escaped(warning)}**", ""]
     lines += [escaped(wording.caption(board)), "", *_table(header, rows)]
     lines += ["", *(f"- {escaped(line)}" for line in wording.legend(board))]

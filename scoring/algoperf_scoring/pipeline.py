@@ -18,6 +18,7 @@ from algoperf_scoring import profiles
 from algoperf_scoring.cost import submission_cost
 from algoperf_scoring.leaderboard import Cell, CellOutcome, Entry, Leaderboard, Neighbours, Unranked
 from algoperf_scoring.measuring import Pruned, Unfinished
+from algoperf_scoring.plan import Plan
 from algoperf_scoring.profiles import Array, Credit
 from algoperf_scoring.reading import Comparison, read_comparison
 from algoperf_scoring.results import StudyTimes, medians, study_hits, study_times
@@ -46,12 +47,13 @@ def score(
     reference: str | None = None,
     info_folders: Sequence[Path] = (),
     track: str | None = None,
+    plan: Plan | None = None,
 ) -> Leaderboard:
     """Score all submissions in folders of runs against each other.
 
     Args:
       sources: a folder with one folder per submission in the published layout, or several such folders.
-      version, ruleset, scale, workloads, track: what is compared; see `reading.read_comparison`.
+      version, ruleset, scale, workloads, track, plan: what is compared; see `reading.read_comparison`.
       rule: how times are turned into scores.
       strict: raise UserError unless the runs are exactly those that the version requires.
       reference: the entry that speedups refer to; None for the first of `REFERENCES` that is present.
@@ -61,10 +63,11 @@ def score(
       UserError: there are no runs, they are not comparable, or `strict` finds violations.
     """
     chosen = (Source(sources),) if isinstance(sources, Path) else tuple(sources)
-    comparison = read_comparison(chosen, version, ruleset, scale, workloads, track)
+    comparison = read_comparison(chosen, version, ruleset, scale, workloads, track, plan)
     if strict:
         require_complete(comparison)
-    names = sorted({trial.submission for trial in comparison.trials})
+    planned = {run.submission for run in plan.runs} if plan else set()
+    names = sorted({trial.submission for trial in comparison.trials} | planned)
     infos, damaged = read_infos(names, chosen, info_folders)
     comparison = dataclasses.replace(comparison, notes=(*comparison.notes, *damaged))
     return rank(comparison, rule, reference, infos)
@@ -174,6 +177,11 @@ def _pruned(comparison: Comparison, entry: str, workload: str) -> tuple[Pruned, 
     return tuple(one for one in comparison.pruned if (one.submission, one.workload) == (entry, workload))
 
 
+def _is_open(comparison: Comparison, entry: str, workload: str) -> bool:
+    """Whether planned runs have not ended, so that nobody knows their result."""
+    return comparison.plan is not None and comparison.plan.num_open(entry, workload) > 0
+
+
 def _unranked(comparison: Comparison, name: str, infos: Mapping[str, SubmissionInfo]) -> Unranked:
     cells = {}
     for workload in comparison.results.columns:
@@ -183,7 +191,11 @@ def _unranked(comparison: Comparison, name: str, infos: Mapping[str, SubmissionI
             steps=float("nan"),
             studies={},
             ratio=float("inf"),
-            outcome="unfinished" if pending else "pruned" if pruned else "missing",
+            outcome="unfinished"
+            if pending or _is_open(comparison, name, workload)
+            else "pruned"
+            if pruned
+            else "missing",
             unfinished=pending,
             pruned=pruned,
         )
@@ -201,7 +213,7 @@ def _cells(comparison: Comparison, i: int, rule: ScoringRule, found: StudyTimes,
         outcome: CellOutcome = "missing" if missing else "not reached" if infinite else "reached"
         place = comparison, results.submissions[i], workload
         pending, pruned = _unfinished(*place), _pruned(*place)
-        if missing and pending:
+        if missing and (pending or _is_open(*place)):
             outcome = "unfinished"
         elif (missing or infinite) and any(one.leaves_open for one in pruned):
             outcome = "pruned"

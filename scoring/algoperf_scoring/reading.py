@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from algoperf.versions import Version
 from algoperf_scoring import selection
 from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.measuring import Pruned, Unfinished, measure
+from algoperf_scoring.plan import Plan, Planned
 from algoperf_scoring.results import Results
 from algoperf_scoring.runs import RecordedTrial, find_trials
 from algoperf_scoring.sources import Source
@@ -17,7 +19,7 @@ from algoperf_scoring.sources import Source
 
 @dataclass(frozen=True)
 class Missing:
-    """A submission has results from fewer studies of a workload than the version requires."""
+    """A submission has results from fewer studies of a workload than the version requires, or its campaign planned."""
 
     submission: str
     workload: str
@@ -43,6 +45,7 @@ class Comparison:
       missing: results that the version requires but that are missing, and not because of pruning.
       problems: errors in files that may have changed a number.
       notes: what was omitted on purpose.
+      plan: what was planned, by entry; None if nobody knows a plan.
     """
 
     version: Version
@@ -58,6 +61,7 @@ class Comparison:
     missing: tuple[Missing, ...]
     problems: tuple[Finding, ...]
     notes: tuple[Finding, ...]
+    plan: Plan | None = None
 
     @property
     def has_scored_workload(self) -> bool:
@@ -72,6 +76,7 @@ def read_comparison(
     scale: str | None = None,
     workloads: Iterable[str] | None = None,
     track: str | None = None,
+    plan: Plan | None = None,
 ) -> Comparison:
     """Read all runs to compare.
 
@@ -82,6 +87,7 @@ def read_comparison(
       scale: "full" or "mini"; None if all runs have the same scale.
       track: "algorithm" or "model"; None if all runs have the same track.
       workloads: workloads to score; None for those of the version (see `selection.choose_workloads`).
+      plan: what was planned to be in these folders; None if nobody knows.
 
     Raises:
       UserError: there are no runs, or they are not comparable. Damaged files do not raise; they are listed
@@ -102,7 +108,8 @@ def read_comparison(
     own = _own(found, sources[0])
     if not own:
         raise asked.nothing_left(f"of {sources[0].only} in {sources[0].root}", before)
-    chosen, basis = selection.choose_workloads(own, version, workloads)
+    planned = () if plan is None else plan.runs
+    chosen, basis = selection.choose_workloads([*own, *_own(planned, sources[0])], version, workloads)
     held_out = {name: version.held_out[name] for name in chosen if name in version.held_out}
     trials = [trial for trial in found if trial.workload in (*chosen, *held_out.values())]
     _note_left_out(found, trials, findings)
@@ -115,7 +122,8 @@ def read_comparison(
     ruleset = selection.choose_ruleset(trials, ruleset)
     if ruleset == "self":
         trials = _first_trials(trials, findings)
-    names = _entry_names(trials)
+    names = _entry_names([*trials, *(run for run in planned if run.workload in (*chosen, *held_out.values()))])
+    plan = None if plan is None else plan.renamed(names)
     selection.check_code(trials, names)
     limits = {name: version.limits(name, scale) for name in (*chosen, *held_out.values())}
     budgets = {name: version.max_runtime_sec(name, ruleset, scale) for name in limits}
@@ -133,9 +141,10 @@ def read_comparison(
         unfinished=measured.unfinished,
         pruned=measured.pruned,
         unranked=tuple(sorted(set(names.values()) - ranked)),
-        missing=tuple(_missing(sorted(set(names.values())), results, version, measured.pruned)),
+        missing=tuple(_missing(sorted(set(names.values())), results, version, measured.pruned, plan)),
         problems=tuple(sorted(findings.problems)),
         notes=tuple(sorted(findings.notes)),
+        plan=plan,
     )
 
 
@@ -148,7 +157,10 @@ def _note_left_out(found: Sequence[RecordedTrial], kept: Sequence[RecordedTrial]
         findings.note(folder, f"left out: its runs are of {', '.join(workloads)} only")
 
 
-def _own(trials: Sequence[RecordedTrial], source: Source) -> list[RecordedTrial]:
+_Run = TypeVar("_Run", RecordedTrial, Planned)
+
+
+def _own(trials: Sequence[_Run], source: Source) -> list[_Run]:
     """The trials of the one submission that a source is for; all if it is for all."""
     return [trial for trial in trials if source.only in (None, trial.submission)]
 
@@ -162,7 +174,7 @@ def _first_trials(trials: Sequence[RecordedTrial], findings: Findings) -> list[R
     return list(first.values())
 
 
-def _entry_names(trials: Iterable[RecordedTrial]) -> dict[tuple[str, str], str]:
+def _entry_names(trials: Iterable[RecordedTrial | Planned]) -> dict[tuple[str, str], str]:
     """A submission's name, with its framework if it has runs in both, because these must not be mixed."""
     pairs = sorted({(trial.submission, trial.framework) for trial in trials})
     submissions = [submission for submission, _ in pairs]
@@ -171,8 +183,11 @@ def _entry_names(trials: Iterable[RecordedTrial]) -> dict[tuple[str, str], str]:
     }
 
 
-def _missing(names: Iterable[str], results: Results, version: Version, pruned: Iterable[Pruned]) -> Iterable[Missing]:
-    """What an official result would still need; development workloads need one study."""
+def _missing(
+    names: Iterable[str], results: Results, version: Version, pruned: Iterable[Pruned], plan: Plan | None
+) -> Iterable[Missing]:
+    """What an official result would still need, or was planned; development workloads need one study."""
+    planned = {} if plan is None else plan.studies()
     spared: dict[tuple[str, str], set[int]] = defaultdict(set)
     for one in pruned:
         spared[one.submission, one.workload].add(one.study)
@@ -180,5 +195,6 @@ def _missing(names: Iterable[str], results: Results, version: Version, pruned: I
         for name in results.columns:
             studies = len(spared[submission, name].union(results.studies.get((submission, name), ())))
             expected = 1 if name in version.development else version.num_studies
+            expected = max(expected, len(planned.get((submission, name), ())))
             if studies < expected:
                 yield Missing(submission, name, studies, expected)

@@ -13,6 +13,7 @@ from algoperf.submission.track import TRACKS
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
 from algoperf_scoring.findings import Finding, Findings
+from algoperf_scoring.plan import Planned
 from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.sources import Source
 
@@ -76,12 +77,12 @@ def filtered(trials: Sequence[RecordedTrial], asked: Asked, findings: Findings) 
 
 
 def choose_workloads(
-    trials: Sequence[RecordedTrial], version: Version, asked: Iterable[str] | None
+    trials: Sequence[RecordedTrial | Planned], version: Version, asked: Iterable[str] | None
 ) -> tuple[tuple[str, ...], str]:
     """The workloads to score, and a description of them.
 
     These are the requested ones; else those that the version scores; else, if these have no runs, the development
-    workloads with runs.
+    workloads with runs. A planned run counts like one that was made: what it is of, is to be scored.
     """
     if asked is not None:
         names = tuple(dict.fromkeys(asked))

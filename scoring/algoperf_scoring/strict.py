@@ -32,6 +32,8 @@ def require_complete(comparison: Comparison) -> None:
 def violations(comparison: Comparison) -> Iterator[str]:
     """Everything that differs from what the version requires."""
     version = comparison.version
+    if comparison.plan is not None and not comparison.plan.is_final:
+        yield comparison.plan.in_words()
     if comparison.scale != "full":
         yield f"scale {comparison.scale} is never official"
     if comparison.results.workloads != version.scored:

@@ -50,8 +50,7 @@ def terminal(board: Leaderboard, width: int = 80, in_words: Callable[[str], str]
     words = Text("\n".join(wording.legend(board)))
     caption = Text("\n".join(wording.caption_lines(board)))
     parts: list[RenderableType] = [caption, ranking, *_times(board, width), words]
-    if warning := wording.warning(board):
-        parts.insert(0, Text(f"{warning}\n", style="bold"))
+    parts[:0] = [Text(f"{warning}\n", style="bold") for warning in wording.warnings(board)]
     for title, remarks in wording.remarks(board):
         hidden = [f"... and {len(remarks) - _SHOWN} more"] if len(remarks) > _SHOWN else []
         heading = title if title.endswith("?") else f"{title}:"

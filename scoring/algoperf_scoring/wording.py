@@ -130,6 +130,8 @@ def cell_in_words(cell: Cell) -> str:
     """A median time and its qualification, such as "61,885.6 cut", "never 2/5" or "unfinished 41 of 135 s"."""
     if cell.outcome == "missing":
         return "-"
+    if cell.outcome == "unfinished" and not cell.unfinished:
+        return "unfinished"  # planned, and not begun
     if cell.outcome == "unfinished":
         return f"unfinished {_progress(cell.unfinished[0])}" + _more(cell.unfinished[1:])
     return _time(cell) + (PRUNED_MARK if cell.pruned and cell.outcome != "pruned" else "") + _more(cell.unfinished)
@@ -289,8 +291,13 @@ def _check_runs(trials: Iterable[RecordedTrial]) -> str:
     return " and ".join(f"`algoperf check-runs {root}`" for root in roots)
 
 
-def warning(board: Leaderboard) -> str:
-    """What has to be known before any number is read; "" if nothing."""
+def warnings(board: Leaderboard) -> list[str]:
+    """What has to be known before any number is read, most important first."""
+    plan = board.comparison.plan
+    return [text for text in (plan.in_words() if plan else "", _differing_hardware(board)) if text]
+
+
+def _differing_hardware(board: Leaderboard) -> str:
     if len(board.hardware) < 2:
         return ""
     of: dict[str, list[str]] = {name: [] for name in board.hardware}

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from algoperf.commands import options
+from algoperf.commands.planned import plan_of
 from algoperf.commands.scoring_options import load_version_with_cubes, require_scoring
 from algoperf.errors import counted
 from algoperf.make_words import as_callable
@@ -59,12 +60,12 @@ def check_runs(
     from algoperf.data.files import write_file
     from algoperf.errors import ChecksFailed
     from algoperf.waiting import waiting
-    from algoperf_scoring import health
+    from algoperf_scoring import health, sources
     from algoperf_scoring.health.text import SHOWN
 
     where = (ruleset, submissions_dirs, scale, track)
     with waiting(f"checking the runs in {path}"):
-        result = health.check_runs(path, load_version_with_cubes(version_name), *where)
+        result = health.check_runs(path, load_version_with_cubes(version_name), *where, plan=plan_of(sources(path)))
     click.echo(as_callable(health.render(result, None if show_all else SHOWN)))
     if json_file is not None:
         write_file(json_file, (json.dumps(result.to_json(), indent=2) + "\n").encode())

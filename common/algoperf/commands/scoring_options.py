@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from algoperf.commands import options
+from algoperf.commands.planned import plan_of
 from algoperf.errors import UserError, unknown
 from algoperf.waiting import waiting
 
@@ -106,8 +107,9 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
 
     name = None if options.submission is None else _submission_name(options.submission)
     with waiting(f"reading and scoring the runs in {path}"):
+        chosen = algoperf_scoring.sources(path, name if options.against else None, options.against)
         board = algoperf_scoring.score(
-            algoperf_scoring.sources(path, name if options.against else None, options.against),
+            chosen,
             load_version_with_cubes(options.version_name),
             options.ruleset,
             options.scale,
@@ -117,6 +119,7 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
             reference=options.reference,
             info_folders=options.info_folders,
             track=options.track,
+            plan=plan_of(chosen),
         )
     if name is not None:
         _require_submission(name, [entry.submission for entry in board.shown], path)
@@ -125,11 +128,12 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
 
 def checked(path: Path, board: Leaderboard, options: ScoringOptions) -> Health:
     """The health of the runs in `path` that a leaderboard compares."""
+    from algoperf_scoring import sources
     from algoperf_scoring.health import check_runs
 
     compared = board.comparison
     kind = compared.ruleset, options.info_folders, compared.scale, compared.track
-    return check_runs(path, compared.version, *kind)
+    return check_runs(path, compared.version, *kind, plan=plan_of(sources(path)))
 
 
 def load_version_with_cubes(name: str) -> Version:

@@ -25,6 +25,7 @@ from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCh
 from algoperf_scoring.health.evidence import Evidence, read_evidence
 from algoperf_scoring.health.report import Health, summarise
 from algoperf_scoring.health.spaces import DeclaredSpaces
+from algoperf_scoring.plan import Plan
 from algoperf_scoring.runs import RecordedTrial, find_trials
 from algoperf_scoring.selection import Asked, filtered, no_trials
 from algoperf_scoring.sources import Source
@@ -48,13 +49,13 @@ def run_checks(spaces: DeclaredSpaces) -> tuple[RunCheck, ...]:
     )
 
 
-def comparison_checks(spaces: DeclaredSpaces) -> tuple[ComparisonCheck, ...]:
+def comparison_checks(spaces: DeclaredSpaces, plan: Plan | None = None) -> tuple[ComparisonCheck, ...]:
     """The checks of all runs together, in report order."""
     return (
         tuning_points.one_space(spaces),
         *tuning_points.COMPARISON_CHECKS,
         *provenance.CHECKS,
-        *comparison.CHECKS,
+        *comparison.checks(plan),
     )
 
 
@@ -65,6 +66,7 @@ def check_runs(
     submissions_dirs: Sequence[Path] = (),
     scale: str | None = None,
     track: str | None = None,
+    plan: Plan | None = None,
 ) -> Health:
     """Check all runs below a folder.
 
@@ -78,6 +80,7 @@ def check_runs(
       submissions_dirs: folders with the submissions' files, for search spaces that are not recorded.
       scale: "full" or "mini": only runs of this scale; None for all.
       track: "algorithm" or "model": only runs of this track; None for all.
+      plan: what was planned to be in the folder; None if nobody knows.
 
     Raises:
       UserError: there is no such run, or no such folder. Damaged files do not raise; they are findings.
@@ -99,7 +102,7 @@ def check_runs(
             outcomes[check.id].append(check.outcome(run))
         runs.append(run.without_rows())
     summaries = [summarise(check, outcomes[check.id]) for check in run_checks(spaces)]
-    summaries += [summarise(check, check.judge(runs, version)) for check in comparison_checks(spaces)]
+    summaries += [summarise(check, check.judge(runs, version)) for check in comparison_checks(spaces, plan)]
     summaries.append(summarise(FOLDERS, _as_outcomes(findings.notes, "warn")))
     return Health(
         version=version.name,

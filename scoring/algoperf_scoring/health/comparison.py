@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +12,7 @@ from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
 from algoperf_scoring.health.groups import ComparedFacts, agreement, grouped
+from algoperf_scoring.plan import Plan, Planned, phases_in_words
 
 
 def one_kind(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
@@ -34,11 +36,13 @@ def _kind(run: Evidence) -> ComparedFacts:
     return {"track": run.trial.facts.track, "scale": run.trial.facts.scale, "ruleset": run.ruleset}
 
 
-def complete(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
+def complete(runs: Sequence[Evidence], version: Version, plan: Plan | None = None) -> Iterator[Outcome]:
     """Count studies and trials by submission and workload, and find scored workloads without any run.
 
-    Workloads that are not scored need no fixed number. More trials than allowed break the tuning rules, so they fail.
+    Workloads that are not scored need no fixed number. More trials than allowed break the tuning rules, so they fail,
+    and so does a plan of which runs have not ended: to leave some out is to choose.
     """
+    yield from () if plan is None else _planned(plan)
     variants = version.held_out.values() if any(run.trial.facts.track == "algorithm" for run in runs) else ()
     counting = (*version.scored, *variants)
     cells: dict[tuple[str, str], dict[str, list[Evidence]]] = defaultdict(lambda: defaultdict(list))
@@ -46,11 +50,25 @@ def complete(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
         cells[run.trial.submission, run.trial.framework][run.trial.workload].append(run)
     for (submission, framework), workloads in cells.items():
         for workload, group in workloads.items():
-            level, evidence = _numbers(group, version) if workload in counting else ("pass", "")
+            no_number = f"does not apply: {version.name} does not score these workloads"
+            level, evidence = _numbers(group, version) if workload in counting else ("not_checked", no_number)
             yield Outcome(f"{submission}/*/{workload}_{framework}", level, evidence, len(group))
         missing = [name for name in counting if name not in workloads]
         if missing and len(missing) < len(counting):
             yield Outcome(submission, "warn", f"no run of {', '.join(missing)}", 0)
+
+
+def _planned(plan: Plan) -> Iterator[Outcome]:
+    """The planned runs that have not ended, by submission and workload."""
+    if plan.unreadable:
+        yield Outcome("..", "fail", plan.in_words(), 0)
+    cells: dict[str, list[Planned]] = defaultdict(list)
+    for run in plan.runs:
+        cells[f"{run.submission}/*/{run.workload}_{run.framework}"].append(run)
+    for path, group in cells.items():
+        if missing := [run.phase for run in group if run.is_open]:
+            told = f"{len(missing)} of {counted(len(group), 'planned run')} did not end: {phases_in_words(missing)}"
+            yield Outcome(path, "fail", told, 0)
 
 
 def _numbers(runs: Sequence[Evidence], version: Version) -> tuple[Level, str]:
@@ -68,7 +86,15 @@ def _numbers(runs: Sequence[Evidence], version: Version) -> tuple[Level, str]:
     return "fail" if too_many else "warn" if told else "pass", "; ".join(told)
 
 
-CHECKS = (
-    ComparisonCheck("one-kind", "all runs have the requested version, and the same scale, ruleset and track", one_kind),
-    ComparisonCheck("complete", "there are as many studies and trials as the version requires", complete),
-)
+def checks(plan: Plan | None = None) -> tuple[ComparisonCheck, ...]:
+    """The checks, given what was planned; None if nobody knows."""
+    return (
+        ComparisonCheck(
+            "one-kind", "all runs have the requested version, and the same scale, ruleset and track", one_kind
+        ),
+        ComparisonCheck(
+            "complete",
+            "there are as many studies and trials as the version requires, and as planned",
+            functools.partial(complete, plan=plan),
+        ),
+    )

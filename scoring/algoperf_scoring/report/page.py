@@ -78,7 +78,7 @@ def render(
             matrix=matrix(board),
             certainty=wording.uncertainty_in_words(board, titles),
             problems=in_plain_words(board.comparison.problems),
-            warning=wording.warning(board),
+            warnings=wording.warnings(board),
             disturbed=wording.disturbed_in_words(trials),
             unfinished=wording.unfinished_in_words(board.comparison.unfinished, titles),
             contradicted=wording.contradicted_in_words(trials, titles),

@@ -117,6 +117,8 @@ def _cell(board: Leaderboard, submission: str, column: str, hparams: _Distinct) 
     comparison = board.comparison
     spared = [one for one in comparison.pruned if (one.submission, one.workload) == (submission, column)]
     unfinished = sum((one.submission, one.workload) == (submission, column) for one in comparison.unfinished)
+    if comparison.plan is not None:  # its open runs are those unfinished ones, and others that were not begun
+        unfinished = max(unfinished, comparison.plan.num_open(submission, column))
     counts = {"pruned": len(spared), "open": sum(one.leaves_open for one in spared), "unfinished": unfinished}
     studies = comparison.results.studies.get((submission, column))
     if studies is None:

@@ -118,7 +118,9 @@ def test_a_run_of_this_harness_passes_and_one_made_otherwise_is_told(tmp_path, r
     content = json.loads(file.read_text())
     # What else ran on the machine is not up to this test.
     not_passed = {one["id"]: one["level"] for one in content["checks"] if one["level"] != "pass"}
-    assert not_passed.keys() <= {"machine", "not-stopped", "referee"}, not_passed  # a run in this process has no parent
+    assert not_passed.keys() <= {"complete", "machine", "not-stopped", "referee"}, (
+        not_passed
+    )  # a run in this process has no parent
     code, output, _ = check(Made, "--version", "v0.5")
     assert code == 8
     assert "run under v0.6, checked under v0.5" in output

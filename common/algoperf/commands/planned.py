@@ -1,0 +1,76 @@
+"""What the campaigns planned that folders of runs belong to, for the scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from algoperf.campaigns.folder import Campaign
+    from algoperf.campaigns.states import RunState
+    from algoperf_scoring.plan import Phase, Plan, Planned
+    from algoperf_scoring.sources import Source
+
+_OTHERS: dict[str, Phase] = {
+    "waiting": "waiting", "live": "running", "held": "held", "later": "later", "dropped": "dropped",
+}  # fmt: skip
+
+
+def plan_of(sources: Sequence[Source]) -> Plan | None:
+    """What was planned to be in these folders; None if none of them has the runs of a campaign."""
+    from algoperf_scoring.plan import Plan
+
+    plans = [plan for source in sources if (plan := _plan(source)) is not None]
+    if not plans:
+        return None
+    return Plan(
+        tuple(run for plan in plans for run in plan.runs),
+        any(plan.is_cancelled for plan in plans),
+        " ".join(plan.unreadable for plan in plans if plan.unreadable),
+    )
+
+
+def _plan(source: Source) -> Plan | None:
+    from algoperf.campaigns.folder import MANIFEST, Campaign
+    from algoperf.errors import UserError
+    from algoperf.records.json_file import read_object
+    from algoperf_scoring.plan import Plan
+
+    folder = source.root.resolve()
+    file = folder.parent / MANIFEST
+    if not file.is_file():
+        return None
+    content = read_object(file)
+    if content is not None and "campaign" not in content:
+        return None  # the manifest of something else
+    try:
+        campaign = Campaign(folder.parent)
+    except UserError as error:
+        return Plan((), unreadable=str(error))
+    runs = [
+        _planned(campaign, state)
+        for state in campaign.states({})
+        if campaign.runs_dir(state.run).resolve() == folder and source.takes(state.run.submission)
+    ]
+    return Plan(tuple(runs), campaign.is_cancelled) if runs else None
+
+
+def _planned(campaign: Campaign, state: RunState) -> Planned:
+    from algoperf_scoring.plan import Planned
+
+    run = state.run
+    return Planned(run.submission, run.workload, run.framework, run.study, run.trial, _phase(campaign, state))
+
+
+def _phase(campaign: Campaign, state: RunState) -> Phase:
+    """Where a run stands. Its engine is not asked: it may be another machine, which takes seconds or is away."""
+    from algoperf.campaigns.states import Phase
+    from algoperf.records.status import read_status
+    from algoperf_scoring.facts import RESULTS
+
+    if state.phase is Phase.STOPPED:
+        status = read_status(campaign.records(state.run)) or {}
+        return "failed" if status.get("status") in RESULTS else "stopped"
+    if state.phase is Phase.WAITING and state.attempts and "ended" not in state.last:
+        return "running"
+    return "ended" if state.phase is Phase.FINISHED else _OTHERS[state.phase.value]
