@@ -35,6 +35,8 @@ _FINISHED = tuple(status.label for status in Status if status.finished)
 RESULTS = tuple(status.label for status in (Status.SUBMISSION_ERROR, Status.OUT_OF_MEMORY, Status.RULE_BREACH))
 """Ends against the rules that are a result nevertheless: the submission has failed."""
 
+_ERRORS = (Status.SUBMISSION_ERROR.label, Status.OUT_OF_MEMORY.label)
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -90,6 +92,11 @@ class Facts:
     def is_pruned(self) -> bool:
         """Whether the trial was stopped, or not begun, because somebody thought that it was not needed."""
         return self.status == Status.PRUNED.label
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the submission's code ended it by an error, or by taking too much memory."""
+        return self.status in _ERRORS
 
     @property
     def why_void(self) -> str:

@@ -40,6 +40,7 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
         "study_times": _cells(board, lambda cell: {str(k): finite(time) for k, time in cell.studies.items()}),
         "studies": _cells(board, lambda cell: cell.num_studies),
         "studies_reached": _cells(board, lambda cell: cell.num_reached),
+        "studies_ended_by_error": _cells(board, lambda cell: cell.errors[0]),
         "ratios": _cells(board, lambda cell: finite(cell.ratio), board.workloads),
         "outcomes": _cells(board, lambda cell: cell.outcome),
         "unranked": [entry.submission for entry in board.unranked],

@@ -16,12 +16,13 @@ from algoperf_scoring.sensitivity import Sensitivity
 from algoperf_scoring.submission_info import SubmissionInfo
 from algoperf_scoring.uncertainty import SAME_SCORE
 
-CellOutcome = Literal["reached", "missing", "unfinished", "pruned", "not reached", "cut", "held-out failed"]
+CellOutcome = Literal["reached", "missing", "unfinished", "pruned", "error", "not reached", "cut", "held-out failed"]
 """Why a cell does or does not give credit.
 
 reached: it gives credit. missing: there is no evaluation at all. unfinished: no study has ended yet, so it is not known
 whether the target is reached. pruned: there is no finite median, but runs were stopped or not begun that might have
-given one; the score is as if they had not. not reached: the median over studies is infinite.
+given one; the score is as if they had not. error: there is no finite median, and at least one
+study was ended by an error of the submission. not reached: the median over studies is infinite.
 cut: the time exceeds the largest allowed ratio to the fastest. held-out failed: the time would count, but the
 submission has no valid time on the workload's held-out variant.
 """
@@ -39,6 +40,7 @@ class Cell:
       outcome: why it does or does not give credit; for held-out variants, whether it was reached.
       unfinished: trials that have not ended; their studies are not among `studies`.
       pruned: trials that were stopped or not begun.
+      errors: in how many studies every trial was ended by an error of the submission, and how many studies have ended.
     """
 
     seconds: float
@@ -48,6 +50,7 @@ class Cell:
     outcome: CellOutcome
     unfinished: tuple[Unfinished, ...] = ()
     pruned: tuple[Pruned, ...] = ()
+    errors: tuple[int, int] = (0, 0)
 
     @property
     def num_studies(self) -> int:
@@ -71,7 +74,8 @@ class Entry:
       score_exact, score_trapezoid: the score with either integral.
       interval: confidence interval of the score; None if uncertainty was refused.
       rank_probabilities: probability of rank 1, 2, ...; None if uncertainty was refused.
-      speedup: geometric mean over workloads against the reference; None without a reference.
+      speedup: geometric mean over workloads against the reference; None without a reference, and for a submission that
+        reached no target: it would say how long the budgets are.
       cells: by workload and held-out variant.
       cost: the cost of its runs.
     """
@@ -115,7 +119,8 @@ class Unranked:
     def outcome(self) -> CellOutcome:
         """Why there is no result."""
         found = {cell.outcome for cell in self.cells.values()}
-        return "unfinished" if "unfinished" in found else "pruned" if "pruned" in found else "missing"
+        order: tuple[CellOutcome, ...] = ("unfinished", "pruned", "error")
+        return next((outcome for outcome in order if outcome in found), "missing")
 
 
 @dataclass(frozen=True)

@@ -80,11 +80,14 @@ class Measured:
       studies: by entry and workload; pairs without any evaluation are absent, and so are unfinished studies.
       unfinished: the trials because of which studies are absent.
       pruned: the trials that did not go on to their end.
+      errors: by entry and workload: in how many studies every trial was ended by an error of the submission, and how
+        many studies have ended.
     """
 
     studies: Mapping[tuple[str, str], CellStudies]
     unfinished: tuple[Unfinished, ...]
     pruned: tuple[Pruned, ...]
+    errors: Mapping[tuple[str, str], tuple[int, int]]
 
 
 def measure(
@@ -97,12 +100,14 @@ def measure(
     """Read the evaluations of `trials`, which are ordered by their place."""
     studies: dict[tuple[str, str], CellStudies] = defaultdict(dict)
     unfinished, pruned = [], []
+    ends: dict[tuple[str, str], dict[int, list[bool]]] = defaultdict(lambda: defaultdict(list))
     seen: dict[tuple[str, str], dict[Hashable, RecordedTrial]] = defaultdict(dict)
     for trial in trials:
         cell = entry_of(trial), trial.workload
         if trial.facts.is_unfinished:
             unfinished.append(_unfinished(trial, cell[0], budgets_sec[trial.workload]))
             continue
+        ends[cell][trial.study].append(trial.facts.is_error)
         has_begun = not trial.facts.is_pruned or (trial.folder / EVAL_FILE).exists()
         if trial.facts.is_pruned:
             pruned.append(_pruned(trial, cell[0], has_begun))
@@ -112,7 +117,9 @@ def measure(
             studies[cell][trial.study] = (*studies[cell].get(trial.study, ()), result)
     for one in unfinished:
         studies[one.submission, one.workload].pop(one.study, None)
-    return Measured({cell: found for cell, found in studies.items() if found}, tuple(unfinished), tuple(pruned))
+        ends[one.submission, one.workload].pop(one.study, None)
+    errors = {cell: (sum(map(all, found.values())), len(found)) for cell, found in ends.items()}
+    return Measured({cell: found for cell, found in studies.items() if found}, tuple(unfinished), tuple(pruned), errors)
 
 
 def _pruned(trial: RecordedTrial, entry: str, has_begun: bool) -> Pruned:

@@ -148,7 +148,7 @@ def _entries(
             score_trapezoid=float(trapezoid[i]),
             interval=(float(uncertainty.low[i]), float(uncertainty.high[i])) if uncertainty else None,
             rank_probabilities=tuple(map(float, uncertainty.rank_probabilities[i])) if uncertainty else None,
-            speedup=None if speedup is None else float(speedup[i]),
+            speedup=None if speedup is None or np.isnan(speedup[i]) else float(speedup[i]),
             cells=_cells(comparison, i, rule, found, credit),
             cost=submission_cost(results, name),
         )
@@ -186,18 +186,17 @@ def _unranked(comparison: Comparison, name: str, infos: Mapping[str, SubmissionI
     cells = {}
     for workload in comparison.results.columns:
         pending, pruned = _unfinished(comparison, name, workload), _pruned(comparison, name, workload)
+        errors = comparison.errors.get((name, workload), (0, 0))
+        outcome: CellOutcome = "pruned" if pruned else "error" if errors[0] else "missing"
         cells[workload] = Cell(
             seconds=float("inf"),
             steps=float("nan"),
             studies={},
             ratio=float("inf"),
-            outcome="unfinished"
-            if pending or _is_open(comparison, name, workload)
-            else "pruned"
-            if pruned
-            else "missing",
+            outcome="unfinished" if pending or _is_open(comparison, name, workload) else outcome,
             unfinished=pending,
             pruned=pruned,
+            errors=errors,
         )
     return Unranked(name, _info(infos, name), cells)
 
@@ -213,10 +212,13 @@ def _cells(comparison: Comparison, i: int, rule: ScoringRule, found: StudyTimes,
         outcome: CellOutcome = "missing" if missing else "not reached" if infinite else "reached"
         place = comparison, results.submissions[i], workload
         pending, pruned = _unfinished(*place), _pruned(*place)
+        errors = comparison.errors.get(place[1:], (0, 0))
         if missing and (pending or _is_open(*place)):
             outcome = "unfinished"
         elif (missing or infinite) and any(one.leaves_open for one in pruned):
             outcome = "pruned"
+        elif (missing or infinite) and errors[0]:
+            outcome = "error"
         if has_ratio and credit.is_cut[i, j]:
             outcome = "cut"
         elif has_ratio and credit.is_void[i, j]:
@@ -229,6 +231,7 @@ def _cells(comparison: Comparison, i: int, rule: ScoringRule, found: StudyTimes,
             outcome=outcome,
             unfinished=pending,
             pruned=pruned,
+            errors=errors,
         )
     return cells
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from algoperf.versions import Version
@@ -45,6 +45,7 @@ class Comparison:
       missing: results that the version requires but that are missing, and not because of pruning.
       problems: errors in files that may have changed a number.
       notes: what was omitted on purpose.
+      errors: numbers of studies by entry and workload; see `measuring.Measured`.
       plan: what was planned, by entry; None if nobody knows a plan.
     """
 
@@ -61,6 +62,7 @@ class Comparison:
     missing: tuple[Missing, ...]
     problems: tuple[Finding, ...]
     notes: tuple[Finding, ...]
+    errors: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     plan: Plan | None = None
 
     @property
@@ -144,6 +146,7 @@ def read_comparison(
         missing=tuple(_missing(sorted(set(names.values())), results, version, measured.pruned, plan)),
         problems=tuple(sorted(findings.problems)),
         notes=tuple(sorted(findings.notes)),
+        errors=measured.errors,
         plan=plan,
     )
 

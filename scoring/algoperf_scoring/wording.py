@@ -103,7 +103,7 @@ RANKING = ("rank", "submission", "score", "95 % interval", "n", "speedup", "cred
 def ranking(board: Leaderboard) -> list[list[str]]:
     """One row per entry, best first, then one per submission without a result."""
     ranked = [_ranked(board, entry, rank) for entry, rank in zip(board.entries, board.ranks(), strict=True)]
-    words = {"unfinished": "unfinished", "pruned": "pruned", "missing": "no results"}
+    words = {"unfinished": "unfinished", "pruned": "pruned", "error": "error", "missing": "no results"}
     return ranked + [["-", one.submission, words[one.outcome], *["-"] * 4] for one in board.unranked]
 
 
@@ -153,6 +153,8 @@ def _progress(trial: Unfinished) -> str:
 def _time(cell: Cell) -> str:
     if cell.outcome == "pruned":
         return "pruned"
+    if cell.outcome == "error":
+        return f"error {cell.errors[0]}/{cell.errors[1]}"
     if math.isinf(cell.seconds):
         return f"never {cell.num_reached}/{cell.num_studies}"
     seconds = f"{cell.seconds:.2f}" if cell.seconds < 100 else f"{cell.seconds:,.1f}"
@@ -167,10 +169,15 @@ def legend(board: Leaderboard) -> tuple[str, ...]:
     return (
         f"Time: seconds to the target; of a study, that of {trial}; of a workload, the median over its n studies.",
         f"Score: area under the profile up to {board.rule.max_ratio:g} times the fastest{points}.",
-        f"{against}credit: workloads whose time counts.",
+        f"{against}credit: workloads whose time counts.{_error_legend(board)}",
         f"never 2/5: reached in 2 of 5 studies. cut: above {_ratio(board.rule)} times the fastest. void: the held-out "
         f"variant failed. unfinished: not scored yet. -: no results.{_pruned_legend(board)}",
     )
+
+
+def _error_legend(board: Leaderboard) -> str:
+    found = {cell.outcome for entry in board.shown for cell in entry.cells.values()}
+    return " error 1/3: the submission's own error ended 1 of 3 studies." if "error" in found else ""
 
 
 def _pruned_legend(board: Leaderboard) -> str:

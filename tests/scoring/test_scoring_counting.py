@@ -12,7 +12,7 @@ import algoperf_scoring
 from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring import Leaderboard, to_json, wording
-from algoperf_scoring.report import page
+from algoperf_scoring.report import matrix, page
 
 V06 = load_version("v0.6")
 
@@ -237,7 +237,34 @@ def test_an_unfinished_trial_is_neither_reached_nor_never(runs, status: dict, re
 @pytest.mark.parametrize("status", ["submission_error", "out_of_memory"])
 def test_a_submission_that_failed_has_a_result(runs, status: str):
     runs.missing("a", "digits", status={"status": status, "finished": False})
-    assert outcomes(score(runs), "digits") == {"a": "not reached"}
+    board = score(runs)
+    assert outcomes(board, "digits") == {"a": "error"}
+    assert wording.times(board) == [["error 1/1"]]
+    assert "error 1/3: the submission's own error ended 1 of 3 studies." in " ".join(wording.legend(board))
+    assert to_json(board)["studies_ended_by_error"] == {"a": {"digits": 1}}
+
+
+def test_an_error_is_shown_where_it_leaves_no_time(runs):
+    failed = {"status": "submission_error", "finished": False}
+    for study in (0, 1, 2):
+        status = failed if study == 0 else None
+        runs.trial("mixed", "digits", [(5 + study, 0.1), (10 + study, 0.1)], study=study, status=status)
+        runs.trial("tuned", "digits", [(5 + study, 0.1), (10 + study, 0.1)], study=study, status=status)
+        runs.reaching("reaching", "digits", 9 + study, study=study, status=status)
+    runs.trial("tuned", "digits", [(8, 0.1)], trial=2)
+    runs.trial("crashed", "digits", None, status=failed)
+    runs.trial("crashed", "digits", None, study=1, status={"status": "interrupted", "finished": False})
+    runs.trial("early", "digits", None, status=failed)
+    board = score(runs)
+    assert {one.submission: one.cells["digits"].outcome for one in board.shown} == {
+        "crashed": "unfinished", "early": "error", "mixed": "error", "reaching": "reached", "tuned": "not reached"
+    }  # fmt: skip
+    words = {one.submission: words for one, (words,) in zip(board.shown, wording.times(board), strict=True)}
+    assert (words["early"], words["mixed"], words["tuned"]) == ("error 1/1", "error 1/3", "never 0/3")
+    assert {row[1]: row[2] for row in wording.ranking(board)}["early"] == "error"
+    fields = {name: field for name, (field,) in matrix.matrix(board)}
+    assert (fields["mixed"].main, fields["mixed"].detail) == ("error", "in 1 of 3 studies")
+    assert "<small>in 1 of 3 studies</small>" in page.render(board)
 
 
 def test_one_unfinished_trial_makes_its_study_unfinished(runs):

@@ -113,16 +113,17 @@ def _column(board: Leaderboard, name: str) -> dict[str, Any]:
 
 
 def _cell(board: Leaderboard, submission: str, column: str, hparams: _Distinct) -> dict[str, Any] | None:
-    """A submission on a workload or variant; None without any run that counts, is unfinished or was pruned."""
+    """A submission on a workload or variant; None without any run that counts, is unfinished, pruned or an error."""
     comparison = board.comparison
     spared = [one for one in comparison.pruned if (one.submission, one.workload) == (submission, column)]
     unfinished = sum((one.submission, one.workload) == (submission, column) for one in comparison.unfinished)
     if comparison.plan is not None:  # its open runs are those unfinished ones, and others that were not begun
         unfinished = max(unfinished, comparison.plan.num_open(submission, column))
     counts = {"pruned": len(spared), "open": sum(one.leaves_open for one in spared), "unfinished": unfinished}
+    counts["errors"], counts["ended"] = errors = comparison.errors.get((submission, column), (0, 0))
     studies = comparison.results.studies.get((submission, column))
     if studies is None:
-        return {**counts, "studies": [], "cost": None} if spared or unfinished else None
+        return {**counts, "studies": [], "cost": None} if spared or unfinished or errors[0] else None
     limits = comparison.results.limits[column]
     trials = [trial for of_study in studies.values() for trial in of_study]
     return {

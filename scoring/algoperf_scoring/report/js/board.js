@@ -18,8 +18,9 @@ const board = (() => {
       (score) => 1 + scores.reduce((count, other) => count + (other > score + data.constants.same_score), 0),
     );
     const notRun = (i, j) => {
-      const { unfinished = 0, pruned = 0, open = 0 } = data.cells[view.submissions[i]][shape.columns[j]] ?? {};
-      return { unfinished, pruned, open };
+      const found = data.cells[view.submissions[i]][shape.columns[j]] ?? {};
+      const { unfinished = 0, pruned = 0, open = 0, errors = 0, ended = 0 } = found;
+      return { unfinished, pruned, open, errors, ended };
     };
     const cells = hits.map((row, i) =>
       row.map((studies, j) => cellOf({ studies, times, credit, shape, ...notRun(i, j) }, i, j)),
@@ -43,13 +44,14 @@ const board = (() => {
   }
 
   /** A submission on a workload or variant: median time, ratio, outcome, and why. */
-  function cellOf({ studies, times, credit, shape, unfinished, pruned, open }, i, j) {
+  function cellOf({ studies, times, credit, shape, unfinished, pruned, open, errors, ended }, i, j) {
     const sec = times[i * shape.numColumns + j];
     const at = i * shape.numWorkloads + j;
     const isWorkload = j < shape.numWorkloads;
     let outcome = Number.isNaN(sec) ? "missing" : sec === Infinity ? "not reached" : "reached";
     if (outcome === "missing" && unfinished) outcome = "unfinished";
     else if (outcome !== "reached" && open) outcome = "pruned";
+    else if (outcome !== "reached" && errors) outcome = "error";
     if (isWorkload && credit.isCut[at]) outcome = "cut";
     else if (isWorkload && credit.isVoid[at]) outcome = "held-out failed";
     return {
@@ -58,6 +60,8 @@ const board = (() => {
       studies,
       unfinished,
       pruned,
+      errors,
+      ended,
       ratio: isWorkload ? credit.ratios[at] : NaN,
       step: engine.median(studies.map(({ hit }) => (hit ? hit.step : Infinity))),
       numReached: studies.filter(({ hit }) => hit).length,

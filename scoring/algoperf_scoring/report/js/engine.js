@@ -189,7 +189,7 @@ const engine = (() => {
     });
   }
 
-  /** Geometric-mean speedup of each row of [submission, column] times over the row of the reference. */
+  /** Geometric-mean speedup of each row of [submission, column] times over that of the reference; NaN without a time. */
   function speedups(data, times, shape, referenceTimes, view) {
     const { penalty_sec: penalty } = data.constants;
     const filled = (time, j) => (Number.isFinite(time) ? time : data.columns[view.workloads[j]].budget_sec + penalty);
@@ -197,7 +197,8 @@ const engine = (() => {
       const logs = view.workloads.map((_, j) =>
         Math.log(filled(referenceTimes[j], j) / filled(times[i * shape.numColumns + j], j)),
       );
-      return Math.exp(mean(Float64Array.from(logs)));
+      const hasTime = view.workloads.some((_, j) => Number.isFinite(times[i * shape.numColumns + j]));
+      return hasTime ? Math.exp(mean(Float64Array.from(logs))) : NaN;
     });
   }
 

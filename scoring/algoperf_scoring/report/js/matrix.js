@@ -7,6 +7,7 @@ const matrix = (() => {
   /** What stands in a field that gives no credit where there is room for words, and where there is none. */
   const REASONS = {
     "not reached": ["not reached", "\u2715"],
+    error: ["error", "!"],
     cut: ["too slow", ">"],
     "held-out failed": ["variant failed", "\u2020"],
     missing: ["no results", "\u2013"],
@@ -103,6 +104,7 @@ const matrix = (() => {
         : [format.ratio(cell.ratio), cell.ratio.toFixed(cell.ratio < 9.95 ? 1 : 0), `${seconds}${more}`];
     const details = {
       "not reached": reached,
+      error: `in ${cell.errors} of ${format.plural(cell.ended, "study", "studies")}`,
       pruned: reached,
       cut: reason,
       "held-out failed": reason.replace("variant ", ""),

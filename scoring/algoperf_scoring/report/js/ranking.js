@@ -74,9 +74,12 @@ const ranking = (() => {
       { text: `${reached} of ${cells.length}`, value: reached },
       { text: fastest || "\u00b7", value: fastest },
       studiesOf(cells),
-      ...(ranked.speedups ? [{ text: ranked.speedups[i].toFixed(3), value: ranked.speedups[i] }] : []),
+      ...(ranked.speedups ? [speedupOf(ranked.speedups[i])] : []),
     ];
   }
+
+  /** NaN: it reached no target. */
+  const speedupOf = (value) => (Number.isNaN(value) ? { text: "\u2013", value: null } : { text: value.toFixed(3), value });
 
   function uncertain({ intervals, rankProbabilities }, { scores }, i, position) {
     const [low, high] = intervals[i];
