@@ -7,15 +7,19 @@ import os
 import random
 import signal
 import time
+from datetime import datetime
 
 import psutil
 import pytest
 
 from algoperf.campaigns.folder import MANIFEST
+from algoperf.campaigns.overview import overview
+from algoperf.commands.campaign_status import _plain as as_text
 from algoperf.datasets.digits import DIGITS
 from algoperf.datasets.mnist.dataset import MNIST
 from algoperf.records.json_file import read_object
-from campaign_case import KINDS, PATIENCE_SEC, STEPS, kill, scripted, wait_until
+from algoperf.trial.devices import Line, devices
+from campaign_case import KINDS, PATIENCE_SEC, STEPS, Case, kill, plan, scripted, wait_until
 
 EVALUATIONS = list(range(10, STEPS + 1, 10))
 SEED = 2026
@@ -96,6 +100,41 @@ def test_all_runs_have_the_number_of_threads_that_was_planned(tmp_path, data_roo
     for study in (1, 2):
         status = read_object(tmp_path / "runs" / name(study) / "status.json")
         assert status["hardware"]["omp_num_threads"] == found
+
+
+def test_a_run_that_waits_for_devices_says_so_and_uses_no_time(tmp_path, data_root, monkeypatch):
+    monkeypatch.delenv("ALGOPERF_SHARE")
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    monkeypatch.setenv("ALGOPERF_LOCKS", str(locks))
+    folder = tmp_path / "campaign"
+    done = plan(folder, "--workloads", "digits", "--studies", "1", "--data-dir", str(data_root),
+                "--max-global-steps", "2")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    case = Case(folder)
+    with Line(devices(uses_gpus=False), "another trial", locks).alone(print):
+        process = case.begin()
+        waiting = "waiting for devices"
+        wait_until(lambda: waiting in case.call("status").stdout or process.poll() is not None)
+        assert case.status()["hours"] == 0
+        assert f"live: {name()}: {waiting} on {os.uname().nodename}\n" in case.call("status").stdout
+    assert process.wait(timeout=PATIENCE_SEC) == 0
+    (attempt,) = case.attempts(name())
+    assert attempt["waited_sec"] > 0
+    took = datetime.fromisoformat(attempt["ended"]) - datetime.fromisoformat(attempt["began"])
+    assert case.status()["hours"] == pytest.approx((took.total_seconds() - attempt["waited_sec"]) / 3600)
+
+
+def test_what_waits_in_a_queue_is_not_live(tmp_path, data_root):
+    case = scripted(tmp_path, data_root, {}, studies=4)
+    live = {name(1): "running", name(2): "pending (Resources)", name(3): "pending (Resources)"}
+    content = overview(case.campaign, live)
+    assert [content[phase] for phase in ("waiting", "queued", "live")] == [1, 2, 1]
+    assert [run["run"] for run in content["live_runs"]] == [name(1)]
+    shown = as_text(content)
+    assert "queued: 2 runs, pending (Resources)\n" in shown
+    assert shown.splitlines()[-1].split()[2:5] == ["1", "2", "1"]
+    assert "queued" not in as_text(overview(case.campaign, {}))
 
 
 def test_runs_of_an_older_plan_have_the_threads_of_whoever_begins_them(tmp_path, data_root):

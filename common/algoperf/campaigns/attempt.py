@@ -23,6 +23,7 @@ from algoperf.campaigns.containers import MLCUBE, Box, container_name, engine_of
 from algoperf.campaigns.folder import DONE, LOCK, LOG, Campaign
 from algoperf.campaigns.manifest import THREADS, PlannedRun
 from algoperf.campaigns.outcomes import Next, cause_of, next_of
+from algoperf.campaigns.states import waited_sec
 from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import AlgoperfError
 from algoperf.records.csv_file import CsvFile
@@ -107,6 +108,7 @@ def work(campaign: Campaign, run: PlannedRun, place: Place) -> int:
 def _attempt(campaign: Campaign, run: PlannedRun, place: Place, lock: BinaryIO, signals: _Signals) -> int:
     """One attempt, recorded from its begin to its end; DONE is written last."""
     job = campaign.job(run)
+    waited_before = sum(float(each.get("waited_sec") or 0.0) for each in campaign.attempts(run))
     attempt = _open(campaign, run, place)
     said_before = _size(job / LOG)
     code, message = _carry_out(campaign, run, place, lock, signals, attempt)
@@ -117,6 +119,7 @@ def _attempt(campaign: Campaign, run: PlannedRun, place: Place, lock: BinaryIO, 
         ended=_now(), exit_code=code, next=next_of(code).value,
         cause=message or _cause(code, status, job / LOG, said_before),
         steps=_step(campaign.records(run)) - attempt.content["step"], asked_to_stop=signals.count > 0,
+        waited_sec=round(max(0.0, waited_sec(status) - waited_before), 3),
     )  # fmt: skip
     if next_of(code) is Next.FINISHED:
         write_json(job / DONE, {"status": status.get("status"), "message": status.get("message"), "ended": _now()})

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from algoperf.campaigns.folder import Campaign
+from algoperf.campaigns.folder import LOG, Campaign
 from algoperf.campaigns.ladder import standings
-from algoperf.campaigns.states import Phase, RunState
+from algoperf.campaigns.states import Phase, RunState, waited_sec
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE
 from algoperf.records.status import read_status
 
-PHASES = tuple(phase.value for phase in Phase)
+QUEUED = "queued"
+"""Live runs that an engine has in its queue: no machine works on them."""
+PHASES = ("waiting", QUEUED, *(phase.value for phase in Phase if phase is not Phase.WAITING))
 OF_LADDERS = (Phase.LATER.value, Phase.DROPPED.value)
+_PENDING = "pending"  # as Slurm and SkyPilot call it
+_FOR_DEVICES = "waiting for devices"
+_TAIL_BYTES = 4096
 
 
 def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) -> dict[str, Any]:
     """Counts, hours, and what there is to say about single runs; `known` is False if the engine did not answer.
 
-    Hours are those that machines were used, lost attempts up to now included where they have no end.
+    Hours are those that machines were used, without those in which they waited for devices; a live attempt counts up to
+    now.
     """
-    states = campaign.states(live)
+    states = [_seen(campaign, state) for state in campaign.states(live)]
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     for state in states:
         run = state.run
@@ -31,8 +41,8 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
             {"submission": run.submission, "workload": run.place, **dict.fromkeys(PHASES, 0), "hours": 0.0,
              "hours_left": 0.0},
         )  # fmt: skip
-        row[state.phase.value] += 1
-        row["hours"] += _hours(state)
+        row[_phase(state)] += 1
+        row["hours"] += _hours(campaign, state)
         row["hours_left"] += _hours_left(campaign, state)
     return {
         "campaign": campaign.manifest.campaign,
@@ -40,14 +50,32 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
         "cancelled": campaign.is_cancelled,
         "engine_answers": known,
         "runs": len(states),
-        **{phase: sum(state.phase.value == phase for state in states) for phase in PHASES},
+        **{phase: sum(_phase(state) == phase for state in states) for phase in PHASES},
         "hours": sum(row["hours"] for row in groups.values()),
         "hours_left": sum(row["hours_left"] for row in groups.values()),
         "ladder": _ladder(campaign, states),
         "groups": list(groups.values()),
-        "live_runs": [_live(campaign, state) for state in states if state.phase is Phase.LIVE],
+        "live_runs": [_live(campaign, state) for state in states if _phase(state) == Phase.LIVE.value],
+        "queued_because": Counter(state.reason for state in states if _phase(state) == QUEUED),
         "stopped_runs": [_stopped(state) for state in states if state.phase is Phase.STOPPED],
     }
+
+
+def _seen(campaign: Campaign, state: RunState) -> RunState:
+    """A live run whose trial waits in the line for the machine's devices says so, instead of the engine's word."""
+    if _phase(state) != Phase.LIVE.value:
+        return state
+    with contextlib.suppress(OSError), (campaign.job(state.run) / LOG).open("rb") as log:
+        log.seek(max(0, os.fstat(log.fileno()).st_size - _TAIL_BYTES))
+        lines = log.read().splitlines()
+        if lines and lines[-1].startswith(b"waiting for "):
+            return dataclasses.replace(state, reason=_FOR_DEVICES)
+    return state
+
+
+def _phase(state: RunState) -> str:
+    """Where a run stands, as it is counted."""
+    return QUEUED if state.phase is Phase.LIVE and state.reason.startswith(_PENDING) else state.phase.value
 
 
 def _ladder(campaign: Campaign, states: Sequence[RunState]) -> list[dict[str, Any]]:
@@ -62,15 +90,20 @@ def _ladder(campaign: Campaign, states: Sequence[RunState]) -> list[dict[str, An
     ]
 
 
-def _hours(state: RunState) -> float:
-    """Hours of all attempts; of one without an end, only if it is live."""
+def _hours(campaign: Campaign, state: RunState) -> float:
+    """Hours of all attempts without those in which they waited for devices; of one without an end, only if it is
+    live.
+    """
     seconds = 0.0
     for attempt in state.attempts:
         if "ended" in attempt:
-            seconds += _between(attempt["began"], attempt["ended"])
-        elif state.phase is Phase.LIVE and "began" in attempt:
-            seconds += (datetime.now(UTC) - datetime.fromisoformat(attempt["began"])).total_seconds()
-    return seconds / 3600
+            seconds += _between(attempt["began"], attempt["ended"]) - float(attempt.get("waited_sec") or 0.0)
+    last = state.last
+    if _phase(state) == Phase.LIVE.value and state.reason != _FOR_DEVICES and "began" in last and "ended" not in last:
+        seconds += (datetime.now(UTC) - datetime.fromisoformat(last["began"])).total_seconds()
+        known = sum(float(attempt.get("waited_sec") or 0.0) for attempt in state.attempts)
+        seconds -= max(0.0, waited_sec(read_status(campaign.records(state.run)) or {}) - known)
+    return max(0.0, seconds) / 3600
 
 
 def _between(began: str, ended: str) -> float:
@@ -82,7 +115,7 @@ def _hours_left(campaign: Campaign, state: RunState) -> float:
     if state.phase in (Phase.FINISHED, Phase.DROPPED):
         return 0.0
     seconds = campaign.manifest.workload_of(state.run)["seconds"][state.run.framework]["probably"]
-    return max(0.0, float(seconds) / 3600 - _hours(state))
+    return max(0.0, float(seconds) / 3600 - _hours(campaign, state))
 
 
 def _live(campaign: Campaign, state: RunState) -> dict[str, Any]:

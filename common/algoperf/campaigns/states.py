@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,12 @@ class Phase(enum.Enum):
     HELD = "held"
     LATER = "later"
     DROPPED = "dropped"
+
+
+def waited_sec(status: Mapping[str, Any]) -> float:
+    """Seconds that a trial has waited for its devices so far, in all of its processes, as its status says."""
+    sessions = (status.get("machine") or {}).get("sessions") or []
+    return sum(float(session.get("waited_sec") or 0.0) for session in sessions)
 
 
 @dataclass(frozen=True)

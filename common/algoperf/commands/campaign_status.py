@@ -62,7 +62,7 @@ def _follow(campaign: Campaign, content: dict[str, Any]) -> dict[str, Any]:
 
     with Live(_table(content), auto_refresh=False) as shown:
         try:
-            while content["waiting"] or content["live"]:
+            while content["waiting"] or content["queued"] or content["live"]:
                 time.sleep(_REFRESH_SEC)
                 content = look(campaign)
                 shown.update(_table(content), refresh=True)
@@ -86,13 +86,14 @@ def _table(content: dict[str, Any]) -> RenderableType:
     from rich.markup import escape
     from rich.table import Table
 
-    from algoperf.campaigns.overview import OF_LADDERS, PHASES, counted
+    from algoperf.campaigns.overview import OF_LADDERS, PHASES, QUEUED, counted
     from algoperf.text import hours
 
     table = Table(box=None, pad_edge=False)
     for name in ("submission", "workload"):
         table.add_column(name)
-    phases = [phase for phase in PHASES if content["ladder"] or phase not in OF_LADDERS]
+    hidden = (*(() if content["ladder"] else OF_LADDERS), *(() if content[QUEUED] else (QUEUED,)))
+    phases = [phase for phase in PHASES if phase not in hidden]
     for name in (*phases, "time used", "left"):
         table.add_column(name, justify="right")
     rows = [*content["groups"]]
@@ -133,9 +134,11 @@ def _remarks(content: dict[str, Any]) -> list[str]:
         value = "" if run["value"] is None else f", {run['metric']} {run['value']:.5g} (target {run['target']:.5g})"
         clock = "" if not run["budget_sec"] else f", clock {run['submission_sec']:.0f} of {run['budget_sec']:.0f} s"
         where = f" on {run['host']}" if run["host"] else ""
-        lines.append(f"live: {run['run']}: {run['engine_says']}{where}, step {run['step']}{value}{clock}")
+        step = f", step {run['step']}" if run["step"] or not run["engine_says"].startswith("waiting") else ""
+        lines.append(f"live: {run['run']}: {run['engine_says']}{where}{step}{value}{clock}")
     if len(content["live_runs"]) > _LISTED:
         lines.append(f"  ... and {len(content['live_runs']) - _LISTED} more")
+    lines += [f"queued: {counted(number, 'run')}, {why}" for why, number in content["queued_because"].items()]
     lines += [
         f"STOPPED: {run['run']}: exit code {run['exit_code']} after {counted(run['attempts'], 'attempt')}, "
         f"{run['cause']}"
