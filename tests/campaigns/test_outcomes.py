@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from algoperf.campaigns.outcomes import Next, Rules, decide, next_of
+from algoperf.campaigns.outcomes import Next, Rules, advice, decide, next_of
 
 RULES = Rules(retries=2, fruitless_resumes=3)
 LOST = {"number": 1}
@@ -51,3 +51,11 @@ def test_exit_codes(codes, expected):
 )
 def test_decisions(attempts, expected):
     assert decide(attempts, RULES) == expected
+
+
+def test_a_submissions_own_error_is_a_result_and_the_rest_may_be_begun_again():
+    own = "the submission's own error, which is a result. For changed code, plan a new campaign in another folder."
+    assert advice([3, 9, 3], "run") == [f"Exit code 3 or 9: {own}"]
+    assert advice([3, 5], "run") == ["When the cause is gone: run --again", f"Exit code 3: {own}"]
+    assert advice([None], "run") == ["When the cause is gone: run --again"]
+    assert advice([], "run") == []

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ _STOP = {
     *(error.exit_code for error in (UserError, SubmissionError, DataError, EvaluationMismatch)),
     Status.RULE_BREACH.exit_code,
 }
+_RESULTS = {SubmissionError.exit_code, Status.RULE_BREACH.exit_code}  # of submissions, whoever runs them
 _LARGEST_OF_OURS = 124  # containers' own failures are 125 to 127; shells add 128 to the number of a signal
 
 
@@ -61,6 +62,20 @@ def cause_of(code: int) -> str:
     if _LARGEST_OF_OURS < code <= 127:
         return "the container engine could not start the run"
     return exit_code_name(code)
+
+
+def advice(codes: Iterable[int | None], command: str) -> list[str]:
+    """What to do about runs that were stopped with these exit codes; `command` carries the campaign out."""
+    known = set(codes)
+    lines = []
+    if known - _RESULTS:
+        lines.append(f"When the cause is gone: {command} --again")
+    if found := sorted(code for code in known & _RESULTS if code is not None):
+        lines.append(
+            f"Exit code {' or '.join(map(str, found))}: the submission's own error, which is a result. For changed "
+            "code, plan a new campaign in another folder."
+        )
+    return lines
 
 
 def decide(attempts: Sequence[dict[str, Any]], rules: Rules) -> Next | None:

@@ -13,6 +13,7 @@ from algoperf.campaigns.engines.base import Engine, EngineAway
 from algoperf.campaigns.folder import STAGING, Campaign
 from algoperf.campaigns.ladder import Verdict, standings
 from algoperf.campaigns.manifest import PlannedRun
+from algoperf.campaigns.outcomes import advice
 from algoperf.campaigns.states import Phase, RunState
 from algoperf.errors import AlgoperfError, counted
 from algoperf.records.json_file import read_object, write_json
@@ -225,6 +226,5 @@ class _Telling:
             number, what = counts[Phase.WAITING.value], "Cancelled" if cancelled else "Stopped by a signal"
             wait = f"; {counted(number, 'run')} {'waits' if number == 1 else 'wait'}" if number else ""
             lines.append(f"{what}{wait}. To go on: {command}")
-        if stopped:
-            lines.append(f"When the cause is gone: {command} --again")
+        lines += advice((state.last.get("exit_code") for state in stopped), command)
         return "\n".join(lines)

@@ -120,6 +120,7 @@ def _ladder_line(step: dict[str, Any]) -> str:
 
 def _remarks(content: dict[str, Any]) -> list[str]:
     """What is said above the table."""
+    from algoperf.campaigns.outcomes import advice
     from algoperf.errors import counted
     from algoperf.text import typed
 
@@ -144,6 +145,5 @@ def _remarks(content: dict[str, Any]) -> list[str]:
         f"{run['cause']}"
         for run in content["stopped_runs"]
     ]
-    if content["stopped"]:
-        lines.append(f"When the cause is gone: algoperf campaign run {folder} --again")
-    return lines
+    codes = [run["exit_code"] for run in content["stopped_runs"]]
+    return lines + advice(codes, f"algoperf campaign run {folder}")
