@@ -56,6 +56,7 @@ def test_every_run_of_a_large_campaign_is_fixed(large):
     assert f"1,485 runs, at most {totals(manifest)[ALL]['at_most']:,.1f} h of a machine" in shown
     assert "imagenet_vit (pytorch): a run takes at most" in shown
     assert "274 published runs of v0.5" in shown
+    assert "Times are those of training and evaluation; the start-up of every run comes on top.\n" in shown
 
 
 def test_a_command_is_what_runs_the_trial(large):

@@ -263,6 +263,7 @@ def _show(manifest: Manifest, site: Site) -> None:
             f"{title}: {counted(int(row['runs']), 'run')}, at most {hours(row['at_most'])} of a machine, probably "
             f"{hours(row['probably'])}{cost}"
         )
+    click.echo("Times are those of training and evaluation; the start-up of every run comes on top.")
 
 
 def _logs(given: dict[str, Any]) -> dict[str, tuple[Path, ...]]:
