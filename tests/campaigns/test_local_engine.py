@@ -119,6 +119,8 @@ def test_a_run_that_waits_for_devices_says_so_and_uses_no_time(tmp_path, data_ro
         assert case.status()["hours"] == 0
         assert f"live: {name()}: {waiting} on {os.uname().nodename}\n" in case.call("status").stdout
     assert process.wait(timeout=PATIENCE_SEC) == 0
+    log = (folder / "jobs" / name() / "log.txt").read_text()
+    assert "; `share = true` under [local] in the campaign's site file would train beside it" in log
     (attempt,) = case.attempts(name())
     assert attempt["waited_sec"] > 0
     took = datetime.fromisoformat(attempt["ended"]) - datetime.fromisoformat(attempt["began"])

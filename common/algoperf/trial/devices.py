@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 LOCKS_VARIABLE = "ALGOPERF_LOCKS"
+CAMPAIGN_VARIABLE = "ALGOPERF_CAMPAIGN"
+"""Variable by which the processes of a campaign on this machine are known."""
 _PLACES = (Path("/run/lock"), Path("/tmp"))  # not TMPDIR, which jobs have of their own
 _FOLDER = "algoperf"
 _NO_GPUS = ("", "-1")
@@ -95,7 +97,8 @@ class Line:
                     held.append(descriptor)
                     if not _try(descriptor, fcntl.LOCK_EX):
                         if not waits:
-                            say(f"waiting for {_told(descriptor)}; --share would train beside it, and mark both runs")
+                            other, how = _told(descriptor), _sharing()
+                            say(f"waiting for {other}; {how} would train beside it, and mark both runs")
                         waits = True
                         fcntl.flock(descriptor, fcntl.LOCK_EX)
                     if kind == "alone":
@@ -155,6 +158,12 @@ def _folder() -> Path:
         if os.access(place, os.W_OK | os.X_OK):
             return place
     raise OSError(f"no writable folder for locks among {', '.join(map(str, places))}")
+
+
+def _sharing() -> str:
+    """How one asks for a trial that shares: in a campaign, whose plan has no such option, in its settings."""
+    is_campaign = CAMPAIGN_VARIABLE in os.environ
+    return "`share = true` under [local] in the campaign's site file" if is_campaign else "--share"
 
 
 def _try(descriptor: int, how: int) -> bool:

@@ -23,10 +23,8 @@ from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.site import Site
 from algoperf.errors import UserError
 from algoperf.system import algoperf_command
-from algoperf.trial.devices import devices, has_gpu_driver
+from algoperf.trial.devices import CAMPAIGN_VARIABLE, devices, has_gpu_driver
 
-CAMPAIGN_VARIABLE = "ALGOPERF_CAMPAIGN"
-"""Variable by which the processes of a campaign are known."""
 _POLL_SEC = 0.1
 
 
