@@ -13,7 +13,18 @@ from typing import Protocol
 
 SILENCE_SEC = 5.0
 _LONGEST_SILENCE_SEC, _GROWTH = 60.0, 0.05  # where it takes long: a twentieth of the time so far, a minute at most
+FOR_DEVICES = "waiting for the devices"
 Say = Callable[[str], None]
+
+
+def next_line_sec(waited: float, silence_sec: float = SILENCE_SEC) -> float:
+    """When to say again that one waits for devices, in a file or pipe: after 5, 10, 30, 60 s, then every minute.
+
+    Others may hold them for hours. `waited` is when it was said last; `silence_sec` is the first of these times.
+    """
+    minute = 12 * silence_sec
+    marks = (silence_sec, 2 * silence_sec, 6 * silence_sec, minute)
+    return next((mark for mark in marks if mark > waited), waited + minute)
 
 
 class _Shown(Protocol):
@@ -93,9 +104,14 @@ class _PlainLines:
 
     def __init__(self, what: str) -> None:
         self._what, self._begin = what, time.monotonic()
+        self._devices_since: float | None = None
         self._ended = threading.Event()
 
     def say(self, what: str) -> None:
+        if FOR_DEVICES not in what:
+            self._devices_since = None
+        elif self._devices_since is None:
+            self._devices_since = time.monotonic()
         self._what = what
 
     def start(self) -> None:
@@ -107,9 +123,14 @@ class _PlainLines:
 
     def _run(self, ended: threading.Event) -> None:
         while True:
-            so_far = time.monotonic() - self._begin
-            if ended.wait(min(max(SILENCE_SEC, _GROWTH * so_far), _LONGEST_SILENCE_SEC)):
+            if ended.wait(self._pause_sec(time.monotonic())):
                 return
             line = f"{self._what}: {time.monotonic() - self._begin:.0f} s so far\n"
             with contextlib.suppress(OSError, ValueError):
                 os.write(sys.stderr.fileno(), line.encode())
+
+    def _pause_sec(self, now: float) -> float:
+        since = self._devices_since
+        if since is not None:
+            return next_line_sec(now - since, SILENCE_SEC) - (now - since)
+        return min(max(SILENCE_SEC, _GROWTH * (now - self._begin)), _LONGEST_SILENCE_SEC)

@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+from algoperf.waiting import _PlainLines, next_line_sec
+
 BUSY = """
 import sys, time
 from algoperf import waiting
@@ -44,6 +46,24 @@ def test_in_a_pipe_lines_say_what_goes_on_and_for_how_long():
     assert all(re.fullmatch(r"[a-z ]+: \d+ s so far", line) for line in lines), lines
     said = list(dict.fromkeys(line.partition(":")[0] for line in lines))
     assert said == ["reading", "writing", "something inside"]
+
+
+def test_who_waits_for_devices_says_so_ever_less_often_but_every_minute():
+    waited, said = 0.0, []
+    for _ in range(7):
+        waited = next_line_sec(waited)
+        said.append(waited)
+    assert said == [5, 10, 30, 60, 120, 180, 240]
+    assert next_line_sec(31.5) == 60, "something else was said meanwhile"
+
+
+def test_a_wait_for_devices_in_another_process_is_thinned_out_too():
+    lines = _PlainLines("mnist")
+    lines.say("mnist: waiting for the devices")
+    assert lines._devices_since is not None
+    assert lines._pause_sec(lines._devices_since + 31) == 29
+    lines.say("mnist: step 1")
+    assert lines._pause_sec(lines._begin + 31) == 5
 
 
 def test_what_is_done_at_once_is_not_announced():

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -252,3 +253,14 @@ def test_a_signal_while_waiting_for_devices_ends_the_wait(trial, tmp_path, monke
         process.terminate()
         assert process.wait(timeout=PATIENCE_SEC) == 130
     assert "most recent call last" not in trial.log.read_text()
+
+
+def test_others_are_told_who_holds_the_devices_and_in_which_folder(trial, tmp_path, monkeypatch):
+    """Trials of all clones on a machine wait for each other."""
+    monkeypatch.delenv("ALGOPERF_SHARE")
+    monkeypatch.setenv("ALGOPERF_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setenv("FAULT", "update_params 0 raise")
+    assert trial.finish()[0] == 3
+    core = min(os.sched_getaffinity(0))
+    told = (tmp_path / "locks" / f"core_{core:04d}.alone").read_text()
+    assert re.fullmatch(rf"faulty on digits, study 1, trial 1 \(process \d+, in {re.escape(str(trial.trial))}\)", told)

@@ -228,7 +228,7 @@ def _train_supervised(settings: TrialSettings, arguments: list[str], num_process
     """Wait for the devices, run one process per GPU, or one, and report once how the trial ended."""
     share = request.share
     what = f"{settings.submission} on {settings.definition.name}, study {settings.study}, trial {settings.trial}"
-    line = Line(devices(has_gpu_driver()), f"{what} (process {os.getpid()})")
+    line = Line(devices(has_gpu_driver()), f"{what} (process {os.getpid()}, in {settings.directory.resolve()})")
     command = algoperf_command(*arguments)
     earlier = (read_status(settings.directory) or {}).get("machine")
     place = line.beside_others() if share else line.alone(_say)

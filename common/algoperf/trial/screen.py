@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Self
 from algoperf.errors import AlgoperfError
 from algoperf.trial.live_line import State, duration
 from algoperf.trial.progress import TerminalDisplay
+from algoperf.waiting import FOR_DEVICES, next_line_sec
 
 REFRESH_SEC = 0.5
 SILENCE_SEC = 5.0
@@ -45,7 +46,7 @@ class Screen:
     def __init__(self, log: Path, command: Sequence[str]) -> None:
         self._path, self._command = log, command
         self._log: BinaryIO | None = None
-        self._state, self._since = State(("waiting for the devices",)), time.monotonic()
+        self._state, self._since = State((FOR_DEVICES,)), time.monotonic()
         self._progress: State | None = None
         self._begin = self._spoke = time.monotonic()
         self._is_leaving = False
@@ -146,12 +147,18 @@ class Screen:
         if self._terminal is not None:
             self._fit()
             self._terminal.live(state)
-        if now - self._spoke >= min(max(SILENCE_SEC, _GROWTH * (now - self._begin)), _LONGEST_SILENCE_SEC):
+        if self._is_due(now, state):
             self._spoke = now
             line = f"{state.plain()}\n".encode()
             self._write_log(line)
             if self._terminal is None:
                 self._outputs[0].write(line)
+
+    def _is_due(self, now: float, state: State) -> bool:
+        """Whether to say a plain line, because nothing else was said for a while."""
+        if state.fields[0] == FOR_DEVICES:
+            return now - self._since >= next_line_sec(self._spoke - self._since, SILENCE_SEC)
+        return now - self._spoke >= min(max(SILENCE_SEC, _GROWTH * (now - self._begin)), _LONGEST_SILENCE_SEC)
 
     def _fit(self) -> None:
         """Take over the width of the terminal, whose user may have changed it."""
