@@ -42,7 +42,7 @@ _EXTRA = {
 OPTION = re.compile(
     r"(?<![\w-])(?<!EXTRA=)(?<!EXTRA=\")"  # what was said already, by a process that this one started
     r"(--[a-z][a-z-]+)"
-    r"(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|algorithm|model|[A-Z]+)\b|\S*/\S+))?"
+    r"(?:[ =](\d+|(?:jax|pytorch|external|self|full|mini|algorithm|model|[A-Z]+)\b|\S*/\S*[^\s.,:;)]))?"
 )
 """An option in a message, and its value if it looks like one."""
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import algoperf
+from algoperf.api.comparing import Comparison
 from algoperf.errors import CheckpointMismatch, SubmissionError, UserError
 from places import BASELINES
 
@@ -77,7 +78,7 @@ def test_a_comparison_can_start_over_and_names_its_arguments(tmp_path):
         algoperf.compare(MOMENTUM, "digits", studies="three", resume=False, output_dir=tmp_path, show=False)
     assert "Usage" not in str(raised.value)
     with pytest.raises(UserError, match="Rename one"):
-        algoperf.compare(MOMENTUM, "digits", baseline=str(MOMENTUM), resume=False, output_dir=tmp_path, show=False)
+        algoperf.compare(MOMENTUM, "digits", baseline=str(MOMENTUM), share=True, output_dir=tmp_path, show=False)
 
 
 def test_an_error_in_the_submission_is_raised_with_its_place(data_root, tmp_path):
@@ -85,10 +86,11 @@ def test_an_error_in_the_submission_is_raised_with_its_place(data_root, tmp_path
     (tmp_path / "broken.py").write_text(
         f"{source}\n\ndef update_params(**arguments):\n    raise ValueError('my own')\n"
     )
-    with pytest.raises(SubmissionError, match="ValueError: my own"):
+    with pytest.raises(SubmissionError, match=r"^ValueError: my own\nsubmission_error: update_params failed") as raised:
         algoperf.train(
             tmp_path / "broken.py", "digits", data_dir=data_root, output_dir=tmp_path / "runs", share=True, show=False
         )
+    assert "broken.py" in str(raised.value)
 
 
 def test_an_interruption_ends_the_trial_resumably(data_root, tmp_path):
@@ -112,6 +114,13 @@ except KeyboardInterrupt:
         rest = process.stdout.read()
     assert process.returncode == 0
     assert "interrupted: [" in rest  # it may be over by then, or not have begun
+
+
+def test_a_comparison_is_short_until_it_is_printed(trained):
+    _, run = trained
+    found = Comparison("Two\nlines", {"a": [run], "b": []})
+    assert repr(found) == "<Comparison of a (1 run), b (0 runs); print it to read it>"
+    assert str(found) == "Two\nlines"
 
 
 def test_a_check_is_a_report():

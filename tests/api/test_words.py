@@ -31,6 +31,8 @@ ARGUMENTS = (
         ("--torch-compile is for PyTorch", "compile_policy is for PyTorch"),
         ("--with is needed", "baseline is needed"),
         ("instead: --workload path/to/cube", 'instead: workload="path/to/cube"'),
+        ("instead: --workload path/to/cube. Allowed", 'instead: workload="path/to/cube". Allowed'),
+        ("(--scale mini --workload a/b), or", '(scale="mini" workload="a/b"), or'),
         ("Name one with --workloads.", "Name one with workload."),
         ("give --model FOLDER", "give --model FOLDER"),
         ("The same command goes on.", "The same call goes on."),

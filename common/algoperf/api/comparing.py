@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from algoperf.api.run import Run, runs
 from algoperf.api.training import SubmissionPlace, entry_of, place_of, run_command
 from algoperf.api.words import errors_in_python_words
+from algoperf.errors import counted
 from algoperf.submission.track import Track
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.versions import DEFAULT_VERSION, Scale
@@ -96,7 +97,7 @@ def score(
     return Scores(board, to_json(board))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What training two submissions in turn has found.
 
@@ -106,7 +107,11 @@ class Comparison:
     """
 
     text: str
-    runs: dict[str, list[Run]] = field(repr=False)
+    runs: dict[str, list[Run]]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} ({counted(len(runs), 'run')})" for name, runs in self.runs.items())
+        return f"<Comparison of {counts}; print it to read it>"
 
     def __str__(self) -> str:
         return self.text
@@ -129,6 +134,7 @@ def compare(
     data_dir: Path | str = "data",
     output_dir: Path | str = "comparison",
     resume: bool = True,
+    share: bool = False,
     show: bool = True,
 ) -> Comparison:
     """Train a submission and a baseline on this machine, in turn, and compare their times, as `algoperf compare` does.
@@ -143,6 +149,7 @@ def compare(
       trials: of each study under external tuning; self-tuning has one.
       output_dir: root of the runs of both.
       resume: False starts both over; their earlier runs are kept aside.
+      share: train beside other trials instead of waiting for the devices; marks the runs, whose times are longer.
       show: print what the trials print.
 
     Raises AlgoperfError, or a class below it, with the message of the command.
@@ -156,7 +163,8 @@ def compare(
         "--data-dir": data_dir, "--output-dir": output_dir,
     }  # fmt: skip
     words = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
-    said = run_command(["compare", *words, "--resume" if resume else "--no-resume"], show=show)
+    flags = ["--resume" if resume else "--no-resume", *(["--share"] if share else [])]
+    said = run_command(["compare", *words, *flags], show=show)
     found: dict[str, list[Run]] = {}
     for run in runs(output_dir):
         found.setdefault(run.status["submission"], []).append(run)

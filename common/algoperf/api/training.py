@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Literal
 from algoperf.api.run import Run
 from algoperf.api.words import errors_in_python_words
 from algoperf.errors import AlgoperfError, UserError
+from algoperf.records.status import Status
 from algoperf.system import algoperf_command
 from algoperf.trial.request import Request, settle
 from algoperf.trial.settings import CompilePolicy
@@ -189,12 +191,21 @@ def run_command(arguments: Sequence[str], *, show: bool) -> str:
 def _error(code: int, said: Sequence[str]) -> AlgoperfError:
     """The error that a command ended with, as the class that has its exit code."""
     starts = [number for number, line in enumerate(said) if line.lower().startswith("error: ")]  # Click's: "Error: "
-    if starts:
-        message = "".join(said[starts[-1] :])[len("error: ") :].strip()
-    else:
-        message = f"It ended with exit code {code}: {''.join(said[-8:]).strip()}"
+    message = "".join(said[starts[-1] :])[len("error: ") :].strip() if starts else _end(code, said)
     kinds: list[type[AlgoperfError]] = [AlgoperfError, *AlgoperfError.__subclasses__(), *UserError.__subclasses__()]
     kind = next((kind for kind in kinds if vars(kind).get("exit_code") == code), AlgoperfError)
     error = kind(message)
     error.exit_code = code
     return error
+
+
+def _end(code: int, said: Sequence[str]) -> str:
+    """How a trial said that it ended; what the submission raised comes first, because traces may be long."""
+    labels = {status.label for status in Status}
+    ends = [number for number, line in enumerate(said) if line.partition(": ")[0] in labels]
+    if not ends:
+        return f"{''.join(said[-8:]).strip()}\nIt ended with exit code {code}."
+    told = said[ends[-1] :]
+    frames = itertools.dropwhile(lambda line: not line.startswith("Traceback"), told)
+    raised = next((line for line in itertools.islice(frames, 1, None) if not line[0].isspace()), "")
+    return f"{raised}{''.join(told)}".strip()
