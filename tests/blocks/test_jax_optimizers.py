@@ -58,6 +58,16 @@ def test_a_complete_optimizer_is_refused(optimizer):
         init(optimizer)
 
 
+def test_the_function_that_was_called_is_named():
+    def my_own(settings):
+        return optax.adabelief(1e-3)
+
+    with pytest.raises(ValueError, match=r"^my_own returned a complete optimizer"):
+        jax_step.make_init_optimizer_state(my_own, {})(None, PARAMS, None, None, None)
+    with pytest.raises(ValueError, match=r"^init_state was given a complete optimizer .* Give it a function of the"):
+        jax_step.init_state(None, optax.adabelief(1e-3), PARAMS)
+
+
 @pytest.mark.parametrize("directions", DIRECTIONS.values(), ids=DIRECTIONS.keys())
 def test_directions_are_taken(directions):
     state, _ = init(directions)

@@ -33,6 +33,13 @@ def init_state(
 
     Raises ValueError if a transformation is a complete optimizer, such as `optax.adam(1e-3)`: the step would ascend.
     """
+    return _init_state(workload, optimizer, params, "init_state was given", "Give it")
+
+
+def _init_state(
+    workload: spec.Workload, optimizer: Optimizer, params: spec.ParameterContainer | None, who: str, instead: str
+) -> spec.OptimizerState:
+    """See `init_state`; `who` brought the optimizer, and what to do `instead` of a complete one, begin sentences."""
     make: Callable[..., Any] = optimizer if callable(optimizer) else functools.partial(_scaled, optimizer)
     if params is None:
         params = jax.tree.map(lambda shape: jnp.zeros(shape.shape_tuple), workload.param_shapes)
@@ -40,9 +47,8 @@ def init_state(
         params = jax.tree.map(jnp.copy, params)  # a step donates parameters and state, so they must not share memory
     if not callable(optimizer) and _points_downhill(optimizer, params):
         raise ValueError(
-            "make_optimizer returned a complete optimizer (its updates already point downhill), but the step "
-            "multiplies by -learning_rate. Return a function of the learning rate: "
-            "`functools.partial(optax.adamw, b1=...)`. The same holds for what is given to init_state."
+            f"{who} a complete optimizer (its updates already point downhill), but the step multiplies by "
+            f"-learning_rate. {instead} a function of the learning rate: `functools.partial(optax.adamw, b1=...)`."
         )
 
     def update(grads: Any, state: Any, params: Any, **scheduled: jax.Array) -> tuple[Any, Any]:
@@ -79,6 +85,7 @@ def make_init_optimizer_state(
     make_optimizer: Callable[[Mapping[str, Any]], Optimizer], self_tuning: Mapping[str, Any]
 ) -> spec.InitOptimizerFn:
     """Make the `init_optimizer_state` of a submission from a function that maps settings to an optimizer."""
+    name = getattr(make_optimizer, "__name__", "make_optimizer")
 
     def init_optimizer_state(
         workload: spec.Workload,
@@ -88,7 +95,8 @@ def make_init_optimizer_state(
         rng: spec.RandomState,
     ) -> spec.OptimizerState:
         del model_state, rng
-        return init_state(workload, make_optimizer(settings_of(hyperparameters, self_tuning)), model_params)
+        optimizer = make_optimizer(settings_of(hyperparameters, self_tuning))
+        return _init_state(workload, optimizer, model_params, f"{name} returned", "Return")
 
     return init_optimizer_state
 
