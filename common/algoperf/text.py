@@ -1,9 +1,11 @@
-"""Times and paths in messages, for people."""
+"""Times, paths and settings in messages, for people."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 
 def hours(value: float) -> str:
@@ -17,3 +19,9 @@ def typed(path: Path) -> str:
     """A path as it would be typed here: relative to the current folder if it lies below it."""
     absolute, here = path.absolute(), Path.cwd()
     return shlex.quote(str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute))
+
+
+def setting_in_words(value: Any) -> str:
+    """A setting in a message: as Python writes it, but hashes with the first 12 of their 64 digits."""
+    is_hash = isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value)
+    return repr(value[:12] if is_hash else value)

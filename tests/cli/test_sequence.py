@@ -203,7 +203,8 @@ def test_compare_refuses_runs_of_other_code(edited):
     refused = edited.call("compare")
     assert refused.returncode == 2
     assert refused.stdout == ""
-    assert f"{edited.trial} holds a finished trial of other code or settings:\n  submission file" in refused.stderr
+    what = "holds a finished trial of other code or settings:\n  submission.py has changed since"
+    assert f"{edited.trial} {what}" in refused.stderr
     assert refused.stderr.endswith("Choose another COMPARISON, or start over with EXTRA=--no-resume.\n")
     assert {path: path.read_bytes() for path in edited.root.rglob("*") if path.is_file()} == before
 

@@ -37,7 +37,7 @@ from algoperf.trial.recorder import Recorder
 from algoperf.trial.referee import Referee
 from algoperf.trial.request import Request, settle, where_evaluated
 from algoperf.trial.screen import Screen
-from algoperf.trial.settings import TrialSettings, identity_differences
+from algoperf.trial.settings import TrialSettings, difference_in_words, identity_differences
 from algoperf.trial.summary import summary
 from algoperf.trial.supervisor import Hear, Supervisor
 from algoperf.workload.registry import model_module
@@ -112,10 +112,7 @@ def refuse_other_code(settings: TrialSettings, identity: Mapping[str, Any]) -> N
     if not ended and not checkpoints(directory):
         return  # it starts over
     recorded = dict(status.get("identity") or {})
-    differences = [
-        f"  {key}: it has {recorded.get(key, 'nothing')!r}, now it would be {identity.get(key, 'nothing')!r}"
-        for key in identity_differences(recorded, identity)
-    ]
+    differences = [difference_in_words(key, recorded, identity) for key in identity_differences(recorded, identity)]
     if differences:
         found = "a finished" if ended else "an interrupted"
         raise CheckpointMismatch(

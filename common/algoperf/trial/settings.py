@@ -15,6 +15,7 @@ from algoperf.submission.identity import code_hashes, combined_hash, search_spac
 from algoperf.submission.loading import submission_name
 from algoperf.submission.model import SubmittedModel
 from algoperf.submission.track import PUBLISHED, Track
+from algoperf.text import setting_in_words
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.tuning.search_space import SearchSpace
 from algoperf.versions import Version
@@ -162,3 +163,14 @@ def identity_differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) ->
             SEARCH_SPACE: now[SEARCH_SPACE],
         }
     return [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)]
+
+
+def difference_in_words(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What has become of a setting, or of a file of the submission, as a line of a message."""
+    before, after = (setting_in_words(values.get(key, "nothing")) for values in (recorded, now))
+    if not key.startswith(CODE_FILE):
+        return f"  {key}: it has {before}, now it would be {after}"
+    file = key.removeprefix(CODE_FILE)
+    if key not in recorded:
+        return f"  {file} has come since ({after})"
+    return f"  {file} has changed since ({before}, now {after})" if key in now else f"  {file} is gone ({before})"
