@@ -112,7 +112,7 @@ demo := nadamw_jax nadamw_pytorch momentum_pytorch
 help: ## Explain targets and variables
 	@awk 'BEGIN { FS = ":.*## "; print "Targets:" } \
 	  /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 } \
-	  /^[A-Z_]+ \?=/ { split($$0, setting, " *[?]= *"); name = setting[1]; value = setting[2] } \
+	  /^[A-Z_]+ \?=/ { split($$0, setting, " *[?]= *"); name = setting[1]; value = setting[2]; if (value ~ /^\$$/) value = "" } \
 	  /^#\?/ { sub(/^#\? +/, ""); variables = variables sprintf("  %-12s %-10s %s\n", name, value, $$0) } \
 	  END { printf "Variables (make TARGET NAME=value), with their defaults:\n%s", variables }' $(firstword $(MAKEFILE_LIST))
 
@@ -121,7 +121,7 @@ $(VENV)/ready-$(ACCELERATOR): pyproject.toml constraints.txt ci/install.py
 
 setup: $(VENV)/ready-$(ACCELERATOR) ## Make the environment: uv (installed by pip), JAX, PyTorch and other dependencies
 
-demo: setup ## Train three submissions on real data and score them: a first result in two minutes
+demo: setup ## Train three submissions on real data and score them: a first result, a few minutes after the setup
 	@for name in $(demo); do $(ALGOPERF) train-all --submission submissions/baselines/$$name --ruleset self \
 	  --workloads digits --studies 3 --raw-dir $(call quoted,$(DATA)/raw) --data-dir $(call quoted,$(DATA)) \
 	  --output-dir demo/runs || exit; done

@@ -52,6 +52,7 @@ def test_help_explains_every_target_and_variable(make, repository):
     assert len(variables) >= 14
     for name in (*targets, *variables):
         assert f"  {name} " in text
+    assert "$(" not in text, "a value that only make understands"
 
 
 TRAIN = ("train", "SUBMISSION=submissions/template")
