@@ -22,6 +22,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from algoperf.text import format_bytes
+
 
 class AlgoperfError(Exception):
     """Base of all errors that are reported as a message, without a traceback."""
@@ -111,24 +113,6 @@ def unknown(what: str, given: str, allowed: Iterable[str], remedy: str = "") -> 
     hint = did_you_mean(given, names)
     listed = ", ".join(names) or "(none)"
     return UserError(f"Unknown {what} {given!r}.{hint} Allowed: {listed}.{' ' + remedy if remedy else ''}")
-
-
-def counted(number: float, one: str, many: str | None = None) -> str:
-    """A number and its noun, such as "1 run" and "2,000 runs"; `many` if the plural is not `one` with an s.
-
-    Numbers from files may be fractions, which are rounded, or infinite.
-    """
-    shown = f"{number:,}" if isinstance(number, int) else f"{number:,.0f}"
-    return f"{shown} {one if shown == '1' else many or f'{one}s'}"
-
-
-def format_bytes(num_bytes: float) -> str:
-    """Human-readable, such as `9.9 MB`, in decimal units as used for disks and networks."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if abs(num_bytes) < 1000:
-            return f"{num_bytes:.0f} {unit}" if unit == "bytes" else f"{num_bytes:.1f} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:.1f} TB"
 
 
 def _exactly(num_bytes: int) -> str:

@@ -16,10 +16,11 @@ from pathlib import Path
 from types import FrameType
 
 from algoperf.data.prepare import prepare
-from algoperf.errors import AlgoperfError, counted
+from algoperf.errors import AlgoperfError
 from algoperf.make_words import in_words_of_the_caller
 from algoperf.records.status import Status, exit_code_name, read_status
 from algoperf.system import STOPS
+from algoperf.text import counted
 from algoperf.trial.machine_watch import LOAD_IS_SAID, load_warnings
 from algoperf.trial.settings import TrialSettings
 from algoperf.versions import Scale

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.data.prepare import prepare as prepare_dataset
-from algoperf.errors import UserError, counted, unknown
+from algoperf.errors import UserError, unknown
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
 from algoperf.submission.model import NOT_MADE_FOR, find_model
 from algoperf.submission.track import PUBLISHED
 from algoperf.system import algoperf_command
+from algoperf.text import counted
 from algoperf.trial.machine_watch import load_warnings
 from algoperf.versions import Scale, Version
 from algoperf.waiting import Say

@@ -1,4 +1,4 @@
-"""Times, paths and settings in messages, for people."""
+"""Numbers, times, paths and settings in messages, for people."""
 
 from __future__ import annotations
 
@@ -8,11 +8,31 @@ from pathlib import Path
 from typing import Any
 
 
-def hours(value: float) -> str:
-    """A time that is given in hours: `12.0 h`, `4.7 min`, `3.0 s`."""
-    if value >= 1:
-        return f"{value:,.1f} h"
-    return f"{value * 60:.1f} min" if value * 60 >= 1 else f"{value * 3600:.1f} s"
+def counted(number: float, one: str, many: str | None = None) -> str:
+    """A number and its noun, such as "1 run" and "2,000 runs"; `many` if the plural is not `one` with an s.
+
+    Numbers from files may be fractions, which are rounded, or infinite.
+    """
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:,.0f}"
+    return f"{shown} {one if shown == '1' else many or f'{one}s'}"
+
+
+def format_bytes(num_bytes: float) -> str:
+    """Human-readable, such as `9.9 MB`, in decimal units as used for disks and networks."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(num_bytes) < 1000:
+            return f"{num_bytes:.0f} {unit}" if unit == "bytes" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `4.2 s`, `95 s`, `12 min`, `3.4 h`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 def typed(path: Path) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from algoperf.errors import counted
+from algoperf.text import counted
 
 Kind = Literal["shared", "others", "heat", "quota", "stopped"]
 IN_WORDS: Mapping[Kind, str] = {

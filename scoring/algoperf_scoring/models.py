@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from algoperf.errors import format_bytes
 from algoperf.submission.track import PUBLISHED
+from algoperf.text import format_bytes
 from algoperf_scoring.leaderboard import Leaderboard
 
 UNKNOWN = "not recorded"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.errors import counted
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import read_status
+from algoperf.text import counted
 
 CONFIDENCE = 0.95
 FEWEST_PAIRS = 6  # of fewer pairs, even the whole range has less than that confidence

@@ -11,8 +11,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from algoperf.errors import counted, unknown
+from algoperf.errors import unknown
 from algoperf.submission.track import PUBLISHED
+from algoperf.text import counted
 from algoperf.versions import Version
 from algoperf_scoring import profiles
 from algoperf_scoring.cost import submission_cost

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from algoperf.errors import counted
+from algoperf.text import counted
 
 Phase = Literal["ended", "failed", "dropped", "running", "waiting", "stopped", "held", "later"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -30,7 +30,7 @@ _WORDS: Mapping[Phase, str] = {
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A run that was planned: which one it is, and where it stands."""
 
     submission: str
@@ -56,7 +56,7 @@ class Plan:
       unreadable: why it is not known which runs were planned; "" if it is.
     """
 
-    runs: tuple[Planned, ...]
+    runs: tuple[PlannedRun, ...]
     is_cancelled: bool = False
     unreadable: str = ""
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from algoperf.errors import UserError, counted, unknown
+from algoperf.errors import UserError, unknown
 from algoperf.records.layout import is_record
 from algoperf.submission.track import TRACKS
+from algoperf.text import counted
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
 from algoperf_scoring.findings import Finding, Findings
-from algoperf_scoring.plan import Planned
+from algoperf_scoring.plan import PlannedRun
 from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.sources import Source
 
@@ -77,7 +78,7 @@ def filtered(trials: Sequence[RecordedTrial], asked: Asked, findings: Findings) 
 
 
 def choose_workloads(
-    trials: Sequence[RecordedTrial | Planned], version: Version, asked: Iterable[str] | None
+    trials: Sequence[RecordedTrial | PlannedRun], version: Version, asked: Iterable[str] | None
 ) -> tuple[tuple[str, ...], str]:
     """The workloads to score, and a description of them.
 

@@ -6,8 +6,9 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from algoperf.errors import UserError, counted
+from algoperf.errors import UserError
 from algoperf.records.layout import HPARAMS_FILE, MEASUREMENTS_FILE
+from algoperf.text import counted
 from algoperf_scoring.reading import Comparison
 from algoperf_scoring.runs import RecordedTrial
 

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from algoperf.errors import counted
 from algoperf.records.verification import REFUTED
+from algoperf.text import counted
 from algoperf_scoring.disturbance import IN_WORDS
 from algoperf_scoring.findings import Finding, printable
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from algoperf.errors import counted, nearest_few
+from algoperf.errors import nearest_few
+from algoperf.text import counted
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from places import REPOSITORY
 
 # From the bottom up. Parts of one layer do not import each other.
 LAYERS = (
-    ("_version", "errors", "make_words", "system", "spec", "random_utils", "text", "waiting"),
+    ("text",),
+    ("_version", "errors", "make_words", "system", "spec", "random_utils", "waiting"),
     ("readers", "task"),
     ("seeds", "versions", "data", "tuning"),
     ("datasets", "metrics"),
@@ -34,7 +35,7 @@ LAYERS = (
 # (module, what it imports) -> what has to happen first.
 EXCEPTIONS = {}
 # What other packages may import of `algoperf`.
-OF_SCORING = {"errors", "readers", "records", "submission", "tuning", "versions"}
+OF_SCORING = {"errors", "readers", "records", "submission", "text", "tuning", "versions"}
 USERS_OF_CHECK = {"algoperf.commands.check", "algoperf.api.comparing"}
 
 GRAPH = import_graph.graph()

@@ -18,8 +18,9 @@ import pytest
 from rich.console import Console
 
 from algoperf.records.status import Status
+from algoperf.text import duration
 from algoperf.trial.clock import Times
-from algoperf.trial.live_line import LiveLine, State, duration
+from algoperf.trial.live_line import LiveLine, State
 from algoperf.trial.progress import PlainDisplay, Progress
 from algoperf.trial.screen import Screen
 from algoperf.trial.settings import TrialSettings

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from algoperf.api.run import Run, runs
 from algoperf.api.training import SubmissionPlace, entry_of, place_of, run_command
 from algoperf.api.words import errors_in_python_words
-from algoperf.errors import counted
 from algoperf.submission.track import Track
+from algoperf.text import counted
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.versions import DEFAULT_VERSION, Scale
 from algoperf.workload.definition import Framework

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.errors import UserError, counted
+from algoperf.errors import UserError
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE, LOG_FILE, STATUS_FILE
 from algoperf.records.status import read_status
+from algoperf.text import counted
 
 _WIDTH, _HEIGHT, _MARGIN = 420, 120, 6
 

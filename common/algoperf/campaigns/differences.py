@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from algoperf.campaigns.manifest import THREADS, Manifest, PlannedRun
-from algoperf.errors import UserError, counted
+from algoperf.errors import UserError
+from algoperf.text import counted
 
 _FREE = ("campaign", "algoperf", "harness_hash", "submissions", "workloads")  # may differ, or are told otherwise
 _FOLLOWS = ("--num-studies", "--num-trials")  # from the number of runs, which is told

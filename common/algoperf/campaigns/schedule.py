@@ -15,11 +15,11 @@ from algoperf.campaigns.ladder import Verdict, standings
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.outcomes import advice
 from algoperf.campaigns.states import Phase, RunState
-from algoperf.errors import AlgoperfError, counted
+from algoperf.errors import AlgoperfError
 from algoperf.records.json_file import read_object, write_json
 from algoperf.records.status import Status
 from algoperf.system import STOPS
-from algoperf.text import typed
+from algoperf.text import counted, typed
 
 Say = Callable[[str], None]
 _SILENT_STARTS = 6

@@ -19,7 +19,8 @@ from algoperf.data.files import make_directory, open_locked
 from algoperf.data.publish import publishing
 from algoperf.data.store.manifest import MANIFEST, check_hash, damaged, read_manifest
 from algoperf.data.store.store import store_exists
-from algoperf.errors import UserError, explaining_full_disk, format_bytes
+from algoperf.errors import UserError, explaining_full_disk
+from algoperf.text import format_bytes
 
 _CHUNK_BYTES = 1 << 24
 _POLL_SEC = 0.2

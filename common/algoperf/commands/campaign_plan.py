@@ -240,16 +240,15 @@ def _show(manifest: Manifest, site: Site) -> None:
     from algoperf.campaigns.ladder import step_text
     from algoperf.campaigns.manifest import THREADS
     from algoperf.campaigns.plan import ALL, STEP, totals
-    from algoperf.errors import counted
-    from algoperf.text import hours
+    from algoperf.text import counted, duration
 
     for step in manifest.ladder.get("steps", []):
         click.echo(f"ladder: {step_text(step)}")
     for name, workload in manifest.workloads.items():
         for framework, seconds in workload["seconds"].items():
             click.echo(
-                f"{name} ({framework}): a run takes at most {hours(seconds['at_most'] / 3600)}, probably "
-                f"{hours(seconds['probably'] / 3600)} ({seconds['known_from']})"
+                f"{name} ({framework}): a run takes at most {duration(seconds['at_most'])}, probably "
+                f"{duration(seconds['probably'])} ({seconds['known_from']})"
             )
     if manifest.threads:
         click.echo(f"every run: {counted(manifest.threads, 'thread')} ({THREADS})")
@@ -260,8 +259,8 @@ def _show(manifest: Manifest, site: Site) -> None:
         )  # fmt: skip
         title = name.removeprefix(".") if name == ALL or name.startswith(STEP) else f"submission {name}"
         click.echo(
-            f"{title}: {counted(int(row['runs']), 'run')}, at most {hours(row['at_most'])} of a machine, probably "
-            f"{hours(row['probably'])}{cost}"
+            f"{title}: {counted(int(row['runs']), 'run')}, at most {duration(3600 * row['at_most'])} of a "
+            f"machine, probably {duration(3600 * row['probably'])}{cost}"
         )
     click.echo("Times are those of training and evaluation; the start-up of every run comes on top.")
 

@@ -39,7 +39,7 @@ def campaign_run(
     from algoperf.campaigns import schedule, staging
     from algoperf.campaigns.folder import CANCELLED, STAGING, Campaign
     from algoperf.campaigns.used_engine import choose, remember
-    from algoperf.errors import counted
+    from algoperf.text import counted
 
     campaign = Campaign(folder)
     campaign.require_unchanged()

@@ -87,7 +87,7 @@ def _table(content: dict[str, Any]) -> RenderableType:
     from rich.table import Table
 
     from algoperf.campaigns.overview import OF_LADDERS, PHASES, QUEUED, counted
-    from algoperf.text import hours
+    from algoperf.text import duration
 
     table = Table(box=None, pad_edge=False)
     for name in ("submission", "workload"):
@@ -101,7 +101,7 @@ def _table(content: dict[str, Any]) -> RenderableType:
         rows.insert(0, {"submission": "all", "workload": "", **counted(rows)})
     for row in rows:
         counts = [str(row[phase] or "") for phase in phases]
-        times = [hours(row[name]) if row[name] else "" for name in ("hours", "hours_left")]
+        times = [duration(3600 * row[name]) if row[name] else "" for name in ("hours", "hours_left")]
         table.add_row(escape(row["submission"]), escape(row["workload"]), *counts, *times)
     lines = [escape(line) for line in _remarks(content)]
     return Group(*lines, table)  # a long table is cut off at the end of a terminal
@@ -121,8 +121,7 @@ def _ladder_line(step: dict[str, Any]) -> str:
 def _remarks(content: dict[str, Any]) -> list[str]:
     """What is said above the table."""
     from algoperf.campaigns.outcomes import advice
-    from algoperf.errors import counted
-    from algoperf.text import typed
+    from algoperf.text import counted, typed
 
     folder = typed(Path(content["folder"]))
     lines = []

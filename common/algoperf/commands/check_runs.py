@@ -11,8 +11,8 @@ import click
 from algoperf.commands import options
 from algoperf.commands.planned import plan_of
 from algoperf.commands.scoring_options import load_version_with_cubes, require_scoring
-from algoperf.errors import counted
 from algoperf.make_words import as_callable
+from algoperf.text import counted
 
 _FOLDER = options.Place()
 

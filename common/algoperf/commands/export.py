@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from algoperf.commands import options
-from algoperf.errors import counted
+from algoperf.text import counted
 
 
 @click.command()

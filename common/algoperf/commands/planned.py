@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from algoperf.campaigns.folder import Campaign
     from algoperf.campaigns.states import RunState
-    from algoperf_scoring.plan import Phase, Plan, Planned
+    from algoperf_scoring.plan import Phase, Plan, PlannedRun
     from algoperf_scoring.sources import Source
 
 _OTHERS: dict[str, Phase] = {
@@ -55,11 +55,11 @@ def _plan(source: Source) -> Plan | None:
     return Plan(tuple(runs), campaign.is_cancelled) if runs else None
 
 
-def _planned(campaign: Campaign, state: RunState) -> Planned:
-    from algoperf_scoring.plan import Planned
+def _planned(campaign: Campaign, state: RunState) -> PlannedRun:
+    from algoperf_scoring.plan import PlannedRun
 
     run = state.run
-    return Planned(run.submission, run.workload, run.framework, run.study, run.trial, _phase(campaign, state))
+    return PlannedRun(run.submission, run.workload, run.framework, run.study, run.trial, _phase(campaign, state))
 
 
 def _phase(campaign: Campaign, state: RunState) -> Phase:

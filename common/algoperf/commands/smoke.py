@@ -9,8 +9,8 @@ import click
 
 from algoperf.commands import options
 from algoperf.commands.entry import complete
-from algoperf.errors import counted
 from algoperf.make_words import in_words_of_the_caller
+from algoperf.text import counted
 
 
 @click.command()

@@ -115,7 +115,7 @@ def _print(content: dict[str, Any]) -> None:
 
 
 def _time(hours: float) -> str:
-    from algoperf.trial.live_line import duration
+    from algoperf.text import duration
 
     return duration(3600 * hours) if hours else ""
 

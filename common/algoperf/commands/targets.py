@@ -12,7 +12,7 @@ from algoperf.commands import baselines, campaign_options, options
 from algoperf.commands.campaign_run import say
 from algoperf.commands.train import train
 from algoperf.commands.train_all import plan_trial
-from algoperf.errors import counted
+from algoperf.text import counted
 
 if TYPE_CHECKING:
     from algoperf.campaigns.folder import Campaign

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from algoperf.errors import counted
 from algoperf.integrity.audit import Watch
+from algoperf.text import counted
 
 
 class Guard:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf import checkpoint
-from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError, counted
+from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError
 from algoperf.frameworks import load_backend
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object
@@ -20,6 +20,7 @@ from algoperf.reevaluate.apart import ModelProcess, WorkloadApart
 from algoperf.reevaluate.blindness import flaws
 from algoperf.reevaluate.restoring import bind, model_needed, open_data, restore_model, trial_keys
 from algoperf.submission.model import SubmittedModel
+from algoperf.text import counted
 from algoperf.trial.evaluation import Evaluator
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import find_workload

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from algoperf import spec
-from algoperf.errors import SubmissionError, UserError, counted, nearest, text_of
+from algoperf.errors import SubmissionError, UserError, nearest, text_of
 from algoperf.submission.missing_package import explain_missing, explain_own_module, own_module
 from algoperf.submission.naming import require_name
 from algoperf.submission.renamed import PMAP_ERA_MEANS
 from algoperf.submission.tracebacks import submission_traceback
 from algoperf.submission.translation import Modules
+from algoperf.text import counted
 from algoperf.workload import registry
 
 REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")

@@ -11,11 +11,12 @@ from typing import Any
 from algoperf._version import __version__
 from algoperf.campaigns.folder import Campaign
 from algoperf.data.files import write_file
-from algoperf.errors import AlgoperfError, counted
+from algoperf.errors import AlgoperfError
 from algoperf.records.json_file import write_json
 from algoperf.targets.plan import Setting
 from algoperf.targets.protocol import LOGARITHMIC, Curve, Targets, Untrained, best, choose, eased, is_better, targets_of
 from algoperf.targets.runs import read_curves
+from algoperf.text import counted
 from algoperf.versions import Limits
 from algoperf.versions.reading import NO_TARGET
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from algoperf import seeds
 from algoperf.data.batches.queue import InputQueue
 from algoperf.data.contracts import Batch, OpenDataset, Shard, Split
-from algoperf.errors import DataError, counted
+from algoperf.errors import DataError
+from algoperf.text import counted
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import cube_folders
 

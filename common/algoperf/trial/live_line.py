@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _BAR_WIDTHS = (30, 20, 10)  # columns; narrower ones when fields do not fit
-_MINUTE, _HOUR = 60, 3600
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,3 @@ def _bar(share: float, width: int) -> Text:
 
     full = round(min(max(share, 0.0), 1.0) * width)
     return Text.assemble(("━" * full, "cyan"), ("━" * (width - full), "bright_black"), f" {100 * share:3.0f} %")
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: `4.2 s`, `95 s`, `12 min`, `3.4 h`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"

@@ -9,10 +9,10 @@ from typing import Any
 
 import psutil
 
-from algoperf.errors import counted
 from algoperf.records import machine
 from algoperf.records.machine import Snapshot
 from algoperf.system import usable_cores
+from algoperf.text import counted
 from algoperf.trial.supervisor import TICK_SEC
 
 _FIRST_LOOK_SEC = 3.0

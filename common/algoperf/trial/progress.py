@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from algoperf.records.status import Status
+from algoperf.text import duration
 from algoperf.trial import messages
 from algoperf.trial.clock import Times
-from algoperf.trial.live_line import LiveLine, State, duration
+from algoperf.trial.live_line import LiveLine, State
 from algoperf.trial.settings import TrialSettings
 
 if TYPE_CHECKING:

@@ -19,11 +19,12 @@ from threading import Thread
 from typing import Any
 
 from algoperf.checkpoint import checkpoints, content_hash, step_of
-from algoperf.errors import AlgoperfError, DiskFull, counted
+from algoperf.errors import AlgoperfError, DiskFull
 from algoperf.records.allowance import charges, clean_sec
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object, write_json
 from algoperf.records.layout import EVAL_FILE, REFEREE_FILE
+from algoperf.text import counted
 from algoperf.trial.account import VERSION, Evaluation, Mark, is_same, read_account
 from algoperf.trial.clock import ACCOUNTS, columns
 from algoperf.versions import Limits

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from algoperf import seeds
 from algoperf.data.contracts import dataset_dir
-from algoperf.errors import UserError, counted
+from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE, submission_file, submission_name
 from algoperf.submission.model import algorithm_of, find_model, require_in_track
+from algoperf.text import counted
 from algoperf.trial.devices import has_gpu_driver
 from algoperf.trial.settings import CompilePolicy, TrialSettings
 from algoperf.tuning.points import trial_point

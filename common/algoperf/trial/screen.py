@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from algoperf.errors import AlgoperfError
-from algoperf.trial.live_line import State, duration
+from algoperf.text import duration
+from algoperf.trial.live_line import State
 from algoperf.trial.progress import TerminalDisplay
 from algoperf.waiting import FOR_DEVICES, next_line_sec
 

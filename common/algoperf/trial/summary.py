@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from algoperf.errors import counted
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.records.verification import REFUTED, verification
-from algoperf.trial.live_line import duration
+from algoperf.text import counted, duration
 from algoperf.trial.settings import TrialSettings
 
 

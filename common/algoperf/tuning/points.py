@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from algoperf.errors import UserError, counted
+from algoperf.errors import UserError
+from algoperf.text import counted
 from algoperf.tuning.halton import quasi_random_points
 from algoperf.tuning.search_space import SearchSpace
 

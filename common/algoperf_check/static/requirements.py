@@ -12,9 +12,9 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from algoperf.errors import counted
 from algoperf.submission.imports import module_parts
 from algoperf.submission.missing_package import REQUIREMENTS_FILE, own_module
+from algoperf.text import counted
 from algoperf_check.findings import Finding
 from algoperf_check.rules import RULES
 from algoperf_check.static.analysis import Analysis

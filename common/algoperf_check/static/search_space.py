@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import algoperf.blocks
-from algoperf.errors import UserError, counted
+from algoperf.errors import UserError
 from algoperf.submission.loading import OLDER_NAME
+from algoperf.text import counted
 from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf_check.findings import Finding
 from algoperf_check.request import ruleset_folder

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from algoperf.errors import counted
 from algoperf.records.layout import MEASUREMENTS_FILE, STATUS_FILE
+from algoperf.text import counted
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import Evidence, lookup, number
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from algoperf.errors import counted
+from algoperf.text import counted
 from algoperf_scoring.health.check import Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
 

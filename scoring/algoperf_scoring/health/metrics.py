@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from algoperf.errors import counted
 from algoperf.records.verification import SWAPPED
+from algoperf.text import counted
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import EVALUATION_FILE, Evidence
 from algoperf_scoring.metric_range import RANGES, ROUNDING, in_words

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
-from algoperf.errors import counted
+from algoperf.text import counted
 from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence, lookup, whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from algoperf.errors import counted
+from algoperf.text import counted
 from algoperf_scoring.health.check import Level
 from algoperf_scoring.health.report import TOTAL_LEVELS, CheckSummary, Health
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from algoperf.errors import counted
 from algoperf.records.layout import HPARAMS_FILE
+from algoperf.text import counted
 from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome, RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.evidence import Evidence

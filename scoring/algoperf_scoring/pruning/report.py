@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from algoperf.errors import counted
+from algoperf.text import counted
 from algoperf_scoring.profiles import Array
 from algoperf_scoring.pruning.replay import Replay, Replayed
 from algoperf_scoring.reading import Comparison

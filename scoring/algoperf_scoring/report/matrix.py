@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from algoperf.errors import counted
+from algoperf.text import counted
 from algoperf_scoring.leaderboard import Cell, Leaderboard
 
 BOUNDS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)

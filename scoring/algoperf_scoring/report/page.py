@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from algoperf.errors import counted
+from algoperf.text import counted
 from algoperf_scoring import wording
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.leaderboard import Leaderboard

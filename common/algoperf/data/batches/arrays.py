@@ -15,7 +15,8 @@ import numpy as np
 from algoperf.data.batches.order import Blocks, FirstRows, Indices, Order, Rows, Shuffled, sample
 from algoperf.data.batches.sequences import BatchSequence
 from algoperf.data.contracts import Batch, Padded, Shard, Split, TrainingBatches
-from algoperf.errors import UserError, counted
+from algoperf.errors import UserError
+from algoperf.text import counted
 
 Fields = Mapping[str, np.ndarray]
 Finish = Callable[[dict[str, np.ndarray]], Batch]

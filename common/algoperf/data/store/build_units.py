@@ -25,8 +25,9 @@ from algoperf.data.files import make_directory, open_locked, sync_directory, syn
 from algoperf.data.publish import sync_tree
 from algoperf.data.store.manifest import StoredFile, write_manifest, write_store_files
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.errors import AlgoperfError, DiskFull, UserError, counted, explaining_full_disk, format_bytes
+from algoperf.errors import AlgoperfError, DiskFull, UserError, explaining_full_disk
 from algoperf.system import follow
+from algoperf.text import counted, format_bytes
 
 _PLAN = "plan.json"
 _NOTES = "notes"  # beside the content: needed until the content has the store's name

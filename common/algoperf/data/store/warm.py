@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from algoperf.errors import format_bytes
 from algoperf.system import local_process
+from algoperf.text import format_bytes
 
 _SHARE = 0.8  # of free memory: reading more would evict what was read first
 _READ_BYTES = 1 << 22

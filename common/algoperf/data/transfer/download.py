@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from algoperf.data.files import make_directory, sha256_of
 from algoperf.data.transfer.partial_download import PartialFile
 from algoperf.data.transfer.progress import ReportProgress, byte_progress
-from algoperf.errors import DataError, DiskFull, counted, format_bytes, text_of
+from algoperf.errors import DataError, DiskFull, text_of
+from algoperf.text import counted, format_bytes
 
 if TYPE_CHECKING:
     import requests

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from algoperf.errors import format_bytes
+from algoperf.text import format_bytes
 from algoperf.waiting import pausing
 
 ReportProgress = Callable[[int], None]  # called with the number of bytes done so far

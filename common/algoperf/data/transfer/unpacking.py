@@ -12,7 +12,8 @@ from pathlib import Path
 
 from algoperf.data.files import make_directory, write_file
 from algoperf.data.transfer.archive import extract
-from algoperf.errors import DataError, DiskFull, counted, format_bytes
+from algoperf.errors import DataError, DiskFull
+from algoperf.text import counted, format_bytes
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from algoperf.data.transfer.download import RemoteFile, announced_size, download
-from algoperf.errors import DataError, counted
+from algoperf.errors import DataError
+from algoperf.text import counted
 
 URL = "https://huggingface.co/datasets/criteo/CriteoClickLogs/resolve/main/"
 LINES_PER_DAY = (

@@ -20,7 +20,8 @@ from typing import IO, BinaryIO
 from algoperf.data.files import make_directory, sync_directory, write_file
 from algoperf.data.transfer.download import RemoteFile, announced_size, download
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.errors import DataError, DiskFull, explaining_full_disk, format_bytes
+from algoperf.errors import DataError, DiskFull, explaining_full_disk
+from algoperf.text import format_bytes
 
 PARTS = ("train", "val")
 """The archives that are used. The third, `knee_singlecoil_test`, has no ground truth."""

@@ -23,8 +23,9 @@ from algoperf.datasets.fineweb_edu import miniature, raw
 from algoperf.datasets.fineweb_edu.documents import SPLIT, Documents, inspect, shards
 from algoperf.datasets.fineweb_edu.streams import split_units
 from algoperf.datasets.fineweb_edu.windows import OpenFineWebEdu
-from algoperf.errors import DataError, DiskFull, format_bytes
+from algoperf.errors import DataError, DiskFull
 from algoperf.system import usable_cores
+from algoperf.text import format_bytes
 
 SHARD_BYTES = 1 << 27
 _NUM_SEQUENCES: Mapping[Split, int] = {"train": 8_749_870, "validation": 100_000}

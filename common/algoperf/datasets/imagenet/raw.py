@@ -18,7 +18,8 @@ import numpy as np
 from algoperf.data.files import write_file
 from algoperf.data.transfer.download import RemoteFile
 from algoperf.data.transfer.progress import byte_progress
-from algoperf.errors import DataError, format_bytes
+from algoperf.errors import DataError
+from algoperf.text import format_bytes
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"

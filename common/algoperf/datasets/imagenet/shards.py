@@ -18,7 +18,8 @@ import numpy as np
 from algoperf.data.images.jpeg import to_stored
 from algoperf.data.store.record_units import Record, grouped
 from algoperf.datasets.imagenet.raw import Devkit, require
-from algoperf.errors import DataError, counted
+from algoperf.errors import DataError
+from algoperf.text import counted
 
 SHARD_BYTES = 1 << 30
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d+)\.JPE?G", re.IGNORECASE)

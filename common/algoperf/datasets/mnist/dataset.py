@@ -17,7 +17,8 @@ from algoperf.data.store.store import Store, create_store, store_exists
 from algoperf.data.transfer.download import RemoteFile, download
 from algoperf.datasets.mnist.idx import read_idx
 from algoperf.datasets.mnist.miniature import write_miniature
-from algoperf.errors import DataError, counted
+from algoperf.errors import DataError
+from algoperf.text import counted
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"

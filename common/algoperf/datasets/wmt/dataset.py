@@ -23,8 +23,9 @@ from algoperf.datasets.wmt import miniature, raw
 from algoperf.datasets.wmt.batches import TOKENIZER, OpenWMT
 from algoperf.datasets.wmt.published_order import example_names, hash_order, read_order
 from algoperf.datasets.wmt.sentences import SHARD_BYTES, Sentences, first_lines, shards
-from algoperf.errors import DataError, counted
+from algoperf.errors import DataError
 from algoperf.system import usable_cores
+from algoperf.text import counted
 
 TOKENIZER_BYTES = 10_000_000  # of text, as published
 
