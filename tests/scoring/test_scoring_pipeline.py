@@ -251,31 +251,6 @@ def test_versions_are_never_mixed(runs):
         score(runs)
 
 
-@pytest.mark.parametrize(
-    ("below", "hint"),
-    [("a", "this is one submission"), ("a/study_0/wmt_jax", "No runs found"), ("none", "not a folder")],
-)
-def test_the_wrong_folder_is_explained(runs, below: str, hint: str):
-    runs.reaching("a", "wmt", 1)
-    with pytest.raises(UserError, match=hint):
-        algoperf_scoring.score(runs.root / below, V06, "external")
-
-
-def test_the_folder_above_is_explained(runs):
-    runs.reaching("a", "wmt", 1)
-    with pytest.raises(UserError, match=f"try {runs.root}"):
-        algoperf_scoring.score(runs.root.parent, V06, "external")
-
-
-def test_the_folder_of_a_campaign_is_explained(runs):
-    """Beside its runs it has the campaign's own files about each of them, in the same layout."""
-    job = runs.root.parent / "jobs" / runs.reaching("a", "wmt", 1).relative_to(runs.root)
-    job.mkdir(parents=True)
-    (job / "DONE").write_text("{}")
-    with pytest.raises(UserError, match=rf"try {runs.root}\.\n"):
-        algoperf_scoring.score(runs.root.parent, V06, "external")
-
-
 def test_neither_directory_order_nor_working_directory_matter(runs, tmp_path: Path, monkeypatch):
     for name in ("c", "a", "b"):
         for study in (2, 0, 1):
