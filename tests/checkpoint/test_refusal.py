@@ -89,7 +89,7 @@ def test_a_finished_trial_recorded_by_all_files_of_the_folder_still_counts(found
     assert "already finished" in capsys.readouterr().out
     other_code(found, None)
     assert found.here() == 2
-    assert "submission file helper.py" in capsys.readouterr().err
+    assert "  helper.py has changed since" in capsys.readouterr().err
 
 
 def other_code(run, monkeypatch):

@@ -236,7 +236,7 @@ def test_download_fetches_what_is_missing(tmp_path, monkeypatch, capsys):
     with FaultyServer() as server:
         monkeypatch.setattr(raw, "URL", server.url(""))
         server.behaviour.content, server.behaviour.break_after, server.behaviour.break_count = content, 300, 2
-        monkeypatch.setattr(Patience, "wait", lambda self, failures: None)
+        monkeypatch.setattr(Patience, "wait_sec", lambda self, failures: 0.0)
         raw.fetch(raw_dir, 3)
         assert (raw_dir / "day_1.gz").read_bytes() == content
         assert "disk space needed" in capsys.readouterr().out

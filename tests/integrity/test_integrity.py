@@ -28,7 +28,7 @@ def test_parameters_may_change_while_the_clock_runs_and_not_while_it_stands(guar
         sums["layer.bias"] += training_off_the_clock
         guard.clock_goes_on()
         sums["layer.weight"] += 1
-    assert guard.breaches() == ["It changed 1 parameters while the clock stood still, such as layer.bias."]
+    assert guard.breaches() == ["It changed 1 parameter while the clock stood still, such as layer.bias."]
 
 
 def test_libraries_are_not_taken_for_the_submission(tmp_path):
