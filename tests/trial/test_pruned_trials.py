@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.prune_order import PruneOrder, read_order, withdraw_order, write_order
-from places import TEST_SUBMISSIONS
+from places import REPOSITORY, TEST_SUBMISSIONS
 from trial_runs import PATIENCE_SEC, Run, assert_same_outcome
 
 pytestmark = pytest.mark.usefixtures("optimised_jax")
@@ -77,6 +78,25 @@ def test_a_pruned_trial_goes_on_exactly_when_the_order_is_withdrawn(trials):
     assert "pruned" not in trial.status
     assert whole.here() == 0
     assert_same_outcome(trial, whole)
+
+
+def test_a_trial_deaf_to_signals_is_ended_by_one_order(tmp_path, data_root):
+    honest = (REPOSITORY / "tests" / "cheats" / "honest.py").read_text()
+    deaf = tmp_path / "deaf.py"
+    deaf.write_text(
+        honest.replace("import torch", "import signal\nimport torch").replace(
+            "optimizer.step()", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+        )
+    )
+    trial = Run(deaf, "pytorch", data_root, tmp_path / "runs", {"max_global_steps": 10**6, "eval_every_steps": 5})
+    parent = trial.start()
+    wait_until(lambda: list(trial.output.rglob("eval_measurements.csv")))
+    (folder,) = (path.parent for path in trial.output.rglob("eval_measurements.csv"))
+    wait_until(lambda: len(CsvFile.read(folder / "eval_measurements.csv")) > 0)
+    write_order(folder, ORDER)
+    assert parent.wait(timeout=PATIENCE_SEC) == 0, trial.log.read_text()
+    status = json.loads((folder / "status.json").read_text())
+    assert (status["status"], status["message"]) == ("pruned", ORDER.reason)
 
 
 def test_a_trial_that_is_to_be_pruned_is_not_begun(trials):

@@ -59,6 +59,7 @@ class Member:
     Attributes:
       rank: its number.
       stage: the kind of its latest message; "starting" before the first.
+      num_evaluations: how many it has begun.
       said: its `end` or `error`; None if it ended without one, or has not ended.
       code: its exit code or negative signal number; None while it runs.
       ended_at: monotonic seconds; `was_killed`: whether the supervisor had to kill it.
@@ -68,6 +69,7 @@ class Member:
         self.rank = rank
         self._hear = hear
         self.stage = "starting"
+        self.num_evaluations = 0
         self.said: dict[str, Any] | None = None
         self.code: int | None = None
         self.ended_at = 0.0
@@ -99,6 +101,7 @@ class Member:
                 self.stage = kind
             if kind in ("end", "error"):
                 self.said = dict(message)
+            self.num_evaluations += kind == "evaluation"
         for message in received:
             answer = {} if self._hear is None else self._hear(message, now)
             if "id" in message and answer is not None:
@@ -143,6 +146,7 @@ class Supervisor:
         self.was_pruned = False
         self._apart: EvaluationsApart | None = None
         self._is_pruned = is_pruned
+        self._evaluations_then = 0  # when the trial was told that it is pruned
         self._grace_sec = grace_sec
         self._deadline: float | None = None
 
@@ -216,6 +220,7 @@ class Supervisor:
                 if not self.was_pruned and self._is_pruned():
                     self.was_pruned = True
                     self._stop(signal.SIGTERM)
+                    self._evaluations_then = self.members[0].num_evaluations
                 next_tick = time.monotonic() + TICK_SEC
             self._end_stragglers()
 
@@ -237,10 +242,12 @@ class Supervisor:
                 self._watcher.stopped(process)
 
     def _end_stragglers(self) -> None:
-        """Kill those that outlive another one, their own last message, or an order to stop at once."""
+        """Kill those that outlive another one, their own last message, or an order to stop."""
         ended = any(member.code is not None or member.said is not None for member in self.members)
         if ended and self._deadline is None:
             self._deadline = time.monotonic() + self._grace_sec
+        if self.was_pruned and self.members[0].num_evaluations > self._evaluations_then + 1:
+            self._deadline = 0.0  # it may have been about to evaluate when the signal came, but not twice
         if self._deadline is not None and time.monotonic() > self._deadline:
             for member in self.members:
                 member.kill()
