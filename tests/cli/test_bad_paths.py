@@ -73,9 +73,9 @@ def test_what_is_no_refusal_of_a_path_stays_what_it_is():
 
 
 def test_missing_data_is_said_before_anybody_waits_for_devices(repository, tmp_path, monkeypatch, capsys):
-    from algoperf.trial import launch
+    from algoperf.trial import launch, parent
 
-    monkeypatch.setattr(launch, "Line", None)  # waiting would fail
+    monkeypatch.setattr(parent, "Line", None)  # waiting would fail
     monkeypatch.delenv(launch.IN_PROCESS_VARIABLE, raising=False)
     runs = tmp_path / "runs"
     with pytest.raises(SystemExit) as ended:

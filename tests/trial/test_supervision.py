@@ -14,8 +14,8 @@ import pytest
 
 from algoperf.trial.devices import Line
 from algoperf.trial.machine_watch import LOAD_IS_SAID, MachineWatch, load_warnings
+from algoperf.trial.member import Member
 from algoperf.trial.messages import Inbox
-from algoperf.trial.supervisor import Member
 from places import SUPPORT, TEST_SUBMISSIONS
 from supervised import CASES, SEVERAL
 from trial_runs import PATIENCE_SEC, Run

@@ -55,7 +55,7 @@ def compare(
     from algoperf import sequence
     from algoperf.commands.scoring_options import require_scoring
     from algoperf.errors import UserError
-    from algoperf.trial import launch
+    from algoperf.trial import folder
 
     require_scoring()
     mine, other = _sides({**given, "output_dir": output_dir, "resume": True}, baseline)
@@ -71,7 +71,7 @@ def compare(
     if len(names) == 1:
         raise UserError(f"Both submissions are called {names.pop()!r}, the name of their run folders. Rename one.")
     if not given["resume"]:  # all at once: an interrupted comparison must not mix runs of old and new code
-        launch.set_aside(trial.settings.directory for trial in planned)
+        folder.set_aside(trial.settings.directory for trial in planned)
     identities = [trial.settings.identity() for trial in planned]
     _refuse_other_code(planned, identities)
     outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))

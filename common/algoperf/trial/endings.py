@@ -18,10 +18,10 @@ from algoperf.trial.clock import Times
 from algoperf.trial.failures import Failure
 from algoperf.trial.log import TrialLog
 from algoperf.trial.machine_watch import MachineWatch
+from algoperf.trial.member import Member
 from algoperf.trial.recorder import Recorder
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.state import TrialState
-from algoperf.trial.supervisor import Member
 
 _RESUMES = "the same command resumes it"
 _CRASHES = {signal.SIGSEGV: "segmentation fault", signal.SIGBUS: "bus error", signal.SIGILL: "illegal instruction",
