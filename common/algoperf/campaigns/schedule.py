@@ -16,7 +16,7 @@ from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.outcomes import advice
 from algoperf.campaigns.states import Phase, RunState
 from algoperf.errors import AlgoperfError
-from algoperf.records.json_file import read_object, write_json
+from algoperf.records.json_file import read_object
 from algoperf.records.status import Status
 from algoperf.system import STOPS
 from algoperf.text import counted, typed
@@ -35,15 +35,6 @@ class Pruning(Protocol):
     def in_order(self, waiting: Sequence[PlannedRun]) -> list[PlannedRun]:
         """Runs that wait, in the order in which to begin them."""
         ...
-
-
-def ask_again(campaign: Campaign) -> int:
-    """Let runs that were stopped be begun again; returns how many. Nothing may work on them."""
-    stopped = [state for state in campaign.states({}) if state.phase is Phase.STOPPED]
-    for state in stopped:
-        number = state.last["number"]
-        write_json(campaign.job(state.run) / f"attempt_{number}.json", {**state.last, "asked_again": True})
-    return len(stopped)
 
 
 def carry_out(campaign: Campaign, engine: Engine, say: Say, pruning: Pruning | None = None) -> int:
