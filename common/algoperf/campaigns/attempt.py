@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any, BinaryIO
 
 from algoperf.campaigns import mlcube, scratch, staging
+from algoperf.campaigns.changes import difference
 from algoperf.campaigns.containers import MLCUBE, Box, container_name, engine_of, require_same_image
 from algoperf.campaigns.folder import DONE, LOCK, LOG, Campaign
 from algoperf.campaigns.manifest import THREADS, PlannedRun
@@ -37,6 +38,8 @@ BUSY = 75
 """Exit code if another process works on the run: ask again later."""
 HELD = 76
 """Exit code if another run of the kind was stopped while this one was in an engine's queue."""
+CHANGED = 77
+"""Exit code if the submission's code is not what was planned."""
 _GRACE_SEC = 60
 _POLL_SEC = 0.2
 _TAIL_BYTES = 1 << 16
@@ -178,8 +181,9 @@ def _carry_out(
 ) -> tuple[int, str]:
     """Exit code of the trial, or of what kept it from being begun, with the reason."""
     manifest = campaign.manifest
+    if changed := difference(campaign, run.submission):
+        return CHANGED, changed
     try:
-        staging.require_submission(manifest, campaign.root, run.submission, manifest.submissions[run.submission])
         staging.require_same_data(campaign, run.place)
         make_directory(campaign.records(run).parent)
         data_dir = _data_dir(campaign, run, place, signals)

@@ -5,6 +5,7 @@
 | 0                                                   | finished | never repeated                                  |
 | 130, or killed by a signal, or its machine was lost | resume   | any number of times while it gets on            |
 | 1, 4 (memory), 7 (evaluation), 125 and the like     | retry    | a bounded number of times, with the cause       |
+| 77 (the submission's code is not what was planned)  | retry    | the same, and not before the code is restored   |
 | 2 (arguments), 3 (submission), 5 (data), 9 (breach) | stop     | nothing more of this kind is begun until asked  |
 """
 

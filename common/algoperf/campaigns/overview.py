@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from algoperf.campaigns.changes import Changes, changed_in_words
 from algoperf.campaigns.folder import LOG, Campaign
 from algoperf.campaigns.ladder import standings
 from algoperf.campaigns.states import Phase, RunState, waited_sec
@@ -20,7 +21,8 @@ from algoperf.records.status import read_status
 QUEUED = "queued"
 """Live runs that an engine has in its queue: no machine works on them."""
 PHASES = ("waiting", QUEUED, *(phase.value for phase in Phase if phase is not Phase.WAITING))
-OF_LADDERS = (Phase.LATER.value, Phase.DROPPED.value)
+RARE = (QUEUED, Phase.CHANGED.value, Phase.LATER.value, Phase.DROPPED.value)
+"""Phases that a table leaves out if no run is in them."""
 _PENDING = "pending"  # as Slurm and SkyPilot call it
 _FOR_DEVICES = "waiting for devices"
 _TAIL_BYTES = 4096
@@ -32,7 +34,7 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
     Hours are those that machines were used, without those in which they waited for devices; a live attempt counts up to
     now.
     """
-    states = [_seen(campaign, state) for state in campaign.states(live)]
+    states = [_seen(campaign, state) for state in Changes(campaign).hold(campaign.states(live))]
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     for state in states:
         run = state.run
@@ -57,6 +59,7 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
         "groups": list(groups.values()),
         "live_runs": [_live(campaign, state) for state in states if _phase(state) == Phase.LIVE.value],
         "queued_because": Counter(state.reason for state in states if _phase(state) == QUEUED),
+        "changed_submissions": list(changed_in_words(states).values()),
         "stopped_runs": [_stopped(state) for state in states if state.phase is Phase.STOPPED],
     }
 

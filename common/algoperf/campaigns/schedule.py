@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
+from algoperf.campaigns.changes import Changes, changed_in_words
 from algoperf.campaigns.engines.base import Engine, EngineAway
 from algoperf.campaigns.folder import STAGING, Campaign
 from algoperf.campaigns.ladder import Verdict, standings
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.outcomes import advice
 from algoperf.campaigns.states import Phase, RunState
-from algoperf.errors import AlgoperfError
+from algoperf.errors import AlgoperfError, UserError
 from algoperf.records.json_file import read_object
 from algoperf.records.status import Status
 from algoperf.system import STOPS
@@ -44,7 +45,7 @@ def carry_out(campaign: Campaign, engine: Engine, say: Say, pruning: Pruning | N
 
     A signal ends it: runs are asked to save their state, or go on without this process, as the engine has it.
     """
-    told, starts, asked = _Telling(campaign, say), _Starts(campaign, engine), 0
+    told, starts, changes, asked = _Telling(campaign, say), _Starts(campaign, engine), Changes(campaign), 0
     with _signals() as signals:
         while True:
             stopping = bool(signals) or campaign.is_cancelled
@@ -56,7 +57,8 @@ def carry_out(campaign: Campaign, engine: Engine, say: Say, pruning: Pruning | N
                     return Status.INTERRUPTED.exit_code
                 engine.wait()
                 continue
-            states = campaign.states(live)
+            room = 0 if stopping else engine.room(live)
+            states = changes.hold(campaign.states(live), look=room > 0)
             told.tell(states)
             waiting = [state.run for state in states if state.phase is Phase.WAITING]
             _require_staging(campaign, engine, live)
@@ -69,7 +71,7 @@ def carry_out(campaign: Campaign, engine: Engine, say: Say, pruning: Pruning | N
                 for line in pruning.order():
                     say(line)
                 waiting = pruning.in_order(waiting)
-            if not stopping and (room := engine.room(live)) and waiting:
+            if room and waiting:
                 try:
                     starts.begin(waiting[:room])
                 except EngineAway as error:
@@ -104,10 +106,11 @@ class _Starts:
 
 
 def exit_code(states: Sequence[RunState]) -> int:
-    """0 if all runs have ended by the rules or are left out by the ladder; else the code of those that were stopped if
-    they have the same one, or 1.
+    """0 if all runs have ended by the rules or are left out by the ladder; else the code of those that were stopped, or
+    wait for their code, if they have the same one, or 1.
     """
     codes = {int(state.last.get("exit_code") or 1) for state in states if state.phase is Phase.STOPPED}
+    codes |= {UserError.exit_code for state in states if state.phase is Phase.CHANGED}
     unfinished = any(state.phase not in (Phase.FINISHED, Phase.DROPPED) for state in states)
     return codes.pop() if len(codes) == 1 else int(unfinished)
 
@@ -145,6 +148,7 @@ class _Telling:
         self._campaign, self._say = campaign, say
         self._known: dict[str, tuple[Phase, int]] = {}
         self._standings: set[str] = set()
+        self._changed: set[str] = set()
         self._last = ""
 
     def once(self, text: str) -> None:
@@ -154,7 +158,7 @@ class _Telling:
         self._last = text
 
     def tell(self, states: Sequence[RunState]) -> None:
-        """Say what is new of these runs, and of submissions on the ladder."""
+        """Say what is new of these runs, of changed submissions, and of those on the ladder."""
         ended = sum(state.phase is Phase.FINISHED for state in states)
         for state in states:
             now = (state.phase, len(state.attempts))
@@ -164,6 +168,10 @@ class _Telling:
                 continue
             if text := self._text(state, before is None):
                 self.once(f"[{ended}/{len(states)}] {state.run.id}: {text}")
+        changed = changed_in_words(states)
+        for difference in changed.keys() - self._changed:
+            self.once(changed[difference])
+        self._changed = set(changed)
         if self._campaign.manifest.ladder:
             self._tell_ladder(states)
 
@@ -181,7 +189,9 @@ class _Telling:
             return f"STOPPED, exit code {state.last.get('exit_code')}, {state.reason}"
         if state.phase is Phase.HELD:
             return f"held: {state.reason}"
-        if state.phase in (Phase.LATER, Phase.DROPPED) or (state.phase is Phase.WAITING and not state.attempts):
+        if state.phase in (Phase.LATER, Phase.DROPPED, Phase.CHANGED) or (
+            state.phase is Phase.WAITING and not state.attempts
+        ):
             return ""
         if state.phase is Phase.LIVE:
             has_begun = bool(state.attempts) and "ended" not in state.last  # else the file of its attempt is to come
@@ -201,6 +211,7 @@ class _Telling:
         lines += [f"  {state.run.id}: stopped, {state.reason.partition(chr(10))[0]}" for state in stopped]
         for phase, why in (
             (Phase.HELD, "Not begun, because others of their workload were stopped"),
+            (Phase.CHANGED, "Waiting, because the code of their submissions is not what was planned"),
             (Phase.DROPPED, "Left out, because their submissions failed a step"),
             (Phase.LATER, "Waiting for an earlier step"),
             (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from algoperf.campaigns import containers, mlcube
+from algoperf.campaigns.changes import short
 from algoperf.campaigns.folder import STAGING, Campaign
-from algoperf.campaigns.manifest import Manifest
 from algoperf.data.contracts import dataset_dir
 from algoperf.data.prepare import prepare
 from algoperf.data.store.manifest import read_manifest as read_store
@@ -17,7 +17,6 @@ from algoperf.data.store.store import store_exists
 from algoperf.errors import AlgoperfError, DataError, UserError
 from algoperf.records.environment import python_hash
 from algoperf.records.json_file import write_json
-from algoperf.submission.model import entry_hashes
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import find_workload
 
@@ -30,7 +29,6 @@ def stage(campaign: Campaign, say: Say) -> None:
     Raises DataError or UserError, and leaves the reason in the campaign's folder for those who wait for it.
     """
     try:
-        require_submissions(campaign)
         found = {name: _staged(campaign, name, say) for name in campaign.manifest.workloads}
     except AlgoperfError as error:
         write_json(campaign.path / STAGING, {"error": str(error), "exit_code": error.exit_code})
@@ -60,38 +58,19 @@ def data_hash(store: Path) -> str | None:
     return str(read_store(store)["hash"]) if store_exists(store) else None
 
 
-def require_submissions(campaign: Campaign) -> None:
-    """Raise UserError, with the files, if the code of a submission is not what was planned."""
-    for name, planned in campaign.manifest.submissions.items():
-        require_submission(campaign.manifest, campaign.root, name, planned)
-
-
-def require_submission(manifest: Manifest, root: Path, name: str, planned: Mapping[str, Any]) -> None:
-    """The same for one submission."""
-    now = entry_hashes(root / planned["path"], manifest.track, planned["framework"])
-    then = planned["files"]
-    changed = [file for file in {**then, **now} if then.get(file) != now.get(file)]
-    if changed:
-        lines = "\n".join(f"  {file}: {_short(then.get(file))}, now {_short(now.get(file))}" for file in changed)
-        raise UserError(
-            f"The submission {name} is not what was planned:\n{lines}\n"
-            f"Restore it, or plan a new campaign in another folder for the new code."
-        )
-
-
 def require_same_data(campaign: Campaign, workload: str) -> None:
     """Raise DataError if a workload's data is not what the manifest says, and UserError if its cube is not."""
     definition, planned = definition_of(campaign, workload), campaign.manifest.workloads[workload]
     if campaign.manifest.launcher == "process":
         cube = python_hash(definition.folder)
         if cube != planned["cube_hash"]:
-            raise UserError(f"The cube {workload} was changed: {_short(planned['cube_hash'])}, now {_short(cube)}.")
+            raise UserError(f"The cube {workload} was changed: {short(planned['cube_hash'])}, now {short(cube)}.")
     store = store_of(campaign, workload)
     found = data_hash(store)
     if found is None:
         raise DataError(f"There is no data at {store}: stage it again with `algoperf campaign run`.")
     if planned["data_hash"] is not None and found != planned["data_hash"]:
-        raise DataError(f"The data at {store} has hash {_short(found)}, planned was {_short(planned['data_hash'])}.")
+        raise DataError(f"The data at {store} has hash {short(found)}, planned was {short(planned['data_hash'])}.")
 
 
 def _staged(campaign: Campaign, name: str, say: Say) -> dict[str, Any]:
@@ -109,7 +88,3 @@ def _staged(campaign: Campaign, name: str, say: Say) -> dict[str, Any]:
             mlcube.program()
         digest = containers.require_same_image(manifest.launcher, planned["image"], digest)
     return {**planned, "data_hash": data_hash(store), "image_digest": digest}
-
-
-def _short(digest: str | None) -> str:
-    return "not there" if digest is None else digest[:12]

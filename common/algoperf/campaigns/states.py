@@ -11,9 +11,12 @@ from algoperf.campaigns.manifest import PlannedRun
 
 
 class Phase(enum.Enum):
-    """Where a run stands. It is held if others like it were stopped; later and dropped are those of a ladder."""
+    """Where a run stands. It is held if others like it were stopped, and changed if it waits for the code that was
+    planned; later and dropped are those of a ladder.
+    """
 
     WAITING = "waiting"
+    CHANGED = "changed"
     LIVE = "live"
     FINISHED = "finished"
     STOPPED = "stopped"

@@ -55,7 +55,8 @@ def campaign_run(
 ) -> None:
     """Carry out all runs of the campaign in FOLDER that have not ended.
 
-    Call it again after any accident: finished runs are not repeated, interrupted ones go on where they were. A signal
+    Call it again after any accident: finished runs are not repeated, interrupted ones go on where they were. Those of a
+    submission whose code is not what was planned wait until it is restored, and the others are carried out. A signal
     stops the runs of this machine, which save their state; those of a cluster or a cloud go on. Exit code 0 if all runs
     have ended by the rules, 130 after a signal.
     """
@@ -66,7 +67,6 @@ def campaign_run(
 
     campaign = Campaign(folder)
     campaign.require_unchanged()
-    staging.require_submissions(campaign)
     with campaign.locked():
         pruning = campaign_pruning.choose(campaign, prune, error, references)
         name, settings = choose(campaign, engine_name, site, at_once)

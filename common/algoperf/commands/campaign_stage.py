@@ -17,8 +17,12 @@ def campaign_stage(folder: Path) -> None:
     `algoperf campaign run` does this first; on a cluster, a job may do it instead.
     """
     from algoperf.campaigns import staging
+    from algoperf.campaigns.changes import difference
     from algoperf.campaigns.folder import Campaign
 
     campaign = Campaign(folder)
     campaign.require_unchanged()
+    for name in campaign.manifest.submissions:
+        if changed := difference(campaign, name):
+            click.echo(changed)
     staging.stage(campaign, click.echo)

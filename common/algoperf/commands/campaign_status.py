@@ -29,7 +29,7 @@ _LISTED = 20
 def campaign_status(folder: Path, as_json: bool, once: bool) -> None:
     """Show where all runs of the campaign in FOLDER stand: on a terminal until they have ended, or Ctrl-C.
 
-    Exit code 0, or 1 if runs were stopped.
+    Exit code 0, or 1 if runs were stopped, or wait because their submission's code is not what was planned.
     """
     from algoperf.campaigns.folder import Campaign
 
@@ -41,7 +41,7 @@ def campaign_status(folder: Path, as_json: bool, once: bool) -> None:
         click.echo(in_words_of_the_caller(_plain(content)))
     else:
         content = _follow(campaign, content)
-    sys.exit(1 if content["stopped"] else 0)
+    sys.exit(1 if content["stopped"] or content["changed"] else 0)
 
 
 def look(campaign: Campaign) -> dict[str, Any]:
@@ -86,14 +86,13 @@ def _table(content: dict[str, Any]) -> RenderableType:
     from rich.markup import escape
     from rich.table import Table
 
-    from algoperf.campaigns.overview import OF_LADDERS, PHASES, QUEUED, counted
+    from algoperf.campaigns.overview import PHASES, RARE, counted
     from algoperf.text import duration
 
     table = Table(box=None, pad_edge=False)
     for name in ("submission", "workload"):
         table.add_column(name)
-    hidden = (*(() if content["ladder"] else OF_LADDERS), *(() if content[QUEUED] else (QUEUED,)))
-    phases = [phase for phase in PHASES if phase not in hidden]
+    phases = [phase for phase in PHASES if content[phase] or phase not in RARE]
     for name in (*phases, "time used", "left"):
         table.add_column(name, justify="right")
     rows = [*content["groups"]]
@@ -139,6 +138,7 @@ def _remarks(content: dict[str, Any]) -> list[str]:
     if len(content["live_runs"]) > _LISTED:
         lines.append(f"  ... and {len(content['live_runs']) - _LISTED} more")
     lines += [f"queued: {counted(number, 'run')}, {why}" for why, number in content["queued_because"].items()]
+    lines += content["changed_submissions"]
     lines += [
         f"STOPPED: {run['run']}: exit code {run['exit_code']} after {counted(run['attempts'], 'attempt')}, "
         f"{run['cause']}"
