@@ -19,7 +19,7 @@ from rich.console import Console
 
 from algoperf.records.status import Status
 from algoperf.text import duration
-from algoperf.trial.clock import Times
+from algoperf.trial.clock import Clock
 from algoperf.trial.live_line import LiveLine, State
 from algoperf.trial.progress import PlainDisplay, Progress
 from algoperf.trial.screen import Screen
@@ -38,13 +38,21 @@ def settings(tmp_path):
     )  # fmt: skip
 
 
+def clock_at(own_sec, official_sec=None):
+    """A clock of a trial's process, whose parent has charged `official_sec`; by default the same."""
+    clock = Clock()
+    clock.times.submission = own_sec
+    clock.agree(own_sec if official_sec is None else official_sec)
+    return clock
+
+
 def test_plain_lines_say_how_it_stands(settings):
     stream = io.StringIO()
     progress = Progress(settings, PlainDisplay(stream))
-    progress.step(1, Times(submission=1.0), next_evaluation_sec=0.5)
-    progress.step(101, Times(submission=3.0), next_evaluation_sec=0.5)
-    progress.evaluation(101, {"validation/accuracy": 0.5}, Times(submission=3.0))
-    progress.step(400, Times(submission=4.0), next_evaluation_sec=-0.1)
+    progress.step(1, clock_at(1.0), next_evaluation_sec=0.5)
+    progress.step(101, clock_at(3.0), next_evaluation_sec=0.5)
+    progress.evaluation(101, {"validation/accuracy": 0.5, "score": 3.0})
+    progress.step(400, clock_at(4.0), next_evaluation_sec=-0.1)
     progress.end(Status.MAX_STEPS_REACHED, "Stopped.")
     assert stream.getvalue().splitlines() == [
         "s on digits (jax), study 2, trial 3: validation/accuracy target >= 0.96",
@@ -58,8 +66,16 @@ def test_plain_lines_say_how_it_stands(settings):
 
 def test_a_resumed_trial_has_no_rate_at_first(settings):
     stream = io.StringIO()
-    Progress(settings, PlainDisplay(stream)).step(301, Times(submission=20.0), next_evaluation_sec=1.0)
+    Progress(settings, PlainDisplay(stream)).step(301, clock_at(20.0), next_evaluation_sec=1.0)
     assert "steps/s" not in stream.getvalue()
+
+
+def test_lines_have_the_parents_clock_and_the_rate_of_the_own(settings):
+    stream = io.StringIO()
+    progress = Progress(settings, PlainDisplay(stream))
+    progress.step(1, clock_at(1.0), next_evaluation_sec=0)
+    progress.step(11, clock_at(2.0, official_sec=1.5), next_evaluation_sec=0)  # an evaluation told that we are ahead
+    assert stream.getvalue().splitlines()[-1].startswith("step 11 | clock 1.5 of 60 s | 10 steps/s | ")
 
 
 STATE = State(("step 123456", "clock 21600.5 of 77520 s", "3.21 steps/s", "at most 15.5 h to go"), 0.28)
@@ -134,14 +150,16 @@ def test_on_a_terminal_the_state_is_redrawn_in_place(repository, data_root, tmp_
 
 
 def test_the_end_says_time_metrics_and_where_the_records_are(repository, data_root, tmp_path):
-    """And says it again when the trial is asked for once more; the log has what was shown."""
+    """With the time of the last evaluation; said again when the trial is asked for once more. The log has it all."""
     command = train(repository, data_root, tmp_path, "--max-global-steps", "20")
     first, second = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
     folder = tmp_path / "template/study_1/digits_pytorch/trial_1"
     end = first.splitlines()[-3:]
-    assert re.fullmatch(
-        r"  validation target not reached in 20 steps, clock \d+\.\d\d s of 90 s \(.* with evaluations\)", end[0]
+    found = re.fullmatch(
+        r"  validation target not reached in 20 steps, (clock \d+\.\d\d of 90 s) \(.* with evaluations\)", end[0]
     )
+    assert found
+    assert f"step 20, {found[1]}: validation/accuracy" in first
     assert re.fullmatch(r"  validation/accuracy .* \(target >= 0.96\), test/accuracy .* \(target >= 0.94\)", end[1])
     assert end[2] == f"  records: {folder}"
     assert second.splitlines()[-2:] == end[:2]

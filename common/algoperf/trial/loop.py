@@ -241,7 +241,7 @@ class Trial:
         if interrupted:
             raise TrialEnd(Status.INTERRUPTED, "Stopped by a signal; the same command resumes it.")
         if self.progress.due(now):
-            self.progress.step(state.global_step, clock.times, self._next_evaluation_sec(clock.now()))
+            self.progress.step(state.global_step, clock, self._next_evaluation_sec(clock.now()))
 
     def _evaluation_is_due(self, now: float) -> bool:
         settings, state = self.settings, self.state
@@ -320,7 +320,7 @@ class Trial:
             self._note_goals(metrics)
             self._save_checkpoint()  # before the row: every recorded evaluation has a checkpoint to resume from
             self.log.evaluation(state, clock.times)
-            self.progress.evaluation(state.global_step, metrics, clock.times)
+            self.progress.evaluation(state.global_step, metrics)
             self.guard.clock_goes_on()
             messages.tell("clock", global_step=state.global_step)
         return metrics

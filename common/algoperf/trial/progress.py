@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from algoperf.records.status import Status
 from algoperf.text import duration
 from algoperf.trial import messages
-from algoperf.trial.clock import Times
+from algoperf.trial.clock import Clock
 from algoperf.trial.live_line import LiveLine, State
 from algoperf.trial.settings import TrialSettings
 
@@ -124,7 +124,7 @@ def make_display(rank: int) -> Display:
 
 
 class Progress:
-    """Describes the state of a trial.
+    """Describes the state of a trial. Times are the official ones: those of the records, which the parent keeps.
 
     Steps per second are per second of submission time, so that evaluations do not distort them. The first step, which
     compiles, does not count.
@@ -150,16 +150,16 @@ class Progress:
         self._next_due = now + self._display.period_sec
         return True
 
-    def step(self, global_step: int, times: Times, next_evaluation_sec: float) -> None:
+    def step(self, global_step: int, clock: Clock, next_evaluation_sec: float) -> None:
         """Show the current state."""
-        rate = self._rate(global_step, times.submission)
+        rate = self._rate(global_step, clock.times.submission)
         budget, max_steps = self._settings.budget_sec, self._settings.max_global_steps
-        left, share = budget - times.submission, times.submission / budget
+        left, share = budget - clock.submission_sec, clock.submission_sec / budget
         if max_steps is not None:
             share = max(share, global_step / max_steps)
             if rate:
                 left = min(left, (max_steps - global_step) / rate)
-        fields = [f"step {global_step}", f"clock {times.submission:.1f}{self._budget} s"]
+        fields = [f"step {global_step}", f"clock {clock.submission_sec:.1f}{self._budget} s"]
         if rate:
             fields.append(f"{rate:.3g} steps/s")
         if left > 0 and (rate or self._budget):
@@ -169,16 +169,19 @@ class Progress:
         self._display.live(State(tuple(fields), share))
 
     def _rate(self, global_step: int, submission_sec: float) -> float | None:
-        """Steps per second since the last call; None if there was none, or no step since."""
+        """Steps per second since the last call; None if there was none, or no step since.
+
+        The seconds are of this process's own clock: the official one is known anew only at evaluations, and jumps.
+        """
         mark, self._rate_mark = self._rate_mark, (global_step, submission_sec)
         if mark is None or global_step <= mark[0] or submission_sec <= mark[1]:
             return None
         return (global_step - mark[0]) / (submission_sec - mark[1])
 
-    def evaluation(self, global_step: int, metrics: Mapping[str, Any], times: Times) -> None:
-        """Print the result of an evaluation."""
+    def evaluation(self, global_step: int, metrics: Mapping[str, Any]) -> None:
+        """Print the result of an evaluation. Its time is the one in `metrics`, as in eval_measurements.csv."""
         result = f"{self._metric} {metrics[self._metric]:.6g} ({self._goal})"
-        self._display.line(f"step {global_step}, clock {times.submission:.2f}{self._budget} s: {result}")
+        self._display.line(f"step {global_step}, clock {metrics['score']:.2f}{self._budget} s: {result}")
 
     def note(self, text: str) -> None:
         """Print a remark."""

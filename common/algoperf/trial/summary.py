@@ -24,11 +24,11 @@ def summary(settings: TrialSettings) -> list[str]:
     timed, total = float(seconds.get("submission") or 0.0), float(seconds.get("total") or 0.0)
     if why := REFUTED.get(verification(settings.directory, status.get("target_reached_at"))):
         what = f"evaluated again without the submission, step {reached['global_step']} {why}"
-        time = f"NOT COUNTED ({what}): clock {reached['submission_sec']:.2f} s"
+        time = f"NOT COUNTED ({what}): clock {reached['submission_sec']:.2f}"
     elif reached:
-        time = f"validation target reached at step {reached['global_step']}, clock {reached['submission_sec']:.2f} s"
+        time = f"validation target reached at step {reached['global_step']}, clock {reached['submission_sec']:.2f}"
     else:
-        time = f"validation target not reached in {counted(status['global_step'], 'step')}, clock {timed:.2f} s"
+        time = f"validation target not reached in {counted(status['global_step'], 'step')}, clock {timed:.2f}"
     if settings.to_the_end:
         lines = [
             f"  {counted(status['global_step'], 'step')}, clock {timed:.2f} s ({duration(total)} with evaluations)"
