@@ -1,4 +1,4 @@
-"""Compares the times of two submissions that were trained in turn on one machine, study by study."""
+"""Compares times and steps of two submissions that were trained in turn on one machine, study by study."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import read_status
+from algoperf.records.verification import REFUTED, verification
 from algoperf.text import counted
 
 CONFIDENCE = 0.95
@@ -25,27 +26,51 @@ class Side:
     framework: str
 
 
+@dataclass(frozen=True, order=True)
+class Reached:
+    """When a submission reached the validation target, in seconds on the clock and in steps."""
+
+    seconds: float
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} ({self.steps})"
+
+
+NEVER = Reached(math.inf, 0)
+"""Of a study whose trials have ended without the target, or with one that was refuted."""
+
+
 @dataclass(frozen=True)
 class Pair:
-    """Seconds to target of both submissions in one study; infinity: not reached; None: no finished trial."""
+    """What both submissions needed in one study; NEVER: target not reached; None: no finished trial."""
 
     study: int
-    first: float | None
-    second: float | None
+    first: Reached | None
+    second: Reached | None
 
     @property
     def ratio(self) -> float | None:
         """The first one's time in units of the second one's, if both have reached the target."""
-        if self.first is None or self.second is None or not math.isfinite(self.first + self.second):
+        both = self._both()
+        return None if both is None else both[0].seconds / both[1].seconds
+
+    @property
+    def steps_ratio(self) -> float | None:
+        """The first one's steps in units of the second one's, if both have reached the target."""
+        both = self._both()
+        return None if both is None else both[0].steps / both[1].steps
+
+    def _both(self) -> tuple[Reached, Reached] | None:
+        if self.first is None or self.second is None or NEVER in (self.first, self.second):
             return None
-        return self.first / self.second
+        return self.first, self.second
 
 
 def read_pairs(root: Path, sides: tuple[Side, Side], workload: str, studies: int, trials: int) -> list[Pair]:
-    """The times in a folder of runs. The time of a study is that of its fastest trial."""
+    """What a folder of runs says. Of a study counts its fastest trial."""
     return [
-        Pair(study, *(_study_time(root, side, workload, study, trials) for side in sides))
-        for study in range(1, studies + 1)
+        Pair(study, *(_study(root, side, workload, study, trials) for side in sides)) for study in range(1, studies + 1)
     ]
 
 
@@ -63,17 +88,20 @@ def _statuses(root: Path, side: Side, workload: str, studies: int, trials: int) 
                 yield status
 
 
-def _study_time(root: Path, side: Side, workload: str, study: int, trials: int) -> float | None:
+def _study(root: Path, side: Side, workload: str, study: int, trials: int) -> Reached | None:
     folders = [trial_dir(root, side.name, study, workload, side.framework, trial) for trial in range(1, trials + 1)]
-    found = [_trial_time(read_status(folder)) for folder in folders]
-    return None if None in found else min(time for time in found if time is not None)
+    found = [_trial(folder) for folder in folders]
+    return None if None in found else min(trial for trial in found if trial is not None)
 
 
-def _trial_time(status: Mapping[str, Any] | None) -> float | None:
+def _trial(folder: Path) -> Reached | None:
+    status = read_status(folder)
     if status is None or not status.get("finished"):
         return None
     reached = status.get("target_reached_at")
-    return float(reached["submission_sec"]) if isinstance(reached, Mapping) else math.inf
+    if not isinstance(reached, Mapping) or verification(folder, reached) in REFUTED:
+        return NEVER
+    return Reached(float(reached["submission_sec"]), int(reached["global_step"]))
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -93,26 +121,27 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def describe(workload: str, pairs: Sequence[Pair], first: str, second: str) -> list[str]:
-    """The times of both submissions on a workload, and what they tell, in plain words."""
-    lines = [f"{workload}: seconds to target, {first} and {second}"]
+    """Times and steps of both submissions on a workload, and what they tell, in plain words."""
+    lines = [f"{workload}: seconds (steps) to target, {first} and {second}"]
     lines += [
-        f"  study {pair.study}: {_seconds(pair.first)} and {_seconds(pair.second)}"
+        f"  study {pair.study}: {_in_words(pair.first)} and {_in_words(pair.second)}"
         + ("" if pair.ratio is None else f", ratio {pair.ratio:.3f}")
         for pair in pairs
     ]
     ratios = [pair.ratio for pair in pairs if pair.ratio is not None]
     lines.append(f"  {_verdict(ratios, first, second)}")
-    for name, times in ((first, [pair.first for pair in pairs]), (second, [pair.second for pair in pairs])):
-        missed = sum(time == math.inf for time in times)
+    if steps := [pair.steps_ratio for pair in pairs if pair.steps_ratio is not None]:
+        median = f" (median of {counted(len(steps), 'pair')})" if len(steps) > 1 else ""
+        lines.append(f"  {first} took {statistics.median(steps):.3f} of the steps of {second}{median}.")
+    for name, sides in ((first, [pair.first for pair in pairs]), (second, [pair.second for pair in pairs])):
+        missed = sides.count(NEVER)
         if missed:
             lines.append(f"  {name} did not reach the target in {missed} of {counted(len(pairs), 'study', 'studies')}.")
     return lines
 
 
-def _seconds(time: float | None) -> str:
-    if time is None:
-        return "unfinished"
-    return f"{time:.2f}" if math.isfinite(time) else "not reached"
+def _in_words(side: Reached | None) -> str:
+    return "unfinished" if side is None else "not reached" if side == NEVER else str(side)
 
 
 def _verdict(ratios: Sequence[float], first: str, second: str) -> str:
