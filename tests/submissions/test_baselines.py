@@ -58,7 +58,10 @@ def test_search_spaces(name):
     jax, torch = (json.loads(file.read_text()) for file in files)
     assert jax == torch
     load_search_space(files[0])
-    fixed = set(getattr(self_tuning, name.upper()))
+    settings = self_tuning.of_baseline(f"{name}_jax")
+    assert settings is self_tuning.of_baseline(f"{name}_pytorch")
+    assert f"self_tuning import {name.upper()}" in (BASELINES / f"{name}_jax" / "submission.py").read_text()
+    fixed = set(settings)
     if isinstance(jax, list):
         assert len(jax) == 5
     names = set(jax[0]) if isinstance(jax, list) else set(jax)

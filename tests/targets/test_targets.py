@@ -13,23 +13,32 @@ from typing import Any
 
 import pytest
 
+from algoperf.blocks import self_tuning
 from algoperf.campaigns.folder import Campaign
+from algoperf.campaigns.manifest import PlannedRun
+from algoperf.commands.targets import _planner, _setting, targets
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import write_json
 from algoperf.records.layout import EVAL_FILE, STATUS_FILE
 from algoperf.records.prune_order import read_order
-from algoperf.targets.plan import num_points, search_space
+from algoperf.submission.loading import SEARCH_SPACE_FILE
+from algoperf.targets.plan import search
+from algoperf.targets.points import num_points, own_point, search_space
+from algoperf.targets.result import provenance
 from algoperf.targets.runs import RULE, Saturation, read_curves
 from algoperf.tuning.halton import quasi_random_points
 from algoperf.tuning.search_space import load_search_space
 from algoperf.versions import load_version
 from campaign_case import PATIENCE_SEC, kill, plan, wait_until
-from places import BASELINES
+from places import BASELINES, REPOSITORY
 
 LIMITS = load_version().limits("digits")
 STEPS = 40
 GIVEN = ("--workload", "digits", "--algorithms", "nadamw,momentum", "--trials", "1", "--repeats", "2",
          "--steps", str(STEPS), "--eval-every-steps", "10")  # fmt: skip
+
+
+TEMPLATE = REPOSITORY / "submissions" / "template"
 
 
 def command(output: Path, data_root: Path, *more: str) -> list[str]:
@@ -148,6 +157,8 @@ def test_other_options_are_refused_with_the_difference(interrupted, data_root):
         (("--algorithms", str(BASELINES / "nadamw_jax")), "jax"),
         (("--workload", "digit"), "Did you mean 'digits'?"),
         (("--repeats", "1"), "'1' is not a whole number"),
+        (("--trials", "0"), "With --trials 0 there is no point to try. Add --own-points"),
+        (("--trials", "0", "--own-points", "--algorithms", f"nadamw,{TEMPLATE}"), "only baselines come with one"),
     ],
 )
 def test_mistakes_leave_nothing_behind(tmp_path, data_root, given, message):
@@ -217,3 +228,44 @@ def test_a_search_space_of_ranges_is_preferred_to_a_list_of_points():
             assert isinstance(space, dict)
             assert num_points(space, 200) == 200
     assert num_points([{"a": 1}] * 5, 200) == 5
+
+
+def test_own_points_are_those_of_self_tuning():
+    own = {name: own_point(BASELINES / name) for name in ("nadamw_jax", "nadamw_pytorch", "nesterov_jax")}
+    assert own["nadamw_jax"] == own["nadamw_pytorch"] == self_tuning.NADAMW
+    assert own["nadamw_jax"] in load_search_space(BASELINES / "nadamw_jax" / SEARCH_SPACE_FILE), "published, too"
+    assert own["nesterov_jax"] == self_tuning.NESTEROV
+    assert own_point(TEMPLATE) is None
+
+
+@pytest.mark.parametrize("trials", [0, 2])
+def test_own_points_come_first_and_leave_the_others_as_they_are(tmp_path, data_root, trials):
+    plans = {own: planned(tmp_path / str(own), data_root, trials, own) for own in (True, False) if own or trials}
+    own = plans[True][:2]
+    assert [(run.submission, run.point) for run in own] == [
+        ("nadamw_pytorch", own_point(BASELINES / "nadamw_pytorch")),
+        ("momentum_pytorch", own_point(BASELINES / "momentum_pytorch")),
+    ]
+    rest = [(run.id, run.seed, run.point) for run in plans[True][2:]]
+    assert rest == [(run.id, run.seed, run.point) for run in plans.get(False, [])]
+    assert len({run.seed for run in plans[True]}) == len(plans[True]) == 2 + 2 * trials
+
+
+def planned(output: Path, data_root: Path, trials: int, own: bool) -> list[PlannedRun]:
+    """The search that is planned for these options."""
+    more = ["--trials", str(trials), *(["--own-points"] if own else [])]
+    given = targets.make_context("targets", command(output, data_root, *more)[4:]).params
+    given = {name: given[name] for name in given if name not in ("engine_name", "site", "at_once", "ease")}
+    setting = _setting(given.pop("workload"), given.pop("algorithms"), given)
+    return list(search(setting, _planner(setting)).manifest.runs)
+
+
+def test_a_table_says_which_points_were_own_ones():
+    run = {"run": "r", "submission": "a", "point": {"x": 1}, "best": 0.5}
+    found = {
+        "algoperf": "0", "framework": "jax", "steps": 3, "eval_every_steps": 1, "seed": 0, "chosen": "r",
+        "search": [run, run, {**run, "submission": "b"}], "repeats": [run],
+        "targets": {"validation": 0.5, "test": None, "reached": 1, "ease": 0.0},
+    }  # fmt: skip
+    assert any("Points tried: a 2, b 1. " in line for line in provenance(found)), "as files before there were own ones"
+    assert any("Points tried: a 2 (1 its own), b 1. " in line for line in provenance({**found, "own_points": ["a"]}))

@@ -105,6 +105,12 @@ PRODIGY: Settings = MappingProxyType(
 )
 
 
+def of_baseline(name: str) -> Settings | None:
+    """What a baseline, such as "nadamw_jax", uses under self-tuning; None if there is no baseline of this name."""
+    rule, _, framework = name.rpartition("_")
+    return globals().get(rule.upper()) if framework in ("jax", "pytorch") else None  # a constant has its rule's name
+
+
 def settings_of(hyperparameters: spec.Hyperparameters, self_tuning: Settings) -> Settings:
     """The point of an external tuning trial, or `self_tuning` if there is none."""
     return self_tuning if hyperparameters is None else hyperparameters._asdict()

@@ -31,8 +31,10 @@ _EVALUATIONS = 20
               help="Baselines by name, or paths of submissions, comma-separated.")  # fmt: skip
 @click.option("--framework", type=options.Choice(["jax", "pytorch"]), default="pytorch", show_default=True,
               help="What all runs are trained in.")  # fmt: skip
-@click.option("--trials", type=options.Whole(1, options.MOST), default=200, show_default=True,
-              help="Quasi-random points of each algorithm's published search space.")  # fmt: skip
+@click.option("--trials", type=options.Whole(0, options.MOST), default=200, show_default=True,
+              help="Quasi-random points of each algorithm's published search space; 0 needs --own-points.")  # fmt: skip
+@click.option("--own-points", is_flag=True,
+              help="Also try the point that each baseline comes with, for self-tuning.")  # fmt: skip
 @click.option("--repeats", type=options.Whole(2, options.MOST), default=20, show_default=True,
               help="Runs of the best point, with other seeds.")  # fmt: skip
 @click.option(
@@ -94,11 +96,14 @@ def targets(
 
 def _setting(workload: str, algorithms: str, given: dict[str, Any]) -> Setting:
     """What to run. Raises UserError if it is not clear."""
+    from algoperf.errors import UserError
     from algoperf.targets.plan import Setting
     from algoperf.versions import load_version
     from algoperf.versions.version import with_cube_limits
     from algoperf.workload.registry import find_workload
 
+    if not given["trials"] and not given["own_points"]:
+        raise UserError("With --trials 0 there is no point to try. Add --own-points, or allow at least one trial.")
     definition = find_workload(workload)
     version = with_cube_limits(load_version(given.pop("version_name")), definition.folder)
     limits = version.limits(definition.name, given["scale"])

@@ -13,7 +13,9 @@ from algoperf.campaigns.folder import Campaign
 from algoperf.data.files import write_file
 from algoperf.errors import AlgoperfError
 from algoperf.records.json_file import write_json
+from algoperf.submission.loading import submission_file, submission_name
 from algoperf.targets.plan import Setting
+from algoperf.targets.points import own_point
 from algoperf.targets.protocol import LOGARITHMIC, Curve, Targets, Untrained, best, choose, eased, is_better, targets_of
 from algoperf.targets.runs import read_curves
 from algoperf.text import counted
@@ -55,6 +57,8 @@ def result(
                     "start": dataclasses.asdict(start) if start else None,
                     "eased": _eased(found, limits, ease, start)},
         "present": _values(limits, {"validation_target": limits.validation_target, "test_target": limits.test_target}),
+        "own_points": [submission_name(submission_file(each)) for each in setting.algorithms
+                       if setting.own_points and own_point(each)],
         "chosen": chosen.run,
         "search": [_curve(curve, limits) for curve in searched],
         "repeats": [_curve(curve, limits) for curve in repeated],
@@ -83,7 +87,7 @@ def provenance(found: Mapping[str, Any]) -> list[str]:
     """Where the targets come from, a sentence per line."""
     targets, chosen = found["targets"], next(run for run in found["search"] if run["run"] == found["chosen"])
     names = dict.fromkeys(run["submission"] for run in found["search"])
-    counts = ", ".join(f"{name} {sum(run['submission'] == name for run in found['search'])}" for name in names)
+    counts = ", ".join(_count(found, name) for name in names)
     point = ", ".join(f"{name} {_short(value)}" for name, value in chosen["point"].items())
     lines = [
         f"Set by `algoperf targets` {found['algoperf']} in {found['framework']}: "
@@ -99,8 +103,15 @@ def provenance(found: Mapping[str, Any]) -> list[str]:
     return [*lines, "Budget, evaluation period and numbers of examples are those of before: set the budget apart."]
 
 
+def _count(found: Mapping[str, Any], name: str) -> str:
+    """How many points of a submission were tried, and whether its own one is among them."""
+    tried = sum(run["submission"] == name for run in found["search"])
+    # Files that were written before there was a choice do not say: none then.
+    return f"{name} {tried}" + (" (1 its own)" if name in found.get("own_points", ()) else "")
+
+
 def _eased(found: Targets, limits: Limits, ease: float, start: Untrained | None) -> dict[str, Any]:
-    """Both targets as a version's table has them. AlgoperfError if an untrained model is better than one."""
+    """The targets as a version's table has them. AlgoperfError if an untrained model is better than one."""
     pairs = {
         "validation_target": (found.validation, start.validation if start else None),
         "test_target": (found.test, start.test if start else None),
@@ -119,10 +130,11 @@ def _eased(found: Targets, limits: Limits, ease: float, start: Untrained | None)
 
 def _easing(targets: Mapping[str, Any], metric: str) -> str:
     start = targets["start"]
+    moved = "The target is" if start["test"] is None else "Both are"
     tested = "" if start["test"] is None else f" and {_short(start['test'])} (test)"
     scale = " in its logarithm" if metric in LOGARITHMIC else ""
     return (
-        f"Both are moved back{scale} by {targets['ease']:g} of the way to an untrained model (seed {start['seed']}), "
+        f"{moved} moved back{scale} by {targets['ease']:g} of the way to an untrained model (seed {start['seed']}), "
         f"which has {_short(start['validation'])}{tested}."
     )
 
