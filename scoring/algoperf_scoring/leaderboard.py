@@ -40,7 +40,8 @@ class Cell:
       outcome: why it does or does not give credit; for held-out variants, whether it was reached.
       unfinished: trials that have not ended; their studies are not among `studies`.
       pruned: trials that were stopped or not begun.
-      errors: in how many studies every trial was ended by an error of the submission, and how many studies have ended.
+      errors: in how many studies every trial was ended by an error of the submission, or not run because of one, and
+        how many studies have ended.
     """
 
     seconds: float
@@ -54,7 +55,7 @@ class Cell:
 
     @property
     def num_studies(self) -> int:
-        """Number of studies in which at least one trial has an evaluation."""
+        """Number of studies in which at least one trial has an evaluation, or that were planned and failed."""
         return len(self.studies)
 
     @property

@@ -77,11 +77,12 @@ class Measured:
     """What trials measured.
 
     Attributes:
-      studies: by entry and workload; pairs without any evaluation are absent, and so are unfinished studies.
+      studies: by entry and workload; pairs without any evaluation are absent, and so are unfinished studies. Planned
+        studies that failed without any evaluation have no trials (`failures.py`).
       unfinished: the trials because of which studies are absent.
       pruned: the trials that did not go on to their end.
-      errors: by entry and workload: in how many studies every trial was ended by an error of the submission, and how
-        many studies have ended.
+      errors: by entry and workload: in how many studies every trial was ended by an error of the submission, or not run
+        because of one, and how many studies have ended.
     """
 
     studies: Mapping[tuple[str, str], CellStudies]

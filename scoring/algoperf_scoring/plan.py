@@ -13,15 +13,17 @@ from typing import Any, Literal, get_args
 
 from algoperf.text import counted
 
-Phase = Literal["ended", "failed", "dropped", "running", "waiting", "stopped", "held", "later"]
+Phase = Literal["ended", "failed", "not_run", "dropped", "running", "waiting", "stopped", "held", "later"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
-"""Where a planned run stands: ended by the rules; failed by an error of the submission, which is a result; left out by
-the campaign's ladder. The others are open: running or lost, not begun, stopped by another error, held by such a run,
-or later on the ladder."""
+"""Where a planned run stands: ended by the rules; failed by an error of the submission, which is a result; not run, as
+another run of the submission on the workload has failed so; left out by the campaign's ladder. The others are open:
+running or lost, not begun, stopped by another error, held by such a run, or later on the ladder."""
+FAILURES: tuple[Phase, ...] = ("failed", "not_run")
 
 _OPEN = ("running", "waiting", "stopped", "held", "later")
 _WORDS: Mapping[Phase, str] = {
     "failed": "failed by an error of the submission",
+    "not_run": "not run: same error",
     "dropped": "left out by the ladder",
     "running": "running or lost",
     "stopped": "stopped by an error",
@@ -85,20 +87,18 @@ class Plan:
         return sum(run.is_open and (run.submission, run.workload) == (submission, workload) for run in self.runs)
 
     def in_words(self) -> str:
-        """What has to be known before any number is read; "" if all runs ended by the rules."""
+        """What has to be known before any number is read; "" if no run is open or has failed."""
         if self.unreadable:
             return f"Whether the campaign of these runs is finished is not known: {self.unreadable}"
         phases = Counter(run.phase for run in self.runs)
         planned = counted(len(self.runs), "planned run")
-        if self.is_final:
-            failed = phases["failed"]
-            return f"{failed} of {planned} {_WORDS['failed']}: that is a result." if failed else ""
         others = phases_in_words(run.phase for run in self.runs if run.phase != "ended")
+        counts = f"{phases['ended']} of {planned} ended by the rules"
+        if self.is_final:
+            has_failed = any(phases[phase] for phase in FAILURES)
+            return f"Campaign ended with errors of submissions: {counts} ({others})." if has_failed else ""
         cancelled = "; cancelled" if self.is_cancelled else ""
-        return (
-            f"UNFINISHED CAMPAIGN: {phases['ended']} of {planned} ended by the rules ({others}{cancelled}). "
-            "This ranking is not final."
-        )
+        return f"UNFINISHED CAMPAIGN: {counts} ({others}{cancelled}). This ranking is not final."
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values: numbers of runs by phase, and the open ones."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from algoperf.versions import Version
 from algoperf_scoring import selection
+from algoperf_scoring.failures import count_failures
 from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.measuring import Pruned, Unfinished, measure
 from algoperf_scoring.plan import Plan, PlannedRun
@@ -130,6 +131,7 @@ def read_comparison(
     limits = {name: version.limits(name, scale) for name in (*chosen, *held_out.values())}
     budgets = {name: version.max_runtime_sec(name, ruleset, scale) for name in limits}
     measured = measure(trials, lambda trial: names[trial.submission, trial.framework], limits, budgets, findings)
+    measured = count_failures(measured, plan, trials, names)
     ranked = {entry for entry, _ in measured.studies}
     results = Results(tuple(sorted(ranked)), chosen, held_out, limits, measured.studies)
     return Comparison(
@@ -196,7 +198,8 @@ def _missing(
         spared[one.submission, one.workload].add(one.study)
     for submission in names:
         for name in results.columns:
-            studies = len(spared[submission, name].union(results.studies.get((submission, name), ())))
+            found = results.studies.get((submission, name), {})
+            studies = len(spared[submission, name].union(number for number, trials in found.items() if trials))
             expected = 1 if name in version.development else version.num_studies
             expected = max(expected, len(planned.get((submission, name), ())))
             if studies < expected:

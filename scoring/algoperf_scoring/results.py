@@ -34,7 +34,7 @@ class TrialResult:
 
 
 Studies = Mapping[int, tuple[TrialResult, ...]]
-"""Trials by study number, in order of their numbers."""
+"""Trials by study number, in order of their numbers; none of a planned study that failed."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,28 @@ def test_a_name_without_a_stopped_run_says_why(case):
     ]
 
 
+def test_a_failed_run_may_be_named_and_what_is_not_run_says_why(case):
+    job = case.folder / "jobs" / name(LAMB)
+    (job / "attempt_1.json").write_text(json.dumps({"number": 1, "next": "stop", "exit_code": 3, "ended": "now"}))
+    assert case.phases()[name(LAMB, study=2)] == "not_run"
+    said = ask_again(case.campaign, [name(LAMB, study=2)])
+    assert (
+        said.splitlines()[1] == f"  {name(LAMB, study=2)}: none of its runs was stopped (same error as {name(LAMB)})."
+    )
+    assert ask_again(case.campaign, [LAMB]) == "To be begun again: 1 run."
+    assert {case.phases()[name(LAMB, study=study)] for study in (1, 2)} == {"waiting"}
+
+
+def test_a_run_that_has_begun_goes_on_after_the_failure_of_another(case):
+    attempts = {1: {"next": "stop", "exit_code": 3}, 2: {"next": "resume", "exit_code": 130, "steps": 5}}
+    for study, attempt in attempts.items():
+        job = case.folder / "jobs" / name(LAMB, study=study)
+        job.mkdir(parents=True, exist_ok=True)
+        (job / "attempt_1.json").write_text(json.dumps({"number": 1, **attempt, "ended": "now"}))
+    assert case.phases()[name(LAMB, study=2)] == "waiting"
+    assert case.campaign.held_back(case.campaign.find(name(LAMB, study=2))) == ""
+
+
 @pytest.mark.parametrize("given", ["lion_pytroch", ""])
 def test_an_unknown_name_is_refused_before_anything_is_changed(case, given):
     with pytest.raises(UserError, match="no such run, submission or workload") as error:

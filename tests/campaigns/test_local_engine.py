@@ -56,7 +56,7 @@ def test_exit_codes_decide_what_happens_next(tmp_path, data_root):
     assert all(len(case.attempts(name(study))) == len(ends[study]) for study in ends)
 
 
-def test_what_is_wrong_with_a_submission_holds_its_other_runs_until_asked(tmp_path, prepare):
+def test_a_submissions_own_error_is_final_for_its_runs_of_the_workload_until_asked(tmp_path, prepare):
     prepare(DIGITS, "mini")
     case = scripted(
         tmp_path, prepare(MNIST, "mini"), studies=2, workloads="digits,mnist", scale="mini",
@@ -66,17 +66,21 @@ def test_what_is_wrong_with_a_submission_holds_its_other_runs_until_asked(tmp_pa
     done = case.call("run")
     assert done.returncode == 3, done.stdout + done.stderr
     phases = case.phases()
-    assert phases.pop(name(1)) == "stopped"
-    assert phases.pop(name(2)) == "held"
+    assert phases.pop(name(1)) == "failed"
+    assert phases.pop(name(2)) == "not_run"
     assert set(phases.values()) == {"finished"}
-    assert f"{name(1)}: STOPPED, exit code 3, submission_error: submission_error at step 10" in done.stdout
+    assert f"{name(1)}: FAILED, exit code 3, submission_error: submission_error at step 10" in done.stdout
+    assert "\nThe campaign has ended: nothing is left to run.\nExit code 3: the submission's own error" in done.stdout
     assert case.call("run").returncode == 3, "nothing is begun again by itself"
     queued = case.call("execute", "--run", name(2))  # as an engine does that had it in its queue already
     assert (queued.returncode, case.attempts(name(2))) == (76, [])
-    assert f"{name(2)} is held back, because {name(1)} was stopped" in queued.stdout
+    assert f"{name(2)} is not begun: same error as {name(1)}" in queued.stdout
     shown = case.call("status")
     assert shown.returncode == 1
-    assert f"STOPPED: {name(1)}: exit code 3 after 1 attempt," in shown.stdout
+    assert f"FAILED: {name(1)}: exit code 3 after 1 attempt," in shown.stdout
+    assert f"\nnot run: 1 run, same error as {name(1)}\nThe campaign has ended: nothing is left to run." in shown.stdout
+    status = case.status()
+    assert (status["ended"], status["failed"], status["not_run"], status["hours_left"]) == (True, 1, 1, 0)
     again = case.call("run", "--again")
     assert again.returncode == 0
     assert f"{name(1)}: target_reached" in again.stdout

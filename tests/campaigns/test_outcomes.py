@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from algoperf.campaigns.outcomes import Next, Rules, advice, decide, next_of
+from algoperf.campaigns.outcomes import Next, Rules, advice, decide, is_result, next_of
 
 RULES = Rules(retries=2, fruitless_resumes=3)
 LOST = {"number": 1}
@@ -55,7 +55,23 @@ def test_decisions(attempts, expected):
 
 def test_a_submissions_own_error_is_a_result_and_the_rest_may_be_begun_again():
     own = "the submission's own error, which is a result. For changed code, plan a new campaign in another folder."
-    assert advice([3, 9, 3], "run") == [f"Exit code 3 or 9: {own}"]
-    assert advice([3, 5], "run") == ["When the cause is gone: run --again", f"Exit code 3: {own}"]
-    assert advice([None], "run") == ["When the cause is gone: run --again"]
-    assert advice([], "run") == []
+    assert advice(False, [3, 9, 3], "run") == [f"Exit code 3 or 9: {own}"]
+    assert advice(True, [3], "run") == ["When the cause is gone: run --again", f"Exit code 3: {own}"]
+    assert advice(True, [], "run") == ["When the cause is gone: run --again"]
+    assert advice(False, [], "run") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "label", "expected"),
+    [
+        (3, "submission_error", True),
+        (9, "rule_breach", True),
+        (3, None, True),  # it raised before its trial began
+        (3, "interrupted", False),  # it has begun, and raised when it was to go on
+        (4, "out_of_memory", False),
+        (5, None, False),
+        (None, None, False),
+    ],
+)
+def test_what_a_failure_is(code, label, expected):
+    assert is_result(code, label) == expected

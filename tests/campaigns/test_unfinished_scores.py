@@ -101,7 +101,7 @@ def test_no_number_of_studies_is_asked_for_where_the_version_scores_nothing(begu
     assert "UNFINISHED" not in call("score", tmp_path / "runs").stdout
 
 
-def test_what_failed_is_final_and_what_it_holds_is_not(begun, tmp_path):
+def test_what_failed_is_final_unless_its_records_say_that_it_may_go_on(begun, tmp_path):
     """As the campaign's own files say it when a submission has raised."""
     folder = tmp_path / "campaign"
     shutil.copytree(begun, folder)
@@ -115,7 +115,8 @@ def test_what_failed_is_final_and_what_it_holds_is_not(begun, tmp_path):
     del status["submission_hash"], status["identity"]
     (records / "status.json").write_text(json.dumps(status))
     said = " ".join(call("score", folder / "runs").stdout.split())
-    assert said.startswith(UNFINISHED.format("1 failed by an error of the submission, 5 waiting, 1 held"))
+    failed = "1 failed by an error of the submission, 1 not run: same error, 5 waiting"
+    assert said.startswith(UNFINISHED.format(failed))
     (records / "status.json").write_text(json.dumps({**status, "status": "running"}))
     said = " ".join(call("score", folder / "runs").stdout.split())
     assert said.startswith(UNFINISHED.format("5 waiting, 1 stopped by an error, 1 held"))
@@ -144,3 +145,25 @@ def test_a_finished_campaign_needs_no_warning(tmp_path, data_root):
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert call("score", folder / "runs").stdout.startswith("AlgoPerf v0.6")
     assert call("check-runs", folder / "runs").exit_code == 0
+
+
+def test_a_campaign_of_which_nothing_is_left_to_run_says_what_failed(begun, tmp_path):
+    """Both submissions raised on both workloads, before a trial began: there are no records of that."""
+    folder = tmp_path / "campaign"
+    shutil.copytree(begun, folder)
+    places = ("momentum_pytorch/study_2/digits", "momentum_pytorch/study_1/mnist")
+    for place in (*places, "lamb_pytorch/study_1/digits", "lamb_pytorch/study_1/mnist"):
+        job = folder / "jobs" / f"{place}_pytorch" / "trial_1"
+        job.mkdir(parents=True)
+        (job / "attempt_1.json").write_text(json.dumps({"number": 1, "next": "stop", "exit_code": 3, "ended": "now"}))
+    said = " ".join(call("score", folder / "runs", "--output", tmp_path / "board").stdout.split())
+    assert said.startswith(
+        "Campaign ended with errors of submissions: 1 of 8 planned runs ended by the rules "
+        "(4 failed by an error of the submission, 3 not run: same error)."
+    )
+    content = json.loads((tmp_path / "board" / "leaderboard.json").read_text())
+    assert content["studies_ended_by_error"] == {
+        "momentum_pytorch": {"digits": 1, "mnist": 2}, "lamb_pytorch": {"digits": 2, "mnist": 2},
+    }  # fmt: skip
+    assert {outcome for cells in content["outcomes"].values() for outcome in cells.values()} == {"error"}
+    assert call("score", folder / "runs", "--strict").exit_code != 0

@@ -33,7 +33,7 @@ def ask_again(campaign: Campaign, names: Sequence[str] = ()) -> str:
 
 
 def _was_stopped(state: RunState) -> bool:
-    return state.phase is Phase.STOPPED
+    return state.phase in (Phase.STOPPED, Phase.FAILED)
 
 
 def _is_named(run: PlannedRun, names: Sequence[str]) -> bool:
@@ -55,6 +55,7 @@ def _require_known(name: str, manifest: Manifest) -> None:
 
 def _why_none(name: str, states: Sequence[RunState]) -> str:
     """Why a name asks for no run: none of its runs was stopped, but another one may hold them back."""
-    reasons = {state.reason: None for state in states if state.phase is Phase.HELD and _is_named(state.run, [name])}
-    held = f" ({'; '.join(reasons)})" if reasons else ""
-    return f"  {name}: none of its runs was stopped{held}."
+    held = [state for state in states if state.phase in (Phase.HELD, Phase.NOT_RUN)]
+    reasons = {state.reason: None for state in held if _is_named(state.run, [name])}
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"  {name}: none of its runs was stopped{why}."

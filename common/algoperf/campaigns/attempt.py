@@ -37,7 +37,7 @@ from algoperf.system import STOPS, algoperf_command, follow
 BUSY = 75
 """Exit code if another process works on the run: ask again later."""
 HELD = 76
-"""Exit code if another run of the kind was stopped while this one was in an engine's queue."""
+"""Exit code if another run of the kind was stopped or failed while this one was in an engine's queue."""
 CHANGED = 77
 """Exit code if the submission's code is not what was planned."""
 _GRACE_SEC = 60
@@ -99,8 +99,8 @@ def work(campaign: Campaign, run: PlannedRun, place: Place) -> int:
             return 0
         if campaign.is_cancelled:
             return Status.INTERRUPTED.exit_code
-        if (holder := campaign.holder(run)) is not None:
-            print(f"{run.id} is held back, because {holder.run.id} was stopped: {holder.reason}")
+        if why := campaign.held_back(run):
+            print(f"{run.id} is not begun: {why}")
             return HELD
         code = _attempt(campaign, run, place, lock, signals)
     if next_of(code) is Next.RESUME and signals.count and not campaign.is_cancelled and place.when_interrupted:

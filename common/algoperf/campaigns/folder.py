@@ -26,11 +26,12 @@ from typing import Any
 from algoperf.campaigns.differences import require_equal
 from algoperf.campaigns.ladder import Verdict, barrier, standings
 from algoperf.campaigns.manifest import MINI, Manifest, PlannedRun, read_manifest
-from algoperf.campaigns.outcomes import Next, Rules, decide
+from algoperf.campaigns.outcomes import Next, Rules, decide, is_result
 from algoperf.campaigns.states import Phase, RunState
 from algoperf.data.files import make_directory, open_locked
 from algoperf.errors import DataError, UserError
 from algoperf.records.json_file import read_object
+from algoperf.records.status import read_status
 
 MANIFEST, FIXED, ENGINE, CANCELLED, DONE = "manifest.json", ".fixed.json", "engine.json", "CANCELLED", "DONE"
 STAGING, LOG, LOCK = "staging.json", "log.txt", ".lock"
@@ -160,28 +161,23 @@ class Campaign:
         if run.id in live:
             return RunState(run, Phase.LIVE, attempts, reason=live[run.id])
         if decide(attempts, self.rules) is Next.STOP:
-            return RunState(run, Phase.STOPPED, attempts, reason=str(attempts[-1].get("cause", "lost again and again")))
+            status = read_status(self.records(run)) or {}
+            phase = Phase.FAILED if is_result(attempts[-1].get("exit_code"), status.get("status")) else Phase.STOPPED
+            return RunState(run, phase, attempts, reason=str(attempts[-1].get("cause", "lost again and again")))
         return RunState(run, Phase.WAITING, attempts)
 
     def states(self, live: Mapping[str, str]) -> list[RunState]:
-        """Where all runs stand. Runs like one that was stopped are held back, and so are later steps of a ladder."""
+        """Where all runs stand. Runs like one that was stopped or failed are held back, and later steps of a ladder."""
         found = [self.state(run, live) for run in self.manifest.runs]
         holders = _holders(found)
-        held = []
-        for state in found:
-            run = state.run
-            holder = holders.get((run.place,)) or holders.get((run.place, run.submission))
-            if state.phase is Phase.WAITING and holder is not None:
-                held.append(RunState(run, Phase.HELD, state.attempts, reason=f"{holder.run.id} was stopped"))
-            else:
-                held.append(state)
+        held = [_held(state, holders) for state in found]
         return _climbing(self.manifest.ladder, held) if self.manifest.ladder else held
 
-    def holder(self, run: PlannedRun) -> RunState | None:
-        """A stopped run that holds this one back; None if there is none."""
+    def held_back(self, run: PlannedRun) -> str:
+        """Why a run that waits is not to be begun: another one of its kind was stopped or failed; "" if it is."""
         others = [each for each in self.manifest.runs if each.place == run.place and each.id != run.id]
-        holders = _holders([self.state(each, {}) for each in others])
-        return holders.get((run.place,)) or holders.get((run.place, run.submission))
+        state = _held(self.state(run, {}), _holders([self.state(each, {}) for each in others]))
+        return state.reason if state.phase in (Phase.HELD, Phase.NOT_RUN) else ""
 
 
 def runs_dir(folder: Path, step: str) -> Path:
@@ -205,16 +201,35 @@ def _climbing(ladder: Mapping[str, Any], states: list[RunState]) -> list[RunStat
 
 
 def _holders(states: Sequence[RunState]) -> dict[tuple[str, ...], RunState]:
-    """The first stopped run of every kind."""
+    """By kind, the first run that failed, else the first that was stopped."""
     found: dict[tuple[str, ...], RunState] = {}
-    for state in states:
-        if state.phase is Phase.STOPPED:
-            found.setdefault(_kind(state), state)
+    for phase in (Phase.FAILED, Phase.STOPPED):
+        for state in states:
+            if state.phase is phase:
+                found.setdefault(_kind(state), state)
     return found
 
 
 def _kind(state: RunState) -> tuple[str, ...]:
-    """Which runs a stopped one holds back: missing data, all of its workload; else those of its submission."""
+    """Which runs one that was stopped or failed holds back: missing data, all of its workload; else those of its
+    submission.
+    """
     if state.last.get("exit_code") == DataError.exit_code:
         return (state.run.place,)
     return (state.run.place, state.run.submission)
+
+
+def _held(state: RunState, holders: Mapping[tuple[str, ...], RunState]) -> RunState:
+    """The state of a run in view of others of its kind. One that has begun goes on after the failure of another one:
+    its end, too, is a result.
+    """
+    run = state.run
+    own, all_of_place = holders.get((run.place, run.submission)), holders.get((run.place,))
+    if state.phase is not Phase.WAITING:
+        return state
+    if own is not None and own.phase is Phase.FAILED and not state.attempts:
+        return RunState(run, Phase.NOT_RUN, state.attempts, reason=f"same error as {own.run.id}")
+    stopped = next((each for each in (all_of_place, own) if each is not None and each.phase is Phase.STOPPED), None)
+    if stopped is None:
+        return state
+    return RunState(run, Phase.HELD, state.attempts, reason=f"{stopped.run.id} was stopped")

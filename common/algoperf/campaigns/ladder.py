@@ -166,7 +166,9 @@ def _outcome(states: Sequence[RunState]) -> Verdict:
     """Whether a submission has reached the targets of a workload in one of these runs, or still may."""
     if any(state.done and state.done.get("status") == Status.TARGET_REACHED.label for state in states):
         return Verdict.PASSED
-    if any(state.phase is Phase.STOPPED and state.last.get("exit_code") in _OWN_FAULT for state in states):
+    if any(
+        state.phase in (Phase.STOPPED, Phase.FAILED) and state.last.get("exit_code") in _OWN_FAULT for state in states
+    ):
         return Verdict.FAILED  # its other runs are held
     return Verdict.OPEN if any(state.done is None for state in states) else Verdict.FAILED
 

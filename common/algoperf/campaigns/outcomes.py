@@ -7,6 +7,8 @@
 | 1, 4 (memory), 7 (evaluation), 125 and the like     | retry    | a bounded number of times, with the cause       |
 | 77 (the submission's code is not what was planned)  | retry    | the same, and not before the code is restored   |
 | 2 (arguments), 3 (submission), 5 (data), 9 (breach) | stop     | nothing more of this kind is begun until asked  |
+
+3 and 9 are the submission's own, and a result: the run has failed. After the others, it was stopped.
 """
 
 from __future__ import annotations
@@ -23,7 +25,11 @@ _STOP = {
     *(error.exit_code for error in (UserError, SubmissionError, DataError, EvaluationMismatch)),
     Status.RULE_BREACH.exit_code,
 }
-_RESULTS = {SubmissionError.exit_code, Status.RULE_BREACH.exit_code}  # of submissions, whoever runs them
+_RESULTS = {
+    SubmissionError.exit_code: Status.SUBMISSION_ERROR.label,
+    Status.RULE_BREACH.exit_code: Status.RULE_BREACH.label,
+}  # of submissions, whoever runs them
+ENDED = "The campaign has ended: nothing is left to run."
 _LARGEST_OF_OURS = 124  # containers' own failures are 125 to 127; shells add 128 to the number of a signal
 
 
@@ -65,15 +71,23 @@ def cause_of(code: int) -> str:
     return exit_code_name(code)
 
 
-def advice(codes: Iterable[int | None], command: str) -> list[str]:
-    """What to do about runs that were stopped with these exit codes; `command` carries the campaign out."""
-    known = set(codes)
-    lines = []
-    if known - _RESULTS:
-        lines.append(f"When the cause is gone: {command} --again")
-    if found := sorted(code for code in known & _RESULTS if code is not None):
+def is_result(code: int | None, label: str | None) -> bool:
+    """Whether a run that ended with this exit code failed by the submission's own error.
+
+    Its records say how it ended, `label`, or there are none, None: else it has begun and may go on.
+    """
+    return code in _RESULTS and label in (None, _RESULTS[code])
+
+
+def advice(stopped: bool, failed: Iterable[int | None], command: str) -> list[str]:
+    """What to do if runs were stopped, and about those that failed with these exit codes.
+
+    `command` carries the campaign out.
+    """
+    lines = [f"When the cause is gone: {command} --again"] if stopped else []
+    if codes := sorted({code for code in failed if code is not None}):
         lines.append(
-            f"Exit code {' or '.join(map(str, found))}: the submission's own error, which is a result. For changed "
+            f"Exit code {' or '.join(map(str, codes))}: the submission's own error, which is a result. For changed "
             "code, plan a new campaign in another folder."
         )
     return lines

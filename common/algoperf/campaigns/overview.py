@@ -21,7 +21,7 @@ from algoperf.records.status import read_status
 QUEUED = "queued"
 """Live runs that an engine has in its queue: no machine works on them."""
 PHASES = ("waiting", QUEUED, *(phase.value for phase in Phase if phase is not Phase.WAITING))
-RARE = (QUEUED, Phase.CHANGED.value, Phase.LATER.value, Phase.DROPPED.value)
+RARE = (QUEUED, Phase.CHANGED.value, Phase.FAILED.value, Phase.NOT_RUN.value, Phase.LATER.value, Phase.DROPPED.value)
 """Phases that a table leaves out if no run is in them."""
 _PENDING = "pending"  # as Slurm and SkyPilot call it
 _FOR_DEVICES = "waiting for devices"
@@ -50,6 +50,7 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
         "campaign": campaign.manifest.campaign,
         "folder": str(campaign.path),
         "cancelled": campaign.is_cancelled,
+        "ended": all(state.phase.is_final for state in states),
         "engine_answers": known,
         "runs": len(states),
         **{phase: sum(_phase(state) == phase for state in states) for phase in PHASES},
@@ -60,7 +61,11 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
         "live_runs": [_live(campaign, state) for state in states if _phase(state) == Phase.LIVE.value],
         "queued_because": Counter(state.reason for state in states if _phase(state) == QUEUED),
         "changed_submissions": list(changed_in_words(states).values()),
-        "stopped_runs": [_stopped(state) for state in states if state.phase is Phase.STOPPED],
+        **{
+            f"{phase.value}_runs": [_ended(state) for state in states if state.phase is phase]
+            for phase in (Phase.STOPPED, Phase.FAILED)
+        },
+        "not_run_because": Counter(state.reason for state in states if state.phase is Phase.NOT_RUN),
     }
 
 
@@ -114,8 +119,8 @@ def _between(began: str, ended: str) -> float:
 
 
 def _hours_left(campaign: Campaign, state: RunState) -> float:
-    """What the estimate leaves for a run that has not ended and is not left out."""
-    if state.phase in (Phase.FINISHED, Phase.DROPPED):
+    """What the estimate leaves for a run of which more is to come."""
+    if state.phase.is_final:
         return 0.0
     seconds = campaign.manifest.workload_of(state.run)["seconds"][state.run.framework]["probably"]
     return max(0.0, float(seconds) / 3600 - _hours(campaign, state))
@@ -143,7 +148,7 @@ def _live(campaign: Campaign, state: RunState) -> dict[str, Any]:
     }
 
 
-def _stopped(state: RunState) -> dict[str, Any]:
+def _ended(state: RunState) -> dict[str, Any]:
     return {"run": state.run.id, "exit_code": state.last.get("exit_code"), "attempts": len(state.attempts),
             "cause": state.reason}  # fmt: skip
 

@@ -14,7 +14,7 @@ from algoperf.campaigns.engines.base import Engine, EngineAway
 from algoperf.campaigns.folder import STAGING, Campaign
 from algoperf.campaigns.ladder import Verdict, standings
 from algoperf.campaigns.manifest import PlannedRun
-from algoperf.campaigns.outcomes import advice
+from algoperf.campaigns.outcomes import ENDED, advice
 from algoperf.campaigns.states import Phase, RunState
 from algoperf.errors import AlgoperfError, UserError
 from algoperf.records.json_file import read_object
@@ -107,9 +107,10 @@ class _Starts:
 
 def exit_code(states: Sequence[RunState]) -> int:
     """0 if all runs have ended by the rules or are left out by the ladder; else the code of those that were stopped, or
-    wait for their code, if they have the same one, or 1.
+    failed, or wait for their code, if they have the same one, or 1.
     """
-    codes = {int(state.last.get("exit_code") or 1) for state in states if state.phase is Phase.STOPPED}
+    ends = (Phase.STOPPED, Phase.FAILED)
+    codes = {int(state.last.get("exit_code") or 1) for state in states if state.phase in ends}
     codes |= {UserError.exit_code for state in states if state.phase is Phase.CHANGED}
     unfinished = any(state.phase not in (Phase.FINISHED, Phase.DROPPED) for state in states)
     return codes.pop() if len(codes) == 1 else int(unfinished)
@@ -185,10 +186,10 @@ class _Telling:
     def _text(self, state: RunState, is_first: bool) -> str:
         if state.phase is Phase.FINISHED:
             return "" if is_first or state.done is None else f"{state.done['status']}: {state.done['message']}"
-        if state.phase is Phase.STOPPED:
-            return f"STOPPED, exit code {state.last.get('exit_code')}, {state.reason}"
-        if state.phase is Phase.HELD:
-            return f"held: {state.reason}"
+        if state.phase in (Phase.STOPPED, Phase.FAILED):
+            return f"{state.phase.name}, exit code {state.last.get('exit_code')}, {state.reason}"
+        if state.phase in (Phase.HELD, Phase.NOT_RUN):
+            return f"{state.phase.in_words}: {state.reason}"
         if state.phase in (Phase.LATER, Phase.DROPPED, Phase.CHANGED) or (
             state.phase is Phase.WAITING and not state.attempts
         ):
@@ -206,10 +207,11 @@ class _Telling:
         """Counts, what was stopped why, what goes on, and how to go on with the rest."""
         cancelled = self._campaign.is_cancelled
         counts = Counter(state.phase.value for state in states)
-        stopped = [state for state in states if state.phase is Phase.STOPPED]
+        stopped = [state for state in states if state.phase in (Phase.STOPPED, Phase.FAILED)]
         lines = [f"{counts[Phase.FINISHED.value]} of {counted(len(states), 'run')} ended by the rules."]
-        lines += [f"  {state.run.id}: stopped, {state.reason.partition(chr(10))[0]}" for state in stopped]
+        lines += [f"  {state.run.id}: {state.phase.value}, {state.reason.partition(chr(10))[0]}" for state in stopped]
         for phase, why in (
+            (Phase.NOT_RUN, "Not run, because others of their submission and workload failed by an error of its own"),
             (Phase.HELD, "Not begun, because others of their workload were stopped"),
             (Phase.CHANGED, "Waiting, because the code of their submissions is not what was planned"),
             (Phase.DROPPED, "Left out, because their submissions failed a step"),
@@ -228,5 +230,8 @@ class _Telling:
             number, what = counts[Phase.WAITING.value], "Cancelled" if cancelled else "Stopped by a signal"
             wait = f"; {counted(number, 'run')} {'waits' if number == 1 else 'wait'}" if number else ""
             lines.append(f"{what}{wait}. To go on: {command}")
-        lines += advice((state.last.get("exit_code") for state in stopped), command)
+        if stopped and all(state.phase.is_final for state in states):
+            lines.append(ENDED)
+        failed = [state.last.get("exit_code") for state in stopped if state.phase is Phase.FAILED]
+        lines += advice(len(failed) < len(stopped), failed, command)
         return "\n".join(lines)

@@ -11,18 +11,33 @@ from algoperf.campaigns.manifest import PlannedRun
 
 
 class Phase(enum.Enum):
-    """Where a run stands. It is held if others like it were stopped, and changed if it waits for the code that was
-    planned; later and dropped are those of a ladder.
+    """Where a run stands.
+
+    It is stopped if somebody has to see to it, and then others like it are held. It has failed if the submission's own
+    error ended it, which is a result; others of the submission on the workload that have not begun are not run. It is
+    changed if it waits for the code that was planned; later and dropped are those of a ladder.
     """
 
     WAITING = "waiting"
     CHANGED = "changed"
     LIVE = "live"
     FINISHED = "finished"
+    FAILED = "failed"
+    NOT_RUN = "not_run"
     STOPPED = "stopped"
     HELD = "held"
     LATER = "later"
     DROPPED = "dropped"
+
+    @property
+    def in_words(self) -> str:
+        """Its name in a message or table."""
+        return self.value.replace("_", " ")
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more comes of the run, unless somebody asks for it again."""
+        return self in (Phase.FINISHED, Phase.FAILED, Phase.NOT_RUN, Phase.DROPPED)
 
 
 def waited_sec(status: Mapping[str, Any]) -> float:

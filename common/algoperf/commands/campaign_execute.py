@@ -30,7 +30,7 @@ def campaign_execute(
     """Carry out one run of the campaign in FOLDER, or what is left of it; engines call this.
 
     The exit code is that of `algoperf train`; 75 if another process works on the run, 76 if another run of the kind was
-    stopped, 77 if the submission's code is not what was planned.
+    stopped or failed, 77 if the submission's code is not what was planned.
     """
     from algoperf.campaigns.attempt import Place, work
     from algoperf.campaigns.folder import Campaign

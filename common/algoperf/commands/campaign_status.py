@@ -29,7 +29,8 @@ _LISTED = 20
 def campaign_status(folder: Path, as_json: bool, once: bool) -> None:
     """Show where all runs of the campaign in FOLDER stand: on a terminal until they have ended, or Ctrl-C.
 
-    Exit code 0, or 1 if runs were stopped, or wait because their submission's code is not what was planned.
+    Exit code 0, or 1 if runs were stopped, have failed, or wait because their submission's code is not what was
+    planned.
     """
     from algoperf.campaigns.folder import Campaign
 
@@ -41,7 +42,7 @@ def campaign_status(folder: Path, as_json: bool, once: bool) -> None:
         click.echo(in_words_of_the_caller(_plain(content)))
     else:
         content = _follow(campaign, content)
-    sys.exit(1 if content["stopped"] or content["changed"] else 0)
+    sys.exit(1 if content["stopped"] or content["failed"] or content["changed"] else 0)
 
 
 def look(campaign: Campaign) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _table(content: dict[str, Any]) -> RenderableType:
         table.add_column(name)
     phases = [phase for phase in PHASES if content[phase] or phase not in RARE]
     for name in (*phases, "time used", "left"):
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_", " "), justify="right")
     rows = [*content["groups"]]
     if len(rows) > 1:
         rows.insert(0, {"submission": "all", "workload": "", **counted(rows)})
@@ -119,7 +120,7 @@ def _ladder_line(step: dict[str, Any]) -> str:
 
 def _remarks(content: dict[str, Any]) -> list[str]:
     """What is said above the table."""
-    from algoperf.campaigns.outcomes import advice
+    from algoperf.campaigns.outcomes import ENDED, advice
     from algoperf.text import counted, typed
 
     folder = typed(Path(content["folder"]))
@@ -140,9 +141,12 @@ def _remarks(content: dict[str, Any]) -> list[str]:
     lines += [f"queued: {counted(number, 'run')}, {why}" for why, number in content["queued_because"].items()]
     lines += content["changed_submissions"]
     lines += [
-        f"STOPPED: {run['run']}: exit code {run['exit_code']} after {counted(run['attempts'], 'attempt')}, "
+        f"{phase.upper()}: {run['run']}: exit code {run['exit_code']} after {counted(run['attempts'], 'attempt')}, "
         f"{run['cause']}"
-        for run in content["stopped_runs"]
+        for phase in ("stopped", "failed")
+        for run in content[f"{phase}_runs"]
     ]
-    codes = [run["exit_code"] for run in content["stopped_runs"]]
-    return lines + advice(codes, f"algoperf campaign run {folder}")
+    lines += [f"not run: {counted(number, 'run')}, {why}" for why, number in content["not_run_because"].items()]
+    lines += [ENDED] if content["ended"] and content["failed"] else []
+    codes = [run["exit_code"] for run in content["failed_runs"]]
+    return lines + advice(bool(content["stopped_runs"]), codes, f"algoperf campaign run {folder}")

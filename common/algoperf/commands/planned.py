@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from algoperf_scoring.sources import Source
 
 _OTHERS: dict[str, Phase] = {
-    "waiting": "waiting", "live": "running", "held": "held", "later": "later", "dropped": "dropped",
+    "waiting": "waiting", "live": "running", "failed": "failed", "not_run": "not_run", "held": "held",
+    "later": "later", "dropped": "dropped",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
 from algoperf_scoring.health.groups import ComparedFacts, agreement, grouped
-from algoperf_scoring.plan import Plan, PlannedRun, phases_in_words
+from algoperf_scoring.plan import FAILURES, Plan, PlannedRun, phases_in_words
 
 
 def one_kind(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
@@ -59,16 +59,19 @@ def complete(runs: Sequence[Evidence], version: Version, plan: Plan | None = Non
 
 
 def _planned(plan: Plan) -> Iterator[Outcome]:
-    """The planned runs that have not ended, by submission and workload."""
+    """The planned runs that have not ended or have failed, by submission and workload."""
     if plan.unreadable:
         yield Outcome("..", "fail", plan.in_words(), 0)
     cells: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in plan.runs:
         cells[f"{run.submission}/*/{run.workload}_{run.framework}"].append(run)
     for path, group in cells.items():
+        planned = counted(len(group), "planned run")
         if missing := [run.phase for run in group if run.is_open]:
-            told = f"{len(missing)} of {counted(len(group), 'planned run')} did not end: {phases_in_words(missing)}"
-            yield Outcome(path, "fail", told, 0)
+            yield Outcome(path, "fail", f"{len(missing)} of {planned} did not end: {phases_in_words(missing)}", 0)
+        if failed := [run.phase for run in group if run.phase in FAILURES]:
+            told = f"{len(failed)} of {planned} did not end by the rules: {phases_in_words(failed)}"
+            yield Outcome(path, "warn", told, 0)
 
 
 def _numbers(runs: Sequence[Evidence], version: Version) -> tuple[Level, str]:
