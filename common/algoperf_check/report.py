@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from algoperf_check.findings import Finding, Level
+from algoperf_check.findings import Finding, Level, folded
 from algoperf_check.request import CheckRequest
 
 _WIDTH = 110
@@ -31,7 +31,7 @@ class Report:
     Attributes:
       request: what was checked.
       static_only: whether the submission was only read, not run.
-      findings: errors before warnings, then by rule and position.
+      findings: errors before warnings, then by rule and position; one for all workloads on which it is the same.
     """
 
     request: CheckRequest
@@ -43,7 +43,7 @@ class Report:
             number = in_order(finding.rule.number)
             return finding.rule.level != "error", number, finding.file or "", finding.line or 0, finding.what
 
-        object.__setattr__(self, "findings", tuple(sorted(self.findings, key=key)))
+        object.__setattr__(self, "findings", tuple(sorted(folded(self.findings), key=key)))
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -68,7 +68,7 @@ class Report:
             lines, found = [f"{name}: {rule.title}"], list(group)
             for finding in found[:_MOST_PLACES]:
                 place = f"{folder}{finding.place}: " if finding.place else ""
-                lines += _wrapped(f"{place}{finding.what}", "  ")
+                lines += _wrapped(f"{place}{finding.text}", "  ")
                 code = self._code(finding)
                 lines += [f"      {code}"] if code else []
             if len(found) > _MOST_PLACES:
@@ -117,9 +117,15 @@ def _shown_folder(folder: Path) -> str:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=False
-    ) or [indent]
+    """The lines of a text, wrapped, all but the first one indented further; those of a traceback keep their indents."""
+    lines, deeper = [], indent
+    for line in text.splitlines() or [""]:
+        own = deeper + line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line.lstrip(), _WIDTH, initial_indent=own, subsequent_indent=own + "  ", break_long_words=False
+        ) or [own]
+        deeper = indent + "  "
+    return lines
 
 
 def _count(number: int, noun: str) -> str:

@@ -87,7 +87,7 @@ def _in_process(
         )  # fmt: skip
         in_time = _wait(process, told, limit_sec, say)
     events = _events(told)
-    found = [Finding(RULES[event[1]], event[2]) for event in events if event[0] == "finding"]
+    found = [Finding(RULES[event[1]], event[2], on=tuple(event[3:])) for event in events if event[0] == "finding"]
     found += _unexpected_end(events, process.returncode, in_time, limit_sec, output)
     return [event[1] for event in events if event[0] == "state"], found
 

@@ -62,11 +62,11 @@ class _Trial:
 
     def findings(self) -> Iterator[Finding]:
         """Train, resume, evaluate; the first failure ends it."""
-        name = self.definition.name
+        on = (self.definition.name,)
         prepare(self.definition.dataset, "mini", self.root / "raw", self.root / "data")
         done = _call(self._train(self.root / "runs"))
         if done.returncode != 0:
-            yield Finding(RULES["18.1"], f"{name}: {_last_lines(done)}")
+            yield Finding(RULES["18.1"], _last_lines(done), on=on)
             return
         last = f"checkpoint_{NUM_STEPS}"
         trained = next((self.root / "runs").rglob(last))
@@ -76,14 +76,14 @@ class _Trial:
         (resumed.parent / "status.json").unlink()
         done = _call(self._train(self.root / "resumed"))
         if done.returncode != 0:
-            yield Finding(RULES["18.2"], f"{name}: {_last_lines(done)}")
+            yield Finding(RULES["18.2"], _last_lines(done), on=on)
         elif _arrays(resumed) != _arrays(trained):
             yield Finding(
-                RULES["18.2"], f"{name}: after a restart at step {EVAL_EVERY_STEPS}, step {NUM_STEPS} differs."
+                RULES["18.2"], f"after a restart at step {EVAL_EVERY_STEPS}, step {NUM_STEPS} differs.", on=on
             )
         done = _call(self._command("evaluate", self.root / "runs"))
         if done.returncode != 0:
-            yield Finding(RULES["18.3"], f"{name}: {_last_lines(done)}")
+            yield Finding(RULES["18.3"], _last_lines(done), on=on)
 
     def _train(self, output: Path) -> list[str]:
         options = {"scale": "mini", "framework": self.request.framework, "version": self.request.version.name}

@@ -37,7 +37,8 @@ _RULE_OF_STATUS = {Status.NAN: "14.2", Status.RULE_BREACH: "14.4"}
 class Session:
     """One process of a probe: runs the tasks that no other process of the probe has claimed.
 
-    `say` takes `("doing", text)`, `("finding", rule, text)` and `("state", memory.described(...))`.
+    `say` takes `("doing", text)`, `("finding", rule, text)`, `("finding", rule, text, workload)` and
+    `("state", memory.described(...))`.
     """
 
     def __init__(self, request: dict[str, Any], say: Callable[..., None], root: Path) -> None:
@@ -73,7 +74,7 @@ class Session:
         tasks = self._request["tasks"]
         for tiny in (tiny for tiny in TINIES if tiny.task in tasks and self._claims(tiny.task)):
             for rule, what in dict.fromkeys(self._try(plan, tiny)):
-                self._say("finding", rule, f"On tiny {tiny.task} ({tiny.loss_type.name}): {what}")
+                self._say("finding", rule, what, f"tiny {tiny.task} ({tiny.loss_type.name})")
 
     def _claims(self, task: str) -> bool:
         """Claim a task; False if another session already has."""

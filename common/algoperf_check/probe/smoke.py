@@ -39,5 +39,5 @@ def findings(request: CheckRequest) -> list[Finding]:
             click.echo(f"{definition.name}: {result.verdict}", err=True)
             if not result.reached:
                 rule = RULES["13.7" if result.verdict.startswith("failed") else "13.8"]
-                found.append(Finding(rule, f"{definition.name}: {result.verdict}"))
+                found.append(Finding(rule, result.verdict, on=(definition.name,)))
     return found

@@ -115,7 +115,7 @@ def update_params(workload, current_param_container, current_params_types, model
 
 
 def found_on(finding) -> str:
-    found = re.match(r"On tiny (\w+) ", finding.what)
+    found = re.match(r"tiny (\w+) ", " ".join(finding.on))
     return found[1] if found else ""
 
 
