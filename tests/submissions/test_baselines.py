@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -10,6 +11,7 @@ from algoperf.blocks import self_tuning
 from algoperf.trial.loop import Trial
 from algoperf.trial.settings import TrialSettings
 from algoperf.tuning.search_space import load_search_space
+from algoperf_scoring.submission_info import read_submission_info
 from places import BASELINES
 from trial_runs import Run, content, copy_first_checkpoint, metrics
 
@@ -49,6 +51,13 @@ def test_it_learns_and_resumes(folder, data_root, tmp_path, left_by_a_kill, monk
     assert [metrics(row) for row in resumed.rows] == [metrics(row) for row in whole.rows]
     found, expected = content(resumed.checkpoint), content(whole.checkpoint)
     assert [name for name in found | expected if found.get(name) != expected.get(name)] == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_its_title_tells_its_folder(folder):
+    """Tables of the terminal have names of folders, pages have titles: readers go from one to the other."""
+    title = read_submission_info(folder / "submission_info.yml").name
+    assert re.sub(r"[^a-z]", "", title.lower()) == folder.name.replace("_", "")
 
 
 @pytest.mark.parametrize("name", sorted({folder.name.rpartition("_")[0] for folder in FOLDERS}))
