@@ -10,12 +10,14 @@ import pytest
 
 from algoperf.records.status import read_status
 from campaign_case import PATIENCE_SEC, Case, plan, wait_until
-from places import BASELINES, TEST_SUBMISSIONS
+from places import BASELINES, SUPPORT, TEST_SUBMISSIONS
 
 pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif("ALGOPERF_MLCUBE" not in os.environ, reason="needs a container engine: run ci/container_e2e.sh"),
 ]
+
+MODELS = SUPPORT / "models"
 
 
 def algoperf(*words: object) -> str:
@@ -55,6 +57,23 @@ def test_runs_in_containers_end_and_are_verified(tmp_path: Path, places, launche
         assert json.loads((trial / "referee.json").read_text())["problems"] == []
         (verified,) = json.loads((trial / "evaluation.json").read_text())["checkpoints"]
         assert (verified["checkpoint"], verified["mismatches"]) == (f"checkpoint_{status['global_step']}", [])
+
+
+def test_submitted_models_run_in_containers(tmp_path: Path, places):
+    campaign = tmp_path / "campaign"
+    algoperf(
+        "campaign", "plan", "--track", "model", "--submissions", MODELS / "two_layers", "--workloads", "digits",
+        "--framework", "pytorch", "--studies", 2, "--launcher", "docker", *places, "--output", campaign,
+    )  # fmt: skip
+    assert "2 of 2 runs ended by the rules" in algoperf("campaign", "run", campaign)
+    trials = sorted(path.parent for path in campaign.glob("runs/two_layers/study_*/digits_pytorch/trial_1/status.json"))
+    assert len(trials) == 2
+    for trial in trials:
+        status = read_status(trial)
+        assert status is not None
+        assert (status["track"], status["status"]) == ("model", "target_reached")
+        (verified,) = json.loads((trial / "evaluation.json").read_text())["checkpoints"]
+        assert verified["mismatches"] == []
 
 
 @pytest.mark.parametrize("launcher", ["docker", "mlcube"])
