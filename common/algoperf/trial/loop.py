@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import math
-import signal
-from types import FrameType
 
 from algoperf import checkpoint, seeds, spec
 from algoperf.errors import AlgoperfError, SubmissionError, UnsavedState
@@ -20,7 +18,6 @@ from algoperf.integrity.guard import Guard
 from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
 from algoperf.submission.tracebacks import submission_traceback
-from algoperf.system import STOPS
 from algoperf.trial import messages, resume
 from algoperf.trial.apart import remote
 from algoperf.trial.calls import SubmissionCalls
@@ -32,6 +29,7 @@ from algoperf.trial.point_dropout import with_point_dropout
 from algoperf.trial.progress import Progress
 from algoperf.trial.settings import TrialSettings
 from algoperf.trial.state import Snapshot, Training, TrialEnd, TrialState
+from algoperf.trial.stop_signals import StopSignals
 from algoperf.tuning.points import as_hyperparameters
 
 EVALUATION_ATTEMPTS = 2
@@ -78,24 +76,19 @@ class Trial:
         self._resources.callback(self.guard.close)
         self._resources.callback(self.log.close)
         self.evaluator: Evaluator | remote.RemoteEvaluator
-        self._signal: int | None = None
-        self._trains = False
-        self._stops_at_once = False
+        self._signals = StopSignals()
         self._state_is_unsaved = False
 
     def run(self) -> Status:
         """Train until the trial ends; record how it ended, and return it."""
-        handlers = {number: signal.signal(number, self._on_signal) for number in STOPS}
-        messages.tell("ready")
-        try:
-            end = self._unless_breached(self._run_to_end())
-            self._stops_at_once = True  # from here on the end is recorded, whatever happens
-            self.log.end(end.status, end.message, self.state, self.clock.times)
-        finally:
-            messages.tell("closing")
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-            self._resources.close()
+        with self._resources, self._signals.heard():
+            messages.tell("ready")
+            try:
+                end = self._unless_breached(self._run_to_end())
+                self._signals.ignore()  # the end is recorded, whatever happens
+                self.log.end(end.status, end.message, self.state, self.clock.times)
+            finally:
+                messages.tell("closing")
         self.progress.end(end.status, end.message)
         return end.status
 
@@ -115,14 +108,15 @@ class Trial:
             while True:
                 self._end_if_done()
                 self._step()
-                if not self._trains:  # the first step compiles for long, and until it is done nothing can be lost
-                    self._trains = True
+                if not self._signals.can_save:  # the first step compiles for long; before its end nothing can be lost
+                    self._signals.can_save = True
                     messages.tell("training")
         except TrialEnd as end:
             self.clock.note_compilation(self.backend.compile_seconds())
             return end
         except KeyboardInterrupt:
-            how = "by a second signal, without a checkpoint" if self._trains else "before its first step was done"
+            twice = self._signals.can_save
+            how = "by a second signal, without a checkpoint" if twice else "before its first step was done"
             message = f"Stopped {how}; the same command resumes it."
             self.log.end(Status.INTERRUPTED, message, self.state, self.clock.times)
             self.progress.end(Status.INTERRUPTED, message)
@@ -231,7 +225,7 @@ class Trial:
         now = clock.charge_step()
         self._show_times(now)
         due, spent, interrupted = self.backend.agree(
-            self._evaluation_is_due(now), self._budget_is_spent(), self._signal is not None
+            self._evaluation_is_due(now), self._budget_is_spent(), self._signals.received
         )
         self._end_if_spent(spent)
         if due:
@@ -278,14 +272,6 @@ class Trial:
             accumulated_logging_time=times.logging,
             last_step_end_time=now,
         )
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self._signal is None and self._trains:
-            self._signal = number
-        elif not self._stops_at_once:  # stop at once, without a checkpoint; later signals change nothing
-            self._stops_at_once = True
-            raise KeyboardInterrupt
 
     # --- evaluation --------------------------------------------------------------------------------------------
 
