@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from algoperf.text import counted
+from algoperf.text import counted, duration
 
-Phase = Literal["ended", "failed", "not_run", "dropped", "running", "waiting", "stopped", "held", "later"]
+Phase = Literal[
+    "ended", "failed", "not_run", "dropped", "running", "lost", "silent", "waiting", "stopped", "held", "later"
+]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 """Where a planned run stands: ended by the rules; failed by an error of the submission, which is a result; not run, as
 another run of the submission on the workload has failed so; left out by the campaign's ladder. The others are open:
-running or lost, not begun, stopped by another error, held by such a run, or later on the ladder."""
+running; lost with its machine, to go on; one of both, nobody knows, and it has written nothing for a while; not begun;
+stopped by another error; held by such a run; or later on the ladder."""
 FAILURES: tuple[Phase, ...] = ("failed", "not_run")
 
-_OPEN = ("running", "waiting", "stopped", "held", "later")
+_OPEN = ("running", "lost", "silent", "waiting", "stopped", "held", "later")
 _WORDS: Mapping[Phase, str] = {
     "failed": "failed by an error of the submission",
     "not_run": "not run: same error",
     "dropped": "left out by the ladder",
-    "running": "running or lost",
+    "lost": "lost with the machine",
     "stopped": "stopped by an error",
     "later": "later on the ladder",
 }
@@ -33,7 +36,7 @@ _WORDS: Mapping[Phase, str] = {
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that was planned: which one it is, and where it stands."""
+    """A run that was planned: which one it is, and where it stands; of a silent one, for how many seconds."""
 
     submission: str
     workload: str
@@ -41,6 +44,7 @@ class PlannedRun:
     study: int
     trial: int
     phase: Phase
+    silent_sec: float = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -82,6 +86,11 @@ class Plan:
             found[run.submission, run.workload].add(run.study)
         return found
 
+    def find(self, submission: str, workload: str, study: int, trial: int) -> PlannedRun | None:
+        """A run by its place; None if it was not planned."""
+        place = (submission, workload, study, trial)
+        return next((run for run in self.runs if (run.submission, run.workload, run.study, run.trial) == place), None)
+
     def num_open(self, submission: str, workload: str) -> int:
         """Number of runs without a result so far."""
         return sum(run.is_open and (run.submission, run.workload) == (submission, workload) for run in self.runs)
@@ -92,7 +101,7 @@ class Plan:
             return f"Whether the campaign of these runs is finished is not known: {self.unreadable}"
         phases = Counter(run.phase for run in self.runs)
         planned = counted(len(self.runs), "planned run")
-        others = phases_in_words(run.phase for run in self.runs if run.phase != "ended")
+        others = phases_in_words(run for run in self.runs if run.phase != "ended")
         counts = f"{phases['ended']} of {planned} ended by the rules"
         if self.is_final:
             has_failed = any(phases[phase] for phase in FAILURES)
@@ -112,7 +121,19 @@ class Plan:
         }
 
 
-def phases_in_words(phases: Iterable[Phase]) -> str:
+def phases_in_words(runs: Iterable[PlannedRun]) -> str:
     """Numbers of runs by phase, such as "3 waiting, 1 held"."""
-    counts = Counter(phases)
-    return ", ".join(f"{counts[phase]} {_WORDS.get(phase, phase)}" for phase in PHASES if counts[phase])
+    by_phase: dict[Phase, list[PlannedRun]] = defaultdict(list)
+    for run in runs:
+        by_phase[run.phase].append(run)
+    return ", ".join(
+        f"{len(by_phase[phase])} {phase_in_words(phase, by_phase[phase])}" for phase in PHASES if by_phase[phase]
+    )
+
+
+def phase_in_words(phase: Phase, runs: Sequence[PlannedRun]) -> str:
+    """Where runs of one phase stand."""
+    if phase != "silent":
+        return _WORDS.get(phase, phase)
+    least = duration(min(run.silent_sec for run in runs))
+    return f"running or lost: no news for {least}{' or more' if len(runs) > 1 else ''}"

@@ -15,6 +15,7 @@ from algoperf_scoring.findings import Finding, printable
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Pruned, Unfinished
 from algoperf_scoring.models import models_in_words
+from algoperf_scoring.plan import Plan, phase_in_words
 from algoperf_scoring.reading import Missing
 from algoperf_scoring.rules import MAX_RATIO, ScoringRule
 from algoperf_scoring.runs import RecordedTrial
@@ -194,7 +195,7 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
     kinds = [
         ("Models", models_in_words(board)),
         ("Disturbed times", disturbed_in_words(comparison.trials)),
-        ("Unfinished, not scored", unfinished_in_words(comparison.unfinished)),
+        ("Unfinished, not scored", unfinished_in_words(comparison.unfinished, comparison.plan)),
         ("Pruned", pruned_in_words(comparison.pruned)),
         ("Is the order certain?", uncertainty_in_words(board)),
         ("Contradicted by the parent of the trial", contradicted_in_words(comparison.trials)),
@@ -252,13 +253,22 @@ def verification_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDER
     return lines
 
 
-def unfinished_in_words(trials: Sequence[Unfinished], names: Names = FOLDERS) -> list[str]:
-    """One line per trial, and what to do."""
-    states = {"running": "running, or lost with its process"}
-    lines = [f"{_place(one, names)} is {states.get(one.status, one.status)}, {_progress(one)}" for one in trials]
+def unfinished_in_words(trials: Sequence[Unfinished], plan: Plan | None, names: Names = FOLDERS) -> list[str]:
+    """One line per trial, and what to do; its plan may know whether it still runs."""
+    lines = [f"{_place(one, names)} is {_state(one, plan)}, {_progress(one)}" for one in trials]
     return (
         [*lines, "The command that started a trial resumes it. Until then its study does not count."] if lines else []
     )
+
+
+def _state(trial: Unfinished, plan: Plan | None) -> str:
+    """How an unfinished trial stands: its status "running" is also what a lost machine leaves behind."""
+    run = plan and plan.find(trial.submission, trial.workload, trial.study, trial.trial)
+    if trial.status != "running":
+        return trial.status
+    if run is None or run.phase not in ("running", "lost", "silent"):
+        return "running, or lost with its process"
+    return phase_in_words(run.phase, [run])
 
 
 def pruned_in_words(trials: Sequence[Pruned], names: Names = FOLDERS) -> list[str]:

@@ -12,6 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from algoperf.campaigns.engines.slurm import Slurm
+from algoperf.campaigns.news import news_of
+from algoperf.campaigns.used_engine import last_site
 from algoperf.datasets.digits import DIGITS
 from campaign_case import KINDS, PATIENCE_SEC, STEPS, kill, scripted, wait_until
 from places import REPOSITORY
@@ -120,6 +123,35 @@ def test_a_killed_campaign_a_cancelled_job_and_a_cancelled_campaign(slurm):
     for study in (1, 2):
         assert case.evaluations(name(study)) == HALF
         assert {each["next"] for each in case.attempts(name(study))} == {"resume"}
+
+
+def test_slurm_says_whether_a_run_was_lost_with_its_machine(slurm, tmp_path, monkeypatch):
+    """All processes of one job are killed, and it is cancelled: its queue, and later its accounting, know that."""
+    case = slurm({"study": ["wait", "go"]}, studies=2)
+    process = case.begin(*case.options)
+    wait_until(lambda: all(case.evaluations(name(study)) == HALF for study in (1, 2)), "half of both runs")
+    kill(process)
+
+    def where():
+        return [news_of(case.campaign, case.campaign.states({}))[name(study)].where for study in (1, 2)]
+
+    assert where() == ["running", "running"]
+    (lost,) = case.attempts(name(1))
+    job, worker = lost["job"], psutil.Process(lost["process_id"])
+    for each in (worker.parent(), worker, *worker.children(recursive=True)):
+        each.kill()
+    wait_until(lambda: where() == ["lost", "running"], "the news")
+    engine = Slurm(case.campaign, last_site(case.campaign))
+    ask("scancel", job)
+    wait_until(lambda: engine.states_of([job]) == {job: "CANCELLED"}, "the end of the job")
+    forgetful = tmp_path / "squeue"  # as the queue is some minutes later
+    forgetful.write_text("#!/bin/sh\n")
+    forgetful.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    wait_until(lambda: engine.states_of([job]) == {job: "CANCELLED"}, "the word of the accounting")
+    assert where() == ["lost", "running"]
+    monkeypatch.undo()
+    assert case.status()["live"] == 1
 
 
 def test_jobs_wait_for_the_job_that_stages_data(slurm, tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 from algoperf.campaigns.changes import Changes, changed_in_words
 from algoperf.campaigns.folder import LOG, Campaign
 from algoperf.campaigns.ladder import standings
+from algoperf.campaigns.news import silent_sec
 from algoperf.campaigns.states import Phase, RunState, waited_sec
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE
@@ -52,6 +53,7 @@ def overview(campaign: Campaign, live: Mapping[str, str], known: bool = True) ->
         "cancelled": campaign.is_cancelled,
         "ended": all(state.phase.is_final for state in states),
         "engine_answers": known,
+        "silent_runs": [] if known else [_silent(campaign, state) for state in states if _has_begun(state)],
         "runs": len(states),
         **{phase: sum(_phase(state) == phase for state in states) for phase in PHASES},
         "hours": sum(row["hours"] for row in groups.values()),
@@ -146,6 +148,16 @@ def _live(campaign: Campaign, state: RunState) -> dict[str, Any]:
         "value": float(last[metric]) if last.get(metric) else None,
         "target": targets.get("validation"),
     }
+
+
+def _has_begun(state: RunState) -> bool:
+    """Whether an attempt at a run has no end: a machine works on it, or was lost."""
+    return bool(state.attempts) and "ended" not in state.last
+
+
+def _silent(campaign: Campaign, state: RunState) -> dict[str, Any]:
+    run = state.run
+    return {"run": run.id, "host": state.last.get("host", ""), "silent_sec": silent_sec(campaign, run)}
 
 
 def _ended(state: RunState) -> dict[str, Any]:

@@ -121,12 +121,15 @@ def _ladder_line(step: dict[str, Any]) -> str:
 def _remarks(content: dict[str, Any]) -> list[str]:
     """What is said above the table."""
     from algoperf.campaigns.outcomes import ENDED, advice
-    from algoperf.text import counted, typed
+    from algoperf.text import counted, duration, typed
 
     folder = typed(Path(content["folder"]))
     lines = []
     if not content["engine_answers"]:
         lines.append("The engine does not answer: whether runs are carried out now is not known.")
+    for run in content["silent_runs"][:_LISTED]:
+        on = f" on {run['host']}" if run["host"] else ""
+        lines.append(f"running or lost: {run['run']}{on}: no news for {duration(run['silent_sec'])}")
     if content["cancelled"]:
         lines.append(f"Cancelled. To go on: algoperf campaign run {folder}")
     lines += [_ladder_line(step) for step in content["ladder"]]

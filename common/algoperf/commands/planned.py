@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from algoperf.campaigns.folder import Campaign
+    from algoperf.campaigns.news import News
     from algoperf.campaigns.states import RunState
     from algoperf_scoring.plan import Phase, Plan, PlannedRun
     from algoperf_scoring.sources import Source
@@ -33,6 +34,7 @@ def plan_of(sources: Sequence[Source]) -> Plan | None:
 
 def _plan(source: Source) -> Plan | None:
     from algoperf.campaigns.folder import MANIFEST, Campaign
+    from algoperf.campaigns.news import news_of
     from algoperf.errors import UserError
     from algoperf.records.json_file import read_object
     from algoperf_scoring.plan import Plan
@@ -48,23 +50,26 @@ def _plan(source: Source) -> Plan | None:
         campaign = Campaign(folder.parent)
     except UserError as error:
         return Plan((), unreadable=str(error))
-    runs = [
-        _planned(campaign, state)
+    states = [
+        state
         for state in campaign.states({})
         if campaign.runs_dir(state.run).resolve() == folder and source.takes(state.run.submission)
     ]
+    news = news_of(campaign, states)
+    runs = [_planned(campaign, state, news.get(state.run.id)) for state in states]
     return Plan(tuple(runs), campaign.is_cancelled) if runs else None
 
 
-def _planned(campaign: Campaign, state: RunState) -> PlannedRun:
+def _planned(campaign: Campaign, state: RunState, news: News | None) -> PlannedRun:
     from algoperf_scoring.plan import PlannedRun
 
-    run = state.run
-    return PlannedRun(run.submission, run.workload, run.framework, run.study, run.trial, _phase(campaign, state))
+    run, phase = state.run, _phase(campaign, state, news)
+    silent_sec = news.silent_sec if news is not None and phase == "silent" else 0.0
+    return PlannedRun(run.submission, run.workload, run.framework, run.study, run.trial, phase, silent_sec)
 
 
-def _phase(campaign: Campaign, state: RunState) -> Phase:
-    """Where a run stands. Its engine is not asked: it may be another machine, which takes seconds or is away."""
+def _phase(campaign: Campaign, state: RunState, news: News | None) -> Phase:
+    """Where a run stands; `news` are of one that has begun and has not ended."""
     from algoperf.campaigns.states import Phase
     from algoperf.records.status import read_status
     from algoperf_scoring.facts import RESULTS
@@ -72,6 +77,6 @@ def _phase(campaign: Campaign, state: RunState) -> Phase:
     if state.phase is Phase.STOPPED:
         status = read_status(campaign.records(state.run)) or {}
         return "failed" if status.get("status") in RESULTS else "stopped"
-    if state.phase is Phase.WAITING and state.attempts and "ended" not in state.last:
-        return "running"
+    if state.phase is Phase.WAITING and news is not None:
+        return news.where
     return "ended" if state.phase is Phase.FINISHED else _OTHERS[state.phase.value]

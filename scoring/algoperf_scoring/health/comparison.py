@@ -67,9 +67,9 @@ def _planned(plan: Plan) -> Iterator[Outcome]:
         cells[f"{run.submission}/*/{run.workload}_{run.framework}"].append(run)
     for path, group in cells.items():
         planned = counted(len(group), "planned run")
-        if missing := [run.phase for run in group if run.is_open]:
+        if missing := [run for run in group if run.is_open]:
             yield Outcome(path, "fail", f"{len(missing)} of {planned} did not end: {phases_in_words(missing)}", 0)
-        if failed := [run.phase for run in group if run.phase in FAILURES]:
+        if failed := [run for run in group if run.phase in FAILURES]:
             told = f"{len(failed)} of {planned} did not end by the rules: {phases_in_words(failed)}"
             yield Outcome(path, "warn", told, 0)
 

@@ -80,7 +80,7 @@ def render(
             problems=in_plain_words(board.comparison.problems),
             warnings=wording.warnings(board),
             disturbed=wording.disturbed_in_words(trials),
-            unfinished=wording.unfinished_in_words(board.comparison.unfinished, titles),
+            unfinished=wording.unfinished_in_words(board.comparison.unfinished, board.comparison.plan, titles),
             contradicted=wording.contradicted_in_words(trials, titles),
             charged=wording.charged_in_words(trials, titles),
             verification=wording.verification_in_words(trials, titles),

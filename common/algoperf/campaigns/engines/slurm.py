@@ -15,6 +15,7 @@ a node is lost, Slurm queues the job again.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import re
 import shlex
@@ -34,6 +35,7 @@ from algoperf.errors import UserError
 
 _PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol")
 _ANSWER_SEC = 60
+_NEWS_SEC = 15  # to be told where runs are, nobody waits as long as to begin them
 _MOST = 1000  # runs in the queue at the same time: clusters limit the size of arrays, by default to 1001
 _STAGE = "stage"
 _PATIENCE_SEC = 600
@@ -106,6 +108,28 @@ class Slurm(Engine):
             self._ask("scancel", *sorted(jobs))
             time.sleep(min(2.0, self._settings.poll_sec))
 
+    def states_of(self, jobs: Sequence[str]) -> dict[str, str]:
+        """Slurm's word for the state of jobs of this campaign, as far as its queue or its accounting knows them.
+
+        Jobs are named as their runs note them, such as 12_0. Raises EngineAway.
+        """
+        arrays = ",".join(self._name(path.stem) for path in self._folder.glob("*.runs"))
+        text = self._ask(
+            "squeue", "--noheader", "--array", "--states=all", f"--name={arrays}", "--format=%F_%K|%j|%T",
+            answer_sec=_NEWS_SEC,
+        )  # fmt: skip
+        rows = [line.split("|") for line in text.splitlines()]
+        asked = sorted(set(jobs) - {row[0] for row in rows})
+        if asked and shutil.which("sacct"):  # not every cluster has it
+            with contextlib.suppress(EngineAway):
+                text = self._ask(
+                    "sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={','.join(asked)}",
+                    "--format=JobID,JobName,State", answer_sec=_NEWS_SEC,
+                )  # fmt: skip
+                rows += [line.split("|") for line in text.splitlines()]
+        # Numbers of jobs are used again, by other clusters at once.
+        return {job: state.split()[0] for job, name, state in rows if name.startswith(self._prefix) and job in jobs}
+
     def _queue(self) -> list[tuple[str, ...]]:
         """Name, task, state, reason and number of the campaign's jobs that have not ended."""
         text = self._ask("squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%j|%K|%T|%r|%F")
@@ -142,11 +166,11 @@ class Slurm(Engine):
             raise UserError(f"sbatch answered {said!r} to {script}, which is no number of a job.")
         return found[0]
 
-    def _ask(self, program: str, *arguments: str) -> str:
+    def _ask(self, program: str, *arguments: str, answer_sec: float = _ANSWER_SEC) -> str:
         """What a program of Slurm prints. EngineAway if Slurm does not answer; UserError if it refuses a job."""
         try:
             done = subprocess.run(
-                [program, *arguments], capture_output=True, text=True, timeout=_ANSWER_SEC, check=False
+                [program, *arguments], capture_output=True, text=True, timeout=answer_sec, check=False
             )
         except subprocess.TimeoutExpired:
             raise EngineAway(f"{program} does not answer") from None
