@@ -60,7 +60,7 @@ TEST_PROCESSES ?= 2
 NAME ?=
 #?        name of the submission that `make new` writes
 EXTRA ?=
-#?        more options of `algoperf train`, such as "--max-global-steps 100" (`make campaign`: of the plan; smoke: --share)
+#?        more options of `algoperf train`, such as "--share" (campaign: of the plan; smoke: --share; leaderboard: --strict)
 
 # Small models do not gain from more threads, and spinning threads starve other trials.
 export OMP_NUM_THREADS ?= 1
@@ -183,10 +183,10 @@ score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); wi
 	runs=$(call quoted,$(RUNS)) && \
 	$(ALGOPERF) score "$$runs" "$${chosen[@]}" --output "$$runs/report"
 
-leaderboard: setup ## Write leaderboard and report of all submissions in LOGS to BOARD
+leaderboard: setup ## Write leaderboard and report of all submissions in LOGS to BOARD; EXTRA=--strict: only complete ones
 	@chosen=($(compared) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \
 	  $(call if_given,SCALE,$(call option,--scale,SCALE))) && logs=$(call quoted,$(LOGS)) && board=$(call quoted,$(BOARD)) && \
-	$(ALGOPERF) score "$$logs" "$${chosen[@]}" --output "$$board"
+	$(ALGOPERF) score "$$logs" "$${chosen[@]}" --output "$$board" $(EXTRA)
 
 check-runs: setup ## Check the health of all runs in RUNS: clocks, cadence, seeds, points, counts, hardware
 	@$(ALGOPERF) check-runs $(call quoted,$(RUNS)) $(compared) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \

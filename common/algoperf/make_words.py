@@ -37,7 +37,7 @@ _OF_TARGETS = {
 _EXTRA = {
     *("--checkpoints", "--eval-every-steps", "--max-global-steps", "--no-resume", "--num-processes", "--num-studies"),
     *("--num-trials", "--search-space", "--share", "--skip-evals", "--torch-compile", "--no-verify", "--evaluation"),
-    *("--ladder", "--qualification", "--retries", "--logs"),
+    *("--ladder", "--qualification", "--retries", "--logs", "--strict"),
 }
 OPTION = re.compile(
     r"(?<![\w-])(?<!EXTRA=)(?<!EXTRA=\")"  # what was said already, by a process that this one started
