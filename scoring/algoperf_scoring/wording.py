@@ -263,7 +263,7 @@ def unfinished_in_words(trials: Sequence[Unfinished], plan: Plan | None, names: 
 
 def _state(trial: Unfinished, plan: Plan | None) -> str:
     """How an unfinished trial stands: its status "running" is also what a lost machine leaves behind."""
-    run = plan and plan.find(trial.submission, trial.workload, trial.study, trial.trial)
+    run = None if plan is None else plan.find(trial.submission, trial.workload, trial.study, trial.trial)
     if trial.status != "running":
         return trial.status
     if run is None or run.phase not in ("running", "lost", "silent"):
