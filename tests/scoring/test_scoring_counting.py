@@ -263,8 +263,8 @@ def test_an_error_is_shown_where_it_leaves_no_time(runs):
     assert (words["early"], words["mixed"], words["tuned"]) == ("error 1/1", "error 1/3", "never 0/3")
     assert {row[1]: row[2] for row in wording.ranking(board)}["early"] == "error"
     fields = {name: field for name, (field,) in matrix.matrix(board)}
-    assert (fields["mixed"].main, fields["mixed"].detail) == ("error", "in 1 of 3 studies")
-    assert "<small>in 1 of 3 studies</small>" in page.render(board)
+    assert (fields["mixed"].main, fields["mixed"].detail) == ("error", "in 1 of 3")
+    assert "<small>in 1 of 3</small>" in page.render(board)
 
 
 def test_one_unfinished_trial_makes_its_study_unfinished(runs):

@@ -45,7 +45,7 @@ def shade(cell: Cell) -> Shade:
         "missing": ("no results", ""),
         "unfinished": ("unfinished", "not scored"),
         "pruned": ("pruned", reached),
-        "error": ("error", f"in {cell.errors[0]} of {counted(cell.errors[1], 'study', 'studies')}"),
+        "error": ("error", f"in {cell.errors[0]} of {cell.errors[1]}"),
         "not reached": ("not reached", reached),
         "cut": ("too slow", seconds),
         "held-out failed": ("variant failed", seconds),

@@ -2,6 +2,8 @@
 /* What all charts have in common. */
 const figure = (() => {
   const LETTER = 6.9; // width of an average letter
+  const LINE = 14; // height of a line of letters
+  const MOST_LINES = 4; // of a name; of longer ones, the middle is left out: names of variants differ at their ends
 
   /** The width that a chart in an element may have. */
   const widthOf = (element, widest = 1000) => Math.max(260, Math.min(widest, Math.floor(element.clientWidth)));
@@ -14,26 +16,41 @@ const figure = (() => {
     return Plot.plot({ style: { fontSize: "12px", overflow: "visible" }, ...options });
   }
 
-  /** Room for names of submissions on the left, and a function that shortens them to it. */
+  /** A name in lines of at most so many letters, which end after a blank, an underscore or a hyphen if they can. */
+  function inLines(name, letters) {
+    const lines = [];
+    for (let rest = name; rest; ) {
+      const mark = Math.max(...[" ", "_", "-"].map((one) => rest.lastIndexOf(one, letters - 1)));
+      const end = rest.length <= letters ? rest.length : mark > 0 ? mark + 1 : letters;
+      lines.push(rest.slice(0, end).trim());
+      rest = rest.slice(end).trim();
+    }
+    return lines.length > MOST_LINES ? [lines[0], `${lines[1]}\u2026`, ...lines.slice(-2)] : lines;
+  }
+
+  /** Room for names of submissions on the left, a function that breaks them into lines, and the most lines of one. */
   function names(labels, width) {
     const longest = Math.max(4, ...labels.map((label) => label.length));
     const margin = Math.min(isNarrow(width) ? 124 : 230, 16 + Math.ceil(longest * LETTER));
     const letters = Math.floor((margin - 14) / LETTER);
-    return { margin, shorten: (label) => (label.length > letters ? `${label.slice(0, letters - 1)}\u2026` : label) };
+    const broken = new Map(labels.map((label) => [label, inLines(label, letters)]));
+    const most = Math.max(1, ...[...broken.values()].map((lines) => lines.length));
+    return { margin, most, format: (label) => broken.get(label).join("\n") };
   }
 
   /** Plot's options for a chart with a row for each name, from the top. */
-  function rows(labels, width, { perRow = 24, marginRight = 16, marginTop = 10, x, ...others }) {
-    const { margin, shorten } = names(labels, width);
+  function rows(labels, width, { perRow = 24, marginRight = 16, marginTop = 10, x, marks, ...others }) {
+    const { margin, most, format } = names(labels, width);
     return {
       width,
-      height: marginTop + 50 + perRow * labels.length,
+      height: marginTop + 50 + Math.max(perRow, LINE * most + 7) * labels.length,
       marginLeft: margin,
       marginRight,
       marginTop,
       marginBottom: 40,
       x: { ticks: isNarrow(width) ? 4 : 8, ...x },
-      y: { domain: labels, label: null, tickFormat: shorten, tickSize: 0 },
+      y: { domain: labels, label: null },
+      marks: [Plot.axisY({ label: null, tickFormat: format, tickSize: 0, lineHeight: 1.15 }), ...marks],
       ...others,
     };
   }

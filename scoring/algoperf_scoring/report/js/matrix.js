@@ -74,7 +74,7 @@ const matrix = (() => {
     const look = !isGood ? "none" : Number.isNaN(cell.ratio) ? "" : `heat-${level(cell.ratio)}`;
     const short = dom.make("span", { class: "sign", "aria-hidden": "true" }, sign);
     const long = dom.make("span", { class: "words" }, main, dom.make("small", {}, detail));
-    const ofStudies = cell.outcome === "not reached" ? " studies reached the target" : "";
+    const ofStudies = { "not reached": " studies reached the target", error: " studies" }[cell.outcome] ?? "";
     return { value, sort, className: look, title: `${main}: ${detail}${ofStudies}`, node: dom.make("span", {}, long, short) };
   }
 
@@ -104,7 +104,7 @@ const matrix = (() => {
         : [format.ratio(cell.ratio), cell.ratio.toFixed(cell.ratio < 9.95 ? 1 : 0), `${seconds}${more}`];
     const details = {
       "not reached": reached,
-      error: `in ${cell.errors} of ${format.plural(cell.ended, "study", "studies")}`,
+      error: `in ${cell.errors} of ${cell.ended}`,
       pruned: reached,
       cut: reason,
       "held-out failed": reason.replace("variant ", ""),

@@ -98,11 +98,12 @@ const ranking = (() => {
     return { text, value: text, sort: most };
   }
 
-  /** A submission's title, who made it, and where to read more. */
+  /** A submission's title, its folder if that has another name, who made it, and where to read more. */
   function title(data, position) {
-    const { info, logs } = data.submissions[position];
-    const by = ["authors", "affiliations", "framework"].filter((name) => info?.[name]);
-    const makers = by.map((name, at) => dom.make("span", { class: name }, at ? ` \u00b7 ${info[name]}` : info[name]));
+    const { name, info, logs } = data.submissions[position];
+    const facts = { ...info, folder: who.title(data, position) === name ? "" : name };
+    const by = ["folder", "authors", "affiliations", "framework"].filter((fact) => facts[fact]);
+    const makers = by.map((fact, at) => dom.make("span", { class: fact }, at ? ` \u00b7 ${facts[fact]}` : facts[fact]));
     const places = { code: info?.code, paper: info?.paper, link: info?.link, logs: isAmongRuns(data) ? logs : null };
     const links = Object.entries(places)
       .filter(([, href]) => href)

@@ -58,6 +58,7 @@ const times = (() => {
     const rows = ranked.order.map((i) => ({
       name: who.title(data, view.submissions[i]),
       sec: ranked.cells[i][j].sec,
+      cell: ranked.cells[i][j],
     }));
     const finite = dots.filter(({ hit }) => hit);
     const domain = fitted(
@@ -89,7 +90,7 @@ const times = (() => {
               { x },
             ),
             ...finite.map((dot) => figure.dot([dot], dot.position, { x, y: "name", dy: dot.offset })),
-            ...lane(rows, dots, right),
+            ...lane(rows, right, figure.isNarrow(width)),
             figure.tip(finite, { x, y: "name", title: hitInWords }),
           ],
         },
@@ -97,11 +98,11 @@ const times = (() => {
     );
   }
 
-  /** What stands right of the times: how many studies did not reach the target. */
-  function lane(rows, dots, right) {
+  /** What stands right of the times: in how many studies the target was not reached, or an error was the end. */
+  function lane(rows, right, isNarrow) {
     const place = { dx: right, textAnchor: "end", fill: "currentColor" };
     return [
-      Plot.text(rows, { y: "name", text: ({ name }) => missed(dots, name), frameAnchor: "right", ...place }),
+      Plot.text(rows, { y: "name", text: ({ cell }) => missed(cell, isNarrow), frameAnchor: "right", ...place }),
       Plot.text(["not reached"], { text: (word) => word, frameAnchor: "top-right", dy: -18, ...place }),
     ];
   }
@@ -111,12 +112,12 @@ const times = (() => {
     return `${name}\n${where}\n${format.seconds(hit.sec)} s, step ${format.whole(hit.step)}`;
   }
 
-  /** How many studies did not reach the target, "" if all did. */
-  function missed(dots, name) {
-    const own = dots.filter((dot) => dot.name === name);
-    const never = own.filter(({ hit }) => !hit).length;
-    if (!own.length) return "no results";
-    return never ? `\u2715 ${never} of ${own.length}` : "";
+  /** How many studies have no time, and by what sign or word of the table above; "" if all have one. */
+  function missed({ outcome, studies, errors, ended }, isNarrow) {
+    if (outcome === "error") return `${isNarrow ? "!" : "error"} ${errors} of ${ended}`;
+    if (!studies.length) return "no results";
+    const never = studies.filter(({ hit }) => !hit).length;
+    return never ? `\u2715 ${never} of ${studies.length}` : "";
   }
 
   function studyTable({ data }, column, dots) {
