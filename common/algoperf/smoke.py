@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from algoperf.errors import UserError, unknown
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
-from algoperf.submission.model import NOT_MADE_FOR, find_model
+from algoperf.submission.model import BASELINES, NOT_MADE_FOR, find_model
 from algoperf.submission.track import PUBLISHED
 from algoperf.system import algoperf_command
 from algoperf.text import counted
@@ -27,6 +28,7 @@ from algoperf.workload.registry import cube_folders, load_cube
 
 SCALE: Scale = "mini"
 LOG_FILE = "log.txt"
+BASELINE_FILE = Path(__file__).with_name("smoke_baseline.toml")
 _SHOWN_CHARACTERS = 300
 _POLL_SEC = 0.5
 
@@ -93,6 +95,17 @@ def mini_workloads(version: Version) -> dict[str, WorkloadDefinition]:
     """All cubes that have limits at scale mini, by name."""
     definitions = [load_cube(folder) for folder in cube_folders().values()]
     return {each.name: each.at(SCALE) for each in definitions if SCALE in version.table.get(each.name, {})}
+
+
+def baseline(names: Sequence[str], framework: Framework, version: Version) -> tuple[str, dict[str, int]]:
+    """The baseline to compare with, and the steps that it needed, by workload, where they are recorded."""
+    recorded = tomllib.loads(BASELINE_FILE.read_text(encoding="utf-8"))
+    steps = {
+        name: row[framework]
+        for name, row in recorded.items()
+        if name in names and row["target"] == version.limits(name, SCALE).validation_target
+    }
+    return BASELINES[framework], steps
 
 
 def prepare(definition: WorkloadDefinition, settings: SmokeSettings) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import read_status
-from algoperf.smoke import progress
+from algoperf.smoke import baseline, mini_workloads, progress
+from algoperf.versions import load_version
 from places import BASELINES
 
 BROKEN = """
@@ -46,8 +47,11 @@ def test_a_line_per_workload_with_time_to_target(smoke, tmp_path: Path):
     done = smoke(BASELINES / "nadamw_pytorch", "--share")
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert lines[-2].split()[:2] == ["digits", "reached"]
-    assert lines[-1] == "1 of 1 target reached."
+    assert re.fullmatch(r"digits  reached in \d+\.\d\d s, \d+ steps \(nadamw_pytorch: 130\)", lines[-3])
+    assert lines[-2:] == [
+        "1 of 1 target reached.",
+        "In brackets: steps to target of nadamw_pytorch, recorded on another machine (docs/mini.md).",
+    ]
     assert list((tmp_path / "output").iterdir()) == [tmp_path / "output" / "nadamw_pytorch"]
     trial = trial_dir(tmp_path / "output", "nadamw_pytorch", 1, "digits", "pytorch", 1)
     assert read_status(trial)["machine"]["shared"]
@@ -80,6 +84,21 @@ COMPLETE = """from algoperf.spec import TrainingCompleteError
     if keywords["global_step"] == 3:
         raise TrainingCompleteError
     return _update(*arguments, **keywords)"""
+
+
+@pytest.mark.parametrize("framework", ["jax", "pytorch"])
+def test_the_baseline_is_recorded_for_every_workload_and_its_present_target(framework):
+    version = load_version()
+    name, steps = baseline(list(mini_workloads(version)), framework, version)
+    assert name == f"nadamw_{framework}"
+    assert steps.keys() == mini_workloads(version).keys(), "record anew: see smoke_baseline.toml"
+
+
+def test_a_baseline_of_another_target_is_not_shown(monkeypatch, tmp_path: Path):
+    recorded = tmp_path / "recorded.toml"
+    recorded.write_text("[digits]\ntarget = 0.9\njax = 5\n[mnist]\ntarget = 0.85\njax = 6\n")
+    monkeypatch.setattr("algoperf.smoke.BASELINE_FILE", recorded)
+    assert baseline(["digits", "mnist"], "jax", load_version()) == ("nadamw_jax", {"mnist": 6})
 
 
 def test_unknown_workloads_are_named(smoke):

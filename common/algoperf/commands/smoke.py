@@ -44,9 +44,10 @@ from algoperf.text import counted
 def smoke(workloads: str | None, version_name: str, **given: Any) -> None:
     """Train a submission, or a model, on every workload at scale mini: small models, generated data, own targets.
 
-    Prints a line per workload: the time to target, or why it was not reached. Exit code 0 if all
-    targets were reached, 1 if not. The same command starts over. A model is not asked for data sets
-    that it says it is not made for.
+    Prints a line per workload: time and steps to target, or why it was not reached, and in brackets
+    the steps of the NAdamW baseline, recorded on another machine. Exit code 0 if all targets were
+    reached, 1 if not. The same command starts over. A model is not asked for data sets that it says
+    it is not made for.
     """
     from algoperf import smoke as runs
     from algoperf.errors import UserError
@@ -65,6 +66,7 @@ def smoke(workloads: str | None, version_name: str, **given: Any) -> None:
     chosen = runs.choose(names, version)
     if (earlier := runs.earlier_runs(settings)) is not None:
         click.echo(f"Starting over: the runs of these workloads in {earlier} are replaced.", err=True)
+    known, steps = runs.baseline([definition.name for definition in chosen], settings.framework, version)
     results: list[runs.SmokeRun] = []
     width = max(len(definition.name) for definition in chosen)
     for number, definition in enumerate(chosen, start=1):
@@ -75,9 +77,12 @@ def smoke(workloads: str | None, version_name: str, **given: Any) -> None:
             for text in result.warnings:
                 click.echo(in_words_of_the_caller(f"warning: {text}"), err=True)
         results.append(result)
+        beside = f" ({known}: {steps[definition.name]:,})" if result.is_asked and definition.name in steps else ""
         see = f"; see {result.log}" if result.is_asked and not result.reached else ""
-        click.echo(f"{definition.name:{width}}  {result.verdict}{see}")
+        click.echo(f"{definition.name:{width}}  {result.verdict}{beside}{see}")
     asked = [result for result in results if result.is_asked]
     reached = sum(result.reached for result in asked)
     click.echo(f"{reached} of {counted(len(asked), 'target')} reached.")
+    if steps:
+        click.echo(f"In brackets: steps to target of {known}, recorded on another machine (docs/mini.md).")
     sys.exit(0 if asked and reached == len(asked) else 1)
