@@ -152,7 +152,15 @@ carry_out() {
   rm -rf campaign submissions/slow "$HOME/shared"
   mkdir -p "$HOME/shared/data"
   cp -r submissions/template submissions/slow
-  sed -i 's/^import .*/import time\n&/;0,/^    del current_params_types/s//    time.sleep(0.2)\n&/' submissions/slow/submission.py
+  cat >>submissions/slow/submission.py <<'PYTHON'
+
+
+def update_params(step=update_params, **arguments):
+    import time
+
+    time.sleep(0.2)
+    return step(**arguments)
+PYTHON
   cat >"$HOME/site.toml" <<TOML
 [skypilot]
 bucket = "$HOME/shared"
