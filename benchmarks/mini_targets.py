@@ -53,7 +53,7 @@ SETTINGS = {
     "librispeech_deepspeech": Setting(100, 20),
     "mnist": Setting(12_000, 2_000, framework="jax"),
     "ogbg": Setting(200, 40),
-    "wmt": Setting(320, 80),
+    "wmt": Setting(480, 80),
 }
 """Digits and fastmri have theirs: see docs/targets.md."""
 
