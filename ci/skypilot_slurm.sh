@@ -70,6 +70,8 @@ finish() {
   local status=$?
   [ -n "${KEEP:-}" ] && exit $status
   as_user stop || true
+  scancel --user=$user || true # else they are back with the next Slurm
+  for _ in $(seq 30); do [ -n "$(squeue --noheader --user=$user)" ] || break; sleep 1; done
   kill "$(cat $home/sshd/pid)" 2>/dev/null || true
   ci/slurm.sh down
   exit $status
@@ -179,8 +181,11 @@ TOML
   algoperf campaign stage campaign
   rsync --archive data/ "$HOME/shared/data"
   lose_a_machine &
+  local loser=$!
+  # shellcheck disable=SC2064 - the number is known now
+  trap "kill $loser 2>/dev/null || true" EXIT # if the campaign ends before there is anything to lose
   algoperf campaign run campaign --engine skypilot --site "$HOME/site.toml"
-  wait %1
+  wait $loser
   algoperf campaign status --once campaign
   judge
 }
