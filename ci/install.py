@@ -96,6 +96,7 @@ def main() -> int:
     else:
         wanted = requirements(extras, options.accelerator, for_image=options.for_image)
     sources = package_sources(pip, options.accelerator)
+    print("Downloading packages, then compiling their bytecode, which says nothing for a minute or two", flush=True)
     subprocess.run([*uv, *sources, *constraints, *wanted], check=True)
     return 0
 
