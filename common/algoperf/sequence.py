@@ -9,11 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from algoperf.data.prepare import prepare
 from algoperf.errors import AlgoperfError
@@ -21,6 +22,7 @@ from algoperf.make_words import in_words_of_the_caller
 from algoperf.records.status import Status, exit_code_name, read_status
 from algoperf.system import STOPS
 from algoperf.text import counted
+from algoperf.trial import launch
 from algoperf.trial.machine_watch import LOAD_IS_SAID, load_warnings
 from algoperf.trial.settings import TrialSettings
 from algoperf.versions import Scale
@@ -67,6 +69,16 @@ class Outcome:
         ]
         lines += [f"  {title}: not begun, {why}" for title, why in self.not_begun.items()]
         return "\n".join(lines)
+
+
+def refuse_other_code(trials: Sequence[PlannedTrial], identities: Sequence[Mapping[str, Any]]) -> None:
+    """Raise CheckpointMismatch if what is found of a trial is of other code or settings than its identity here.
+
+    Call it before the first trial begins: else those that are not there yet would be trained beside older ones of other
+    code.
+    """
+    for trial, identity in zip(trials, identities, strict=True):
+        launch.refuse_other_code(trial.settings, identity)
 
 
 def run(trials: Sequence[PlannedTrial], place: DataPlace) -> Outcome:

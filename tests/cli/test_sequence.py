@@ -198,9 +198,10 @@ def edited(repository, data_root, tmp_path):
     )  # fmt: skip
 
 
-def test_compare_refuses_runs_of_other_code(edited):
+@pytest.mark.parametrize("command", ["compare", "train-all"])
+def test_runs_of_other_code_are_refused_before_anything_is_trained(edited, command):
     before = {path: path.read_bytes() for path in edited.root.rglob("*") if path.is_file()}
-    refused = edited.call("compare")
+    refused = edited.call(command, "--studies", "2")
     assert refused.returncode == 2
     assert refused.stdout == ""
     what = "holds a finished trial of other code or settings:\n  submission.py has changed since"

@@ -73,10 +73,10 @@ def compare(
     if not given["resume"]:  # all at once: an interrupted comparison must not mix runs of old and new code
         folder.set_aside(trial.settings.directory for trial in planned)
     identities = [trial.settings.identity() for trial in planned]
-    _refuse_other_code(planned, identities)
+    sequence.refuse_other_code(planned, identities)
     outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))
     click.echo(f"{outcome.summary()}\n")
-    _refuse_other_code(planned, identities)  # it may have been edited meanwhile
+    sequence.refuse_other_code(planned, identities)  # it may have been edited meanwhile
     click.echo(as_callable("\n".join(_lines(planned, output_dir, studies, trials))))
     sys.exit(outcome.exit_code)
 
@@ -104,14 +104,6 @@ def _framework(other: Path, wanted: Framework) -> Framework | None:
 
     model = find_model(other)
     return wanted if model is None or wanted in model.frameworks else None
-
-
-def _refuse_other_code(planned: list[PlannedTrial], identities: list[dict[str, Any]]) -> None:
-    """Raise CheckpointMismatch if a trial found is of other code or settings than what is to be compared."""
-    from algoperf.trial import launch
-
-    for trial, identity in zip(planned, identities, strict=True):
-        launch.refuse_other_code(trial.settings, identity)
 
 
 def _lines(planned: list[PlannedTrial], root: Path, studies: int, trials: int) -> list[str]:

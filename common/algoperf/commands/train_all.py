@@ -30,7 +30,8 @@ def train_all(workloads: str, studies: int, trials: int, raw_dir: Path, **given:
 
     Makes missing data first. Finished trials are not repeated, interrupted ones are resumed, and one that
     fails does not keep the others from running. A summary says what failed where. The exit code is that of the
-    failed trials, or 1 if they have different ones.
+    failed trials, or 1 if they have different ones. Nothing is trained if one of these trials is there with
+    other code or settings.
     """
     from algoperf import sequence
 
@@ -42,6 +43,8 @@ def train_all(workloads: str, studies: int, trials: int, raw_dir: Path, **given:
         for study in range(1, studies + 1)
         for trial in range(1, trials + 1)
     ]
+    if given["resume"]:
+        sequence.refuse_other_code(planned, [trial.settings.identity() for trial in planned])
     outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))
     if len(planned) > 1:
         click.echo(outcome.summary(), err=outcome.exit_code != 0)
