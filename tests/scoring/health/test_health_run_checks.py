@@ -279,6 +279,28 @@ def test_a_step_that_is_much_too_fast_is_told(folder):
     assert summary(health, "steps-take-time").level == "warn"
 
 
+@pytest.mark.parametrize(
+    ("has_parent", "trial_sec", "level"),
+    [(True, 0.01, "pass"), (True, 0.0, "fail"), (True, None, "fail"), (False, 0.01, "fail")],
+)
+def test_steps_that_the_parent_heard_of_in_one_moment_took_the_time_of_the_trials_own_clock(
+    folder, has_parent, trial_sec, level
+):
+    def change(records):
+        put(records, 1, **dict.fromkeys(CLOCKS, records.rows[0]["score"]))
+        for row, one in enumerate(records.rows if trial_sec is not None else ()):
+            one["trial_submission_time"] = one["score"] + (trial_sec if row else 0.0)
+        if not has_parent:
+            records.referee = None
+        end(records)
+
+    folder.run(change)
+    health = folder.check()
+    assert summary(health, "steps-take-time").level == level
+    if level == "fail":
+        assert "line 3: 100 steps were made in 0.00 s" in told(health, "steps-take-time")
+
+
 def test_where_another_process_took_over_total_duration_may_begin_anew(folder):
     def change(records):
         resumed(records, 2)
