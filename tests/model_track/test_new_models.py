@@ -40,7 +40,9 @@ def test_what_is_written_trains_and_keeps_the_rules(framework, workload, scale, 
         assert done.returncode == 0, done.stdout + done.stderr
     asked = CheckRequest(submission=folder, framework=framework, ruleset="self", version=load_version(), track="model")
     assert {found.rule.number for found in static.run(asked)} == {"12.9"}, "its texts wait for their authors"
-    assert f"WORKLOADS={workload}" in (folder / "README.md").read_text()
+    readme = (folder / "README.md").read_text()
+    assert readme.count(f"WORKLOADS={workload} SCALE=mini\n") == 2
+    assert "make score TRACK=model SCALE=mini\n" in readme
     options = {"submission": None, "model": folder, "max_global_steps": 2, "workload": workload, "scale": scale}
     run = Run(folder, framework, prepare(dataset, scale), tmp_path / "runs", options)
     assert run.here() == 0

@@ -72,9 +72,9 @@ def new(
     if track == "model":
         click.echo(
             "Next:\n"
-            f"  make train MODEL={folder} FRAMEWORK={framework} WORKLOADS={workload}\n"
+            f"  make train MODEL={folder} WORKLOADS={workload} SCALE=mini\n"
             f"  make check MODEL={folder}\n"
-            "The rules: docs/model-track.md"
+            "Without SCALE=mini, the whole data set is used. The rules: docs/model-track.md"
         )
         return
     click.echo(
