@@ -94,6 +94,23 @@ def test_what_is_written(created, framework, ruleset):
     assert (where / "submission.py").read_text().startswith("# SPDX-License-Identifier: Apache-2.0\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "entry", "data"),
+    [
+        (["--ruleset", "self"], "SUBMISSION={}/self_tuning/mine", ""),
+        (["--ruleset", "external"], "SUBMISSION={}/external_tuning/mine RULESET=external", ""),
+        (["--track", "model"], "MODEL={}/models/mine", " SCALE=mini"),
+        (["--track", "model", "--workload", "mnist"], "MODEL={}/models/mine", " WORKLOADS=mnist SCALE=mini"),
+    ],
+)
+def test_what_is_next_names_no_default(tmp_path, capsys, arguments, entry, data):
+    main_quietly("new", "mine", "--framework", "pytorch", "--authors", "A", "--output-dir", str(tmp_path), *arguments)
+    said, entry = capsys.readouterr().out, entry.format(tmp_path)
+    assert said.partition("Next:\n")[2].splitlines()[:-1] == [
+        f"  make train {entry}{data}", f"  make compare {entry}{data}", f"  make smoke {entry}", f"  make check {entry}"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("tool", ["ruff check --config", "ruff format --check --config", "mypy --config-file"])
 def test_it_keeps_the_projects_own_rules(created, repository, tool):
     """Types in JAX: what is written for PyTorch is the template, which mypy looks at anyway."""

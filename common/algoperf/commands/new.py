@@ -70,16 +70,12 @@ def new(
     for file in create(wanted, output_dir):
         click.echo(f"Wrote {file}")
     if track == "model":
-        click.echo(
-            "Next:\n"
-            f"  make train MODEL={folder} WORKLOADS={workload} SCALE=mini\n"
-            f"  make check MODEL={folder}\n"
-            "Without SCALE=mini, the whole data set is used. The rules: docs/model-track.md"
-        )
-        return
-    click.echo(
-        "Next:\n"
-        f"  make train SUBMISSION={folder} FRAMEWORK={framework} RULESET={ruleset} WORKLOADS=digits\n"
-        f"  make smoke SUBMISSION={folder} FRAMEWORK={framework} RULESET={ruleset}\n"
-        "From here to the leaderboard: docs/submitting.md"
-    )
+        entry = f"MODEL={folder}"
+        data = f"{entry} SCALE=mini" if workload == FIRST_WORKLOAD else f"{entry} WORKLOADS={workload} SCALE=mini"
+        commands = [f"train {data}", f"compare {data}", f"smoke {entry}", f"check {entry}"]
+        more = "Without SCALE=mini, the whole data set is used. The rules: docs/model-track.md"
+    else:
+        entry = f"SUBMISSION={folder}" if ruleset == "self" else f"SUBMISSION={folder} RULESET={ruleset}"
+        commands = [f"{target} {entry}" for target in ("train", "compare", "smoke", "check")]
+        more = "From here to the leaderboard: docs/submitting.md"
+    click.echo("\n".join(["Next:", *(f"  make {command}" for command in commands), more]))
