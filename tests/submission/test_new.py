@@ -58,6 +58,12 @@ def test_its_own_test_passes(created, repository, framework, ruleset):
     assert "1 passed" in done.stdout
 
 
+def test_tests_of_several_submissions_are_found_together(created):
+    done = own_test(created, created, "--collect-only")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(KINDS)} tests collected" in done.stdout
+
+
 @pytest.mark.parametrize(("rate", "passes"), [("1e-3", True), ("-3e-3", False)], ids=["slow but sound", "uphill"])
 def test_its_own_test_tells_slow_from_wrong(created, tmp_path, rate, passes):
     changed = tmp_path / "changed"
@@ -71,8 +77,8 @@ def test_its_own_test_tells_slow_from_wrong(created, tmp_path, rate, passes):
     assert told != passes
 
 
-def own_test(submission: Path, root: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(root), "-p", "no:cacheprovider"]
+def own_test(submission: Path, root: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(root), "-p", "no:cacheprovider", *options]
     return subprocess.run([*command, str(submission)], capture_output=True, text=True, cwd=root, check=False)
 
 

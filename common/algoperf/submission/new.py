@@ -29,6 +29,7 @@ FIRST_WORKLOAD = "digits"
 _IMAGE_AXES = 4
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIX = ".j2"
+_TEST = "test_submission.py"  # written as test_<name>.py: pytest takes files of one name for one module
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -91,7 +92,7 @@ def write(new: NewSubmission, base: Path = Path()) -> list[Path]:
     templates, variables = _templates(new), _variables(new)  # a mistake is said before anything is written
     folder.mkdir(parents=True)
     for template in templates:
-        file = folder / template.name.removesuffix(_SUFFIX)
+        file = folder / template.name.removesuffix(_SUFFIX).replace(_TEST, f"test_{new.name}.py")
         place = template.relative_to(_TEMPLATES).as_posix()
         file.write_text(environment.get_template(place).render(variables), encoding="utf-8")
         written.append(file)
