@@ -20,7 +20,7 @@ from algoperf.submission.model import BASELINES, NOT_MADE_FOR, find_model
 from algoperf.submission.track import PUBLISHED
 from algoperf.system import algoperf_command
 from algoperf.text import counted
-from algoperf.trial.machine_watch import load_warnings
+from algoperf.trial.machine_watch import load_warnings, was_busy
 from algoperf.versions import Scale, Version
 from algoperf.waiting import Say
 from algoperf.workload.definition import Framework, WorkloadDefinition
@@ -183,7 +183,9 @@ def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path
     if code == 0:
         ended = Status.from_label(status["status"])
         steps = f"{counted(status['global_step'], 'step')} in {status['seconds']['submission']:.1f} s"
-        return SmokeRun(definition.name, False, f"not reached ({ended.label}): {target}; {steps}", log)
+        is_late = ended is Status.BUDGET_SPENT and was_busy(load_warnings(status))
+        busy = "the machine was busy: try again when it is idle; " if is_late else ""
+        return SmokeRun(definition.name, False, f"not reached ({ended.label}): {target}; {busy}{steps}", log)
     message = status.get("message") or _last_line(log, "it printed nothing")
     if settings.model is not None and f"{NOT_MADE_FOR} {definition.name}" in log.read_text(errors="replace"):
         return SmokeRun(definition.name, False, "the model is not made for it", log, is_asked=False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from algoperf import smoke as runs
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import read_status
 from algoperf.smoke import baseline, mini_workloads, progress
@@ -78,6 +81,36 @@ def test_a_target_that_is_not_reached_says_how_far_it_came(smoke, tmp_path: Path
             r"not reached \(training_complete\): validation/accuracy 0\.\d+, target >= 0.96; 4 steps", done.stdout
         )
     assert list((tmp_path / "output").iterdir()) == [tmp_path / "output" / "broken"]
+
+
+@pytest.mark.parametrize(
+    ("label", "warning", "said"),
+    [
+        ("budget_spent", "Others keep 1.9 of 2 cores busy, so times are longer.", True),
+        ("budget_spent", "PyTorch uses 8 threads, but only 2.0 cores are idle.", False),
+        ("training_complete", "Others keep 1.9 of 2 cores busy, so times are longer.", False),
+    ],
+)
+def test_a_budget_spent_on_a_busy_machine_says_so(monkeypatch, tmp_path: Path, label, warning, said):
+    status = {
+        "status": label, "global_step": 40, "seconds": {"submission": 20.0},
+        "machine": {"sessions": [{"warnings": [warning]}]},
+    }  # fmt: skip
+
+    def ended(command, stdout, **rest):
+        folder = Path(stdout.name).with_name("trial_1")
+        folder.mkdir()
+        (folder / "status.json").write_text(json.dumps(status))
+        return subprocess.Popen([sys.executable, "-c", ""], **rest)
+
+    monkeypatch.setattr(runs, "subprocess", SimpleNamespace(Popen=ended, TimeoutExpired=subprocess.TimeoutExpired))
+    settings = runs.SmokeSettings(
+        submission=BASELINES / "nadamw_pytorch", framework="pytorch", ruleset="self", version=load_version(), seed=0,
+        raw_dir=tmp_path, data_dir=tmp_path, output_dir=tmp_path / "runs",
+    )  # fmt: skip
+    result = runs.run(mini_workloads(settings.version)["digits"], settings, lambda what: None)
+    assert result.verdict.startswith(f"not reached ({label}): validation/accuracy unknown, target >= 0.96; ")
+    assert ("the machine was busy: try again when it is idle; 40 steps" in result.verdict) == said
 
 
 COMPLETE = """from algoperf.spec import TrainingCompleteError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import psutil
@@ -29,6 +29,11 @@ def load_warnings(status: Mapping[str, Any]) -> list[str]:
     """The warnings about other programs and too many threads that a trial's last process has kept in its status."""
     sessions = (status.get("machine") or {}).get("sessions") or [{}]
     return [text for text in sessions[-1].get("warnings", []) if text.startswith((_OTHERS, _THREADS))]
+
+
+def was_busy(warnings: Iterable[str]) -> bool:
+    """Whether one of these warnings says that other programs kept the machine's cores busy."""
+    return any(text.startswith(_OTHERS) for text in warnings)
 
 
 class MachineWatch:
