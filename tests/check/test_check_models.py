@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -111,9 +112,14 @@ def test_a_sound_model_passes_when_it_is_tried():
     assert models.run(request(SUPPORT / "models" / "two_layers")) == []
 
 
-def test_a_model_that_counts_its_evaluations_is_found_when_it_is_tried(tmp_path):
-    """It trains, but what it has counted is in no checkpoint."""
+def test_a_model_that_counts_its_evaluations_is_found_when_it_is_tried(tmp_path, monkeypatch, capfd):
+    """It trains, but what it has counted is in no checkpoint. Meanwhile, it is said what is done and for how long."""
+    monkeypatch.setattr("algoperf.waiting.SILENCE_SEC", 0.2)
     resumed, alone = models.run(request(written(tmp_path / "counting", COUNTING)))
+    said = capfd.readouterr().err
+    assert re.search(r"^trying it on digits, the quickest of the \d+ data sets it is made for \(digits, ", said, re.M)
+    for doing in ("finding out which data sets the model is made for", "training on digits", "evaluating on digits"):
+        assert re.search(rf"^{doing}: \d+ s so far$", said, re.M)
     assert resumed.rule.number == "18.2"
     assert alone.rule.number == "18.3"
     assert "change from one evaluation to the next" in alone.what

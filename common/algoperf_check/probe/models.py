@@ -17,6 +17,8 @@ from safetensors.numpy import load_file
 
 from algoperf.data.prepare import prepare
 from algoperf.system import algoperf_command, without_network
+from algoperf.text import counted
+from algoperf.waiting import Say, waiting
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import cube_folders, load_cube
 from algoperf_check.findings import Finding
@@ -31,17 +33,29 @@ _SHOWN_LINES = 6
 
 def run(request: CheckRequest) -> list[Finding]:
     """Breaches of rules 18 on one data set that the model is made for, the quickest; on all of them with `smoke`."""
-    made_for, reasons = _made_for(request)
+    with waiting("finding out which data sets the model is made for"):
+        made_for, reasons = _made_for(request)
     if not made_for:
         told = "; ".join(f"{name}: {reason}" for name, reason in list(reasons.items())[:2])
         return [Finding(RULES["18.1"], f"It builds a model for none of {', '.join(reasons)}. {told}")]
     quickest = sorted(made_for, key=lambda name: (_QUICKEST.index(name) if name in _QUICKEST else len(_QUICKEST), name))
     found: list[Finding] = []
     for name in quickest if request.smoke else quickest[:1]:
-        click.echo(f"trying it on {name}, of {', '.join(quickest)}", err=True)
-        with tempfile.TemporaryDirectory(prefix="algoperf_check_") as root:
-            found += _Trial(request, load_cube(cube_folders()[name]).at("mini"), Path(root)).findings()
+        click.echo(_trying(name, quickest, request.smoke), err=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="algoperf_check_") as root,
+            waiting(f"making the data of {name}") as say,
+        ):
+            found += _Trial(request, load_cube(cube_folders()[name]).at("mini"), Path(root), say).findings()
     return found
+
+
+def _trying(name: str, quickest: Sequence[str], on_all: bool) -> str:
+    """What is said before the model is tried on a data set, one of those that it is made for, the quickest first."""
+    all_of_them = f"the {counted(len(quickest), 'data set')} it is made for ({', '.join(quickest)})"
+    if len(quickest) == 1:
+        return f"trying it on {name}, the data set it is made for"
+    return f"trying it on {name}, {'one' if on_all else 'the quickest'} of {all_of_them}"
 
 
 def _made_for(request: CheckRequest) -> tuple[list[str], dict[str, str]]:
@@ -59,11 +73,13 @@ class _Trial:
     request: CheckRequest
     definition: WorkloadDefinition
     root: Path
+    say: Say
 
     def findings(self) -> Iterator[Finding]:
         """Train, resume, evaluate; the first failure ends it."""
         on = (self.definition.name,)
         prepare(self.definition.dataset, "mini", self.root / "raw", self.root / "data")
+        self.say(f"training on {self.definition.name}")
         done = _call(self._train(self.root / "runs"))
         if done.returncode != 0:
             yield Finding(RULES["18.1"], _last_lines(done), on=on)
@@ -74,6 +90,7 @@ class _Trial:
         resumed = self.root / "resumed" / trained.relative_to(self.root / "runs")
         shutil.rmtree(resumed)
         (resumed.parent / "status.json").unlink()
+        self.say(f"resuming on {self.definition.name}")
         done = _call(self._train(self.root / "resumed"))
         if done.returncode != 0:
             yield Finding(RULES["18.2"], _last_lines(done), on=on)
@@ -81,6 +98,7 @@ class _Trial:
             yield Finding(
                 RULES["18.2"], f"after a restart at step {EVAL_EVERY_STEPS}, step {NUM_STEPS} differs.", on=on
             )
+        self.say(f"evaluating on {self.definition.name}")
         done = _call(self._command("evaluate", self.root / "runs"))
         if done.returncode != 0:
             yield Finding(RULES["18.3"], _last_lines(done), on=on)
