@@ -54,7 +54,7 @@ class Asked:
         there = Counter(_kind(trial) for trial in found)
         return UserError(
             f"No runs of {' and '.join(wanted)} {where}. There are: {_listed(there)}. "
-            "Choose with --scale, --ruleset and --track (with make: SCALE=, RULESET= and TRACK=)."
+            "Choose with --scale, --ruleset and --track."
         )
 
 
@@ -122,7 +122,7 @@ def choose_scale(trials: Iterable[RecordedTrial], asked: str | None) -> str:
     if len(counts) > 1:
         raise UserError(
             f"These are runs of different scales, which cannot be compared: {_listed(counts)}. "
-            "Choose one: --scale full or --scale mini (with make: SCALE=full or SCALE=mini)."
+            "Choose one: --scale full or --scale mini."
         )
     return next(iter(counts), "full")
 
@@ -135,8 +135,7 @@ def choose_track(trials: Iterable[RecordedTrial], asked: str | None) -> str:
     if len(counts) > 1:
         raise UserError(
             "These are runs of different tracks, which have different rules and are never compared: "
-            f"{_listed(counts)}. Choose one: --track algorithm or --track model (with make: TRACK=algorithm or "
-            "TRACK=model)."
+            f"{_listed(counts)}. Choose one: --track algorithm or --track model."
         )
     return next(iter(counts), TRACKS[0])
 
@@ -159,9 +158,7 @@ def choose_ruleset(trials: Iterable[RecordedTrial], asked: str | None) -> str:
         if stated
         else "The runs' files do not say under which ruleset they were made."
     )
-    raise UserError(
-        f"{found} Choose one: --ruleset external or --ruleset self (with make: RULESET=external or RULESET=self)."
-    )
+    raise UserError(f"{found} Choose one: --ruleset external or --ruleset self.")
 
 
 def check_code(trials: Iterable[RecordedTrial], names: Mapping[tuple[str, str], str]) -> None:
@@ -180,7 +177,7 @@ def check_code(trials: Iterable[RecordedTrial], names: Mapping[tuple[str, str], 
             raise UserError(
                 f"Runs of different code are filed under the name {name}, and would be one score:\n{listed}\n"
                 "Only runs of the same code belong together. Move the others to another folder of runs, or train them "
-                "again with the present code (--no-resume; with make: EXTRA=--no-resume)."
+                "again with the present code (--no-resume)."
             )
 
 

@@ -6,6 +6,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 from algoperf.records.verification import REFUTED
@@ -298,14 +299,18 @@ def disturbed_in_words(trials: Sequence[RecordedTrial]) -> list[str]:
     parts = [f"{counts[kind]} {words}" for kind, words in IN_WORDS.items() if counts[kind]]
     return [
         f"Times of {len(disturbed)} of {counted(len(trials), 'run')} were disturbed, and may be too long: "
-        f"{', '.join(parts)}. {_check_runs(disturbed)} says which."
+        f"{', '.join(parts)}. {_check_runs(disturbed)} {'says' if len(_roots(disturbed)) == 1 else 'say'} which."
     ]
 
 
 def _check_runs(trials: Iterable[RecordedTrial]) -> str:
-    """The command that checks the folders of runs that hold these trials."""
-    roots = dict.fromkeys(shlex.quote(printable(trial.folder.parents[3])) for trial in trials)
-    return " and ".join(f"`algoperf check-runs {root}`" for root in roots)
+    """The commands that check the folders of runs that hold these trials."""
+    return " and ".join(f"`algoperf check-runs {shlex.quote(printable(root))}`" for root in _roots(trials))
+
+
+def _roots(trials: Iterable[RecordedTrial]) -> list[Path]:
+    """The folders of runs that hold these trials."""
+    return list(dict.fromkeys(trial.folder.parents[3] for trial in trials))
 
 
 def warnings(board: Leaderboard) -> list[str]:

@@ -85,7 +85,9 @@ def test_the_ruleset_chooses_as_the_scale_does(runs):
         others = {"self": "external", "external": "self"}[ruleset]
         assert set(reasons(board.comparison.notes).values()) == {f"left out: its ruleset is {others}"}
     only = algoperf_scoring.sources(runs.root, "b", runs.root)
-    with pytest.raises(UserError, match=r"No runs of ruleset self of b in .*ruleset external \(1 trial\).*RULESET="):
+    with pytest.raises(
+        UserError, match=r"No runs of ruleset self of b in .*ruleset external \(1 trial\).*--ruleset and --track\.$"
+    ):
         algoperf_scoring.score(only, V06, "self")
     with pytest.raises(UserError, match="No runs of scale mini and ruleset self"):
         score(runs, "self", scale="mini")

@@ -1,0 +1,42 @@
+"""What is said about a comparison: whole commands, once, in the words of the caller."""
+
+from __future__ import annotations
+
+import pytest
+
+import algoperf_scoring
+from algoperf.errors import UserError
+from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
+from algoperf.versions import load_version
+from algoperf_scoring import wording
+
+V06 = load_version("v0.6")
+SHARED = {"finished": True, "machine": {"sessions": [{"shared": True}]}}
+
+
+@pytest.fixture
+def others(runs, tmp_path):
+    """Another folder of runs."""
+    return type(runs)(tmp_path / "others")
+
+
+def test_several_folders_with_disturbed_runs_are_named_together(runs, others):
+    for folder, name in ((runs, "a"), (others, "b")):
+        folder.reaching(name, "wmt", 10, status=SHARED)
+    board = algoperf_scoring.score(algoperf_scoring.sources(runs.root, "a", others.root), V06, "self")
+    (line,) = dict(wording.remarks(board))["Disturbed times"]
+    assert line.endswith(f"`algoperf check-runs {runs.root}` and `algoperf check-runs {others.root}` say which.")
+
+
+@pytest.mark.parametrize(
+    ("by_make", "said"), [(False, "--scale full or --scale mini."), (True, "SCALE=full or SCALE=mini.")]
+)
+def test_what_to_choose_is_said_once_in_the_words_of_the_caller(runs, monkeypatch, by_make, said):
+    for study, scale in enumerate(("full", "mini")):
+        runs.reaching("a", "wmt", 10, study=study, status={"finished": True, "scale": scale})
+    with pytest.raises(UserError) as refused:
+        algoperf_scoring.score(runs.root, V06, "external")
+    monkeypatch.delenv(CALLED_BY_MAKE, raising=False)
+    if by_make:
+        monkeypatch.setenv(CALLED_BY_MAKE, "score")
+    assert in_words_of_the_caller(str(refused.value)).endswith(f". Choose one: {said}")
