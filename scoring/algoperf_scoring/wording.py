@@ -61,7 +61,9 @@ def uncertainty_in_words(board: Leaderboard, names: Names = FOLDERS) -> list[str
     if not board.neighbours:
         return []
     scores = {entry.submission: entry.score for entry in board.entries}
-    undecided = [_pair(pair, scores, names) for pair in board.neighbours if pair.probability < SEPARATED]
+    open_pairs = [pair for pair in board.neighbours if pair.probability < SEPARATED]
+    # Without a verdict, no pair is said to be undecided: each would read like one.
+    undecided = [_pair(pair, scores, names) for pair in open_pairs if board.comparison.has_scored_workload]
     lone = [entry.submission for entry in board.entries if entry.num_studies(board.workloads)[1] == 1]
     blind = [
         f"{names.get(name, name)} has one study: its interval shows the spread of the others only" for name in lone

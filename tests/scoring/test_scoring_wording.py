@@ -9,6 +9,8 @@ from algoperf.errors import UserError
 from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
 from algoperf.versions import load_version
 from algoperf_scoring import wording
+from algoperf_scoring.report.page import render
+from algoperf_scoring.uncertainty import SEPARATED
 
 V06 = load_version("v0.6")
 SHARED = {"finished": True, "machine": {"sessions": [{"shared": True}]}}
@@ -40,3 +42,15 @@ def test_what_to_choose_is_said_once_in_the_words_of_the_caller(runs, monkeypatc
     if by_make:
         monkeypatch.setenv(CALLED_BY_MAKE, "score")
     assert in_words_of_the_caller(str(refused.value)).endswith(f". Choose one: {said}")
+
+
+def test_where_no_verdict_is_given_no_pair_is_said_to_be_undecided(runs):
+    for name, times in {"a": (10, 11, 30), "b": (12, 13, 14)}.items():
+        for study, seconds in enumerate(times):
+            runs.reaching(name, "digits", seconds, study=study)
+    board = algoperf_scoring.score(runs.root, V06, "self")
+    (pair,) = board.neighbours
+    assert pair.probability < SEPARATED
+    only = "digits is not a scored workload, so no verdict is given; its times can be compared."
+    assert dict(wording.remarks(board))["Is the order certain?"] == [only]
+    assert "may be chance" not in render(board).partition("<script")[0]

@@ -81,6 +81,8 @@ def test_workloads_that_are_not_scored_are_said_to_have_no_verdict(opened, runs,
     assert "digits is not a scored workload, so no verdict is given; its times can be compared." in headline
     summary = page.locator("#certainty summary").first.inner_text()
     assert summary == "No verdict, as digits is not a scored workload: the pairs of neighbours"
+    table = page.locator("#certainty table").first
+    assert table.locator("tbody tr").first.locator("td").last.text_content() == "no verdict"
 
 
 def test_unfinished_runs_are_shown_in_the_live_page(opened, runs, tmp_path: Path):

@@ -62,12 +62,13 @@ const certainty = (() => {
   }
 
   function neighbours({ data, view, sure }) {
+    const open = notScored({ data, view }) ? "no verdict" : "no";
     const rows = sure.neighbours.map((pair) => [
       who.cell(data, view.submissions[pair.first]),
       who.cell(data, view.submissions[pair.second]),
       { text: format.percent(pair.probability), value: pair.probability },
       {
-        text: pair.isSeparated ? "yes" : pair.isTie ? "no: tied" : "no",
+        text: pair.isSeparated ? "yes" : pair.isTie ? "no: tied" : open,
         className: pair.isSeparated ? "" : "open",
       },
     ]);
