@@ -35,6 +35,12 @@ _FINISHED = tuple(status.label for status in Status if status.finished)
 RESULTS = tuple(status.label for status in (Status.SUBMISSION_ERROR, Status.OUT_OF_MEMORY, Status.RULE_BREACH))
 """Ends against the rules that are a result nevertheless: the submission has failed."""
 
+EVALUATED_AGAIN = {
+    "algorithm": "evaluated again without the submission's code",
+    "model": "evaluated again, with a submitted model in a process that has no labels",
+}
+"""How `algoperf evaluate` verifies a time to target, by track. Models are the submissions' code themselves."""
+
 _ERRORS = (Status.SUBMISSION_ERROR.label, Status.OUT_OF_MEMORY.label)
 
 
@@ -104,7 +110,7 @@ class Facts:
         if self.status == Status.RULE_BREACH.label:
             return "the submission broke the rules"
         if self.verification in REFUTED:
-            return f"evaluated again without the submission's code, it {REFUTED[self.verification]}"
+            return f"{EVALUATED_AGAIN[self.track]}, it {REFUTED[self.verification]}"
         return ""
 
     @property

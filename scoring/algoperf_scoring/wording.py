@@ -12,6 +12,7 @@ from types import MappingProxyType
 from algoperf.records.verification import REFUTED
 from algoperf.text import counted
 from algoperf_scoring.disturbance import IN_WORDS
+from algoperf_scoring.facts import EVALUATED_AGAIN
 from algoperf_scoring.findings import Finding, printable
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Pruned, Unfinished
@@ -244,10 +245,8 @@ def verification_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDER
         return []
     agree = sum(trial.facts.verification == "agrees" for trial in found)
     differ = [trial for trial in found if trial.facts.verification in REFUTED]
-    lines = [
-        f"{agree} of {len(found)}: their checkpoints have the recorded metrics when they are evaluated again without "
-        "the submission's code."
-    ]
+    again = EVALUATED_AGAIN[found[0].facts.track]  # trials of different tracks are never compared
+    lines = [f"{agree} of {len(found)}: their checkpoints have the recorded metrics when they are {again}."]
     lines += [
         f"{_place(trial, names)} {REFUTED[trial.facts.verification]}. Its evaluations do not count." for trial in differ
     ]

@@ -60,6 +60,19 @@ def test_it_is_counted_and_told(runs):
     assert algoperf_scoring.to_json(found)["verified"] == {"a": {"agrees": 2, "differs": 1, "missing": 1}}
 
 
+def test_a_model_is_the_submissions_code_and_is_evaluated_again_without_labels(runs):
+    for track, again in (
+        ("algorithm", "evaluated again without the submission's code"),
+        ("model", "evaluated again, with a submitted model in a process that has no labels"),
+    ):
+        folder = type(runs)(runs.root / track)
+        found = board(folder, [SAME], [OTHER], status={**REACHED, "track": track})
+        told = wording.verification_in_words(found.comparison.trials)
+        assert told[0] == f"1 of 2: their checkpoints have the recorded metrics when they are {again}."
+        (problem,) = found.comparison.problems
+        assert f"{again}, it has OTHER metrics" in problem.reason
+
+
 @pytest.mark.parametrize(
     ("checkpoints", "said"),
     [
