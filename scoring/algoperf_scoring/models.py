@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from algoperf.submission.track import PUBLISHED
 from algoperf.text import format_bytes
+from algoperf_scoring.findings import printable
 from algoperf_scoring.leaderboard import Leaderboard
+from algoperf_scoring.reading import Comparison
 
 UNKNOWN = "not recorded"
 
@@ -92,8 +95,22 @@ def reference_in_words(board: Leaderboard) -> list[str]:
         return []
     return [
         f"There is no run of the published model with NAdamW on {', '.join(missing)}, so times there have no "
-        f"reference. Make one: algoperf train --model {PUBLISHED} --workload {missing[0]}"
+        f"reference. Make one: {_training(board.comparison, missing[0])}"
     ]
+
+
+def _training(comparison: Comparison, workload: str) -> str:
+    """The command that trains the published model beside the runs on a data set: all that it cannot guess."""
+    beside = next(trial for trial in comparison.trials if trial.workload == workload)
+    options = {
+        "model": PUBLISHED,
+        "workload": workload,
+        "framework": beside.framework,
+        "scale": comparison.scale,
+        "version": comparison.version.name,
+        "output-dir": printable(beside.folder.parents[3]),
+    }
+    return " ".join(["algoperf train", *(f"--{name} {shlex.quote(value)}" for name, value in options.items())])
 
 
 def _largest(values: Iterable[int | None]) -> int | None:
