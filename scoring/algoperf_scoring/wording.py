@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 
 from algoperf.records.verification import REFUTED
 from algoperf.text import counted
 from algoperf_scoring.disturbance import IN_WORDS
 from algoperf_scoring.facts import EVALUATED_AGAIN
-from algoperf_scoring.findings import Finding, printable
+from algoperf_scoring.findings import Finding
+from algoperf_scoring.folders import checking, roots
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Pruned, Unfinished
 from algoperf_scoring.models import models_in_words
@@ -215,7 +214,7 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
 def contradicted_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDERS) -> list[str]:
     """The runs whose own records differ from what their parents measured or were told."""
     return [
-        f"{_place(trial, names)}. Do not trust its time; {_check_runs([trial])} says what differs."
+        f"{_place(trial, names)}. Do not trust its time; {checking([trial])} says what differs."
         for trial in trials
         if trial.facts.contradicted
     ]
@@ -300,18 +299,8 @@ def disturbed_in_words(trials: Sequence[RecordedTrial]) -> list[str]:
     parts = [f"{counts[kind]} {words}" for kind, words in IN_WORDS.items() if counts[kind]]
     return [
         f"Times of {len(disturbed)} of {counted(len(trials), 'run')} were disturbed, and may be too long: "
-        f"{', '.join(parts)}. {_check_runs(disturbed)} {'says' if len(_roots(disturbed)) == 1 else 'say'} which."
+        f"{', '.join(parts)}. {checking(disturbed)} {'says' if len(roots(disturbed)) == 1 else 'say'} which."
     ]
-
-
-def _check_runs(trials: Iterable[RecordedTrial]) -> str:
-    """The commands that check the folders of runs that hold these trials."""
-    return " and ".join(f"`algoperf check-runs {shlex.quote(printable(root))}`" for root in _roots(trials))
-
-
-def _roots(trials: Iterable[RecordedTrial]) -> list[Path]:
-    """The folders of runs that hold these trials."""
-    return list(dict.fromkeys(trial.folder.parents[3] for trial in trials))
 
 
 def warnings(board: Leaderboard) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
 import algoperf_scoring
+from algoperf.cli import cli
 from algoperf.errors import UserError
 from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
 from algoperf.versions import load_version
@@ -54,3 +56,20 @@ def test_where_no_verdict_is_given_no_pair_is_said_to_be_undecided(runs):
     only = "digits is not a scored workload, so no verdict is given; its times can be compared."
     assert dict(wording.remarks(board))["Is the order certain?"] == [only]
     assert "may be chance" not in render(board).partition("<script")[0]
+
+
+@pytest.mark.parametrize("command", [["score", "--output"], ["report", "--output"]])
+def test_runs_that_lie_elsewhere_are_said_to_be_unchecked(runs, others, tmp_path, monkeypatch, command):
+    monkeypatch.delenv(CALLED_BY_MAKE, raising=False)
+    name, output = command
+    for folder, submission in ((runs, "a"), (others, "b"), (others, "c")):
+        folder.reaching(submission, "wmt", 10, status={"finished": True, "ruleset": "self"})
+    out = tmp_path / "out"
+    page = out / "report.html" if name == "score" else out.with_suffix(".html")
+    arguments = [name, str(runs.root), output, str(out if name == "score" else page)]
+    told = f"The 2 runs of {others.root} are not checked here: `algoperf check-runs {others.root}`."
+    for more, is_said in ((["--submission", "a", "--against", str(others.root)], True), ([], False)):
+        result = CliRunner().invoke(cli, [*arguments, *more], catch_exceptions=False)
+        assert result.exit_code == 0
+        assert (told in result.output.splitlines()) == is_said
+        assert ("not checked here" in page.read_text()) == is_said

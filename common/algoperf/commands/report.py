@@ -9,6 +9,7 @@ import click
 
 from algoperf.commands import options
 from algoperf.commands.scoring_options import ScoringOptions, checked, page_options, score_runs, scoring_options
+from algoperf.make_words import as_callable
 
 
 @click.command()
@@ -37,4 +38,6 @@ def report(path: Path, output: Path | None, no_checks: bool, logs_url: str | Non
         health = None if no_checks else checked(path, board, chosen)
         say(f"writing {click.format_filename(file)}")
         write_report(board, file, health, logs_url)
+    if health is not None and health.unchecked:
+        click.echo(as_callable(health.unchecked))
     click.echo(f"Wrote {click.format_filename(file)} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

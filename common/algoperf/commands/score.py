@@ -42,5 +42,7 @@ def score(
                 health = None if no_checks else checked(path, board, chosen)
                 say(f"writing {click.format_filename(output)}")
                 written = outputs.write_leaderboard(board, output, health, logs_url)
+            if health is not None and health.unchecked:
+                click.echo(as_callable(health.unchecked))
             for file in written:
                 click.echo(f"Wrote {click.format_filename(file)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,13 +128,15 @@ def score_runs(path: Path, options: ScoringOptions) -> Leaderboard:
 
 
 def checked(path: Path, board: Leaderboard, options: ScoringOptions) -> Health:
-    """The health of the runs in `path` that a leaderboard compares."""
+    """The health of the runs in `path` that a leaderboard compares; it says which others are not checked."""
     from algoperf_scoring import sources
+    from algoperf_scoring.folders import unchecked_in_words
     from algoperf_scoring.health import check_runs
 
     compared = board.comparison
     kind = compared.ruleset, options.info_folders, compared.scale, compared.track
-    return check_runs(path, compared.version, *kind, plan=plan_of(sources(path)))
+    health = check_runs(path, compared.version, *kind, plan=plan_of(sources(path)))
+    return dataclasses.replace(health, unchecked=unchecked_in_words(compared.trials, path))
 
 
 def load_version_with_cubes(name: str) -> Version:

@@ -68,6 +68,7 @@ class Health:
       num_runs: number of runs.
       num_left_out: number of runs that were not checked, because their scale or ruleset was not the requested one.
       checks: one summary per check; always all checks, in the same order.
+      unchecked: words about runs of the same comparison that lie elsewhere and were not checked; "" if there are none.
     """
 
     version: str
@@ -75,6 +76,7 @@ class Health:
     num_runs: int
     num_left_out: int
     checks: tuple[CheckSummary, ...]
+    unchecked: str = ""
 
     @property
     def level(self) -> Literal["pass", "warn", "fail"]:
@@ -83,7 +85,10 @@ class Health:
         return "fail" if "fail" in levels else "warn" if "warn" in levels else "pass"
 
     def to_json(self) -> dict[str, Any]:
-        """The result as plain data, with relative paths only. It does not depend on time or location."""
+        """The result as plain data, with relative paths only. It does not depend on time or location.
+
+        So it does not say what is `unchecked` elsewhere.
+        """
         return {
             "level": self.level,
             "version": self.version,

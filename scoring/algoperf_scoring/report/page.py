@@ -90,6 +90,7 @@ def render(
             min_studies=MIN_STUDIES,
             ranking=list(zip(board.shown, wording.ranking(board), strict=True)),
             health=None if health is None else health if isinstance(health, Mapping) else health.to_json(),
+            unchecked="" if health is None or isinstance(health, Mapping) else health.unchecked,
             shown=SHOWN_FINDINGS,
             replicates=NUM_REPLICATES,
             **parts.page_parts(SCRIPTS, payload(board, logs, place)),
