@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from algoperf.cli import main
-from places import SUPPORT
+from places import BASELINES, SUPPORT
 from trial_runs import Run, content
 
 MODELS = SUPPORT / "models"
@@ -126,6 +126,11 @@ def test_code_that_builds_no_model_is_refused(data_root, tmp_path, capsys, code,
         ({"submission": "submissions/template"}, "--model and --submission are for different tracks"),
         ({"model": MODELS / "two_layer"}, "Did you mean"),
         ({"model": SUPPORT}, "has no model_jax.py or model_torch.py. It holds:"),
+        ({"model": BASELINES / "lamb_jax"}, f"a training algorithm. Give it as --submission {BASELINES / 'lamb_jax'}"),
+        (
+            {"model": None, "submission": MODELS / "peeking", "ruleset": "self"},
+            f"this is a model. Give it as --model {MODELS / 'peeking'}.",
+        ),
         ({"workload": "ogbg_gelu"}, "is a variant of the model of ogbg"),
         ({"model": MODELS / "peeking", "framework": "jax"}, "has no model_jax.py: it is written for PyTorch"),
         ({"model": "published", "framework": None}, "Say --framework jax or --framework pytorch."),

@@ -202,7 +202,8 @@ def _frameworks(submissions: list[Path], track: str, asked: Framework | None) ->
     from algoperf.errors import UserError
     from algoperf.submission.framework import choose_framework
     from algoperf.submission.loading import submission_file
-    from algoperf.submission.model import find_model, is_model, model_framework
+    from algoperf.submission.model import find_model, model_framework
+    from algoperf.submission.track import is_model
 
     if track == "algorithm":
         if given := [str(path) for path in submissions if is_model(path)]:

@@ -101,7 +101,8 @@ def check_submission(
     """The result of checking a submission. Raises UserError for arguments that do not go together."""
     from algoperf.errors import UserError
     from algoperf.submission.loading import submission_file
-    from algoperf.submission.model import find_model, is_model, model_framework
+    from algoperf.submission.model import find_model, model_framework
+    from algoperf.submission.track import is_model
     from algoperf.versions import load_version
 
     if importlib.util.find_spec("algoperf_check") is None:

@@ -163,7 +163,7 @@ def require_scoring() -> None:
 def _submission_name(given: str) -> str:
     """The name of a submission given by name or by path."""
     from algoperf.submission.loading import submission_file, submission_name
-    from algoperf.submission.model import is_model
+    from algoperf.submission.track import is_model
 
     if is_model(Path(given)):
         return Path(given).resolve().name

@@ -23,6 +23,7 @@ from algoperf.submission.missing_package import explain_missing, explain_own_mod
 from algoperf.submission.naming import require_name
 from algoperf.submission.renamed import PMAP_ERA_MEANS
 from algoperf.submission.tracebacks import submission_traceback
+from algoperf.submission.track import ALGORITHM_FILE, is_model
 from algoperf.submission.translation import Modules
 from algoperf.text import counted
 from algoperf.workload import registry
@@ -41,9 +42,14 @@ def submission_file(path: Path) -> Path:
     if path.is_file() and path.suffix == ".py":
         return path.resolve()
     if path.is_dir():
-        file = path / "submission.py"
+        file = path / ALGORITHM_FILE
         if file.is_file():
             return file.resolve()
+        if is_model(path):
+            raise UserError(
+                f"The folder {path} has no {ALGORITHM_FILE} but the file of a model: this is a model. "
+                f"Give it as --model {path}."
+            )
         holds = sorted(entry.name for entry in path.iterdir())
         raise UserError(f"The folder {path} has no submission.py. It holds: {', '.join(holds) or 'nothing'}.")
     remedy = "Give a folder with a submission.py, or a .py file."

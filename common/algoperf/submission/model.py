@@ -19,17 +19,15 @@ from algoperf.submission.identity import code_hashes
 from algoperf.submission.loading import import_file, submission_file
 from algoperf.submission.naming import require_name
 from algoperf.submission.tracebacks import submission_traceback
-from algoperf.submission.track import PUBLISHED, Track
+from algoperf.submission.track import ALGORITHM_FILE, MODEL_FILES, PUBLISHED, Track
 from algoperf.submission.translation import Modules
 from algoperf.task import Task
 from algoperf.workload.definition import FRAMEWORKS, Framework, WorkloadDefinition
 from algoperf.workload.registry import REPOSITORY_CUBES, decodes, load_cube
 from algoperf.workload.tasks import task_of
 
-MODEL_FILES: Mapping[Framework, str] = {"jax": "model_jax.py", "pytorch": "model_torch.py"}
 _KEPT = ("model_inputs", "train_weights")  # of the cube: they belong to the input pipeline
 MODEL_PACKAGE = "algoperf_model"
-ALGORITHM_FILE = "submission.py"
 BASELINES: Mapping[Framework, str] = {"jax": "nadamw_jax", "pytorch": "nadamw_pytorch"}
 """The training algorithm of a model submission that brings none."""
 NOT_MADE_FOR = "says that it is not made for"
@@ -128,6 +126,11 @@ def find_model(path: Path) -> SubmittedModel | None:
         )
     model = SubmittedModel(path.resolve())
     if not model.frameworks:
+        if (path / ALGORITHM_FILE).is_file():
+            raise UserError(
+                f"The folder {path} has no {' or '.join(MODEL_FILES.values())} but a {ALGORITHM_FILE}: this is a "
+                f"training algorithm. Give it as --submission {path}, or leave --track model out."
+            )
         holds = ", ".join(sorted(entry.name for entry in path.iterdir())) or "nothing"
         raise UserError(f"The folder {path} has no {' or '.join(MODEL_FILES.values())}. It holds: {holds}.")
     if require_name(model.name) == PUBLISHED:
@@ -135,11 +138,6 @@ def find_model(path: Path) -> SubmittedModel | None:
             f"A model submission cannot be called {PUBLISHED!r}: that is the benchmark's own model. Rename its folder."
         )
     return model
-
-
-def is_model(path: Path) -> bool:
-    """Whether a folder holds a model submission."""
-    return any((path / name).is_file() for name in MODEL_FILES.values())
 
 
 def model_framework(model: SubmittedModel | None, asked: Framework | None) -> Framework:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import SEARCH_SPACE_FILE
-from algoperf.submission.model import MODEL_FILES, is_model, require_in_track
+from algoperf.submission.model import require_in_track
 from algoperf.submission.naming import name_flaw
-from algoperf.submission.track import PUBLISHED, Track
+from algoperf.submission.track import MODEL_FILES, PUBLISHED, Track, is_model
 from algoperf.task import Form
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.workload.definition import FRAMEWORKS, Framework

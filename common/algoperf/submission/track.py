@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from algoperf.workload.definition import Framework
 
 Track = Literal["algorithm", "model"]
 TRACKS: tuple[Track, ...] = ("algorithm", "model")
@@ -10,3 +15,10 @@ PUBLISHED = "published"
 """The entry of the model track that has the published model and the NAdamW baseline; no submission may be called so."""
 MODELS_FOLDER = "models"
 """Folder of the model submissions below that of all submissions."""
+ALGORITHM_FILE = "submission.py"
+MODEL_FILES: Mapping[Framework, str] = {"jax": "model_jax.py", "pytorch": "model_torch.py"}
+
+
+def is_model(path: Path) -> bool:
+    """Whether a folder holds a model submission."""
+    return any((path / name).is_file() for name in MODEL_FILES.values())
