@@ -12,7 +12,7 @@ from algoperf.text import counted
 from algoperf_scoring.disturbance import IN_WORDS
 from algoperf_scoring.facts import EVALUATED_AGAIN
 from algoperf_scoring.findings import Finding
-from algoperf_scoring.folders import checking, roots
+from algoperf_scoring.folders import checking, recorded_elsewhere, roots
 from algoperf_scoring.leaderboard import Cell, Entry, Leaderboard, Neighbours
 from algoperf_scoring.measuring import Pruned, Unfinished
 from algoperf_scoring.models import models_in_words
@@ -306,7 +306,8 @@ def disturbed_in_words(trials: Sequence[RecordedTrial]) -> list[str]:
 def warnings(board: Leaderboard) -> list[str]:
     """What has to be known before any number is read, most important first."""
     plan = board.comparison.plan
-    return [text for text in (plan.in_words() if plan else "", _differing_hardware(board)) if text]
+    machines = _differing_hardware(board) or recorded_elsewhere(board.comparison.trials)
+    return [text for text in (plan.in_words() if plan else "", machines) if text]
 
 
 def _differing_hardware(board: Leaderboard) -> str:

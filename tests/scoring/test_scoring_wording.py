@@ -10,7 +10,7 @@ from algoperf.cli import cli
 from algoperf.errors import UserError
 from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
 from algoperf.versions import load_version
-from algoperf_scoring import wording
+from algoperf_scoring import folders, wording
 from algoperf_scoring.report.page import render
 from algoperf_scoring.uncertainty import SEPARATED
 
@@ -73,3 +73,23 @@ def test_runs_that_lie_elsewhere_are_said_to_be_unchecked(runs, others, tmp_path
         assert result.exit_code == 0
         assert (told in result.output.splitlines()) == is_said
         assert ("not checked here" in page.read_text()) == is_said
+
+
+def test_baselines_that_come_with_the_benchmark_are_said_to_be_of_another_machine(runs, others, monkeypatch):
+    def status(processor):
+        return {"finished": True, "hardware": {"cpus_usable": 2, "cpu_model_name": processor}}
+
+    def warnings():
+        board = algoperf_scoring.score(algoperf_scoring.sources(runs.root, "a", others.root), V06, "self")
+        return wording.warnings(board)
+
+    runs.reaching("a", "wmt", 10, status=status("X"))
+    for name in ("nadamw_jax", "nadamw_pytorch"):
+        others.reaching(name, "wmt", 10, status=status("X"))
+    assert warnings() == [], "of the same hardware, and nobody knows where from"
+    monkeypatch.setattr(folders, "RECORDED", others.root)
+    (told,) = warnings()
+    assert told.startswith("The times of nadamw_jax, nadamw_pytorch come with the benchmark: they were recorded on an")
+    runs.reaching("a", "wmt", 10, study=1, status=status("Y"))
+    (told,) = warnings()
+    assert told.startswith("Hardware differs"), "said once"
