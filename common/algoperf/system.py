@@ -22,11 +22,19 @@ _MOST, _DEFAULT_MMAP_MAX, _LARGEST_MMAP_THRESHOLD = 2**31 - 1, 65_536, 32 * 2**2
 
 def algoperf_command(*arguments: str) -> list[str]:
     """The command line of `algoperf` with these arguments, in this Python."""
-    return [sys.executable, "-m", "algoperf", *arguments]
+    return clean_python("algoperf", *arguments)
+
+
+def in_short(command: Sequence[str]) -> list[str]:
+    """An `algoperf_command` as campaigns record it, whichever interpreter runs it."""
+    return ["algoperf", *command[len(algoperf_command()) :]]
 
 
 def clean_python(module: str, *arguments: str) -> list[str]:
-    """The command line of a module in this Python, which imports nothing from the folder where it is started."""
+    """The command line of a module in this Python.
+
+    It imports nothing from the folder where it is started: an earlier trial may have left modules there.
+    """
     return [sys.executable, "-P", "-m", module, *arguments]
 
 

@@ -61,8 +61,8 @@ def test_a_model_that_was_changed_is_refused(model, tmp_path, data_root):
     (model / "layers.py").write_text("WIDTH = 65\n")
     done = Case(folder).call("run")
     assert done.returncode == 2
-    assert "model layers.py" in done.stderr
-    assert not (folder / "runs").exists()
+    assert "model layers.py" in done.stdout
+    assert not list(folder.glob("runs/*"))
 
 
 @pytest.mark.parametrize(

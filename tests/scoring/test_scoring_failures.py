@@ -67,8 +67,8 @@ def test_a_submission_without_any_result_has_an_error_everywhere(runs):
     assert [one.submission for one in board.unranked] == ["mine"]
     assert (board.unranked[0].cells["digits"].outcome, board.unranked[0].cells["digits"].errors) == ("error", (2, 2))
     fields = {name: field for name, (field,) in matrix.matrix(board)}
-    assert (fields["mine"].main, fields["mine"].detail) == ("error", "in 2 of 2 studies")
-    assert "in 2 of 2 studies" in page.render(board)
+    assert (fields["mine"].main, fields["mine"].detail) == ("error", "in 2 of 2")
+    assert "in 2 of 2" in page.render(board)
 
 
 def test_a_study_of_which_one_trial_ended_has_a_result(runs):

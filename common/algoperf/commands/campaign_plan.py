@@ -12,6 +12,7 @@ from algoperf.commands import campaign_options, options
 from algoperf.commands.train import train
 from algoperf.commands.train_all import plan_trial, split_workloads
 from algoperf.make_words import CALLED_BY_MAKE
+from algoperf.system import in_short
 
 if TYPE_CHECKING:
     from algoperf.campaigns.manifest import Manifest
@@ -181,7 +182,7 @@ def _manifest(
                 {**options, "submission": None, named: submission}, workload, study, trial, frameworks[submission]
             ),
         )
-        return [Trial(each.settings, ["algoperf", *each.command[3:]]) for each in found]
+        return [Trial(each.settings, in_short(each.command)) for each in found]
 
     if given["ladder"] is None:
         if given["qualification"] is not None:

@@ -10,7 +10,6 @@ import json
 import os
 import pickle
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ from algoperf.errors import AlgoperfError
 from algoperf.frameworks.steps import STEPS
 from algoperf.reevaluate.frames import ARRAYS, read_frame, write_frame
 from algoperf.submission.model import SubmittedModel
-from algoperf.system import confined
+from algoperf.system import clean_python, confined
 from algoperf.workload.bound import BoundWorkload
 
 INPUTS = "inputs"
@@ -55,7 +54,7 @@ class ModelProcess:
             "requests": requests,
             "answers": answers,
         }
-        command = [sys.executable, "-m", "algoperf.reevaluate.model_process", json.dumps(asked)]
+        command = clean_python("algoperf.reevaluate.model_process", json.dumps(asked))
         self._process = subprocess.Popen(
             [*confined(hidden, [checkpoint.parent]), *command],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, pass_fds=(requests, answers),

@@ -16,6 +16,7 @@ from algoperf.errors import UserError
 from algoperf.records.json_file import write_json
 from algoperf.sequence import PlannedTrial
 from algoperf.submission.loading import submission_file, submission_name
+from algoperf.system import in_short
 from algoperf.targets.points import num_points, own_point, search_space
 from algoperf.targets.protocol import Curve
 from algoperf.tuning.search_space import load_search_space
@@ -124,17 +125,12 @@ def _planned(setting: Setting, name: str, trials: Sequence[PlannedTrial]) -> Cam
     )  # fmt: skip
     # Times are estimated from the version's budget: these runs have none.
     known = [
-        Trial(dataclasses.replace(trial.settings, version=setting.version), _command(trial.command)) for trial in trials
+        Trial(dataclasses.replace(trial.settings, version=setting.version), in_short(trial.command)) for trial in trials
     ]
     manifest = make_manifest(request, known, {})
     conflict = f"{folder} holds runs that were planned otherwise:"
     place_plan(folder, manifest, conflict, "Give the same options again, or choose another --output.")
     return Campaign(folder)
-
-
-def _command(words: Sequence[str]) -> list[str]:
-    """The command as campaigns have it: `algoperf`, whichever interpreter runs it."""
-    return ["algoperf", *words[3:]]
 
 
 def train_options(setting: Setting) -> Mapping[str, Any]:

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from algoperf.system import usable_cores, without_network
+from algoperf.system import clean_python, usable_cores, without_network
 from algoperf.waiting import Say, waiting
 from algoperf_check.findings import Finding
 from algoperf_check.probe import memory
@@ -79,7 +78,7 @@ def _in_process(
     }
     asked.write_text(json.dumps(content), encoding="utf-8")
     told.touch()
-    command = [*without_network(), sys.executable, "-m", "algoperf_check.probe.session", str(asked), str(told)]
+    command = [*without_network(), *clean_python("algoperf_check.probe.session", str(asked), str(told))]
     with output.open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=_environment(folder),

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import click
 from safetensors.numpy import load_file
 
 from algoperf.data.prepare import prepare
-from algoperf.system import algoperf_command, without_network
+from algoperf.system import algoperf_command, clean_python, without_network
 from algoperf.text import counted
 from algoperf.waiting import Say, waiting
 from algoperf.workload.definition import WorkloadDefinition
@@ -60,7 +59,7 @@ def _trying(name: str, quickest: Sequence[str], on_all: bool) -> str:
 
 def _made_for(request: CheckRequest) -> tuple[list[str], dict[str, str]]:
     """The workloads that the model is built for at scale mini, and why it is not built for the others."""
-    command = [sys.executable, "-m", "algoperf_check.probe.model_session", str(request.folder), str(request.framework)]
+    command = clean_python("algoperf_check.probe.model_session", str(request.folder), str(request.framework))
     done = _call([*without_network(), *command])
     if done.returncode != 0:
         return [], {"any data set": _last_lines(done)}

@@ -18,7 +18,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ import numpy as np
 from algoperf.data.contracts import Batch, PendingBatch
 from algoperf.data.workers.shared_memory import Layout, SharedMemory, Slot, bytes_needed
 from algoperf.errors import AlgoperfError, DataError, UserError
-from algoperf.system import local_process, usable_cores
+from algoperf.system import clean_python, local_process, usable_cores
 
 WORKERS_VARIABLE = "ALGOPERF_DATA_WORKERS"
 _DEATH_SEC = 1.0  # time for a process that has closed its sockets to end
@@ -187,7 +186,7 @@ class WorkerPool:
         self._gate = os.pipe()
         os.write(self._gate[1], b"+")
         theirs = [training.fileno(), urgent.fileno(), results.fileno(), self._gate[0], self._memory.descriptor]
-        command = [sys.executable, "-m", "algoperf.data.workers.worker", *map(str, theirs)]
+        command = clean_python("algoperf.data.workers.worker", *map(str, theirs))
         environment = _environment()
         self._workers = [
             subprocess.Popen(command, pass_fds=theirs, env=environment, stdin=subprocess.DEVNULL)
