@@ -16,7 +16,7 @@ from algoperf.errors import UserError, unknown
 from algoperf.records.layout import trial_dir
 from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
-from algoperf.submission.model import BASELINES, NOT_MADE_FOR, find_model
+from algoperf.submission.model import BASELINES, NOT_MADE_FOR, entry_hashes, find_model
 from algoperf.submission.track import PUBLISHED
 from algoperf.system import algoperf_command
 from algoperf.text import counted
@@ -44,6 +44,7 @@ class SmokeRun:
       log: what the run printed.
       warnings: of other programs that kept the machine busy, and of too many threads.
       is_asked: whether it is asked to reach the target; a model is not on data sets that it is not made for.
+      has_failed: whether an error ended it.
     """
 
     workload: str
@@ -52,6 +53,7 @@ class SmokeRun:
     log: Path
     warnings: tuple[str, ...] = ()
     is_asked: bool = True
+    has_failed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,13 @@ class SmokeSettings:
             return submission_name(submission_file(self.submission))
         found = find_model(self.model)
         return PUBLISHED if found is None else found.name
+
+    def code(self) -> dict[str, str]:
+        """Hashes of the files that the runs use."""
+        if self.model is None:
+            assert self.submission is not None
+            return entry_hashes(self.submission, "algorithm", self.framework)
+        return entry_hashes(self.model, "model", self.framework)
 
 
 def mini_workloads(version: Version) -> dict[str, WorkloadDefinition]:
@@ -190,7 +199,7 @@ def _judge(definition: WorkloadDefinition, settings: SmokeSettings, folder: Path
     if settings.model is not None and f"{NOT_MADE_FOR} {definition.name}" in log.read_text(errors="replace"):
         return SmokeRun(definition.name, False, "the model is not made for it", log, is_asked=False)
     label = status.get("status", f"exit code {code}")
-    return SmokeRun(definition.name, False, f"failed ({label}): {message[:_SHOWN_CHARACTERS]}", log)
+    return SmokeRun(definition.name, False, f"failed ({label}): {message[:_SHOWN_CHARACTERS]}", log, has_failed=True)
 
 
 def _number(value: Any) -> str:

@@ -155,3 +155,12 @@ def test_unknown_workloads_are_named(smoke):
 def test_progress_has_one_counter_and_no_warning(tmp_path: Path, lines, said):
     (tmp_path / "log.txt").write_text("".join(f"{line}\n" for line in lines))
     assert progress(tmp_path / "log.txt") == said
+
+
+def test_code_that_changes_meanwhile_ends_it(smoke, tmp_path: Path):
+    edits = "open(__file__, 'a').write('# an edit\\n'); raise ValueError('no')"
+    done = smoke(broken(tmp_path, edits), "--share", workloads="digits,mnist")
+    assert done.returncode == 2
+    assert "digits  failed" in done.stdout
+    assert "mnist" not in done.stdout
+    assert "The code of broken was changed meanwhile" in done.stderr

@@ -69,7 +69,13 @@ def smoke(workloads: str | None, version_name: str, **given: Any) -> None:
     known, steps = runs.baseline([definition.name for definition in chosen], settings.framework, version)
     results: list[runs.SmokeRun] = []
     width = max(len(definition.name) for definition in chosen)
+    code = settings.code()
     for number, definition in enumerate(chosen, start=1):
+        if settings.code() != code:
+            raise UserError(
+                f"The code of {settings.name} was changed meanwhile: what is said above is of the code before. Call "
+                "smoke again when it is done."
+            )
         with waiting(f"{number} of {len(chosen)}, {definition.name}") as say:
             runs.prepare(definition, settings)
             result = runs.run(definition, settings, say)
@@ -77,12 +83,13 @@ def smoke(workloads: str | None, version_name: str, **given: Any) -> None:
             for text in result.warnings:
                 click.echo(in_words_of_the_caller(f"warning: {text}"), err=True)
         results.append(result)
-        beside = f" ({known}: {steps[definition.name]:,})" if result.is_asked and definition.name in steps else ""
+        has_steps = result.is_asked and not result.has_failed
+        beside = f" ({known}: {steps[definition.name]:,})" if has_steps and definition.name in steps else ""
         see = f"; see {result.log}" if result.is_asked and not result.reached else ""
         click.echo(f"{definition.name:{width}}  {result.verdict}{beside}{see}")
     asked = [result for result in results if result.is_asked]
     reached = sum(result.reached for result in asked)
     click.echo(f"{reached} of {counted(len(asked), 'target')} reached.")
-    if any(result.workload in steps for result in asked):
+    if any(result.workload in steps and not result.has_failed for result in asked):
         click.echo(f"In brackets: steps to target of {known}, recorded on another machine (docs/mini.md).")
     sys.exit(0 if asked and reached == len(asked) else 1)
