@@ -229,6 +229,6 @@ def test_default_number_of_workers(monkeypatch):
 
 
 def test_workers_that_cannot_start_are_reported(monkeypatch):
-    monkeypatch.setattr("algoperf.data.workers.pool.sys.executable", "false")
+    monkeypatch.setattr(sys, "executable", "false")
     with running(1) as pool, pytest.raises(AlgoperfError, match=r"1 of 1 data workers .* \(exit code 1\)"):
         pool.begin(Counting(), NUM_ROWS, tasks(pool)).result()

@@ -232,7 +232,7 @@ def test_the_ruleset_is_found_in_the_files(runs):
     assert score(runs, None).comparison.ruleset == "self"
     runs.reaching("b", "wmt", 1, status={"ruleset": "external"})
     with pytest.raises(
-        UserError, match=r"external \(1 trial\), self \(1 trial\).*--ruleset external.*RULESET=external"
+        UserError, match=r"external \(1 trial\), self \(1 trial\).*--ruleset external or --ruleset self"
     ):
         score(runs, None)
 
