@@ -1,19 +1,20 @@
 """What is known of runs that have begun and have not ended: whether a machine still works on them.
 
-An attempt without an end may be going on, or was lost with its machine. Slurm knows that of its jobs, and a lock tells
-it of runs of this machine. Of all others it is only known how long ago they last wrote something.
+An attempt without an end may be going on, or was lost with its machine. Some engines know that: Slurm of its jobs, and
+by their locks the local one of runs of this machine. Of all others it is only known how long ago they last wrote
+something.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from algoperf.campaigns.engines import ENGINES, load_engine
 from algoperf.campaigns.engines.base import EngineAway
-from algoperf.campaigns.engines.slurm import Slurm
 from algoperf.campaigns.folder import LOG, Campaign
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.states import RunState
@@ -21,7 +22,8 @@ from algoperf.campaigns.used_engine import last_site
 from algoperf.errors import UserError
 from algoperf.records.layout import EVAL_FILE, LOG_FILE, STATUS_FILE
 
-_AT_WORK = {"RUNNING", "COMPLETING", "CONFIGURING", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
+Where = Literal["running", "lost", "silent"]
+_WHERE: Mapping[bool | None, Where] = {True: "running", False: "lost", None: "silent"}
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,15 @@ class News:
       silent_sec: how long ago it last wrote something.
     """
 
-    where: Literal["running", "lost", "silent"]
+    where: Where
     silent_sec: float
 
 
 def news_of(campaign: Campaign, states: Iterable[RunState]) -> dict[str, News]:
     """What is known of those runs that have begun and have not ended, by their names."""
     begun = [state for state in states if state.attempts and "ended" not in state.last]
-    jobs = [str(state.last["job"]) for state in begun if state.last.get("engine") == "slurm" and state.last.get("job")]
-    said = _states_of_jobs(campaign, jobs) if jobs else {}
-    return {state.run.id: News(_where(campaign, state, said), silent_sec(campaign, state.run)) for state in begun}
+    said = _at_work(campaign, begun)
+    return {state.run.id: News(_WHERE[said.get(state.run.id)], silent_sec(campaign, state.run)) for state in begun}
 
 
 def silent_sec(campaign: Campaign, run: PlannedRun) -> float:
@@ -53,18 +54,11 @@ def silent_sec(campaign: Campaign, run: PlannedRun) -> float:
     return max(0.0, time.time() - max(written)) if written else 0.0
 
 
-def _states_of_jobs(campaign: Campaign, jobs: Sequence[str]) -> Mapping[str, str]:
-    try:
-        return Slurm(campaign, last_site(campaign)).states_of(jobs)
-    except (UserError, EngineAway):  # this machine has no Slurm, or it is away: then nothing is known
-        return {}
-
-
-def _where(campaign: Campaign, state: RunState, said: Mapping[str, str]) -> Literal["running", "lost", "silent"]:
-    last = state.last
-    if last.get("engine") == "local" and last.get("host") == os.uname().nodename:
-        return "running" if campaign.is_worked_on(state.run) else "lost"
-    job = said.get(str(last.get("job")))
-    if job is None:
-        return "silent"
-    return "running" if job in _AT_WORK else "lost"
+def _at_work(campaign: Campaign, begun: Sequence[RunState]) -> dict[str, bool]:
+    """Whether a machine works on these runs, as far as the engines that began them know."""
+    found: dict[str, bool] = {}
+    for name in {str(state.last["engine"]) for state in begun if state.last.get("engine") in ENGINES}:
+        own = [state for state in begun if state.last["engine"] == name]
+        with contextlib.suppress(UserError, EngineAway):  # it is not on this machine, or it is away: nothing is known
+            found |= load_engine(name, campaign, last_site(campaign)).at_work(own)
+    return found

@@ -8,6 +8,7 @@ from typing import Protocol
 from algoperf.campaigns.folder import Campaign
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.site import Site
+from algoperf.campaigns.states import RunState
 from algoperf.errors import AlgoperfError
 
 
@@ -41,6 +42,14 @@ class Engine(Protocol):
     def start(self, runs: Sequence[PlannedRun]) -> None:
         """Begin these runs, at most as many as there is room for. None of them is live."""
         ...
+
+    def at_work(self, begun: Sequence[RunState]) -> Mapping[str, bool]:
+        """Whether a machine works on runs of this engine that have begun and have not ended, by their names.
+
+        What the engine cannot know is left out: by default everything. Raises EngineAway.
+        """
+        del begun
+        return {}
 
     def wait(self) -> None:
         """Return when something may have changed, or after a while."""

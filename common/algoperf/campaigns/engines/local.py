@@ -21,6 +21,7 @@ from algoperf.campaigns.engines.base import Engine
 from algoperf.campaigns.folder import Campaign
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.site import Site
+from algoperf.campaigns.states import RunState
 from algoperf.errors import UserError
 from algoperf.system import algoperf_command
 from algoperf.trial.devices import CAMPAIGN_VARIABLE, devices, has_gpu_driver
@@ -54,6 +55,11 @@ class Local(Engine):
         self._processes: dict[str, tuple[_Slot, subprocess.Popen[bytes]]] = {}
         # Runs of an earlier process that have not ended, and the slots they are in.
         self._adopted = {run.id: self._slot_of(run) for run in campaign.manifest.runs if campaign.is_worked_on(run)}
+
+    def at_work(self, begun: Sequence[RunState]) -> Mapping[str, bool]:
+        """By their locks, of runs of this machine."""
+        here = [state.run for state in begun if state.last.get("host") == os.uname().nodename]
+        return {run.id: self._campaign.is_worked_on(run) for run in here}
 
     def live(self) -> Mapping[str, str]:
         """Runs of this process and of earlier ones."""

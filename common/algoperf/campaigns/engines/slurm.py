@@ -30,6 +30,7 @@ from algoperf.campaigns.engines.base import Engine, EngineAway
 from algoperf.campaigns.folder import Campaign
 from algoperf.campaigns.manifest import PlannedRun
 from algoperf.campaigns.site import Site
+from algoperf.campaigns.states import RunState
 from algoperf.data.files import make_directory, write_file
 from algoperf.errors import UserError
 
@@ -38,6 +39,7 @@ _ANSWER_SEC = 60
 _NEWS_SEC = 15  # to be told where runs are, nobody waits as long as to begin them
 _MOST = 1000  # runs in the queue at the same time: clusters limit the size of arrays, by default to 1001
 _STAGE = "stage"
+_AT_WORK = {"RUNNING", "COMPLETING", "CONFIGURING", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
 _PATIENCE_SEC = 600
 
 
@@ -107,6 +109,12 @@ class Slurm(Engine):
         while jobs := {job for *_, job in self._queue()}:
             self._ask("scancel", *sorted(jobs))
             time.sleep(min(2.0, self._settings.poll_sec))
+
+    def at_work(self, begun: Sequence[RunState]) -> Mapping[str, bool]:
+        """By the states of their jobs."""
+        jobs = {state.run.id: str(state.last["job"]) for state in begun if state.last.get("job")}
+        said = self.states_of(list(jobs.values())) if jobs else {}
+        return {run: said[job] in _AT_WORK for run, job in jobs.items() if job in said}
 
     def states_of(self, jobs: Sequence[str]) -> dict[str, str]:
         """Slurm's word for the state of jobs of this campaign, as far as its queue or its accounting knows them.
