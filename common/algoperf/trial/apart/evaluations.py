@@ -18,7 +18,7 @@ from algoperf.checkpoint import holds_model
 from algoperf.system import clean_python
 from algoperf.trial import messages
 from algoperf.trial.apart.remote import SNAPSHOT
-from algoperf.trial.apart.standstill import Identity, Standstill
+from algoperf.trial.apart.standstill import Standstill
 
 Answer = Mapping[str, Any] | None
 """What a request is answered with; None if the answer comes later."""
@@ -98,7 +98,7 @@ class EvaluationsApart:
         """Processes that do not stand still with the trial."""
         return [] if self._process is None else [self._process.pid]
 
-    def _announce(self, processes: list[Identity]) -> None:
+    def _announce(self, processes: list[int]) -> None:
         self._inbox.answer(None, {"kind": "holds", "processes": processes})
 
     # --- what the trial says ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ When the parent is gone, it ends those processes and itself: nobody else would l
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -18,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from algoperf.checkpoint import model_hash
 from algoperf.errors import AlgoperfError
 from algoperf.system import STOPS, keep_memory_private
 from algoperf.trial import messages
-from algoperf.trial.apart.standstill import end_processes
+from algoperf.trial.apart.standstill import end_processes, processes_of
 
 if TYPE_CHECKING:
     from algoperf.trial.apart.model import CleanModel
@@ -55,6 +58,13 @@ def main() -> None:
     messages.connect(follows=False)
     orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    with contextlib.suppress(OSError):  # the parent is gone; `_listen` has yet to end what stands still
+        _obey(orders)
+    threading.Event().wait()  # until the parent, who knows now, or `_listen` ends this process
+
+
+def _obey(orders: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Evaluate what is ordered, until something is wrong with this process, and say what."""
     first = orders.get()
     try:
         model = _opened(Order(**first["order"]))
@@ -76,7 +86,6 @@ def main() -> None:
         messages.tell("error", error=str(error), exit_code=error.exit_code)
     except Exception:
         messages.tell("error", error=traceback.format_exc(), exit_code=AlgoperfError.exit_code)
-    threading.Event().wait()  # until the parent, who knows now, ends this process
 
 
 def _opened(order: Order) -> CleanModel:
@@ -89,7 +98,7 @@ def _opened(order: Order) -> CleanModel:
 
 def _listen(orders: queue.SimpleQueue[dict[str, Any]]) -> None:
     """Take in orders, also while the main thread evaluates."""
-    held: list[tuple[int, float]] = []
+    held: list[psutil.Process] = []
     while True:
         try:
             answers = messages.answers()
@@ -98,7 +107,7 @@ def _listen(orders: queue.SimpleQueue[dict[str, Any]]) -> None:
             os._exit(1)
         for order in answers:
             if order.get("kind") == "holds":
-                held = [(int(number), float(start)) for number, start in order["processes"]]
+                held = processes_of(order["processes"])
             else:
                 orders.put(order)
 

@@ -15,8 +15,6 @@ _POLL_SEC = 0.0005
 _STANDING = {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 # Processor time that a process may seem to use while it stands: some kernels only count ticks of 0.01 s.
 _USED_SEC, _USED_TICKS_SEC = 0.01, 0.1
-Identity = tuple[int, float]
-"""Number and start of a process: numbers are used again."""
 
 
 class Standstill:
@@ -28,8 +26,8 @@ class Standstill:
       holds: whether they stand still.
     """
 
-    def __init__(self, announce: Callable[[list[Identity]], None]) -> None:
-        """`announce` is told of processes right before they are stopped, and at the end that none is (an empty list).
+    def __init__(self, announce: Callable[[list[int]], None]) -> None:
+        """`announce` is told of processes, by number, right before they are stopped, and at the end that none is.
 
         So somebody else can end those that would stand forever because this process was killed.
         """
@@ -39,7 +37,7 @@ class Standstill:
 
     def announce(self) -> None:
         """Say again which processes stand still, to somebody new."""
-        self._announce([(each.pid, each.create_time()) for each in self._stopped if each.is_running()])
+        self._announce([each.pid for each in self._stopped if each.is_running()])
 
     def begin(self, but: Collection[int]) -> list[str]:
         """Stop all descendants but the processes `but` and theirs; returns what did not stop, as sentences."""
@@ -80,13 +78,20 @@ class Standstill:
         return problems
 
 
-def end_processes(processes: Iterable[Identity]) -> None:
-    """Kill processes that stand still and that nobody will continue."""
-    for number, start in processes:
+def processes_of(numbers: Iterable[int]) -> list[psutil.Process]:
+    """The processes that have these numbers now, each known again by its start since boot if a number is used again."""
+    found = []
+    for number in numbers:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(number)
-            if process.create_time() == start:
-                process.kill()
+            found.append(psutil.Process(number))
+    return found
+
+
+def end_processes(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes that stand still and that nobody will continue."""
+    for each in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 def _descendants(but: Collection[int]) -> list[psutil.Process]:
