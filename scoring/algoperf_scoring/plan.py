@@ -35,7 +35,7 @@ _WORDS: Mapping[Phase, str] = {
 
 
 @dataclass(frozen=True)
-class PlannedRun:
+class RunProgress:
     """A run that was planned: which one it is, and where it stands; of a silent one, for how many seconds."""
 
     submission: str
@@ -62,7 +62,7 @@ class Plan:
       unreadable: why it is not known which runs were planned; "" if it is.
     """
 
-    runs: tuple[PlannedRun, ...]
+    runs: tuple[RunProgress, ...]
     is_cancelled: bool = False
     unreadable: str = ""
 
@@ -86,7 +86,7 @@ class Plan:
             found[run.submission, run.workload].add(run.study)
         return found
 
-    def find(self, submission: str, workload: str, study: int, trial: int) -> PlannedRun | None:
+    def find(self, submission: str, workload: str, study: int, trial: int) -> RunProgress | None:
         """A run by its place; None if it was not planned."""
         place = (submission, workload, study, trial)
         return next((run for run in self.runs if (run.submission, run.workload, run.study, run.trial) == place), None)
@@ -121,9 +121,9 @@ class Plan:
         }
 
 
-def phases_in_words(runs: Iterable[PlannedRun]) -> str:
+def phases_in_words(runs: Iterable[RunProgress]) -> str:
     """Numbers of runs by phase, such as "3 waiting, 1 held"."""
-    by_phase: dict[Phase, list[PlannedRun]] = defaultdict(list)
+    by_phase: dict[Phase, list[RunProgress]] = defaultdict(list)
     for run in runs:
         by_phase[run.phase].append(run)
     return ", ".join(
@@ -131,7 +131,7 @@ def phases_in_words(runs: Iterable[PlannedRun]) -> str:
     )
 
 
-def phase_in_words(phase: Phase, runs: Sequence[PlannedRun]) -> str:
+def phase_in_words(phase: Phase, runs: Sequence[RunProgress]) -> str:
     """Where runs of one phase stand."""
     if phase != "silent":
         return _WORDS.get(phase, phase)

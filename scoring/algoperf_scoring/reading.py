@@ -12,7 +12,7 @@ from algoperf_scoring import selection
 from algoperf_scoring.failures import count_failures
 from algoperf_scoring.findings import Finding, Findings
 from algoperf_scoring.measuring import Pruned, Unfinished, measure
-from algoperf_scoring.plan import Plan, PlannedRun
+from algoperf_scoring.plan import Plan, RunProgress
 from algoperf_scoring.results import Results
 from algoperf_scoring.runs import RecordedTrial, find_trials
 from algoperf_scoring.sources import Source
@@ -162,7 +162,7 @@ def _note_left_out(found: Sequence[RecordedTrial], kept: Sequence[RecordedTrial]
         findings.note(folder, f"left out: its runs are of {', '.join(workloads)} only")
 
 
-_Run = TypeVar("_Run", RecordedTrial, PlannedRun)
+_Run = TypeVar("_Run", RecordedTrial, RunProgress)
 
 
 def _own(trials: Sequence[_Run], source: Source) -> list[_Run]:
@@ -179,7 +179,7 @@ def _first_trials(trials: Sequence[RecordedTrial], findings: Findings) -> list[R
     return list(first.values())
 
 
-def _entry_names(trials: Iterable[RecordedTrial | PlannedRun]) -> dict[tuple[str, str], str]:
+def _entry_names(trials: Iterable[RecordedTrial | RunProgress]) -> dict[tuple[str, str], str]:
     """A submission's name, with its framework if it has runs in both, because these must not be mixed."""
     pairs = sorted({(trial.submission, trial.framework) for trial in trials})
     submissions = [submission for submission, _ in pairs]

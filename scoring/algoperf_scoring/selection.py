@@ -14,7 +14,7 @@ from algoperf.text import counted
 from algoperf.tuning.ruleset import RULESETS
 from algoperf.versions import SCALES, Version
 from algoperf_scoring.findings import Finding, Findings
-from algoperf_scoring.plan import PlannedRun
+from algoperf_scoring.plan import RunProgress
 from algoperf_scoring.runs import RecordedTrial
 from algoperf_scoring.sources import Source
 
@@ -78,7 +78,7 @@ def filtered(trials: Sequence[RecordedTrial], asked: Asked, findings: Findings) 
 
 
 def choose_workloads(
-    trials: Sequence[RecordedTrial | PlannedRun], version: Version, asked: Iterable[str] | None
+    trials: Sequence[RecordedTrial | RunProgress], version: Version, asked: Iterable[str] | None
 ) -> tuple[tuple[str, ...], str]:
     """The workloads to score, and a description of them.
 

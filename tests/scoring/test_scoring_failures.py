@@ -11,18 +11,18 @@ from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring import to_json, wording
 from algoperf_scoring.health.comparison import complete
-from algoperf_scoring.plan import Plan, PlannedRun
+from algoperf_scoring.plan import Plan, RunProgress
 from algoperf_scoring.report import matrix, page
 
 V06 = load_version("v0.6")
 FAILED = {"status": "submission_error", "finished": False}
 
 
-def plan_of(phases, submission="mine", workload="digits", trials=1) -> tuple[PlannedRun, ...]:
+def plan_of(phases, submission="mine", workload="digits", trials=1) -> tuple[RunProgress, ...]:
     """Runs of studies from 0 on, by their phases."""
     places = [divmod(place, trials) for place in range(len(phases))]
     return tuple(
-        PlannedRun(submission, workload, "jax", study, trial + 1, phase)
+        RunProgress(submission, workload, "jax", study, trial + 1, phase)
         for (study, trial), phase in zip(places, phases, strict=True)
     )
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from algoperf.campaigns.folder import Campaign
     from algoperf.campaigns.news import News
     from algoperf.campaigns.states import RunState
-    from algoperf_scoring.plan import Phase, Plan, PlannedRun
+    from algoperf_scoring.plan import Phase, Plan, RunProgress
     from algoperf_scoring.sources import Source
 
 _OTHERS: dict[str, Phase] = {
@@ -60,12 +60,12 @@ def _plan(source: Source) -> Plan | None:
     return Plan(tuple(runs), campaign.is_cancelled) if runs else None
 
 
-def _planned(campaign: Campaign, state: RunState, news: News | None) -> PlannedRun:
-    from algoperf_scoring.plan import PlannedRun
+def _planned(campaign: Campaign, state: RunState, news: News | None) -> RunProgress:
+    from algoperf_scoring.plan import RunProgress
 
     run, phase = state.run, _phase(campaign, state, news)
     silent_sec = news.silent_sec if news is not None and phase == "silent" else 0.0
-    return PlannedRun(run.submission, run.workload, run.framework, run.study, run.trial, phase, silent_sec)
+    return RunProgress(run.submission, run.workload, run.framework, run.study, run.trial, phase, silent_sec)
 
 
 def _phase(campaign: Campaign, state: RunState, news: News | None) -> Phase:

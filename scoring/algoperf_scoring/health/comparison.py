@@ -12,7 +12,7 @@ from algoperf.versions import Version
 from algoperf_scoring.health.check import ComparisonCheck, Level, Outcome
 from algoperf_scoring.health.evidence import Evidence
 from algoperf_scoring.health.groups import ComparedFacts, agreement, grouped
-from algoperf_scoring.plan import FAILURES, Plan, PlannedRun, phases_in_words
+from algoperf_scoring.plan import FAILURES, Plan, RunProgress, phases_in_words
 
 
 def one_kind(runs: Sequence[Evidence], version: Version) -> Iterator[Outcome]:
@@ -62,7 +62,7 @@ def _planned(plan: Plan) -> Iterator[Outcome]:
     """The planned runs that have not ended or have failed, by submission and workload."""
     if plan.unreadable:
         yield Outcome("..", "fail", plan.in_words(), 0)
-    cells: dict[str, list[PlannedRun]] = defaultdict(list)
+    cells: dict[str, list[RunProgress]] = defaultdict(list)
     for run in plan.runs:
         cells[f"{run.submission}/*/{run.workload}_{run.framework}"].append(run)
     for path, group in cells.items():
