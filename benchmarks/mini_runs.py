@@ -20,11 +20,11 @@ from algoperf.versions import DEFAULT_VERSION, load_version
 BASELINES = common.ROOT / "submissions" / "baselines"
 BROKEN = common.ROOT / "tests" / "support" / "submissions" / "broken"
 # Maximum number of steps, and steps between evaluations.
-STEPS = {"digits": (600, 10), "mnist": (20_000, 1_000), "cifar": (400, 25), "imagenet_resnet": (120, 10),
-         "imagenet_vit": (150, 10),
-         "ogbg": (250, 50), "fastmri": (200, 20), "librispeech_conformer": (200, 20),
-         "librispeech_deepspeech": (200, 20), "finewebedu_lm": (300, 20), "criteo1tb": (600, 50),
-         "wmt": (400, 40)}  # fmt: skip
+STEPS = {"digits": (600, 10), "mnist": (40_000, 1_000), "cifar": (800, 25), "imagenet_resnet": (300, 10),
+         "imagenet_vit": (300, 10),
+         "ogbg": (500, 25), "fastmri": (200, 20), "librispeech_conformer": (300, 20),
+         "librispeech_deepspeech": (300, 20), "finewebedu_lm": (600, 20), "criteo1tb": (800, 25),
+         "wmt": (800, 40)}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
