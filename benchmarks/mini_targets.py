@@ -49,7 +49,7 @@ SETTINGS = {
     "finewebedu_lm": Setting(300, 30),
     "imagenet_resnet": Setting(120, 20),
     "imagenet_vit": Setting(100, 20),
-    "librispeech_conformer": Setting(100, 20),
+    "librispeech_conformer": Setting(220, 20),
     "librispeech_deepspeech": Setting(100, 20),
     "mnist": Setting(12_000, 2_000, framework="jax"),
     "ogbg": Setting(200, 40),
