@@ -68,14 +68,62 @@ export OMP_NUM_THREADS ?= 1
 recorded = $(wildcard scoring/baselines/$(VERSION)/$(RULESET)/$(SCALE))
 
 # --- mistakes in the call, said before anything is done ------------------------------------------------
-settings := $(shell sed -n 's/^\([A-Z_]*\) ?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+quoted = '$(subst ','\'',$(1))'
+makefile := $(firstword $(MAKEFILE_LIST))
+settings := $(shell sed -n 's/^\([A-Z_]*\) ?=.*/\1/p' $(makefile))
+targets := $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(makefile))
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-unknown := $(filter-out $(settings) OMP_NUM_THREADS MAKEFLAGS SHELL -%,$(given))
-nearest = $(shell $(PYTHON) -c "import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.5))" \
-  $(firstword $(unknown)) $(settings))
+goals := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+# $(call meant,word,names,likeness): "Did you mean NAME?" with the nearest name, if one is that much like the word.
+meant = $(addprefix Did you mean ,$(addsuffix ?,$(shell $(PYTHON) -c "import difflib, sys; word, likeness, *names = sys.argv[1:]; \
+  near = {name.lower(): name for name in names}; \
+  print(*map(near.get, difflib.get_close_matches(word.lower(), near, 1, float(likeness))))" $(call quoted,$(1)) $(3) $(2))))
+
+unknown := $(firstword $(filter-out $(settings) OMP_NUM_THREADS MAKEFLAGS SHELL -%,$(given)))
 ifneq ($(unknown),)
-$(error Unknown variable $(firstword $(unknown)).$(if $(nearest), Did you mean $(nearest)?) Allowed: $(sort $(settings)))
+$(error $(strip Unknown variable $(unknown). $(call meant,$(unknown),$(settings),0.5) Allowed: $(sort $(settings))))
 endif
+
+# Make has no word on which targets there are, and "nothing to be done" for any folder, such as `make tests`.
+unknown := $(firstword $(filter-out $(targets) $(VENV)/ready-$(ACCELERATOR) $(VENV)/docs-ready,$(goals)))
+ifneq ($(unknown),)
+$(error $(strip Unknown target $(unknown). $(call meant,$(unknown),$(targets),0.6) Allowed: $(sort $(targets))))
+endif
+
+# Which settings a target uses: any other would be ignored without a word. A test compares this with the recipes.
+environment = ACCELERATOR PYTHON VENV
+training = $(environment) DATA EXTRA FRAMEWORK RULESET SCALE SEED STUDIES TRIALS VERSION WORKLOADS
+scoring = $(environment) MODEL RULESET SCALE TRACK VERSION
+uses.help =
+uses.setup = $(environment)
+uses.new = $(environment) FRAMEWORK NAME RULESET TRACK WORKLOADS
+uses.demo = $(environment) DATA
+uses.docs = $(environment)
+uses.test = $(environment) TEST_PROCESSES
+uses.test-full = $(uses.test)
+uses.check = $(environment) FRAMEWORK MODEL RULESET SUBMISSION VERSION
+uses.smoke = $(filter-out SCALE STUDIES TRIALS,$(training)) MODEL SUBMISSION
+uses.train = $(training) MODEL RUNS SUBMISSION
+uses.compare = $(training) COMPARISON MODEL SUBMISSION WITH
+uses.campaign = $(training) CAMPAIGN ENGINE LAUNCHER SITE SUBMISSIONS TRACK
+uses.slurm = $(environment)
+uses.skypilot = $(environment)
+uses.containers = ACCELERATOR PYTHON
+uses.status = $(environment) RULESET RUNS SCALE STUDIES TRIALS VERSION WORKLOADS
+uses.score = $(scoring) AGAINST RUNS SUBMISSION
+uses.leaderboard = $(scoring) BOARD EXTRA LOGS
+uses.check-runs = $(scoring) RUNS
+uses.baselines = $(environment) DATA RULESET VERSION
+uses.cubes = $(environment)
+uses.clean = VENV
+used := $(sort $(foreach goal,$(goals),$(uses.$(goal))))
+unused := $(firstword $(filter-out $(used) PYTHON,$(filter $(settings),$(given))))
+ifeq ($(filter-out $(targets),$(goals))$(if $(unused),,none),)
+$(error $(strip `make $(goals)` does not use $(unused). $(call meant,$(unused),$(used),0.8) \
+  It uses: $(or $(used),no variables). Targets that use $(unused): $(foreach target,$(targets),$(if \
+  $(filter $(unused),$(uses.$(target))),$(target)))))
+endif
+
 # Else what belongs into a folder would land in the root of the file system.
 $(foreach name,BOARD COMPARISON DATA RUNS VENV,$(if $(strip $($(name))),,$(error $(name) is empty. Leave it out for the \
   default, or name a folder)))
@@ -89,11 +137,15 @@ $(call asks,entry,train check smoke compare,submission? Say: make $(firstword $(
 $(call asks,SUBMISSIONS,campaign,submissions? Say: make campaign SUBMISSIONS=submissions/template)
 $(call asks,NAME,new,name? Say: make new NAME=mine)
 $(call asks,LOGS,leaderboard,runs? Say: make leaderboard LOGS=folder)
+# $(call needs,VARIABLE,targets,condition,words): end if the variable is given to one of the targets for nothing.
+needs = $(if $(and $(filter $(1),$(given)),$(filter $(2),$(MAKECMDGOALS))),$(if $(strip $(3)),,$(error $(1) is not used: $(4))))
+$(call needs,AGAINST,score,$(SUBMISSION),it says what SUBMISSION is compared with. Give SUBMISSION as well or leave it out)
+$(call needs,TRIALS,train compare campaign,$(filter-out self,$(RULESET))$(filter 1,$(TRIALS)),a study is one trial with \
+  RULESET=self. Give RULESET=external or leave it out)
 
 # --- derived values ------------------------------------------------------------------------------------
 # With this variable, messages name variables of make instead of options.
 ALGOPERF = ALGOPERF_CALLED_BY_MAKE=$@ $(VENV)/bin/algoperf
-quoted = '$(subst ','\'',$(1))'
 # $(call option,--name,VARIABLE): the option with the variable's value, if it has one.
 option = $(if $(strip $($(2))),$(1) $(call quoted,$($(2))))
 common = $(call option,--submission,SUBMISSION) $(call option,--model,MODEL) $(call option,--framework,FRAMEWORK) $(call option,--ruleset,RULESET) \
@@ -103,8 +155,7 @@ plan = --workloads $(call quoted,$(WORKLOADS)) --studies $(call quoted,$(STUDIES
 pytest = $(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 25
 demo := nadamw_jax nadamw_pytorch momentum_pytorch
 
-.PHONY: help setup new demo docs test test-full check smoke train compare campaign slurm status score leaderboard check-runs \
-  baselines cubes containers skypilot clean
+.PHONY: $(targets)
 .DELETE_ON_ERROR:
 # Trials at the same time disturb each other's times.
 .NOTPARALLEL:
@@ -114,7 +165,7 @@ help: ## Explain targets and variables
 	  /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 } \
 	  /^[A-Z_]+ \?=/ { split($$0, setting, " *[?]= *"); name = setting[1]; value = setting[2]; if (value ~ /^\$$/) value = "" } \
 	  /^#\?/ { sub(/^#\? +/, ""); variables = variables sprintf("  %-12s %-10s %s\n", name, value, $$0) } \
-	  END { printf "Variables (make TARGET NAME=value), with their defaults:\n%s", variables }' $(firstword $(MAKEFILE_LIST))
+	  END { printf "Variables (make TARGET NAME=value), with their defaults:\n%s", variables }' $(makefile)
 
 $(VENV)/ready-$(ACCELERATOR): pyproject.toml constraints.txt ci/install.py
 	$(PYTHON) ci/install.py $(VENV) --accelerator $(ACCELERATOR) && touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,15 +23,14 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def make(repository, tmp_path):
-    def call(*arguments):
+    def call(*arguments, **settings):
         # -o: the environment is as it is
-        command = ["make", "-o", f"{VENV}/ready-cpu", f"VENV={VENV}", f"DATA={tmp_path}/data", f"RUNS={tmp_path}/runs"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        command = ["make", "-o", f"{VENV}/ready-cpu", *arguments]
+        places = {"VENV": str(VENV), "DATA": f"{tmp_path}/data", "RUNS": f"{tmp_path}/runs"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **places, **settings}
         for inherited in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
             environment.pop(inherited, None)
-        return subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, cwd=repository, env=environment, check=False
-        )
+        return subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment, check=False)
 
     return call
 
@@ -43,11 +43,16 @@ def statuses(root):
     return {str(path.parent.relative_to(root / "runs")): json.loads(path.read_text()) for path in found}
 
 
-def test_help_explains_every_target_and_variable(make, repository):
-    text = make("help").stdout
+def targets_and_variables(repository):
     makefile = (repository / "Makefile").read_text().splitlines()
     targets = [line.split(":")[0] for line in makefile if line[:1].isalpha() and "##" in line]
     variables = [line.split(" ?=")[0] for line in makefile if line[:1].isupper() and " ?=" in line]
+    return targets, variables
+
+
+def test_help_explains_every_target_and_variable(make, repository):
+    text = make("help").stdout
+    targets, variables = targets_and_variables(repository)
     assert len(targets) >= 8
     assert len(variables) >= 14
     for name in (*targets, *variables):
@@ -69,7 +74,18 @@ TRAIN = ("train", "SUBMISSION=submissions/template")
         ([*TRAIN, "STUDIES=100000000"], "'STUDIES': '100000000' is not a whole number from 1 to 1,000, such as 3."),
         ([*TRAIN, "studies=1"], "Unknown variable studies. Did you mean STUDIES?"),
         (["score", "SUBMISION=x"], "Unknown variable SUBMISION. Did you mean SUBMISSION?"),
-        (["help", "VENV=my venv"], "takes no spaces"),
+        (["setup", "VENV=my venv"], "takes no spaces"),
+        ([*TRAIN, "trian"], "Unknown target trian. Did you mean train? Allowed: baselines campaign"),
+        (["Leaderbord", "LOGS=x"], "Unknown target Leaderbord. Did you mean leaderboard?"),
+        (["tests"], "Unknown target tests. Did you mean test?"),
+        (["qqq;touch {folder}/x"], "Unknown target qqq;touch. Allowed:"),
+        (["smoke", TRAIN[1], "SCALE=full"], "`make smoke` does not use SCALE. It uses: ACCELERATOR DATA EXTRA"),
+        (["smoke", TRAIN[1], "SCALE=full"], "Targets that use SCALE: train compare campaign status"),
+        (["train", "SUBMISSIONS=x"], "`make train` does not use SUBMISSIONS. Did you mean SUBMISSION?"),
+        (["status", "score", "SEED=1"], "`make status score` does not use SEED."),
+        (["RUNS=x"], "`make help` does not use RUNS. It uses: no variables."),
+        ([*TRAIN, "TRIALS=3"], "a study is one trial with RULESET=self. Give RULESET=external"),
+        (["score", "AGAINST=x"], "AGAINST is not used: it says what SUBMISSION is compared with."),
         (["score", "RUNS="], "RUNS is empty. Leave it out for the default, or name a folder"),
         ([*TRAIN, "DATA= "], "DATA is empty."),
         (["leaderboard", "LOGS=x", "BOARD="], "BOARD is empty."),
@@ -80,7 +96,7 @@ TRAIN = ("train", "SUBMISSION=submissions/template")
         ([*TRAIN, "STUDIES=0"], "'STUDIES': '0' is not a whole number from 1"),
         ([*TRAIN, "STUDIES=-1"], "'STUDIES': '-1' is not"),
         ([*TRAIN, "STUDIES=abc"], "'STUDIES': 'abc' is not a whole number from 1 to 1,000, such as 3."),
-        ([*TRAIN, "TRIALS=0"], "'TRIALS': '0' is not"),
+        ([*TRAIN, "RULESET=external", "TRIALS=0"], "'TRIALS': '0' is not"),
         ([*TRAIN, "RULESET=external", "TRIALS=-1"], "'TRIALS': '-1' is not"),
         ([*TRAIN, "RULESET=external", "STUDIES=4"], 'EXTRA="--num-studies 4"'),
         ([*TRAIN, "WORKLOADS= , "], "Name at least one with WORKLOADS"),
@@ -100,6 +116,43 @@ def test_a_mistake_is_said_in_words_of_make_before_anything_is_done(make, tmp_pa
     assert "Traceback" not in done.stderr
     assert "--" not in done.stderr.replace('EXTRA="--num-studies 4"', "")
     assert list(tmp_path.iterdir()) == []
+
+
+INDIRECTLY = {  # what dry runs do not show
+    "baselines": {"DATA"},
+    "check": {"MODEL"},
+    "check-runs": {"MODEL"},
+    "containers": {"ACCELERATOR", "PYTHON"},
+    "leaderboard": {"MODEL"},
+    "score": {"MODEL"},
+}
+
+
+def test_a_target_takes_the_variables_that_its_recipe_uses(make, repository):
+    targets, variables = targets_and_variables(repository)
+    marks = {name: f"value_of_{name.lower()}_" for name in variables} | {"PYTHON": "python3 -E"}  # make calls it, too
+    foreign = {"leaderboard": "NAME=x"}
+    for target in targets:
+        refusal = make(target, foreign.get(target, "BOARD=x")).stderr
+        taken = re.search(r"It uses: (.*?)\. Targets", refusal)[1].split()
+        recipe = make("--dry-run", target, **marks).stdout
+        used = {name for name, mark in marks.items() if mark in recipe} | INDIRECTLY.get(target, set())
+        assert set(taken) - {"no", "variables"} == used, target
+
+
+def test_targets_in_one_call_take_the_variables_of_each(make):
+    done = make("--dry-run", *TRAIN, "score", "SEED=3", "AGAINST=other", f"DATA={TRAIN[1]}")
+    assert done.returncode == 0, done.stderr
+    assert "--seed '3'" in done.stdout
+    assert "--against 'other'" in done.stdout
+
+
+def test_a_missing_file_is_said_by_make(make, repository, tmp_path):
+    """And is not taken for a target with a mistake in its name."""
+    shutil.copy(repository / "Makefile", tmp_path)
+    done = make("--directory", str(tmp_path), "setup", VENV=f"{tmp_path}/venv")
+    assert done.returncode == 2
+    assert "No rule to make target 'pyproject.toml', needed by" in done.stderr
 
 
 def test_models_take_the_place_of_submissions(make):
@@ -126,8 +179,8 @@ def test_smoke_takes_every_workload_or_those_given(make):
 def test_paths_may_have_spaces(make, repository, tmp_path):
     submission, runs = tmp_path / "my tpl's", tmp_path / "my runs"
     shutil.copytree(repository / "submissions" / "template", submission)
-    paths = [f"SUBMISSION={submission}", f"RUNS={runs}", f"DATA={tmp_path}/my data"]
-    trained = make("train", *paths, "STUDIES=1", FEW_STEPS)
+    paths = [f"SUBMISSION={submission}", f"RUNS={runs}"]
+    trained = make("train", *paths, f"DATA={tmp_path}/my data", "STUDIES=1", FEW_STEPS)
     assert trained.returncode == 0, trained.stdout + trained.stderr
     assert (runs / "my tpl's/study_1/digits_pytorch/trial_1/status.json").is_file()
     scored = make("score", *paths, "AGAINST=")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -105,6 +106,18 @@ def test_make_targets_and_variables_exist(document):
                 assert name in variables, f"make {' '.join(words)}"
             elif word.islower() and word.isalpha():
                 assert word in targets, f"make {' '.join(words)}"
+
+
+@by_document
+def test_make_takes_its_variables_together(document):
+    """Targets do not take variables that they do not use; `...` is a word for more."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    for words in calls(document, "make"):
+        if any("=" in word for word in words) and words[0].islower() and "..." not in words:
+            command = ["make", "--dry-run", *words]
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            assert "does not use" not in done.stderr
+            assert "is not used" not in done.stderr
 
 
 def options(command: click.Command) -> set[str]:
