@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections import namedtuple
 
@@ -10,7 +11,7 @@ import pytest
 
 from algoperf.errors import UserError
 from algoperf.submission.loading import load_submission
-from algoperf.submission.tracebacks import raised_in, submission_traceback
+from algoperf.submission.tracebacks import full_traceback, raised_in, submission_traceback
 from algoperf.workload.registry import REPOSITORY_CUBES
 
 SOURCE = """
@@ -119,6 +120,19 @@ def test_all_frames_can_be_asked_for(own, monkeypatch, tmp_path):
     text = shown(tmp_path, own.through_the_harness, None)
     assert "blocks/schedules.py" in text
     assert "all frames" in text
+
+
+def test_an_error_raised_by_the_harness_alone_shows_its_place_instead_of_its_frames(tmp_path):
+    """As that of a block in a function that it has made for the submission."""
+    with pytest.raises(UserError) as caught:
+        load_submission(tmp_path / "nothing")
+    error = caught.value.with_traceback(caught.value.__traceback__.tb_next)  # without this test
+    title, raised, *_ = submission_traceback(error, tmp_path).splitlines()
+    assert re.fullmatch(
+        r"Traceback \(no frame is the submission's; raised in algoperf/submission/loading.py, line \d+; .*\):", title
+    )
+    assert raised.startswith("algoperf.errors.UserError: ")
+    assert "  File " in full_traceback(error)
 
 
 def test_an_error_without_own_frames_says_so(tmp_path):

@@ -183,6 +183,8 @@ def test_the_log_has_what_a_submission_prints_and_its_traceback(repository, data
     log = (tmp_path / "runs/loud/study_1/digits_pytorch/trial_1/log.txt").read_text()
     for text in ("loud step 0\n", "to standard error\n", "in deeper", "ValueError: enough"):
         assert text in log, text
+    assert "trial/calls.py" in log, "frames of the harness"
+    assert "trial/calls.py" not in done.stdout
 
 
 LOUD = """

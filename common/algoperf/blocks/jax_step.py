@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
@@ -86,6 +87,8 @@ def make_init_optimizer_state(
 ) -> spec.InitOptimizerFn:
     """Make the `init_optimizer_state` of a submission from a function that maps settings to an optimizer."""
     name = getattr(make_optimizer, "__name__", "make_optimizer")
+    if (code := getattr(make_optimizer, "__code__", None)) is not None:  # its own frame is gone when this is said
+        name = f"{name} ({Path(code.co_filename).name}, line {code.co_firstlineno})"
 
     def init_optimizer_state(
         workload: spec.Workload,

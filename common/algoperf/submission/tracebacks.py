@@ -26,25 +26,52 @@ def raised_in(error: BaseException, folder: Path) -> bool:
 
 
 def submission_traceback(error: BaseException, folder: Path) -> str:
-    """The traceback of an error cut to the submission's own frames, where it has any, and what may help."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
+    """The traceback of an error cut to the submission's own frames, and what may help.
+
+    Where it has none, as of a function that a block has made, it is cut to those of libraries.
+    """
+    frames = _frames(error)
     own = [frame for frame in frames if _is_own(frame, folder)]
     help_ = explain_missing_key(error) or (None if own else expected_by(error))
     if os.environ.get(_ALL) == "full":
-        shown = ["Traceback (all frames):\n", *traceback.format_list(frames)]
-    elif own:
+        return full_traceback(error) if help_ is None else f"{full_traceback(error)}\n{help_}"
+    if own:
         shown = [f"Traceback (submission's frames only; {_HOW_TO_SEE_ALL}):\n", *traceback.format_list(own)]
     elif help_ or isinstance(error, SyntaxError):
         shown = []  # the caller's frames say nothing about a file that has no code, or about a function's arguments
     else:
-        title = f"Traceback (no frame is the submission's; the last {_INNERMOST}; {_HOW_TO_SEE_ALL}):\n"
-        shown = [title, *traceback.format_list(frames[-_INNERMOST:])]
-    text = "".join((*shown, *traceback.format_exception_only(error))).rstrip()
+        others = [frame for frame in frames if not _is_harness(frame)][-_INNERMOST:]
+        what = f"the last {len(others)} outside of AlgoPerf" if others else f"raised in {_place(frames[-1])}"
+        shown = [f"Traceback (no frame is the submission's; {what}; {_HOW_TO_SEE_ALL}):\n"]
+        shown += traceback.format_list(others)
+    text = _in_short("".join((*shown, *traceback.format_exception_only(error))))
+    return text if help_ is None else f"{text}\n{help_}"
+
+
+def full_traceback(error: BaseException) -> str:
+    """The traceback with all frames, for the log."""
+    lines = ["Traceback (all frames):\n", *traceback.format_list(_frames(error))]
+    return _in_short("".join((*lines, *traceback.format_exception_only(error))))
+
+
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
+
+
+def _in_short(text: str) -> str:
+    text = text.rstrip()
     text = text.encode(errors="backslashreplace").decode()  # half a surrogate pair can be neither shown nor recorded
     if len(text) > _LONGEST:
         half = _LONGEST // 2
         text = f"{text[:half]}\n... {len(text) - 2 * half:,} characters left out ...\n{text[-half:]}"
-    return text if help_ is None else f"{text}\n{help_}"
+    return text
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    """Where a frame of the harness is: file below the package's folder, and line."""
+    path = Path(frame.filename)
+    root = next(place.parent for place in _HARNESS if path.is_relative_to(place))
+    return f"{path.relative_to(root)}, line {frame.lineno}"
 
 
 def _is_own(frame: traceback.FrameSummary, folder: Path) -> bool:
@@ -52,4 +79,8 @@ def _is_own(frame: traceback.FrameSummary, folder: Path) -> bool:
     path = Path(frame.filename)
     if not path.is_relative_to(folder) or _LIBRARIES & set(path.relative_to(folder).parts):
         return False
-    return not any(path.is_relative_to(place) for place in _HARNESS)
+    return not _is_harness(frame)
+
+
+def _is_harness(frame: traceback.FrameSummary) -> bool:
+    return any(Path(frame.filename).is_relative_to(place) for place in _HARNESS)

@@ -17,7 +17,7 @@ from algoperf.frameworks.backend import Backend
 from algoperf.integrity.guard import Guard
 from algoperf.records.status import Status
 from algoperf.submission.loading import Submission
-from algoperf.submission.tracebacks import submission_traceback
+from algoperf.submission.tracebacks import full_traceback, submission_traceback
 from algoperf.trial import messages, resume
 from algoperf.trial.apart import remote
 from algoperf.trial.calls import SubmissionCalls
@@ -112,6 +112,8 @@ class Trial:
                     self._signals.can_save = True
                     messages.tell("training")
         except TrialEnd as end:
+            if end.__cause__ is not None and end.status is not Status.EVALUATION_ERROR:
+                messages.tell("traceback", text=full_traceback(end.__cause__))
             self.clock.note_compilation(self.backend.compile_seconds())
             return end
         except KeyboardInterrupt:

@@ -98,6 +98,8 @@ class Screen:
         elif kind == "clock":
             first = State(("the first step, which may compile",))
             self._set(self._progress or first)
+        elif kind == "traceback":
+            self._write_log(f"{message.get('text')}\n")
         elif kind == "closing":
             self._set(State(("ending",)))
         elif kind in _STAGES:
