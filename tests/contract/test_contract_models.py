@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from algoperf.spec import ParameterType
+from algoperf.workload.outputs import require_outputs
 from bound_workload import bind
 from contract_case import BATCH_SIZE, EVAL, ROWS, TRAIN
 from contract_kinds import one_array
@@ -82,6 +83,12 @@ def test_model_fn(case, mode):
     if mode is EVAL:
         before, after = (case.kit.statistics(model[0], part) for part in (model[1], state))
         assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_outputs_have_the_shape_that_those_of_submitted_models_must_have(case):
+    (params, model_state), batch = case.init(), case.train_batch()
+    outputs, _ = case.workload.model_fn(params, batch, model_state, EVAL, None, update_batch_norm=False)
+    require_outputs(case.workload.definition, batch["targets"], outputs)
 
 
 def test_evaluation_has_no_gradient_and_no_side_effects(case):

@@ -41,7 +41,7 @@ def submission_traceback(error: BaseException, folder: Path) -> str:
         shown = []  # the caller's frames say nothing about a file that has no code, or about a function's arguments
     else:
         others = [frame for frame in frames if not _is_harness(frame)][-_INNERMOST:]
-        what = f"the last {len(others)} outside of AlgoPerf" if others else f"raised in {_place(frames[-1])}"
+        what = "the last outside of AlgoPerf" if others else f"raised in {_place(frames[-1])}"
         shown = [f"Traceback (no frame is the submission's; {what}; {_HOW_TO_SEE_ALL}):\n"]
         shown += traceback.format_list(others)
     text = _in_short("".join((*shown, *traceback.format_exception_only(error))))

@@ -116,6 +116,10 @@ class Trial:
                 messages.tell("traceback", text=full_traceback(end.__cause__))
             self.clock.note_compilation(self.backend.compile_seconds())
             return end
+        except SubmissionError as error:
+            if not self.log.has_begun:
+                raise
+            return TrialEnd(Status.SUBMISSION_ERROR, f"At step {self.state.global_step}: {error}")
         except KeyboardInterrupt:
             twice = self._signals.can_save
             how = "by a second signal, without a checkpoint" if twice else "before its first step was done"

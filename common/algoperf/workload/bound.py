@@ -14,6 +14,7 @@ from algoperf.data.contracts import Batch
 from algoperf.versions import Limits
 from algoperf.workload.definition import Framework, WorkloadDefinition
 from algoperf.workload.loss import Loss
+from algoperf.workload.outputs import require_outputs
 
 
 class BoundWorkload(spec.Workload):
@@ -21,6 +22,7 @@ class BoundWorkload(spec.Workload):
 
     framework: Framework
     _loss: Loss
+    _step: Callable[..., dict[str, Any]]
     _output_params: Container[str]
 
     def __init__(self, definition: WorkloadDefinition, limits: Limits) -> None:
@@ -62,8 +64,21 @@ class BoundWorkload(spec.Workload):
         mask_batch: spec.Tensor | None = None,
         label_smoothing: float = 0.0,
     ) -> dict[str, spec.Tensor]:
+        if self.definition.model_source is not None:
+            require_outputs(self.definition, label_batch, logits_batch)
         losses = self._loss.per_example(label_batch, logits_batch, label_smoothing)
         return self._loss.summarise(label_batch, losses, mask_batch, self._constant)
+
+    def _stepped(self, params: Any, model_state: Any, batch: Batch, rng: spec.RandomState) -> dict[str, Any]:
+        """The sums of the evaluation's device function. SubmissionError if a submitted model's outputs do not fit."""
+        try:
+            return self._step(self, params, model_state, batch, rng)
+        except Exception:
+            if self.definition.model_source is not None and "targets" in batch:
+                mode = spec.ForwardPassMode.EVAL
+                found, _ = self.model_fn(params, batch, model_state, mode, rng, update_batch_norm=False)
+                require_outputs(self.definition, batch["targets"], found)
+            raise
 
     # --- what only the harness does -----------------------------------------------------------------------
 

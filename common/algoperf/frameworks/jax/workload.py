@@ -58,7 +58,7 @@ class JaxWorkload(BoundWorkload):
         self._evaluate = jax.jit(self._outputs)
 
     def _outputs(self, params: Any, model_state: Any, batch: Batch, rng: spec.RandomState) -> dict[str, Any]:
-        outputs = self._step(self, params, model_state, batch, rng)
+        outputs = self._stepped(params, model_state, batch, rng)
         if self._more is not None:
             outputs |= self._more(self._module, params, model_state, batch, rng)
         return outputs

@@ -160,7 +160,7 @@ class TorchWorkload(BoundWorkload):
         """The device function of the evaluation."""
 
         def outputs(batch: Batch) -> dict[str, Any]:
-            found = self._step(self, params, model_state, batch, rng)
+            found = self._stepped(params, model_state, batch, rng)
             if self._more is not None:
                 with torch.no_grad():  # the step has set the model to evaluation mode
                     found |= self._more(bare_model(params), params, model_state, batch, rng)
