@@ -41,7 +41,13 @@ def typed(path: Path) -> str:
     return shlex.quote(str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute))
 
 
-def setting_in_words(value: Any) -> str:
-    """A setting in a message: as Python writes it, but hashes with the first 12 of their 64 digits."""
-    is_hash = isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value)
-    return repr(value[:12] if is_hash else value)
+def fate(name: str, before: Any, after: Any, since: str = "since") -> str | None:
+    """What has become of a file or the like that is known by its SHA-256, None where it is missing.
+
+    None if these are no hashes: then the values themselves say it. Of hashes, nobody can tell what has changed.
+    """
+    if not any(isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) for value in (before, after)):
+        return None
+    if after is None:
+        return f"{name} is gone"
+    return f"{name} has {'come' if before is None else 'changed'} {since}"

@@ -11,7 +11,7 @@ from campaign_case import scripted, wait_until
 from places import BASELINES
 
 OTHER, MINE = "lamb_pytorch", "mine"
-DIFFERENCE = "The submission mine is not what was planned:\n  submission.py: "
+DIFFERENCE = "The submission mine is not what was planned:\n  submission.py has changed since\n"
 
 
 def name(submission, study=1):

@@ -124,7 +124,7 @@ def test_changed_code_or_data_are_refused_with_the_difference(tmp_path, data_roo
         file.write("# better\n")
     refused = case.call("run")
     assert refused.returncode == 2
-    assert "The submission mine is not what was planned:\n  submission.py: " in refused.stdout
+    assert "The submission mine is not what was planned:\n  submission.py has changed since\n" in refused.stdout
     shutil.copy(BASELINES / "momentum_pytorch" / "submission.py", folder)
     manifest = data / "digits" / "full" / "manifest.json"
     content = json.loads(manifest.read_text())

@@ -121,8 +121,8 @@ def other_point(run, monkeypatch):
         (lambda *_: {"seed": 1}, "  seed: checkpoint_20 has 0, this run has 1"),
         (lambda *_: {"eval_every_steps": 10}, "  eval_every_steps: checkpoint_20 has 20, this run has 10"),
         (lambda *_: {"max_global_steps": 50}, "  max_global_steps: checkpoint_20 has 40, this run has 50"),
-        (changed_code, "  submission file submission.py: checkpoint_20 has '"),
-        (other_code, "  submission file helper.py: checkpoint_20 has '"),
+        (changed_code, "  submission file submission.py has changed since checkpoint_20\n"),
+        (other_code, "  submission file helper.py has changed since checkpoint_20\n"),
         (other_batch_size, "  batch size: checkpoint_20 has 64, this run has 32"),
         (other_point, "  hyperparameters: checkpoint_20 has {'learning_rate': 0."),
     ],
@@ -135,10 +135,10 @@ def test_a_checkpoint_of_other_code_or_settings_is_refused(found, monkeypatch, c
     error = capsys.readouterr().err
     assert named in error
     expected = 2 if change is other_point else 1  # the search space differs too
-    assert error.count("checkpoint_20 has") == expected, "more is said to differ than does"
+    assert error.count("\n  ") == expected, "more is said to differ than does"
     assert "start over with --no-resume" in error
     assert "Traceback" not in error
-    assert not re.search("[0-9a-f]{13}", error.partition("settings:")[2]), "hashes are cut"
+    assert not re.search("[0-9a-f]{12}", error.partition("settings:")[2]), "a hash says nothing"
     assert everything(found) == before
 
 
@@ -228,7 +228,7 @@ def test_a_finished_trial_of_other_settings_is_refused(found, capsys):
     changed_code(found, None)
     assert found.here() == 2
     error = capsys.readouterr().err
-    assert re.search(r"^  submission.py has changed since \('[0-9a-f]{12}', now '[0-9a-f]{12}'\)$", error, re.MULTILINE)
+    assert "\n  submission.py has changed since\n" in error
     assert everything(found) == before
 
 

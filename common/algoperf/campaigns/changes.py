@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from algoperf.campaigns.folder import Campaign
 from algoperf.campaigns.states import Phase, RunState
 from algoperf.errors import AlgoperfError
+from algoperf.submission.earlier import changed_lines
+from algoperf.submission.loading import submission_file
 from algoperf.submission.model import entry_hashes
+from algoperf.text import fate
 
 
 def difference(campaign: Campaign, submission: str) -> str:
@@ -24,11 +28,18 @@ def difference(campaign: Campaign, submission: str) -> str:
         changed = [file for file in {**then, **now} if then.get(file) != now.get(file)]
         if not changed:
             return ""
-        lines = "\n".join(f"  {file}: {short(then.get(file))}, now {short(now.get(file))}" for file in changed)
+        folder = submission_file(campaign.root / planned["path"]).parent if manifest.track == "algorithm" else None
+        lines = "\n".join(_told(file, then.get(file), now.get(file), folder) for file in changed)
     return (
         f"The submission {submission} is not what was planned:\n{lines}\n"
         "Restore it, or plan a new campaign in another folder for the new code."
     )
+
+
+def _told(file: str, then: str | None, now: str | None, folder: Path | None) -> str:
+    """What has become of a file, with some changed lines if what it was can be found."""
+    lines = [] if folder is None else changed_lines(folder / file, then)
+    return "\n    ".join([f"  {fate(file, then, now)}", *lines])
 
 
 class Changes:

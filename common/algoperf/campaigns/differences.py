@@ -7,7 +7,7 @@ from typing import Any
 
 from algoperf.campaigns.manifest import THREADS, Manifest, PlannedRun
 from algoperf.errors import UserError
-from algoperf.text import counted
+from algoperf.text import counted, fate
 
 _FREE = ("campaign", "algoperf", "harness_hash", "submissions", "workloads")  # may differ, or are told otherwise
 _FOLLOWS = ("--num-studies", "--num-trials")  # from the number of runs, which is told
@@ -26,9 +26,9 @@ def require_equal(before: Manifest, after: Manifest, what: str, remedy: str) -> 
 
 def differences(before: Manifest, after: Manifest) -> list[str]:
     """What differs between two manifests, a line each; what only staging knows may be missing in either."""
-    old, new = _short(before.harness_hash), _short(after.harness_hash)
+    has_changed = before.harness_hash != after.harness_hash
     return [
-        *([f"  the benchmark's own code: planned {old}, now {new}"] if old != new else []),
+        *(["  the benchmark's own code has changed since"] if has_changed else []),
         *_settings(before, after),
         *_entries("submission", before.submissions, after.submissions),
         *_entries("workload", before.workloads, after.workloads),
@@ -62,7 +62,8 @@ def _changed(title: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
         if one != other and not (key.endswith(_STAGED) and None in (one, other)):
             name = key.removeprefix("files / ").replace("_", " ") if " / " in key else key.replace("_", " ")
             name = f"threads of every run ({THREADS})" if key == "threads" else name
-            yield f"  {title}{name}: planned {_text(key, one)}, now {_text(key, other)}"
+            told = fate(name.removesuffix(" hash"), one, other)
+            yield f"  {title}{told or f'{name}: planned {_text(key, one)}, now {_text(key, other)}'}"
 
 
 def _runs(before: Sequence[PlannedRun], after: Sequence[PlannedRun]) -> Iterator[str]:
@@ -117,14 +118,9 @@ def _flat(tree: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _text(key: str, value: Any) -> str:
-    """A value as it is told: of hashes the beginning."""
+    """A value as it is told."""
     if value is None:
         return "none"
     if key == "threads" and not value:
         return "as PyTorch and JAX choose"
-    is_hash = isinstance(value, str) and (key.endswith("hash") or key.startswith("files / "))
-    return _short(value) if is_hash else repr(value)
-
-
-def _short(digest: str) -> str:
-    return digest[:12]
+    return repr(value)

@@ -29,7 +29,7 @@ from algoperf.checkpoint.tree import Arrays, Decoder, Encoder, LeafCodec, Node
 from algoperf.data.files import sha256_of, sync_directory, write_file
 from algoperf.data.publish import sync_tree
 from algoperf.errors import AlgoperfError, CheckpointMismatch, DiskFull, UnsavedState, explaining_full_disk
-from algoperf.text import setting_in_words
+from algoperf.text import fate
 
 FORMAT = 1
 _PREFIX = "checkpoint_"
@@ -86,12 +86,14 @@ def check_fingerprint(path: Path, found: Mapping[str, Any], expected: Mapping[st
     """Raise CheckpointMismatch naming every setting in which a checkpoint differs from this run."""
     expected = json.loads(json.dumps(expected))
     keys = sorted(set(found) | set(expected))
-    differences = [
-        f"  {key}: {path.name} has {setting_in_words(found.get(key, 'nothing'))}, "
-        f"this run has {setting_in_words(expected.get(key, 'nothing'))}"
-        for key in keys
-        if found.get(key) != expected.get(key)
-    ]
+    differences = []
+    for key in keys:
+        if found.get(key) != expected.get(key):
+            told = fate(key, found.get(key), expected.get(key), f"since {path.name}")
+            values = (
+                f"{key}: {path.name} has {found.get(key, 'nothing')!r}, this run has {expected.get(key, 'nothing')!r}"
+            )
+            differences.append(f"  {told or values}")
     if differences:
         raise CheckpointMismatch(
             f"{path} was written by other code or under other settings:\n" + "\n".join(differences) + "\n"

@@ -92,7 +92,9 @@ def refuse_other_code(settings: TrialSettings, identity: Mapping[str, Any]) -> N
     if not ended and not checkpoints(directory):
         return  # it starts over
     recorded = dict(status.get("identity") or {})
-    differences = [difference_in_words(key, recorded, identity) for key in identity_differences(recorded, identity)]
+    place = settings.submission_file.parent
+    differing = identity_differences(recorded, identity)
+    differences = [difference_in_words(key, recorded, identity, place) for key in differing]
     if differences:
         found = "a finished" if ended else "an interrupted"
         raise CheckpointMismatch(

@@ -11,11 +11,12 @@ from algoperf import seeds
 from algoperf.checkpoint import Keep
 from algoperf.records.environment import python_hash
 from algoperf.records.layout import trial_dir
+from algoperf.submission.earlier import changed_lines
 from algoperf.submission.identity import code_hashes, combined_hash, search_space_hash
 from algoperf.submission.loading import submission_name
 from algoperf.submission.model import SubmittedModel
 from algoperf.submission.track import PUBLISHED, Track
-from algoperf.text import setting_in_words
+from algoperf.text import fate
 from algoperf.tuning.ruleset import Ruleset
 from algoperf.tuning.search_space import SearchSpace
 from algoperf.versions import Version
@@ -165,12 +166,14 @@ def identity_differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) ->
     return [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)]
 
 
-def difference_in_words(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What has become of a setting, or of a file of the submission, as a line of a message."""
-    before, after = (setting_in_words(values.get(key, "nothing")) for values in (recorded, now))
-    if not key.startswith(CODE_FILE):
-        return f"  {key}: it has {before}, now it would be {after}"
+def difference_in_words(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> str:
+    """What has become of a setting, or of a file of the submission in `folder`, as a line of a message.
+
+    Of a changed file, some changed lines follow if what it was can be found.
+    """
     file = key.removeprefix(CODE_FILE)
-    if key not in recorded:
-        return f"  {file} has come since ({after})"
-    return f"  {file} has changed since ({before}, now {after})" if key in now else f"  {file} is gone ({before})"
+    told = fate(file, recorded.get(key), now.get(key))
+    if told is None:
+        return f"  {key}: it has {recorded.get(key, 'nothing')!r}, now it would be {now.get(key, 'nothing')!r}"
+    lines = changed_lines(folder / file, recorded.get(key)) if key.startswith(CODE_FILE) else []
+    return "\n    ".join([f"  {told}", *lines])
