@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,10 +49,11 @@ class PlannedTrial:
 
 @dataclass
 class Outcome:
-    """How the trials went so far: exit codes by title; why a trial was not begun."""
+    """How the trials went so far: exit codes by title; why a trial was not begun; what was edited, a line each."""
 
     codes: dict[str, int] = field(default_factory=dict)
     not_begun: dict[str, str] = field(default_factory=dict)
+    edits: Sequence[str] = ()
 
     @property
     def exit_code(self) -> int:
@@ -81,16 +82,30 @@ def refuse_other_code(trials: Sequence[PlannedTrial], identities: Sequence[Mappi
         launch.refuse_other_code(trial.settings, identity)
 
 
-def run(trials: Sequence[PlannedTrial], place: DataPlace) -> Outcome:
-    """Run trials in order, each after the data of its workload was made. A signal ends the trial and the sequence."""
+def run(
+    trials: Sequence[PlannedTrial],
+    place: DataPlace,
+    edits: Callable[[int], Sequence[str]] = lambda number: (),
+) -> Outcome:
+    """Run trials in order, each after the data of its workload was made. A signal ends the trial and the sequence.
+
+    `edits` is asked before each begins, by its number, what was edited since it was planned: no other begins then.
+    """
     outcome, data = Outcome(), _Data(place)
     with _Runner().obeying_signals() as runner:
-        for trial in trials:
-            if runner.stopped:
-                outcome.not_begun[trial.title] = "because of the interruption"
+        for number, trial in enumerate(trials):
+            if runner.stopped or outcome.edits:
+                why = "because of the interruption" if runner.stopped else "because of the edit"
+                outcome.not_begun[trial.title] = why
                 continue
             before = read_status(trial.settings.directory)
-            code = data.prepare(trial.settings.definition) or runner.run(trial.command)
+            code = data.prepare(trial.settings.definition)
+            if code == 0:
+                outcome.edits = edits(number)  # now: to make data may take hours
+                if outcome.edits:
+                    outcome.not_begun[trial.title] = "because of the edit"
+                    continue
+                code = runner.run(trial.command)
             outcome.codes[trial.title] = code
             status = read_status(trial.settings.directory) or {}
             if status != before and load_warnings(status):  # once is enough

@@ -210,6 +210,66 @@ def test_runs_of_other_code_are_refused_before_anything_is_trained(edited, comma
     assert {path: path.read_bytes() for path in edited.root.rglob("*") if path.is_file()} == before
 
 
+EDITS_ITSELF = """
+
+_init = init_optimizer_state
+
+
+def init_optimizer_state(*given):
+    with open(__file__, "a") as own:
+        own.write("# edited")
+    return _init(*given)
+"""
+
+
+def test_train_all_begins_no_other_trial_once_the_submission_is_edited(repository, data_root, tmp_path):
+    folder, root = tmp_path / "mine", tmp_path / "runs"
+    shutil.copytree(BASELINES / "momentum_pytorch", folder)
+    file = folder / "submission.py"
+    source = file.read_text()
+    file.write_text(source + EDITS_ITSELF)
+    before = file.read_bytes()
+    command = [
+        sys.executable, "-m", "algoperf", "train-all", "--submission", folder, "--ruleset", "self", "--workloads",
+        "digits", "--studies", "3", "--data-dir", data_root, "--output-dir", root, "--share", "--max-global-steps", "2",
+        "--no-verify",
+    ]  # fmt: skip
+
+    def call():
+        environment = {**os.environ, CALLED_BY_MAKE: "train"}
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=repository, env=environment)
+
+    done = call()
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert [path.name for path in sorted(root.glob("mine/*"))] == ["study_1"]
+    assert "  mine on digits, study 2: not begun, because of the edit\n" in done.stderr
+    assert "  mine on digits, study 3: not begun, because of the edit\n" in done.stderr
+    assert "error: The code of mine was edited while its trials went on, so no other was begun:\n" in done.stderr
+    assert "\n  submission.py has changed since\n" in done.stderr
+    assert "choose another RUNS, or start over with EXTRA=--no-resume.\n" in done.stderr
+    file.write_bytes(before)
+    again = call()
+    assert "already finished" in again.stdout, "with the code restored, the same command goes on"
+    assert sorted(path.name for path in root.glob("mine/*")) == ["study_1", "study_2"]
+
+
+def test_what_was_edited_while_data_were_made_is_noticed_too(place):
+    edits = ([], ["  submission.py has changed since"], [])
+    outcome = sequence.run([planned(place, title, "") for title in "abc"], place, edits.__getitem__)
+    assert outcome.codes == {"a": 0}
+    assert outcome.not_begun == {"b": "because of the edit", "c": "because of the edit"}
+    assert outcome.edits == ["  submission.py has changed since"]
+
+
+def test_an_edited_or_unreadable_search_space_is_an_edit():
+    from algoperf.commands.train_all import _edits
+
+    def gone():
+        raise UserError("There is no search space.")
+
+    assert _edits({}, gone) == ["  it cannot be read: There is no search space."]
+
+
 @pytest.mark.full
 def test_compare_starts_over_and_keeps_earlier_runs_aside(edited, monkeypatch):
     status = (edited.trial / "status.json").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,27 +32,55 @@ def train_all(workloads: str, studies: int, trials: int, raw_dir: Path, **given:
     Makes missing data first. Finished trials are not repeated, interrupted ones are resumed, and one that
     fails does not keep the others from running. A summary says what failed where. The exit code is that of the
     failed trials, or 1 if they have different ones. Nothing is trained if one of these trials is there with
-    other code or settings.
+    other code or settings, and no other trial begins once the submission is edited.
     """
     from algoperf import sequence
+    from algoperf.errors import UserError
 
     given = complete(given, train_all)
     trials = 1 if given["ruleset"] == "self" else trials
-    planned = [
-        plan_trial(given, workload, study, trial)
+    places = [
+        (workload, study, trial)
         for workload in split_workloads(workloads)
         for study in range(1, studies + 1)
         for trial in range(1, trials + 1)
     ]
+    planned = [plan_trial(given, *place) for place in places]
+    identities = [trial.settings.identity() for trial in planned]
     if given["resume"]:
-        sequence.refuse_other_code(planned, [trial.settings.identity() for trial in planned])
-    outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))
+        sequence.refuse_other_code(planned, identities)
+
+    def edits(number: int) -> list[str]:
+        return _edits(identities[number], lambda: plan_trial(given, *places[number]))
+
+    outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]), edits)
     if len(planned) > 1:
-        click.echo(outcome.summary(), err=outcome.exit_code != 0)
+        click.echo(outcome.summary(), err=bool(outcome.exit_code or outcome.edits))
+    if outcome.edits:
+        name = planned[0].settings.submission
+        raise UserError(
+            f"The code of {name} was edited while its trials went on, so no other was begun:\n"
+            + "\n".join(outcome.edits)
+            + "\nTo go on with the code as it was, restore it and give the same command again. For the new code, "
+            "choose another --output-dir, or start over with --no-resume."
+        )
     sys.exit(outcome.exit_code)
 
 
 train_all.params += [option for option in train.params if option.name not in ONE_TRIAL]
+
+
+def _edits(identity: Mapping[str, Any], plan: Callable[[], PlannedTrial]) -> list[str]:
+    """What is not as it was when a trial was planned, a line each; it is planned anew, with its search space."""
+    from algoperf.errors import AlgoperfError
+    from algoperf.trial.settings import difference_in_words, identity_differences
+
+    try:
+        settings = plan().settings
+    except AlgoperfError as error:
+        return [f"  it cannot be read: {error}"]
+    now, folder = settings.identity(), settings.submission_file.parent
+    return [difference_in_words(key, identity, now, folder) for key in identity_differences(identity, now)]
 
 
 def split_workloads(names: str) -> list[str]:
