@@ -156,7 +156,7 @@ def test_a_checkpoint_of_other_data_is_refused(found, monkeypatch, capsys):
     monkeypatch.setattr(type(DIGITS), "open", lambda self, directory: Other(opened(self, directory)))
     before = everything(found)
     assert found.here() == 2
-    assert "  dataset: checkpoint_20 has '" in capsys.readouterr().err
+    assert "  dataset has changed since checkpoint_20\n" in capsys.readouterr().err
     assert everything(found) == before
 
 
