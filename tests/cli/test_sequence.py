@@ -261,13 +261,13 @@ def test_what_was_edited_while_data_were_made_is_noticed_too(place):
     assert outcome.edits == ["  submission.py has changed since"]
 
 
-def test_an_edited_or_unreadable_search_space_is_an_edit():
+def test_a_submission_that_cannot_be_read_any_more_was_edited():
     from algoperf.commands.train_all import _edits
 
     def gone():
-        raise UserError("There is no search space.")
+        raise UserError("It is not there.")
 
-    assert _edits({}, gone) == ["  it cannot be read: There is no search space."]
+    assert _edits({}, gone) == ["  it cannot be read: It is not there."]
 
 
 @pytest.mark.full
