@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +93,39 @@ def test_draws_are_the_same_bits(chromium):
     assert found == uniforms(7, range(5), range(3), range(4)).ravel().tolist()
 
 
-def test_curves_of_studies_become_median_and_range(chromium):
+@pytest.fixture
+def spread(chromium):
+    """Median and range of curves, in the page's JavaScript."""
     tab = chromium.new_page()
     tab.add_script_tag(content="\n".join(parts.read("js", f"{name}.js") for name in ("engine", "spread")))
-    found = tab.evaluate(
-        """() => spread.over(
-          [{ xs: [0, 2], ys: [4, 2] }, { xs: [0, 4], ys: [8, 0] }, { xs: [2, 4], ys: [1, 3] }], [0, 1, 2, 4, 5])"""
-    )
+    yield lambda curves, grid, goal: tab.evaluate("([...asked]) => spread.over(...asked)", [curves, grid, goal])
     tab.close()
-    # Before 2, the third study has not begun: where it begins, no median may jump.
-    assert found == [
+
+
+def test_curves_of_studies_become_median_and_range(spread):
+    curves = [{"xs": [0, 2], "ys": [4, 2]}, {"xs": [0, 4], "ys": [8, 0]}, {"xs": [2, 4], "ys": [1, 3]}]
+    # Before 2, the third study has no evaluation: it counts as the worst, and how bad it is is not known.
+    rest = [
         {"x": 2, "median": 2, "low": 1, "high": 4},
         {"x": 4, "median": 2, "low": 0, "high": 3},  # the first study has ended, and keeps its last value
     ]
+    for goal, start in {
+        "min": [{"x": 0, "median": 8, "low": 4, "high": None}, {"x": 1, "median": 6, "low": 3, "high": None}],
+        "max": [{"x": 0, "median": 4, "low": None, "high": 8}, {"x": 1, "median": 3, "low": None, "high": 6}],
+    }.items():
+        assert spread(curves, [0, 1, 2, 4, 5], goal) == [*start, *rest]
+    assert [point["x"] for point in spread(curves[1:], [0, 1, 2, 4], "max")] == [2, 4], "half of two is not enough"
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_the_median_of_curves_reaches_the_target_at_the_median_time(spread, number: int):
+    """However late a study has its first evaluation, and though others have long ended then."""
+    generator = random.Random(number)
+    for _ in range(20):
+        curves = []
+        for _ in range(number):
+            xs = sorted(generator.sample(range(1, 1000), generator.randint(1, 4)))
+            curves.append({"xs": xs, "ys": [generator.uniform(0, 0.8) for _ in xs[1:]] + [0.9]})
+        grid = sorted({x for curve in curves for x in curve["xs"]})
+        crossing = next(point["x"] for point in spread(curves, grid, "max") if point["median"] >= 0.9)
+        assert crossing == statistics.median(curve["xs"][-1] for curve in curves)

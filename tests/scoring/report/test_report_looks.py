@@ -153,6 +153,8 @@ def test_the_name_of_the_target_is_not_on_the_winners_points(opened, runs, tmp_p
         runs.trial(name, "digits", [(seconds, target + 0.001)], status={"ruleset": "self"})
     write_report(algoperf_scoring.score(runs.root, runs.version), tmp_path / "report.html")
     report = opened(tmp_path / "report.html")
+    words = report.page.inner_text("#curves-body")
+    assert "at the target at their first evaluation: fast in 1 of 1 and slow in 1 of 1." in words
     svg = report.page.locator("#curves-body figure svg")
     name = svg.locator("text:has-text('target ')").first.bounding_box()
     assert name is not None

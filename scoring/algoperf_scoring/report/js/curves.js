@@ -8,6 +8,10 @@ const curves = (() => {
     "A study is shown by the trial that stands for it under the report's rule and strict target; " +
     "if none reached it, by the one that came closest. Curves are thinned to 48 evaluations.";
 
+  const START =
+    "A curve starts at the first evaluation, not at the untrained model: whatever went before, such as compilation, " +
+    "is part of its time.";
+
   /** Fills the section; the choices are `view.axis`, `view.log`, `view.single`, `view.whole`. */
   function render(element, context, j) {
     const { data, view, ranked } = context;
@@ -26,8 +30,8 @@ const curves = (() => {
       .filter((position) => all.some((one) => one.position === position));
     const how = view.single
       ? "One line per study."
-      : "Line: median over studies, from where all have begun; band: smallest and largest. " +
-        "A study that has ended keeps its last value.";
+      : "Line: median over studies; band: from the worst to the best. A study without an evaluation yet counts as the " +
+        "worst, and one that has ended keeps its last value.";
     const left = outside.length
       ? dom.make("p", { class: "note" }, dom.make("strong", {}, leftOut(data, outside)), " Choose \u201cwhole range\u201d.")
       : null;
@@ -37,7 +41,19 @@ const curves = (() => {
       left,
       series.legend(data, present),
       dom.make("p", { class: "note" }, `${how} ${WHICH}`),
+      dom.make("p", { class: "note" }, [START, ...atOnce(context, column, all, present)].join(" ")),
     );
+  }
+
+  /** Whose first evaluation was at the target already, so that there is no curve up to it. */
+  function atOnce({ data, view }, column, all, present) {
+    const target = engine.relaxedTarget(column, view.rule.relaxation);
+    const isThere = ({ ys }) => (column.goal === "max" ? ys[0] >= target : ys[0] <= target);
+    const found = present.map((position) => [position, all.filter((one) => one.position === position)]);
+    const words = found
+      .filter(([, own]) => own.some(isThere))
+      .map(([position, own]) => `${who.title(data, position)} in ${own.filter(isThere).length} of ${own.length}`);
+    return words.length ? [`Studies that were at the target at their first evaluation: ${format.list(words)}.`] : [];
   }
 
   function leftOut(data, outside) {
@@ -70,7 +86,7 @@ const curves = (() => {
     const y = range(column, all, view.whole);
     const isShown = (point) => point.x >= x[0] && point.y >= y[0] && point.y <= y[1];
     const drawn = [...d3.group(all, ({ position }) => position)].map(([position, own]) => {
-      const points = view.single ? evaluations(own) : median(own, x, view.log);
+      const points = view.single ? evaluations(own) : median(own, x, view.log, column.goal);
       return { position, points, visible: points.filter(isShown), number: own.length };
     });
     const inside = drawn.filter(({ visible }) => visible.length);
@@ -94,7 +110,7 @@ const curves = (() => {
           ? figure.limit(column.budget_sec / unit.per, `budget ${format.time(column.budget_sec)}`, x)
           : []),
         ...targetLine(column, view, inside.flatMap(({ visible }) => visible), { x, y, width }),
-        ...inside.flatMap(view.single ? singles : summary),
+        ...inside.flatMap(view.single ? singles : (one) => summary(one, y)),
         tip(context, column, inside, unit),
       ],
     });
@@ -155,10 +171,10 @@ const curves = (() => {
   }
 
   /** The points of the median of a submission's studies, with their range. */
-  function median(own, domain, isLog) {
+  function median(own, domain, isLog, goal) {
     const which = own.length > 1 ? `median of ${own.length} studies` : "one study";
     return spread
-      .over(own, spread.grid(own, domain, isLog))
+      .over(own, spread.grid(own, domain, isLog), goal)
       .map(({ x, median: y, low, high }) => ({ position: own[0].position, which, x, y, low, high }));
   }
 
@@ -181,13 +197,13 @@ const curves = (() => {
   }
 
   /** Median and range of a submission's studies. Where the median is out of sight, so is the range. */
-  function summary({ position, points, visible, number }) {
+  function summary({ position, points, visible, number }, [bottom, top]) {
     const { colour, className } = series.of(position);
     const isVisible = new Set(visible);
     const band = Plot.areaY(points, {
       x: "x",
-      y1: (point) => (isVisible.has(point) ? point.low : NaN),
-      y2: (point) => (isVisible.has(point) ? point.high : NaN),
+      y1: (point) => (isVisible.has(point) ? (point.low ?? bottom) : NaN),
+      y2: (point) => (isVisible.has(point) ? (point.high ?? top) : NaN),
       fill: colour,
       fillOpacity: 0.13,
       clip: true,

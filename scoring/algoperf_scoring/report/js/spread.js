@@ -1,7 +1,8 @@
 "use strict";
 /*
- * Several curves as one: median and range over studies, of which one that has ended keeps its last value. The studies
- * are the same at every point: were they those that have begun, the median would jump where another one begins.
+ * Several curves as one: median and range over studies. A study that has ended keeps its last value. One that has no
+ * evaluation yet counts as the worst, as a study that never reaches the target does in a median of times: so, with an
+ * odd number of studies, the median reaches the target at their median time.
  */
 const spread = (() => {
   /** The value of a curve at x, linear between its points, the last one after its end; NaN before its start. */
@@ -21,19 +22,24 @@ const spread = (() => {
   }
 
   /**
-   * Points {x, median, low, high} from where all curves have begun to where the last one ends.
+   * Points {x, median, low, high} from where the median is known to where the last curve ends. The end of the range on
+   * the side of the worst is null as long as a curve has not begun.
    * @param {{xs: number[], ys: number[]}[]} curves
    * @param {number[]} grid rising
+   * @param {"max"|"min"} goal which values are better
    */
-  function over(curves, grid) {
-    const points = [];
-    const begin = Math.max(...curves.map(({ xs }) => xs[0]));
+  function over(curves, grid, goal) {
+    const worst = goal === "max" ? -Infinity : Infinity;
+    const known = (value) => (Number.isFinite(value) ? value : null);
     const end = Math.max(...curves.map(({ xs }) => xs[xs.length - 1]));
-    for (const x of grid.filter((one) => begin <= one && one <= end)) {
-      const values = curves.map((curve) => at(curve, x));
-      points.push({ x, median: engine.median(values), low: Math.min(...values), high: Math.max(...values) });
-    }
-    return points;
+    const points = grid
+      .filter((x) => x <= end)
+      .map((x) => {
+        const values = curves.map((curve) => (x < curve.xs[0] ? worst : at(curve, x)));
+        const [low, high] = [Math.min(...values), Math.max(...values)].map(known);
+        return { x, median: engine.median(values), low, high };
+      });
+    return points.filter(({ median }) => Number.isFinite(median));
   }
 
   /** Where to look: a grid, even in x or in its logarithm, and the ends of the curves so that none is cut short. */
