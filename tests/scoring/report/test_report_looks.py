@@ -13,6 +13,7 @@ import algoperf_scoring
 from algoperf_scoring.report import write_report
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+OVERLAPS = (Path(__file__).parent / "overlaps.js").read_text()
 WIDTHS = (360, 768, 1280)
 
 
@@ -164,3 +165,27 @@ def test_the_name_of_the_target_is_not_on_the_winners_points(opened, runs, tmp_p
         apart_x = box["x"] + box["width"] <= name["x"] or name["x"] + name["width"] <= box["x"]
         apart_y = box["y"] + box["height"] <= name["y"] or name["y"] + name["height"] <= box["y"]
         assert apart_x or apart_y
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+def test_names_of_lines_in_charts_do_not_meet(opened, real_file: Path, width: int):
+    """Target, budget, largest ratio and left-out workloads, wherever their values happen to be."""
+    report = opened(real_file, width=width)
+    page = report.page
+    for column in page.eval_on_selector_all("#detail option", "all => all.map(({ value }) => value)"):
+        page.select_option("#detail", column)
+        for _ in ("whole range", "not"):
+            page.evaluate("document.getElementById('whole').click()")
+            report.settle()
+            assert page.evaluate(OVERLAPS) == [], column
+
+
+def test_the_name_of_a_limit_stands_on_the_side_with_more_room(opened, runs, tmp_path: Path):
+    """A ratio of 4 is close to the left end if another submission is a hundred times as slow."""
+    for name, seconds in (("a", 0.2), ("b", 20.0)):
+        runs.reaching(name, "digits", seconds, status={"ruleset": "self"})
+    write_report(algoperf_scoring.score(runs.root, runs.version), tmp_path / "report.html")
+    page = opened(tmp_path / "report.html", width=390).page
+    anchors = page.locator("#times-body figure svg g:has(> text:text-is('4\u00d7 the fastest'))")
+    assert anchors.get_attribute("text-anchor") == "start"
+    assert page.evaluate(OVERLAPS) == []

@@ -4,6 +4,9 @@ const curves = (() => {
   /** What may be on the x axis. */
   const AXES = { sec: "submission time", step: "steps", total: "total time" };
 
+  const HEIGHT = { narrow: 324, wide: 404 };
+  const MARGIN = { top: 32, bottom: 40 };
+
   const WHICH =
     "A study is shown by the trial that stands for it under the report's rule and strict target; " +
     "if none reached it, by the one that came closest. Curves are thinned to 48 evaluations.";
@@ -92,11 +95,11 @@ const curves = (() => {
     const inside = drawn.filter(({ visible }) => visible.length);
     const chart = figure.plot({
       width,
-      height: figure.isNarrow(width) ? 320 : 400,
+      height: figure.isNarrow(width) ? HEIGHT.narrow : HEIGHT.wide,
       marginLeft: 52,
       marginRight: 16,
-      marginTop: 28,
-      marginBottom: 40,
+      marginTop: MARGIN.top,
+      marginBottom: MARGIN.bottom,
       x: {
         domain: x,
         type: view.log ? "log" : "linear",
@@ -139,7 +142,9 @@ const curves = (() => {
   function quietest(points, target, isLog, { x, y, width }) {
     const across = (isLog ? d3.scaleLog() : d3.scaleLinear()).domain(x).clamp(true);
     const up = d3.scaleLinear().domain(y);
+    const frame = (figure.isNarrow(width) ? HEIGHT.narrow : HEIGHT.wide) - MARGIN.top - MARGIN.bottom;
     const reach = { x: Math.min(0.5, 140 / width), y: 0.08 };
+    const tall = 16 / frame; // of the name, with the gap between it and the line
     const found = ["left", "right"].flatMap((end) => [-1, 1].map((side) => ({ end, side })));
     const met = ({ end, side }) =>
       points.filter((point) => {
@@ -147,7 +152,7 @@ const curves = (() => {
         const isNear = end === "left" ? at < reach.x : at > 1 - reach.x;
         return isNear && (side < 0 ? above > -0.02 && above < reach.y : above < 0.02 && above > -reach.y);
       }).length;
-    const isInside = ({ side }) => (side < 0 ? up(target) < 1 - reach.y / 2 : up(target) > reach.y / 2);
+    const isInside = ({ side }) => (side < 0 ? up(target) < 1 - tall : up(target) > tall);
     return d3.least(found, (place) => met(place) + (isInside(place) ? 0 : 1000));
   }
 

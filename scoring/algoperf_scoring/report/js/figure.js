@@ -81,10 +81,14 @@ const figure = (() => {
     return Plot.dot(points, { r: 4, symbol, className, ...paint, ...options });
   }
 
-  /** A limit at an upright line; or, beyond the end of the axis, what it is and how far away, at the edge. */
+  /**
+   * A limit at an upright line, named above the frame, on the side with more room; or, beyond the end of the axis, what
+   * it is and how far away, at the edge. Names of lines with a dash pattern have a lane of their own: they never meet.
+   */
   function limit(x, text, [from, to], dash = null) {
     const isWithin = from <= x && x <= to;
-    const at = { frameAnchor: "top", dy: dash ? -18 : -5, fill: "currentColor", textAnchor: "end" };
+    const end = isWithin && x - from < to - x ? "start" : "end";
+    const at = { frameAnchor: "top", dy: dash ? -8 - LINE : -8, fill: "currentColor", textAnchor: end };
     if (!isWithin) return [Plot.text([`${text} \u2192`], { x: () => to, text: (words) => words, ...at })];
     return [
       Plot.ruleX([x], { stroke: "currentColor", strokeDasharray: dash, strokeOpacity: 0.7 }),

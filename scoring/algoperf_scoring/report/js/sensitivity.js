@@ -100,8 +100,8 @@ const sensitivity = (() => {
         ranked.order.map((i) => names[i]),
         width,
         {
-          marginRight: figure.isNarrow(width) ? 16 : 150,
-          x: { label: "score with one workload left out; bar: with all", grid: true, ...room(dots, ends) },
+          ...room(dots, ends),
+          x: { label: "score with one workload left out; bar: with all", grid: true, domain: extent(dots) },
           marks: [
             ...view.submissions.map((position) => figure.dot(own(position), position, { hollow: true, ...where })),
             figure.bars(
@@ -117,6 +117,8 @@ const sensitivity = (() => {
     );
   }
 
+  const LETTER = 6.3; // width of an average letter of a workload's name
+
   const TELLING = 0.015; // a difference of scores that deserves a name
 
   /** The dots that are furthest below and above the score, if they are far enough to be named. */
@@ -128,11 +130,17 @@ const sensitivity = (() => {
     };
   }
 
-  /** The part of the axis where the dots are, with room for a name on the left. */
-  function room(dots, ends) {
+  /** The part of the axis where the dots are. */
+  function extent(dots) {
     const [low, high] = d3.extent(dots, ({ score }) => score);
-    const pad = ends.length ? 0.16 * (high - low) : 0;
-    return { domain: [Math.max(Math.min(0, low), low - pad), high + 0.02 * (high - low || 1)], nice: false };
+    return [low, high + 0.02 * (high - low || 1)];
+  }
+
+  /** Room within the frame for names left of dots, which must not meet those of submissions, and on the right. */
+  function room(dots, ends) {
+    const wide = (named) => 20 + LETTER * Math.max(0, ...named.map(({ without }) => without.length));
+    const [low, high] = ["low", "high"].map((side) => ends.flatMap((one) => one[side]));
+    return { insetLeft: low.length ? wide(low) : 0, marginRight: high.length ? wide(high) : 16 };
   }
 
   return { render };

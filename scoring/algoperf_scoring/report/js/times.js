@@ -68,7 +68,7 @@ const times = (() => {
     const { name: unit, per } = format.timeUnit(domain[1]);
     const scaled = domain.map((sec) => sec / per);
     const cut = cutLine(context, j);
-    const right = figure.isNarrow(width) ? 68 : 90;
+    const right = figure.isNarrow(width) ? 78 : 90;
     const x = ({ sec }) => sec / per;
     return figure.plot(
       figure.rows(
@@ -77,7 +77,7 @@ const times = (() => {
         {
           perRow: 28,
           marginRight: right,
-          marginTop: 32,
+          marginTop: 34,
           x: { domain: scaled, label: `submission time (${unit})` },
           marks: [
             Plot.ruleY(rows, { y: "name", stroke: "var(--line)" }),
