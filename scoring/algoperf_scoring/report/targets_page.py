@@ -9,7 +9,7 @@ from typing import Any
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.report import parts
 
-SCRIPTS = ("dom", "packed", "format", "series", "who", "figure", "targets")
+SCRIPTS = ("dom", "packed", "format", "series", "who", "sideways", "figure", "targets")
 """The page's scripts in order of dependency; each defines one name."""
 
 _DIGITS = 6

@@ -189,3 +189,61 @@ def test_the_name_of_a_limit_stands_on_the_side_with_more_room(opened, runs, tmp
     anchors = page.locator("#times-body figure svg g:has(> text:text-is('4\u00d7 the fastest'))")
     assert anchors.get_attribute("text-anchor") == "start"
     assert page.evaluate(OVERLAPS) == []
+
+
+@pytest.mark.parametrize("table", ["leaderboard", "cost"])
+def test_a_phone_shows_main_tables_as_blocks_with_names_of_columns(opened, real_file: Path, table: str):
+    page = opened(real_file, width=390, height=800).page
+    box = page.locator(f".box:has(> [data-csv={table}])")
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    assert not page.is_visible(f".box:has(> [data-csv={table}]) + .hint")
+    unnamed, values = page.evaluate(
+        """(table) => {
+          const cells = [...document.querySelectorAll(`[data-csv=${table}] tbody tr:first-child td`)];
+          const named = (cell) => getComputedStyle(cell, "::before").content.includes(cell.dataset.label);
+          return [cells.filter((cell) => !named(cell)).map((cell) => cell.className), cells.length];
+        }""",
+        table,
+    )
+    # The rank is what begins a block; the ends of an interval follow its bar; the cost's bar has a legend.
+    assert unnamed == (["number", "ends"] if table == "leaderboard" else ["bar"])
+    assert values > 5
+    roles = page.locator(f"[data-csv={table}] tbody tr:first-child > *").evaluate_all(
+        "all => all.map(({role}) => role)"
+    )
+    assert set(roles) == {"cell", "rowheader"}
+    page.click(f"[data-csv={table}] thead button:has-text('{'credit' if table == 'leaderboard' else 'trials'}')")
+    assert page.locator(f"[data-csv={table}] [aria-sort]").count() == 1
+
+
+def test_a_table_wider_than_its_place_says_so_and_keeps_its_names_in_sight(opened, real_file: Path):
+    page = opened(real_file, width=390, height=800).page
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    box = page.locator(".box:has(> [data-csv=left-out])")
+    hint = page.locator(".box:has(> [data-csv=left-out]) + .hint")
+    hint.wait_for(state="visible")
+    assert "is-cut" in (box.get_attribute("class") or "")
+    name = box.locator("tbody th").first
+    before = name.bounding_box()
+    box.evaluate("(box) => { box.scrollLeft = box.scrollWidth; }")
+    page.wait_for_selector(".box.is-wide:not(.is-cut) > [data-csv=left-out]")
+    assert name.bounding_box() == before
+
+
+@pytest.mark.parametrize("width", [390, 800, 1400])
+def test_bars_of_costs_are_as_long_as_costs_at_any_width(opened, real_file: Path, width: int):
+    page = opened(real_file, width=width, height=800).page
+    rows = page.evaluate(
+        """() => [...document.querySelectorAll("[data-csv=cost] tbody tr")].map((row) => {
+          const pieces = [...row.querySelectorAll(".cost-bar i")].map((one) => one.getBoundingClientRect());
+          const box = row.closest(".box").getBoundingClientRect();
+          const [first, last] = [pieces[0].left, pieces.at(-1).right];
+          return { cost: Number(row.cells[5].dataset.value), length: last - first, isSeen: last <= box.right + 1 };
+        })"""
+    )
+    longest = max(rows, key=lambda row: row["cost"])
+    assert longest["length"] > 100
+    for row in rows:
+        assert row["isSeen"]
+        expected = longest["length"] * row["cost"] / longest["cost"]
+        assert row["length"] == pytest.approx(expected, abs=1.5)

@@ -9,6 +9,9 @@ const certainty = (() => {
     return columns.length > 1 ? `${names} are not scored workloads` : `${names} is not a scored workload`;
   }
 
+  /** Whether a verdict is given at all. */
+  const isJudged = (context) => !notScored(context);
+
   /** Why there is no verdict, or nothing is beyond chance; "" if something may be. */
   function littleEvidence({ data, view, sure }) {
     const why = notScored({ data, view });
@@ -107,5 +110,5 @@ const certainty = (() => {
     );
   }
 
-  return { inWords, details };
+  return { inWords, isJudged, details };
 })();

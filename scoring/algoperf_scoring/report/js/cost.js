@@ -8,7 +8,6 @@ const cost = (() => {
   ];
 
   const UNITS = { h: "hours", min: "minutes", s: "seconds" };
-  const BAR = 300; // width of the longest bar, in pixels
 
   /** Fills the section. */
   function render(element, context) {
@@ -38,11 +37,11 @@ const cost = (() => {
     return dom.make("ul", { class: "legend" }, ...entries);
   }
 
-  /** The parts of a cost, as long as they took. */
+  /** The parts of a cost, as long as they took; the longest of all fills its field, however wide that is. */
   function bar(one, longest, { name, per }) {
     const words = PARTS.map(([part], at) => `${part}: ${format.amount(parts(one)[at] / per)} ${name}`).join("\n");
     const pieces = parts(one).map((sec, at) =>
-      dom.make("i", { style: `width:${((BAR * sec) / longest).toFixed(1)}px;background:${PARTS[at][1]}` }),
+      dom.make("i", { style: `width:${((100 * sec) / longest).toFixed(2)}%;background:${PARTS[at][1]}` }),
     );
     return dom.make("span", { class: "cost-bar", role: "img", "aria-label": words, title: words }, ...pieces);
   }
@@ -62,21 +61,23 @@ const cost = (() => {
         time(training[0] + training[1]),
         time(evaluation[0] + evaluation[1]),
         time(all),
-        { node: bar(costs[i], longest, unit), value: never / per },
+        { node: bar(costs[i], longest, unit), value: never / per, className: "bar" },
         { text: all ? format.percent(never / all) : "\u2013", value: all ? never / all : null },
       ];
     });
-    const header = ["trials", "reached", `training ${name}`, `evaluation ${name}`, `total ${name}`];
+    const times = ["training", "evaluation", "total"].map((what) => ({ label: `${what} (${name})`, name: `${what} ${name}` }));
+    const header = [{ label: "trials" }, { label: "reached" }, ...times];
     return tables.build(
       "cost",
       "Trials with at least one evaluation",
       [
         { label: "submission" },
-        ...header.map((label) => ({ label, number: true })),
+        ...header.map((one) => ({ ...one, number: true })),
         { label: "what for", name: `never_reached_${name}`, sortable: false },
         { label: "never reached", name: "never_reached_share", number: true },
       ],
       rows,
+      true,
     );
   }
 

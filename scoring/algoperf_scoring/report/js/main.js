@@ -18,6 +18,7 @@ const report = (() => {
     controls.build(shared.data, change, reset);
     for (const table of document.querySelectorAll("section table[data-csv]:not(#ranking table)")) {
       table.parentElement.after(csv.button(table));
+      sideways.watch(table.parentElement);
     }
     bindPage();
     update();

@@ -62,7 +62,9 @@ const matrix = (() => {
       ...ranked.cells[i].slice(from, to).map((cell, at) => field(cell, whyNot(ranked, view.rule, i, from + at))),
     ]);
     const built = tables.build(name, caption, [{ label: "submission" }, ...header], rows);
-    built.querySelector("table").classList.add("matrix", ...(isMany(columns) ? ["many"] : []));
+    const table = built.querySelector("table");
+    table.classList.add("matrix", ...(isMany(columns) ? ["many"] : []));
+    if (isMany(columns)) tables.keepRoles(table);
     return built;
   }
 

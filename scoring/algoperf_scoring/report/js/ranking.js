@@ -26,15 +26,18 @@ const ranking = (() => {
     ];
   }
 
-  /** Who is first, or that the first two are tied. */
-  function leadInWords({ data, view, ranked, sure }) {
+  /** Who is first, or that the first two are tied, which is a verdict. */
+  function leadInWords(context) {
+    const { data, view, ranked, sure } = context;
     const name = (i) => who.title(data, view.submissions[i]);
     const [first, second] = ranked.order;
     const interval = sure ? ` (95\u00a0% interval ${sure.intervals[first].map((end) => end.toFixed(3)).join(" to ")})` : "";
     const score = `${ranked.scores[first].toFixed(3)}${interval}`;
     if (second === undefined) return `${name(first)} alone scores ${score}. A score compares: choose others, too.`;
-    if (!sure?.neighbours[0].isTie) return `${name(first)} has the highest score, ${score}.`;
-    return `${name(first)} and ${name(second)} are tied, with ${score} and ${ranked.scores[second].toFixed(3)}.`;
+    const both = `${name(first)} and ${name(second)}`;
+    if (ranked.scores[first] === ranked.scores[second]) return `${both} have the same score, ${score}.`;
+    if (!sure?.neighbours[0].isTie || !certainty.isJudged(context)) return `${name(first)} has the highest score, ${score}.`;
+    return `${both} are tied, with ${score} and ${ranked.scores[second].toFixed(3)}.`;
   }
 
   function table(context) {
@@ -57,7 +60,7 @@ const ranking = (() => {
     ];
     const rows = ranked.order.map((i) => Object.assign(row(context, i), { header: 1 }));
     const caption = `Submissions by score over ${format.plural(view.workloads.length, "workload")}`;
-    const built = tables.build("leaderboard", caption, columns, rows);
+    const built = tables.build("leaderboard", caption, columns, rows, true);
     return dom.make("div", {}, built, dom.make("p", { class: "note" }, legend(context)));
   }
 
@@ -72,14 +75,14 @@ const ranking = (() => {
       { text: format.score(ranked.scores[i]), value: ranked.scores[i], className: "score" },
       ...(sure ? uncertain(sure, ranked, i, position) : []),
       { text: `${reached} of ${cells.length}`, value: reached },
-      { text: fastest || "\u00b7", value: fastest },
+      { text: fastest, value: fastest },
       studiesOf(cells),
       ...(ranked.speedups ? [speedupOf(ranked.speedups[i])] : []),
     ];
   }
 
   /** NaN: it reached no target. */
-  const speedupOf = (value) => (Number.isNaN(value) ? { text: "\u2013", value: null } : { text: value.toFixed(3), value });
+  const speedupOf = (value) => (Number.isNaN(value) ? { text: "\u2013", value: null } : { text: `${value.toFixed(3)}\u00d7`, value });
 
   function uncertain({ intervals, rankProbabilities }, { scores }, i, position) {
     const [low, high] = intervals[i];

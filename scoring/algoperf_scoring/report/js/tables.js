@@ -9,9 +9,10 @@ const tables = (() => {
    * @param {string} caption
    * @param {{label: (string|Node), name?: string, number?: boolean, sortable?: boolean}[]} columns
    * @param {Object[][]} rows of cells: {text, value?, node?, className?}; the first is the row's header
+   * @param {boolean} isStacked whether a phone shows each row as a block, in which a cell has its column's name before it
    * @returns {HTMLElement}
    */
-  function build(name, caption, columns, rows) {
+  function build(name, caption, columns, rows, isStacked = false) {
     const table = dom.make("table", { "data-csv": name }, dom.make("caption", {}, caption));
     const header = dom.make("tr", {}, ...columns.map((column, at) => headerCell(table, name, column, at)));
     const body = dom.make(
@@ -23,7 +24,26 @@ const tables = (() => {
     );
     table.append(dom.make("thead", {}, header), body);
     if (sortedBy.has(name)) applySort(table, name);
+    if (isStacked) stack(table, columns, rows[0]?.header ?? 0);
     return boxed(table, caption);
+  }
+
+  function stack(table, columns, header) {
+    table.classList.add("stacked");
+    for (const row of table.tBodies[0].rows)
+      columns.forEach(({ label }, at) => label && at !== header && row.cells[at].setAttribute("data-label", label));
+    keepRoles(table);
+  }
+
+  /** Says that a table is one: where rows are laid out as blocks, browsers forget it. */
+  function keepRoles(table) {
+    const say = (role, elements) => [...elements].forEach((element) => element.setAttribute("role", role));
+    say("table", [table]);
+    say("rowgroup", table.querySelectorAll("thead, tbody"));
+    say("row", table.rows);
+    say("cell", table.querySelectorAll("td"));
+    say("columnheader", table.querySelectorAll("th[scope=col]"));
+    say("rowheader", table.querySelectorAll("th[scope=row]"));
   }
 
   /** A row about a submission brings it out in the charts. */
@@ -34,16 +54,14 @@ const tables = (() => {
 
   /** A table in a box of its own that scrolls, with its button. */
   function boxed(table, caption) {
-    return dom.make(
+    const box = dom.make(
       "div",
-      { class: "with-csv" },
-      dom.make(
-        "div",
-        { class: "box", tabindex: "0", role: "region", "aria-label": caption, "data-key": `box-${table.dataset.csv}` },
-        table,
-      ),
-      csv.button(table),
+      { class: "box", tabindex: "0", role: "region", "aria-label": caption, "data-key": `box-${table.dataset.csv}` },
+      table,
     );
+    const whole = dom.make("div", { class: "with-csv" }, box, csv.button(table));
+    sideways.watch(box);
+    return whole;
   }
 
   function headerCell(table, name, column, at) {
@@ -105,5 +123,5 @@ const tables = (() => {
     return falling ? -order : order;
   }
 
-  return { build, boxed };
+  return { build, boxed, keepRoles };
 })();

@@ -9,6 +9,7 @@ const targets = (() => {
     series.prepare(shared.data);
     dom.byId("notice").remove();
     document.documentElement.classList.add("is-live");
+    document.querySelectorAll(".box").forEach(sideways.watch);
     let width = 0;
     const update = () => {
       if (window.innerWidth === width) return; // phones resize when their address bar hides
