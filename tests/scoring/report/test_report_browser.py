@@ -99,6 +99,10 @@ def test_unfinished_runs_are_shown_in_the_live_page(opened, runs, tmp_path: Path
     board = algoperf_scoring.score(runs.root, load_version(), "self")
     write_report(board, tmp_path / "report.html")
     page = opened(tmp_path / "report.html").page
+    headline = page.locator("#verdict .headline").inner_text()
+    assert headline.endswith("Preliminary: trials of fast are unfinished.")
+    row = page.locator("table[data-csv=leaderboard] tbody tr")
+    assert row.locator("small.open").all_text_contents() == ["1 unfinished"]
     shown = page.locator("#leaderboard").inner_text()
     assert "Without a result, and so without a rank: good" in shown
     assert "good: digits study 0, trial 1 is interrupted, 41 of 135 s" in shown

@@ -65,13 +65,14 @@ const certainty = (() => {
   }
 
   function neighbours({ data, view, sure }) {
-    const open = notScored({ data, view }) ? "no verdict" : "no";
+    const isWithVerdict = isJudged({ data, view });
+    const open = ({ isTie }) => (!isWithVerdict ? "no verdict" : isTie ? "no: tied" : "no");
     const rows = sure.neighbours.map((pair) => [
       who.cell(data, view.submissions[pair.first]),
       who.cell(data, view.submissions[pair.second]),
       { text: format.percent(pair.probability), value: pair.probability },
       {
-        text: pair.isSeparated ? "yes" : pair.isTie ? "no: tied" : open,
+        text: pair.isSeparated ? "yes" : open(pair),
         className: pair.isSeparated ? "" : "open",
       },
     ]);

@@ -22,7 +22,7 @@ const ranking = (() => {
             back(),
           )
         : null,
-      dom.make("p", { class: "headline" }, leadInWords(context), " ", certainty.inWords(context)),
+      dom.make("p", { class: "headline" }, leadInWords(context), " ", certainty.inWords(context), preliminary(context)),
     ];
   }
 
@@ -35,7 +35,8 @@ const ranking = (() => {
     const score = `${ranked.scores[first].toFixed(3)}${interval}`;
     if (second === undefined) return `${name(first)} alone scores ${score}. A score compares: choose others, too.`;
     const both = `${name(first)} and ${name(second)}`;
-    if (ranked.scores[first] === ranked.scores[second]) return `${both} have the same score, ${score}.`;
+    const isSame = Math.abs(ranked.scores[first] - ranked.scores[second]) <= data.constants.same_score;
+    if (isSame) return `${both} have the same score, ${score}.`;
     if (!sure?.neighbours[0].isTie || !certainty.isJudged(context)) return `${name(first)} has the highest score, ${score}.`;
     return `${both} are tied, with ${score} and ${ranked.scores[second].toFixed(3)}.`;
   }
@@ -76,7 +77,7 @@ const ranking = (() => {
       ...(sure ? uncertain(sure, ranked, i, position) : []),
       { text: `${reached} of ${cells.length}`, value: reached },
       { text: fastest, value: fastest },
-      studiesOf(cells),
+      studiesOf(cells, unfinished(ranked.cells[i])),
       ...(ranked.speedups ? [speedupOf(ranked.speedups[i])] : []),
     ];
   }
@@ -94,11 +95,21 @@ const ranking = (() => {
     ];
   }
 
-  /** How many studies there are; "2 to 5" if not equally many on all workloads. */
-  function studiesOf(cells) {
+  /** How many trials of a submission are unfinished. */
+  const unfinished = (cells) => d3.sum(cells, (cell) => cell.unfinished);
+
+  /** How many studies there are, "2 to 5" if not equally many on all workloads, and how many trials will add to them. */
+  function studiesOf(cells, open) {
     const [fewest, most] = d3.extent(cells, (cell) => cell.studies.length);
     const text = fewest === most ? String(most) : `${fewest} to ${most}`;
-    return { text, value: text, sort: most };
+    const more = open ? dom.make("small", { class: "open" }, `${open} unfinished`) : null;
+    return { node: dom.make("span", {}, text, " ", more), value: text, sort: most };
+  }
+
+  /** That the order may change, because trials are unfinished; "" if none is. */
+  function preliminary({ data, view, ranked }) {
+    const open = ranked.order.filter((i) => unfinished(ranked.cells[i])).map((i) => view.submissions[i]);
+    return open.length ? ` Preliminary: trials of ${who.several(data, open)} are unfinished.` : "";
   }
 
   /** A submission's title, its folder if that has another name, who made it, and where to read more. */
