@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,17 +20,15 @@ from algoperf.records.status import read_status
 from algoperf.versions import load_version
 from algoperf_check import probe, static
 from algoperf_check.request import CheckRequest
+from cheat_table import CHEATS, HONEST, framework_of, table
 from places import SUPPORT
 
-HERE = Path(__file__).parent
-HEAD, *ROWS = re.findall(r"^\| (\w+) \| ([\w -]+) \| (.+) \| (.+) \|$", (HERE / "README.md").read_text(), re.MULTILINE)
-TABLE = {name: (by, sign) for name, by, sign, _ in ROWS}
-READ = {name: set() if rules == "nothing" else set(rules.split(", ")) for name, *_, rules in ROWS}
+TABLE = table()
 TRIED_ON = ["clicks"]  # one tiny workload is enough to show itself
 
 
 def caught_by(*kinds: str):
-    return pytest.mark.parametrize("name", [name for name, (by, _) in TABLE.items() if by in kinds])
+    return pytest.mark.parametrize("name", [name for name, cheat in TABLE.items() if cheat.by in kinds])
 
 
 @dataclass
@@ -51,9 +48,9 @@ def attempt(tmp_path_factory, data_root) -> Iterator[Callable[[str], Attempt]]:
     runs = tmp_path_factory.mktemp("cheats")
 
     def command(name: str) -> list[str]:
-        submission = HERE / ("honest.py" if name == "honest" else name)
+        submission = CHEATS / ("honest.py" if name == "honest" else name)
         options = {
-            "workload": "digits", "framework": "pytorch", "submission": submission, "ruleset": "self",
+            "workload": "digits", "framework": framework_of(name), "submission": submission, "ruleset": "self",
             "data-dir": data_root, "output-dir": runs, "max-global-steps": 6, "eval-every-steps": 3, "num-processes": 1,
         }  # fmt: skip
         return ["train", *(word for option, value in options.items() for word in (f"--{option}", str(value)))]
@@ -63,7 +60,7 @@ def attempt(tmp_path_factory, data_root) -> Iterator[Callable[[str], Attempt]]:
         log = runs / f"{name}.txt"
         print(json.dumps([command(name), str(log)]), file=server.stdin, flush=True)
         code = int(server.stdout.readline())
-        return Attempt(code, log.read_text(), trial_dir(runs, name, 1, "digits", "pytorch", 1))
+        return Attempt(code, log.read_text(), trial_dir(runs, name, 1, "digits", framework_of(name), 1))
 
     script = [sys.executable, str(SUPPORT / "cheat_trials.py")]
     with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
@@ -71,11 +68,12 @@ def attempt(tmp_path_factory, data_root) -> Iterator[Callable[[str], Attempt]]:
 
 
 def request_for(submission: Path) -> CheckRequest:
-    return CheckRequest(submission=submission, framework="pytorch", ruleset="self", version=load_version())
+    framework = framework_of(submission.stem)
+    return CheckRequest(submission=submission, framework=framework, ruleset="self", version=load_version())
 
 
 def test_the_table_has_every_cheat():
-    folders = {path.parent.name for path in HERE.glob("*/submission.py")}
+    folders = {path.parent.name for path in CHEATS.glob("*/submission.py")}
     assert set(TABLE) == folders
     assert len(folders) >= 12
 
@@ -83,13 +81,19 @@ def test_the_table_has_every_cheat():
 def test_an_honest_submission_is_caught_by_nothing(attempt):
     honest = attempt("honest")
     assert (honest.code, honest.status["status"]) == (0, "max_steps_reached"), honest.output
-    assert probe.run(request_for(HERE / "honest.py"), TRIED_ON) == []
+
+
+@pytest.mark.parametrize("name", HONEST.values())
+def test_checking_an_honest_submission_shows_nothing(name):
+    request = request_for(CHEATS / f"{name}.py")
+    assert [finding for finding in static.run(request) if finding.rule.level == "error"] == []
+    assert probe.run(request, TRIED_ON) == []
 
 
 @caught_by("harness")
 def test_the_harness_ends_the_trial(attempt, name):
     found = attempt(name)
-    status, _, message = TABLE[name][1].partition(": ")
+    status, _, message = TABLE[name].sign.partition(": ")
     assert found.status.get("status") == status, found.output
     assert message in found.status["message"]
     assert found.code == {"rule_breach": 9, "submission_error": 3, "interrupted": 130}[status]
@@ -109,26 +113,26 @@ def evaluated_again(found: Attempt, data_root: Path) -> int:
 @caught_by("re-evaluation")
 def test_evaluating_again_finds_the_difference(attempt, data_root, name, capsys):
     assert evaluated_again(attempt(name), data_root) == 6
-    assert TABLE[name][1] in capsys.readouterr().err
+    assert TABLE[name].sign in capsys.readouterr().err
 
 
 @caught_by("reading")
 def test_its_metrics_are_those_of_a_clean_process(attempt, data_root, name):
     assert evaluated_again(attempt(name), data_root) == 0
-    assert READ[name], "and whoever reads it sees that it tries"
+    assert TABLE[name].read, "and whoever reads it sees that it tries"
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", TABLE)
 def test_reading_the_code_names(name):
-    found = {finding.rule.number for finding in static.run(request_for(HERE / name)) if finding.rule.level == "error"}
-    assert found == READ[name]
+    found = {finding.rule.number for finding in static.run(request_for(CHEATS / name)) if finding.rule.level == "error"}
+    assert found == TABLE[name].read
 
 
 @caught_by("probe")
 def test_trying_it_shows(name):
     limit_sec = 20.0 if name == "endless" else probe.LIMIT_SEC
-    found = probe.run(request_for(HERE / name), TRIED_ON, limit_sec)
-    assert {finding.rule.number for finding in found} == {TABLE[name][1]}, found
+    found = probe.run(request_for(CHEATS / name), TRIED_ON, limit_sec)
+    assert {finding.rule.number for finding in found} == {TABLE[name].sign}, found
 
 
 def test_a_breach_is_final(attempt, data_root):
@@ -137,7 +141,7 @@ def test_a_breach_is_final(attempt, data_root):
     again = [sys.executable, "-m", "algoperf", "train", "--workload", "digits", "--framework", "pytorch"]
     options = ["--ruleset", "self", "--max-global-steps", "6", "--eval-every-steps", "3", "--num-processes", "1"]
     places = ["--data-dir", str(data_root), "--output-dir", str(found.folder.parents[3])]
-    command = [*again, *options, *places, "--submission", str(HERE / "network")]
+    command = [*again, *options, *places, "--submission", str(CHEATS / "network")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 9
     assert "already finished" in done.stdout

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from test_cheats import HERE, TABLE
 
 from algoperf.records.allowance import charges
 from algoperf.records.layout import STATUS_FILE, trial_dir
@@ -26,17 +25,19 @@ from algoperf.system import clean_python
 from algoperf.versions import load_version
 from algoperf_scoring.facts import read_facts
 from algoperf_scoring.health import check_runs
+from cheat_table import CHEATS, table
 from places import SUPPORT, TEST_SUBMISSIONS
 from trial_runs import PATIENCE_SEC
 
+TABLE = table()
 STEPS = {"max-global-steps": 12, "eval-every-steps": 4}
 CODES = {"interrupted": 1, "evaluation_error": 7, "running": -9}
-HONEST = {"honest": HERE / "honest.py", "busy": TEST_SUBMISSIONS / "busy"}
+HONEST = {"honest": CHEATS / "honest.py", "busy": TEST_SUBMISSIONS / "busy"}
 SLOW = pytest.mark.full  # they wait for seconds
 
 
 def caught_by(kind: str, *marks: pytest.MarkDecorator):
-    names = [pytest.param(name, marks=marks) for name, (by, _) in TABLE.items() if by == kind]
+    names = [pytest.param(name, marks=marks) for name, cheat in TABLE.items() if cheat.by == kind]
     return pytest.mark.parametrize("name", names)
 
 
@@ -63,16 +64,17 @@ def attempt(tmp_path_factory, data_root) -> Iterator[Callable[[str], Attempt]]:
 
     @functools.cache
     def made(name: str) -> Attempt:
-        submission, runs = HONEST.get(name, HERE / name), base / name
+        submission, runs = HONEST.get(name, CHEATS / name), base / name
+        framework = TABLE[name].framework if name in TABLE else "pytorch"
         options = {
-            "workload": "digits", "framework": "pytorch", "submission": submission, "ruleset": "self", "data-dir": data,
+            "workload": "digits", "framework": framework, "submission": submission, "ruleset": "self", "data-dir": data,
             "output-dir": runs, "num-processes": 1, "evaluation": "apart", **STEPS,
         }  # fmt: skip
         arguments = ["train", *(word for option, value in options.items() for word in (f"--{option}", str(value)))]
         log = base / f"{name}.txt"
         print(json.dumps([arguments, str(log), True]), file=server.stdin, flush=True)
         code = int(server.stdout.readline())
-        return Attempt(code, log.read_text(), runs, trial_dir(runs, name, 1, "digits", "pytorch", 1), started_in)
+        return Attempt(code, log.read_text(), runs, trial_dir(runs, name, 1, "digits", framework, 1), started_in)
 
     script = [sys.executable, str(SUPPORT / "cheat_trials.py")]
     with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=started_in) as server:
@@ -91,13 +93,13 @@ def test_its_parent_names_it(attempt, name):
     found = attempt(name)
     check = next(check for check in check_runs(found.runs, load_version()).checks if check.id == "referee")
     assert check.counts["fail"] == 1, found.output
-    assert TABLE[name][1] in " ".join(outcome.evidence for outcome in check.outcomes)
+    assert TABLE[name].sign in " ".join(outcome.evidence for outcome in check.outcomes)
 
 
 @caught_by("ended")
 def test_its_trial_ends_without_a_result(attempt, name):
     found = attempt(name)
-    status, _, message = TABLE[name][1].partition(": ")
+    status, _, message = TABLE[name].sign.partition(": ")
     content = read_status(found.folder) or {}
     assert (content["status"], found.code) == (status, CODES[status]), found.output
     assert message in content["message"]
@@ -109,7 +111,7 @@ def test_its_trial_ends_without_a_result(attempt, name):
 @caught_by("nothing gained")
 def test_it_changes_nothing(attempt, name):
     found = attempt(name)
-    assert (found.code, (read_status(found.folder) or {})["status"]) == (0, TABLE[name][1]), found.output
+    assert (found.code, (read_status(found.folder) or {})["status"]) == (0, TABLE[name].sign), found.output
     assert found.account["problems"] == []
     assert len(found.account["evaluations"]) == STEPS["max-global-steps"] / STEPS["eval-every-steps"]
     assert not (found.started_in / "planted").exists()
@@ -122,7 +124,7 @@ def test_the_hidden_seconds_are_charged(attempt, name):
     status = read_status(found.folder) or {}
     status["machine"]["shared"] = False  # as tests do, but a trial beside others would not be charged
     (found.folder / STATUS_FILE).write_text(json.dumps(status))
-    assert max(charges(found.folder).values(), default=0.0) > float(TABLE[name][1].removesuffix(" s"))
+    assert max(charges(found.folder).values(), default=0.0) > float(TABLE[name].sign.removesuffix(" s"))
 
 
 def test_a_killed_parent_takes_its_trial_along(attempt):
