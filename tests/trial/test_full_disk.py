@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from algoperf.records.layout import RESERVE_FILE
+from algoperf.trial.apart.remote import SNAPSHOT
 from algoperf.trial.settings import TrialSettings
 from places import TEST_SUBMISSIONS
 from trial_runs import Run
@@ -41,9 +42,8 @@ def assert_says_so(code: int, output: str, folder: Path) -> None:
 
 def leftovers(run: Run) -> list[str]:
     names = [path.name for path in run.trial.iterdir()] if run.trial.exists() else []
-    return [
-        name for name in names if name.endswith(".part") or name.startswith((".checkpoint", ".removed", RESERVE_FILE))
-    ]
+    unfinished = (".checkpoint", ".removed", SNAPSHOT, RESERVE_FILE)
+    return [name for name in names if name.endswith(".part") or name.startswith(unfinished)]
 
 
 def test_a_disk_that_is_full_at_any_point_of_a_trial(disk, data_root, monkeypatch, capsys):
@@ -80,7 +80,7 @@ class LoggedElsewhere(Run):
 
 @pytest.mark.full
 def test_a_disk_that_is_full_while_the_parent_writes_records(disk, data_root):
-    """The parent has the error, and the trial says it."""
+    """The parent has the error, and the trial says it. Snapshots for evaluations apart do not fit either."""
     options = {"max_global_steps": NUM_STEPS, "eval_every_steps": 2}
     run = LoggedElsewhere(TEST_SUBMISSIONS / "faulty", "pytorch", data_root, disk / "runs", options)
     for num_pages in (3, 8, 12, 30, 36):
@@ -92,5 +92,6 @@ def test_a_disk_that_is_full_while_the_parent_writes_records(disk, data_root):
     code, output = run.finish()
     assert code == 0, output
     assert [row["global_step"] for row in run.rows] == ["2", "4", "6"]
-    assert json.loads((run.trial / "referee.json").read_text())["problems"] == []
+    account = json.loads((run.trial / "referee.json").read_text())
+    assert (account["evaluation"], account["problems"]) == ("apart", [])
     assert leftovers(run) == []

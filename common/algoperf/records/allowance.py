@@ -9,7 +9,7 @@ gains that time, so the official time subtracts no more than honest evaluations 
 
 In both, checkpoints may take what they do at BYTES_PER_SEC, because the clock stands while they are written, too, and
 the evaluations of a trial up to any of them have BASE_SEC, or APART_BASE_SEC if all were apart, in addition.
-docs/integrity.md says how generous that is for published runs.
+docs/integrity.md says how generous that is for published runs and trials of our own, and what is not known.
 """
 
 from __future__ import annotations
