@@ -9,6 +9,7 @@ win within their range is none. `--install` puts the table of all cheats into do
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -138,31 +139,36 @@ def row(name: str, by: str, found: Mapping[str, Any], honest: float) -> dict[str
 
 
 def measured(names: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
-    """The rows of the cheats, and how they were measured. SystemExit if an honest trial has no target."""
-    known = table()
-    rows: list[dict[str, Any]] = []
+    """The rows of the cheats, and how they were measured. SystemExit if an honest trial has no target at first."""
+    known, rows = table(), []
     honest: dict[str, list[dict[str, Any]]] = {}
-    with tempfile.TemporaryDirectory() as place:
-        trials = Trials(Path(place))
+    with tempfile.TemporaryDirectory() as place, contextlib.closing(Trials(Path(place))) as trials:
         for framework, module in HONEST.items():
             own = [name for name in names if known[name].framework == framework]
             found: dict[str, dict[str, Any]] = {}
             for count, name in enumerate([*own, ""] if own else []):
                 if count % HONEST_EVERY == 0 or not name:
-                    honest.setdefault(framework, []).append(_sound(trials.of(module, framework)))
+                    _add_sound(honest.setdefault(framework, []), trials.of(module, framework))
                 if name:
                     found[name] = trials.of(name, framework)
                     print(name, found[name], file=sys.stderr, flush=True)
-            quickest = min((each["sec"] for each in honest.get(framework, [])), default=0.0)
-            rows += [row(name, known[name].by, found[name], quickest) for name in own]
-        trials.close()
-    return sorted(rows, key=lambda each: str(each["cheat"])), conditions(honest, trials.loads)
+            rows += [row(name, known[name].by, found[name], _quickest(honest[framework])) for name in own]
+        return sorted(rows, key=lambda each: str(each["cheat"])), conditions(honest, trials.loads)
 
 
-def _sound(found: dict[str, Any]) -> dict[str, Any]:
-    if found["sec"] is None or found["why"]:
-        sys.exit(f"An honest trial has no time to target that counts: {found}. Give it more steps (STEPS).")
-    return found
+def _add_sound(honest: list[dict[str, Any]], found: dict[str, Any]) -> None:
+    """Keep an honest trial whose time counts. Another one is said; if it is the first, nothing can be compared."""
+    if found["sec"] is not None and not found["why"]:
+        honest.append(found)
+        return
+    problem = f"An honest trial has no time to target that counts: {found}."
+    if not honest:
+        sys.exit(f"{problem} Is the machine busy? If it is not, it needs more steps (STEPS).")
+    print(problem, file=sys.stderr, flush=True)
+
+
+def _quickest(honest: Sequence[Mapping[str, Any]]) -> float:
+    return float(min(each["sec"] for each in honest))
 
 
 def conditions(honest: Mapping[str, Sequence[Mapping[str, Any]]], loads: Sequence[float]) -> str:
