@@ -37,7 +37,7 @@ def submission_traceback(error: BaseException, folder: Path) -> str:
         return full_traceback(error) if help_ is None else f"{full_traceback(error)}\n{help_}"
     if own:
         shown = [f"Traceback (submission's frames only; {_HOW_TO_SEE_ALL}):\n", *traceback.format_list(own)]
-    elif help_ or isinstance(error, SyntaxError):
+    elif help_ or not frames or isinstance(error, SyntaxError):
         shown = []  # the caller's frames say nothing about a file that has no code, or about a function's arguments
     else:
         others = [frame for frame in frames if not _is_harness(frame)][-_INNERMOST:]
