@@ -105,7 +105,7 @@ const certainty = (() => {
     ]);
     return tables.build(
       "rank-probabilities",
-      "Share of replicates in which a submission has a rank",
+      "Share of replicates in which a submission has a rank; a dot stands for none",
       [{ label: "submission" }, ...ranks.map((rank) => ({ label: String(rank), name: `rank_${rank}`, number: true }))],
       rows,
     );
