@@ -272,3 +272,17 @@ def test_a_trial_in_progress_is_left_alone(tmp_path, repository, data_root, caps
             first.kill()
             first.wait()
     assert run.here(max_global_steps=12) == 0
+
+
+def test_code_that_changes_while_it_is_loaded_is_not_trained(tmp_path, data_root):
+    """Else the records would name code that did not run."""
+    folder = tmp_path / "changing"
+    shutil.copytree(TEST_SUBMISSIONS / "faulty", folder)
+    (folder / "helper.py").write_text("RATE = 1\n")
+    with (folder / "submission.py").open("a") as file:
+        file.write("import pathlib\nimport helper\npathlib.Path(helper.__file__).write_text('RATE = 2\\n')\n")
+    run = Run(folder, "pytorch", data_root, tmp_path / "runs", {"max_global_steps": 1})
+    code, output = run.finish()
+    assert code == 2
+    assert "changing changed while it was loaded: submission file helper.py" in output
+    assert not (run.trial / "eval_measurements.csv").exists()

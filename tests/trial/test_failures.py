@@ -158,7 +158,10 @@ def test_nan_ends_a_trial_by_the_rules(trial, monkeypatch, capsys, framework):
     assert run.evaluate_here("--tolerance", "0") == 0, "NaN is what was recorded"
     capsys.readouterr()
     assert run.here() == 0
-    assert "Training diverged; no evaluation was finite. Try a smaller learning rate" in capsys.readouterr().out
+    assert (
+        "Training diverged; no evaluation had only finite metrics. Try a smaller learning rate"
+        in capsys.readouterr().out
+    )
 
 
 def test_the_last_evaluation_before_nan_is_named(trial, monkeypatch, capsys):

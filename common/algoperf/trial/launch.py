@@ -115,11 +115,17 @@ def train_in_this_process(settings: TrialSettings, rank: int, arguments: list[st
     backend = load_backend(settings.framework)
     model_module(settings.definition, settings.framework)  # before the submission, whose folder may hide its imports
     with closing(make_guard(settings)) as guard:
+        identity = settings.identity()
         submission = load_submission(settings.submission_file)
+        if changed := identity_differences(identity, settings.identity()):  # records would name what did not run
+            raise UserError(
+                f"{settings.submission} changed while it was loaded: {', '.join(changed)}. It was edited, or changes "
+                "its own files. Give the same command again."
+            )
         if settings.model is not None:
             name, folder = settings.submission, settings.submission_folder
             submission = dataclasses.replace(submission, name=name, shown_folder=folder)
-        log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]})
+        log = TrialLog(settings, rank, {"command": ["algoperf", *arguments]}, identity)
         progress = Progress(settings, make_display(rank))
         try:
             with explaining_full_disk(settings.directory):

@@ -12,7 +12,7 @@ from algoperf.records.trial_records import TrialRecords
 from algoperf.submission.identity import other_hashes
 from algoperf.trial import failures, messages
 from algoperf.trial.clock import Clock, Times, columns
-from algoperf.trial.settings import TrialSettings
+from algoperf.trial.settings import TrialSettings, submission_hash
 from algoperf.trial.told_records import ToldRecords
 from algoperf.workload.bound import BoundWorkload, num_parameters
 
@@ -31,11 +31,18 @@ class TrialLog:
       has_begun: whether something was recorded of this process, so that its end must be, too.
     """
 
-    def __init__(self, settings: TrialSettings, rank: int = 0, flags: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        settings: TrialSettings,
+        rank: int = 0,
+        flags: Mapping[str, Any] | None = None,
+        identity: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`identity` is the settings' own at the moment when the submission was loaded; by default, that of now."""
         self._settings = settings
         self._rank = rank
         self._flags = dict(flags or {})
-        self._identity = settings.identity()
+        self._identity = dict(identity or settings.identity())
         self._about: dict[str, Any] = {}
         self._meta_data: dict[str, Any] = {}
         self._backend: Backend | None = None
@@ -69,7 +76,7 @@ class TrialLog:
             "trial_seed": settings.trial_seed,
             "batch_size": batch_size,
             "dataset": {"name": settings.definition.dataset.name, "hash": dataset_hash},
-            "submission_hash": settings.submission_hash,
+            "submission_hash": submission_hash(self._identity),
             "other_submission_files": other_hashes(settings.submission_file),
             "versions": versions,
             "hardware": {**environment.hardware(), "devices": found["devices"]},

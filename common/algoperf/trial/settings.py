@@ -130,10 +130,8 @@ class TrialSettings:
 
     @property
     def submission_hash(self) -> str:
-        """One SHA-256 over the submission's code and the search space used."""
-        space = search_space_hash(self.search_space)
-        others = {**self._model_hashes(), **({} if space is None else {SEARCH_SPACE: space})}
-        return combined_hash({**code_hashes(self.submission_file), **others})
+        """See the function of this name."""
+        return submission_hash(self.identity())
 
     def _model_hashes(self) -> dict[str, str]:
         hashes = {} if self.model is None else self.model.code_hashes(self.framework)
@@ -149,6 +147,15 @@ class TrialSettings:
             SEARCH_SPACE: search_space_hash(self.search_space),
             "cube code": python_hash(self.definition.folder),
         }
+
+
+def submission_hash(identity: Mapping[str, Any]) -> str:
+    """One SHA-256 over the code of a submission with this identity, and over the search space used."""
+    code = {
+        key.removeprefix(CODE_FILE): value for key, value in identity.items() if key.startswith((CODE_FILE, MODEL_FILE))
+    }
+    space = identity[SEARCH_SPACE]
+    return combined_hash({**code, **({} if space is None else {SEARCH_SPACE: space})})
 
 
 def identity_differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

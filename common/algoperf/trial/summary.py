@@ -44,7 +44,7 @@ def _advice(settings: TrialSettings, status: dict[str, Any]) -> str:
     if status.get("status") != Status.NAN.label:
         return ""
     finite = [row["global_step"] for row in CsvFile.read(settings.directory / EVAL_FILE) if _is_finite(row)]
-    last = f"the last finite evaluation was at step {finite[-1]}" if finite else "no evaluation was finite"
+    last = f"the last finite evaluation was at step {finite[-1]}" if finite else "no evaluation had only finite metrics"
     return f"Training diverged; {last}. Try a smaller learning rate, a longer warm-up, or gradient clipping."
 
 
