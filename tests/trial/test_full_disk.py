@@ -79,11 +79,12 @@ class LoggedElsewhere(Run):
 
 
 @pytest.mark.full
-def test_a_disk_that_is_full_while_the_parent_writes_records(disk, data_root):
+@pytest.mark.parametrize(("evaluation", "sizes"), [("together", (3, 8, 12, 30, 36)), ("apart", (12, 36))])
+def test_a_disk_that_is_full_while_the_parent_writes_records(disk, data_root, evaluation, sizes):
     """The parent has the error, and the trial says it. Snapshots for evaluations apart do not fit either."""
-    options = {"max_global_steps": NUM_STEPS, "eval_every_steps": 2}
+    options = {"max_global_steps": NUM_STEPS, "eval_every_steps": 2, "evaluation": evaluation}
     run = LoggedElsewhere(TEST_SUBMISSIONS / "faulty", "pytorch", data_root, disk / "runs", options)
-    for num_pages in (3, 8, 12, 30, 36):
+    for num_pages in sizes:
         resize(disk, num_pages)
         code, output = run.finish()
         assert_says_so(code, output, disk)
@@ -93,5 +94,5 @@ def test_a_disk_that_is_full_while_the_parent_writes_records(disk, data_root):
     assert code == 0, output
     assert [row["global_step"] for row in run.rows] == ["2", "4", "6"]
     account = json.loads((run.trial / "referee.json").read_text())
-    assert (account["evaluation"], account["problems"]) == ("apart", [])
+    assert (account["evaluation"], account["problems"]) == (evaluation, [])
     assert leftovers(run) == []
