@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import sys
 
 import pytest
 
@@ -13,21 +10,14 @@ from algoperf.records.allowance import APART_BASE_SEC, BYTES_PER_SEC, charges
 from algoperf.records.layout import REFEREE_FILE, STATUS_FILE
 from algoperf.seeds import derive
 from algoperf.submission.loading import submission_name
+from benchmark_modules import benchmark_modules
 from cheat_table import HONEST, table
-from places import REPOSITORY
 
 
 @pytest.fixture(scope="module")
 def scripts():
-    """Both benchmarks as modules; what their import changes is put back."""
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(REPOSITORY / "benchmarks")
-    patch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
-    before = set(sys.modules)
-    yield importlib.import_module("apart_allowance"), importlib.import_module("cheats")
-    patch.undo()
-    for name in {"common", "generated", "apart_allowance", "cheats"} - before:
-        del sys.modules[name]
+    with benchmark_modules("apart_allowance", "cheats") as modules:
+        yield modules
 
 
 def write(folder, hidden_sec: float, shared: bool = False, warnings: tuple[str, ...] = ()) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import shutil
-import sys
 import tomllib
 
 import pytest
@@ -15,20 +12,14 @@ from algoperf.commands.targets import _planner, _setting, targets
 from algoperf.targets.plan import search
 from algoperf.targets.points import own_point
 from algoperf.versions.reading import NO_TARGET
-from places import BASELINES, REPOSITORY
+from benchmark_modules import benchmark_modules
+from places import BASELINES
 
 
 @pytest.fixture(scope="module")
 def script():
-    """The benchmark as a module; what its import changes is put back."""
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(REPOSITORY / "benchmarks")
-    patch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
-    before = set(sys.modules)
-    yield importlib.import_module("mini_targets")
-    patch.undo()
-    for name in {"common", "generated", "mini_targets"} - before:
-        del sys.modules[name]
+    with benchmark_modules("mini_targets") as (module,):
+        yield module
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from algoperf.records.environment import harness_hash, python_hash
 from algoperf.submission.model import entry_hashes
 from algoperf.submission.track import PUBLISHED, Track
 from algoperf.trial.devices import has_gpu_driver
-from algoperf.trial.settings import TrialSettings
+from algoperf.trial.settings import TrialSettings, submission_hash
 from algoperf.workload.definition import WorkloadDefinition
 
 ALL, STEP = ".all", ".step "  # no submission can be called so
@@ -67,7 +67,7 @@ def make_manifest(request: PlanRequest, trials: Sequence[Trial], ladder: Mapping
                 f"Two submissions are called {settings.submission!r}: {known['path']} and {_given(settings)}."
             )
         if "files" not in known:
-            known |= {"framework": settings.framework, "hash": settings.submission_hash}
+            known |= {"framework": settings.framework, "hash": submission_hash(settings.identity())}
             known["files"] = entry_hashes(_given(settings), settings.track, settings.framework)
         run = _run(settings, [_relative(root, word) for word in command], step)
         workload = workloads.setdefault(run.place, {})

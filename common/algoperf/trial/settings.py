@@ -128,11 +128,6 @@ class TrialSettings:
             **({"to_the_end": True} if self.to_the_end else {}),  # records from before it existed lack it
         }
 
-    @property
-    def submission_hash(self) -> str:
-        """See the function of this name."""
-        return submission_hash(self.identity())
-
     def _model_hashes(self) -> dict[str, str]:
         hashes = {} if self.model is None else self.model.code_hashes(self.framework)
         return {f"{MODEL_FILE}{name}": digest for name, digest in hashes.items()}
