@@ -70,8 +70,6 @@ finish() {
   local status=$?
   [ -n "${KEEP:-}" ] && exit $status
   as_user stop || true
-  scancel --user=$user || true # else they are back with the next Slurm
-  for _ in $(seq 30); do [ -n "$(squeue --noheader --user=$user)" ] || break; sleep 1; done
   kill "$(cat $home/sshd/pid)" 2>/dev/null || true
   ci/slurm.sh down
   exit $status
@@ -81,7 +79,8 @@ everything() {
   [ "$(id -u)" = 0 ] || { say "this needs root: sudo $0"; exit 1; }
   install_packages
   make_user
-  eval "$(CPUS=8 ci/slurm.sh up)"
+  settings=$(CPUS=8 ci/slurm.sh up) # by itself: in `eval "$(...)"`, its failure would go unnoticed
+  eval "$settings"
   trap finish EXIT
   start_sshd
   install -d -o $user $home/clone

@@ -2,7 +2,7 @@
 # A real Slurm on one machine, for tests: four make-believe nodes with eight make-believe GPUs each, with accounting.
 #
 #     eval "$(ci/slurm.sh up)"   # as root, on Debian or Ubuntu; prints the line that points to it
-#     ci/slurm.sh down           # stops all of it
+#     ci/slurm.sh down           # cancels all jobs, and stops all of it
 #     ci/slurm.sh kill n3        # kills one node's daemon;  ci/slurm.sh revive n3 starts it again
 #
 # Needs neither systemd nor cgroups. All nodes are this machine, told apart by name and port; a GPU is a device file
@@ -132,11 +132,16 @@ up() {
   until_true sacctmgr --noheader --immediate list cluster
   slurmctld
   for number in $(seq "$nodes"); do slurmd -N "n$number"; done
+  # Jobs of a Slurm that was killed would go on in this one, and take its nodes.
+  until_true cancel_all
   until_true all_idle
 }
+cancel_all() { scancel --quiet --partition=main && no_jobs; }
+no_jobs() { [ -z "$(squeue --noheader)" ]; }
 all_idle() { [ "$(sinfo --noheader --Node --format=%t | grep -c idle)" = "$nodes" ]; }
 
 down() {
+  if runs "$state/slurmctld.pid"; then until_true cancel_all || true; fi
   scontrol shutdown 2>/dev/null || true
   for file in "$state"/slurmd-*.pid "$state"/slurmctld.pid "$state"/slurmdbd.pid "$state"/mysql-run/pid \
     /run/munge/algoperf.pid; do

@@ -6,5 +6,6 @@ cd "$(dirname "$0")/.."
 export ALGOPERF_SLURM_STATE=${ALGOPERF_SLURM_STATE:-/var/lib/algoperf-slurm}
 [ -x .venv/bin/pytest ] || python3 ci/install.py .venv
 trap 'ci/slurm.sh down' EXIT
-eval "$(ci/slurm.sh up)"
+settings=$(ci/slurm.sh up) # by itself: in `eval "$(...)"`, its failure would go unnoticed
+eval "$settings"
 .venv/bin/pytest -m "${MARKED:-not full}" tests/campaigns/test_slurm_engine.py "$@"
