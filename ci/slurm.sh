@@ -14,7 +14,8 @@ gpus=${GPUS:-8}
 cores=${CPUS:-$(nproc)} # of each node, as Slurm counts them: they need not be there
 export SLURM_CONF=$state/slurm.conf
 say() { echo "slurm: $*" >&2; }
-runs() { [ -f "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
+# Not killed and only waiting to be buried, either.
+runs() { [ -f "$1" ] && grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$(cat "$1")/status" 2>/dev/null; }
 until_true() {
   for _ in $(seq 150); do
     if "$@" >/dev/null 2>&1; then return 0; fi
