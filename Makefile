@@ -221,10 +221,11 @@ check: setup ## Check SUBMISSION (or MODEL) against the rules: its code, and run
 smoke: setup ## Train SUBMISSION (or MODEL) on every workload (or WORKLOADS=) at scale mini, to see if it works at all; starts over
 	@$(ALGOPERF) smoke $(common) $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS)) $(EXTRA)
 
-status: setup ## Show where the runs in RUNS stand; with RULESET= or WORKLOADS=, also what is missing
+status: setup ## Show where the runs in RUNS stand: finished, failed, missing ...; expects STUDIES of WORKLOADS if given
 	@$(ALGOPERF) status $(call quoted,$(RUNS)) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \
 	  $(call if_given,WORKLOADS,$(call option,--workloads,WORKLOADS)) $(call if_given,STUDIES,$(call option,--studies,STUDIES)) \
-	  $(call if_given,TRIALS,$(call option,--trials,TRIALS)) $(call option,--scale,SCALE) $(call option,--version,VERSION)
+	  $(call if_given,TRIALS,$(call option,--trials,TRIALS)) $(call if_given,SCALE,$(call option,--scale,SCALE)) \
+	  $(call option,--version,VERSION)
 
 score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); without SUBMISSION, all RUNS; MODEL=: models
 	$(if $(SUBMISSION),$(if $(AGAINST),,@echo "No baselines are recorded for $(VERSION), RULESET=$(RULESET), \

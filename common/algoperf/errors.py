@@ -1,6 +1,6 @@
 """The errors of the harness, and their exit codes.
 
-    AlgoperfError                1  a failure that no argument could have prevented
+    AlgoperfError                1  a failure of the benchmark or the machine
     ├── UserError                2  bad input: says what was given, what is allowed, how to fix it
     │   ├── CheckpointMismatch   2  a checkpoint from other code or settings
     │   ├── SubmissionError      3  the submission raised before the trial began
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -105,6 +106,33 @@ def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """The question whether the nearest name was meant, with a space in front; "" if none is near."""
     found = nearest(given, allowed)
     return f" Did you mean {found!r}?" if found is not None else ""
+
+
+def nearest_path(given: Path) -> Path | None:
+    """The file or folder that is there and most like one that is not, part by part; None if none is like it."""
+    place = Path()
+    for part in given.parts:
+        name: str | None = part
+        if not os.path.exists(place / part):  # false also where one may not look
+            name = nearest(part, _names_in(place))
+        if name is None:
+            return None
+        place /= name
+    return place
+
+
+def _names_in(folder: Path) -> list[str]:
+    """The names in a folder but hidden ones; none if it is no folder, or may not be read."""
+    try:
+        return [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def did_you_mean_path(given: Path) -> str:
+    """The same question about a path that has to be there; "" if it is, or if none is near."""
+    found = nearest_path(given)
+    return f" Did you mean '{found}'?" if found not in (None, given) else ""
 
 
 def unknown(what: str, given: str, allowed: Iterable[str], remedy: str = "") -> UserError:

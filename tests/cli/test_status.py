@@ -51,13 +51,15 @@ def test_every_phase_is_told_apart(runs):
     content = status(runs, code=1)
     phases = {(one["submission"], one["study"]): (one["phase"], one["label"]) for one in content["trials"]}
     assert phases == {
+        ("one", 3): ("missing", ""),
+        ("two", 3): ("missing", ""),
         ("one", 1): ("finished", "target_reached"),
         ("one", 2): ("interrupted", "killed"),
         ("two", 1): ("interrupted", "interrupted"),
         ("two", 2): ("failed", "submission_error"),
     }
     counts = {name: content[name] for name in ("finished", "running", "interrupted", "failed", "missing", "reached")}
-    assert counts == {"finished": 1, "running": 0, "interrupted": 2, "failed": 1, "missing": 0, "reached": 1}
+    assert counts == {"finished": 1, "running": 0, "interrupted": 2, "failed": 1, "missing": 2, "reached": 1}
     assert content["hours"] == pytest.approx((36 + 18 + 36) / 3600)
 
 
@@ -77,7 +79,8 @@ def test_what_is_missing_follows_from_what_is_expected(runs):
         return {(one["submission"], one["workload"], one["study"], one["trial"])
                 for one in found if one["phase"] == "missing"}  # fmt: skip
 
-    assert missing("--workloads", "digits") == {("one", "digits", 3, 1), ("two", "digits", 3, 1)}
+    assert missing() == missing("--workloads", "digits") == {("one", "digits", 3, 1), ("two", "digits", 3, 1)}
+    assert missing("--studies", 2) == set()
     assert missing("--workloads", "digits", "--studies", 2) == set()
     two = missing("--workloads", "digits,mnist", "--studies", 1, "--trials", 2)
     assert two == {(name, *place) for name in ("one", "two")
@@ -99,7 +102,40 @@ def test_the_table_names_what_needs_a_look(runs):
     assert [word for word in head.split() if word in ("finished", "running", "interrupted", "failed", "missing")] == [
         "finished", "interrupted", "failed", "missing",
     ]  # fmt: skip
-    assert lines[-1].split()[:5] == ["all", "1", "2", "1", "2"]
+    assert lines[-2].split()[:5] == ["all", "1", "2", "1", "2"]
+    assert lines[-1].startswith("Missing: not begun, of 3 studies on digits for every submission.")
+
+
+def test_what_is_expected_without_a_word_is_of_the_kind_that_the_runs_are(tmp_path):
+    """Workloads of all runs, trials of their ruleset, budgets of their scale."""
+    told = {"status": "target_reached", "seconds": {"total": 1.0}}
+    trial(tmp_path, "tuned", **told, ruleset="external")
+    trial(tmp_path, "own", **told, ruleset="self", scale="mini")
+    (tmp_path / "own/study_1/digits_pytorch").rename(tmp_path / "own/study_1/mnist_pytorch")
+    content = status(tmp_path)
+    missing = [one for one in content["trials"] if one["phase"] == "missing"]
+    counts = {(group["submission"], group["workload"]): group["missing"] for group in content["groups"]}
+    assert counts == {("tuned", "digits"): 14, ("tuned", "mnist"): 15, ("own", "digits"): 3, ("own", "mnist"): 2}
+    assert {(one["submission"], one["ruleset"], one["scale"]) for one in missing} == {
+        ("tuned", "external", "full"), ("own", "self", "mini"),
+    }  # fmt: skip
+
+    def at_most(name, *more):
+        found = status(tmp_path, *more)["trials"]
+        return {one["hours_left_at_most"] for one in found if (one["submission"], one["workload"]) == (name, "mnist")
+                and one["phase"] == "missing"}  # fmt: skip
+
+    assert at_most("own") == at_most("own", "--scale", "mini")
+    assert max(at_most("own")) < min(at_most("own", "--scale", "full"))
+
+
+def test_what_is_missing_of_a_campaign_is_said_by_its_plan(tmp_path):
+    trial(tmp_path / "runs", "one", status="target_reached", seconds={})
+    (tmp_path / "manifest.json").write_text('{"campaign": "it"}')
+    assert status(tmp_path / "runs")["missing"] == 0
+    assert status(tmp_path / "runs", "--studies", 3)["missing"] == 2
+    done = subprocess.run(algoperf("status", tmp_path / "runs"), capture_output=True, text=True, check=False)
+    assert f"algoperf campaign status {tmp_path}" in done.stdout
 
 
 def test_a_trial_that_runs_is_seen_and_one_that_was_killed_too(tmp_path, data_root):
@@ -111,7 +147,7 @@ def test_a_trial_that_runs_is_seen_and_one_that_was_killed_too(tmp_path, data_ro
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=REPOSITORY) as process:
         try:
             wait_until((tmp_path / "momentum_pytorch/study_1/digits_pytorch/trial_1/status.json").exists)
-            [one] = status(tmp_path)["trials"]
+            [one] = status(tmp_path, "--studies", 1)["trials"]
             assert (one["phase"], one["label"]) == ("running", "running")
             assert one["silent_sec"] is not None
             assert process.poll() is None
@@ -129,9 +165,11 @@ def wait_until(condition) -> None:
 
 
 def test_mistakes_are_explained(tmp_path):
+    (tmp_path / "runs").mkdir()
     for arguments, words in (
         ([tmp_path], "There are no runs in"),
         ([tmp_path / "nowhere"], "There is no folder"),
+        ([tmp_path / "rns"], f"Did you mean '{tmp_path / 'runs'}'"),
         ([tmp_path, "--workloads", "digts"], "Did you mean 'digits'"),
     ):
         done = subprocess.run(algoperf("status", *arguments), capture_output=True, text=True, check=False)

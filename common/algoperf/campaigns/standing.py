@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from algoperf.campaigns.estimate import estimate
-from algoperf.errors import UserError
+from algoperf.errors import UserError, did_you_mean_path
 from algoperf.records.csv_file import CsvFile
+from algoperf.records.json_file import read_object
 from algoperf.records.layout import EVAL_FILE, LOG_FILE, STATUS_FILE
 from algoperf.records.status import Status, read_status
 from algoperf.tuning.ruleset import Ruleset
@@ -24,6 +25,7 @@ from algoperf.versions import Scale, Version
 _PLACE = re.compile(r"(\w+)/study_(\d+)/(\w+)_(jax|pytorch)[^/]*/trial_(\d+)", re.ASCII)
 _LOCK_FILE = ".lock"
 _HOUR = 3600.0
+_Value = TypeVar("_Value")
 
 
 class Phase(enum.Enum):
@@ -44,7 +46,7 @@ class Standing:
     """Where one trial stands.
 
     Attributes:
-      submission, study, workload, framework, trial: which one.
+      submission, study, workload, framework, trial: which one; ruleset, scale: of which kind.
       phase: where it stands; label: how it ended, in the words of its records; message: why.
       reached: whether its validation target was reached.
       step, submission_sec, hours: how far it came; hours with evaluations.
@@ -60,6 +62,8 @@ class Standing:
     framework: str
     trial: int
     phase: Phase
+    ruleset: Ruleset = "self"
+    scale: Scale = "full"
     label: str = ""
     message: str = ""
     reached: bool = False
@@ -84,30 +88,56 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a complete set of runs has, for every submission."""
+    """What a complete set of runs has, for every submission; None for the default.
 
-    workloads: Sequence[str]
-    studies: int
-    trials: int
+    Attributes:
+      workloads: by default all those that a run in the folder is of.
+      studies: by default the version's.
+      trials: of each study; by default the version's under external tuning, else one.
+    """
+
+    workloads: Sequence[str] | None = None
+    studies: int | None = None
+    trials: int | None = None
 
 
 def standings(
-    root: Path, version: Version, ruleset: Ruleset, scale: Scale, expected: Expected | None = None
+    root: Path,
+    version: Version,
+    ruleset: Ruleset | None = None,
+    scale: Scale | None = None,
+    expected: Expected | None = None,
 ) -> list[Standing]:
     """All trials below `root`, and what is missing of those that are expected. Raises UserError if there are none.
+
+    Ruleset and scale are those that the records say, unless they are given. Nothing is missing if nothing is expected.
 
     The forecast of a trial that has not ended is the mean of finished ones of the same submission and workload; else
     that of all such runs in the folder, of published ones, or the whole budget.
     """
     if not root.is_dir():
-        raise UserError(f"There is no folder {root}. Give the folder that `algoperf train` wrote to: --output-dir.")
-    found = list(_trials(root))
+        raise UserError(
+            f"There is no folder {root}.{did_you_mean_path(root)} Give the folder that `algoperf train` wrote to: "
+            "--output-dir."
+        )
+    found = [_of_kind(one, ruleset, scale) for one in _trials(root)]
     if not found:
         raise UserError(f"There are no runs in {root}: expected SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J.")
     if expected is not None:
-        found += _missing(found, expected)
-    forecast = _Forecast(root, version, ruleset, scale, found)
+        found += _missing(found, expected, version)
+    forecast = _Forecast(root, version, found)
     return sorted(map(forecast.complete, found), key=lambda one: (one.submission, one.workload, one.study, one.trial))
+
+
+def belongs_to_campaign(root: Path) -> bool:
+    """Whether the runs in a folder are those of a campaign, whose manifest says what is missing."""
+    return "campaign" in (read_object(root.resolve().parent / "manifest.json") or {})
+
+
+def _of_kind(one: Standing, ruleset: Ruleset | None, scale: Scale | None) -> Standing:
+    """The same, of this ruleset and scale if they are given. Self-tuning has one trial per study."""
+    recorded: Ruleset = "external" if one.trial > 1 else one.ruleset
+    return dataclasses.replace(one, ruleset=ruleset or recorded, scale=scale or one.scale)
 
 
 def _trials(root: Path) -> Iterator[Standing]:
@@ -144,6 +174,8 @@ def _look(folder: Path, is_locked: bool) -> Standing | None:
     return Standing(
         **nowhere,
         phase=phase,
+        ruleset="external" if status.get("ruleset") == "external" else "self",
+        scale="mini" if status.get("scale") == "mini" else "full",
         label="killed" if phase is Phase.INTERRUPTED and label == Status.RUNNING.label else label,
         message=str(status.get("message") or ""),
         reached=bool(status.get("target_reached_at")),
@@ -186,55 +218,64 @@ def _locked_files() -> set[int]:
     return {int(words[5].rpartition(":")[2]) for line in lines if len(words := line.split()) > 5 and "FLOCK" in words}
 
 
-def _missing(found: Sequence[Standing], expected: Expected) -> list[Standing]:
+def _missing(found: Sequence[Standing], expected: Expected, version: Version) -> list[Standing]:
     """The expected trials that have not begun; studies count from 0 or 1, as those do that are there."""
     present = {(one.submission, one.workload, one.study, one.trial) for one in found}
+    workloads = expected.workloads or sorted({one.workload for one in found})
     missing = []
     for name in sorted({one.submission for one in found}):
         own = [one for one in found if one.submission == name]
-        framework = Counter(one.framework for one in own).most_common(1)[0][0]
+        framework, scale = _most(one.framework for one in own), _most(one.scale for one in own)
+        ruleset: Ruleset = "external" if any(one.ruleset == "external" for one in own) else "self"
         first = min(1, *(one.study for one in own), 1)
+        trials = expected.trials or (version.num_trials if ruleset == "external" else 1)
         missing += [
             Standing(submission=name, study=study, workload=workload, framework=framework, trial=trial,
-                     phase=Phase.MISSING)
-            for workload in expected.workloads
-            for study in range(first, first + expected.studies)
-            for trial in range(1, expected.trials + 1)
+                     phase=Phase.MISSING, ruleset=ruleset, scale=scale)
+            for workload in workloads
+            for study in range(first, first + (expected.studies or version.num_studies))
+            for trial in range(1, trials + 1)
             if (name, workload, study, trial) not in present
         ]  # fmt: skip
     return missing
 
 
+def _most(values: Iterable[_Value]) -> _Value:
+    """The most common value."""
+    return Counter(values).most_common(1)[0][0]
+
+
 class _Forecast:
     """How long trials will still take."""
 
-    def __init__(self, root: Path, version: Version, ruleset: Ruleset, scale: Scale, found: Iterable[Standing]) -> None:
-        self._root, self._version, self._ruleset, self._scale = root, version, ruleset, scale
+    def __init__(self, root: Path, version: Version, found: Iterable[Standing]) -> None:
+        self._root, self._version = root, version
         self._finished: dict[tuple[str, str], list[float]] = {}
         for one in found:
             if one.phase is Phase.FINISHED:
                 self._finished.setdefault((one.submission, one.workload), []).append(one.hours)
-        self._estimates: dict[tuple[str, str], tuple[float, float]] = {}
+        self._estimates: dict[tuple[str, str, Ruleset, Scale], tuple[float, float]] = {}
 
     def complete(self, one: Standing) -> Standing:
         """The same, with a forecast."""
         if one.phase not in (Phase.RUNNING, Phase.INTERRUPTED, Phase.MISSING):
             return one
-        probably, at_most = self._whole(one.workload, one.framework)
+        probably, at_most = self._whole(one.workload, one.framework, one.ruleset, one.scale)
         if (one.submission, one.workload) in self._finished:
             probably = statistics.fmean(self._finished[one.submission, one.workload])
         left = max(0.0, probably - one.hours)
         return dataclasses.replace(one, hours_left=left, hours_left_at_most=max(left, at_most - one.hours))
 
-    def _whole(self, workload: str, framework: str) -> tuple[float, float]:
+    def _whole(self, workload: str, framework: str, ruleset: Ruleset, scale: Scale) -> tuple[float, float]:
         """Hours of one run: probably, and at most; 0 of a workload that the version does not have."""
-        if (workload, framework) not in self._estimates:
-            if self._scale not in self._version.table.get(workload, {}):
+        kind = (workload, framework, ruleset, scale)
+        if kind not in self._estimates:
+            if scale not in self._version.table.get(workload, {}):
                 return 0.0, 0.0
-            budget = self._version.max_runtime_sec(workload, self._ruleset, self._scale)
-            found = estimate(workload, framework, self._ruleset, budget, [self._root])
-            self._estimates[workload, framework] = (found.estimate_sec / _HOUR, found.bound_sec / _HOUR)
-        return self._estimates[workload, framework]
+            budget = self._version.max_runtime_sec(workload, ruleset, scale)
+            found = estimate(workload, framework, ruleset, budget, [self._root])
+            self._estimates[kind] = (found.estimate_sec / _HOUR, found.bound_sec / _HOUR)
+        return self._estimates[kind]
 
 
 def overview_of(root: Path, found: Sequence[Standing]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from algoperf.commands import options
+from algoperf.make_words import in_words_of_the_caller
 
 if TYPE_CHECKING:
     from algoperf.campaigns.standing import Expected
     from algoperf.tuning.ruleset import Ruleset
-    from algoperf.versions import Version
+    from algoperf.versions import Scale, Version
 
 _LISTED = 20
 _WIDTH_OF_FILES = 200
@@ -23,44 +24,52 @@ _SHOWN_CHARACTERS = 200
 
 @click.command()
 @click.argument("path", type=options.Place())
+@click.option("--workloads", help="Expect these workloads, comma-separated.  [default: those of the runs in PATH]")
+@click.option("--studies", type=options.Whole(1, options.MOST), help="Expect so many.  [default: the version's]")
+@click.option("--trials", type=options.Whole(1, options.MOST), help="Expect so many.  [default: the ruleset's]")
 @click.option(
     "--ruleset",
     type=options.Choice(["external", "self"]),
-    help="Also say what is missing of a complete set under this ruleset.  [default: nothing is expected]",
+    help="Expect runs of this ruleset and, without --workloads, of all workloads that the version scores.  [default: "
+    "as the runs say]",
 )
-@click.option("--workloads", help="Expect these workloads, comma-separated.  [default: those that the version scores]")
-@click.option("--studies", type=options.Whole(1, options.MOST), help="Expect so many.  [default: the version's]")
-@click.option("--trials", type=options.Whole(1, options.MOST), help="Expect so many.  [default: the ruleset's]")
-@options.scale
+@click.option(
+    "--scale", type=options.Choice(["full", "mini"]), help="The scale for forecasts.  [default: as the runs say]"
+)
 @options.version
 @click.option("--json", "as_json", is_flag=True, help="Write one object for programs.")
 def status(
     path: Path,
-    ruleset: Ruleset | None,
     workloads: str | None,
     studies: int | None,
     trials: int | None,
-    scale: Any,
+    ruleset: Ruleset | None,
+    scale: Scale | None,
     version_name: str,
     as_json: bool,
 ) -> None:
     """Show where the runs in PATH stand: finished, running, interrupted, failed, missing; hours so far and to go.
 
-    PATH holds one folder per submission: SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J/. Exit code 0, or 1 if runs
-    failed.
+    PATH holds one folder per submission: SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J/. Missing are the runs of
+    every submission that have not begun: for all workloads that PATH has runs of, in as many studies and trials as
+    the version has. Exit code 0, or 1 if runs failed.
     """
-    from algoperf.campaigns.standing import overview_of, standings
+    from algoperf.campaigns.standing import belongs_to_campaign, overview_of, standings
     from algoperf.commands.scoring_options import load_version_with_cubes
     from algoperf.waiting import waiting
 
     version = load_version_with_cubes(version_name)
-    expected = _expected(version, ruleset, workloads, studies, trials, scale)
+    expected = _expected(version, ruleset, workloads, studies, trials, scale or "full")
+    is_planned = ruleset is workloads is studies is trials is None and belongs_to_campaign(path)
     with waiting(f"reading the runs in {path}"):
-        content = overview_of(path, standings(path, version, ruleset or "self", scale, expected))
+        found = standings(path, version, ruleset, scale, None if is_planned else expected)
+        content = overview_of(path, found)
     if as_json:
         click.echo(json.dumps(content, indent=2))
     else:
         _print(content)
+        if note := _note(content, path, expected, version, is_planned):
+            click.echo(in_words_of_the_caller(note))
     sys.exit(1 if content["failed"] else 0)
 
 
@@ -70,19 +79,32 @@ def _expected(
     workloads: str | None,
     studies: int | None,
     trials: int | None,
-    scale: str,
-) -> Expected | None:
-    """What a complete set has; None if nothing was asked for. Raises UserError for an unknown workload."""
+    scale: Scale,
+) -> Expected:
+    """What a complete set has. Raises UserError for an unknown workload."""
     from algoperf.campaigns.standing import Expected
     from algoperf.commands.scoring_options import listed
 
-    if ruleset is workloads is studies is trials is None:
-        return None
-    names = listed(workloads) or list(version.scored)
-    for name in names:
+    names = listed(workloads) or (None if ruleset is None else list(version.scored))
+    for name in names or ():
         version.limits(name, scale)
-    default_trials = version.num_trials if ruleset == "external" else 1
-    return Expected(workloads=names, studies=studies or version.num_studies, trials=trials or default_trials)
+    return Expected(workloads=names, studies=studies, trials=trials)
+
+
+def _note(content: dict[str, Any], path: Path, expected: Expected, version: Version, is_planned: bool) -> str:
+    """What "missing" means here, a line; "" if nothing is."""
+    from algoperf.text import counted, typed
+
+    if is_planned:
+        return f"What its campaign still has to run: algoperf campaign status {typed(path.parent)}"
+    if not content["missing"]:
+        return ""
+    names = dict.fromkeys(one["workload"] for one in content["trials"])
+    studies = counted(expected.studies or version.num_studies, "study", "studies")
+    return (
+        f"Missing: not begun, of {studies} on {', '.join(expected.workloads or names)} for every submission. If you "
+        "planned others, say so: --workloads, --studies, --trials."
+    )
 
 
 def _print(content: dict[str, Any]) -> None:
