@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from algoperf.errors import UserError
+from algoperf.errors import UserError, did_you_mean_path
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE, MEASUREMENTS_FILE
 from algoperf.records.status import Status, read_status
@@ -136,7 +136,10 @@ def export(root: Path, sinks: list[str], output: Path, follow: bool, say: Callab
         for one in shown.values():
             one.close()
     if not shown and not follow:
-        raise UserError(f"There are no runs with evaluations in {root}. Give the folder that runs are written to.")
+        raise UserError(
+            f"There are no runs with evaluations in {root}.{did_you_mean_path(root)} Give the folder that runs are "
+            "written to."
+        )
     return len(shown)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from algoperf.errors import UserError
+from algoperf.errors import UserError, did_you_mean_path
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Source:
         """Raise UserError if there is no such folder."""
         if not self.root.is_dir():
             raise UserError(
-                f"{self.root} is not a folder. Give the folder that holds one folder of runs per submission."
+                f"{self.root} is not a folder.{did_you_mean_path(self.root)} Give the folder that holds one folder of "
+                "runs per submission."
             )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from algoperf.errors import UserError, did_you_mean_path
 from algoperf.readers.text_file import UnreadableFile
 from algoperf_scoring.findings import Finding, printable
 from algoperf_scoring.sources import Source
@@ -136,7 +137,7 @@ def read_infos(
     """The authors' descriptions of `submissions`, by name, and the damaged files.
 
     The file is with the submission's runs, else in a folder of that name below one of `folders`. Of several, the first
-    by path is used.
+    by path is used. Raises UserError if one of `folders` is not there.
     """
     known = {file.parent.name: file for file in reversed([*_below(folders)])}
     infos, findings = {}, []
@@ -155,4 +156,6 @@ def read_infos(
 
 def _below(folders: Iterable[Path]) -> Iterable[Path]:
     for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder} is not a folder.{did_you_mean_path(folder)} Give one that holds submissions.")
         yield from sorted(folder.rglob(SUBMISSION_INFO_FILE))

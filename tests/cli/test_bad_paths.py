@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
+import algoperf
 from algoperf.cli import main
-from algoperf.errors import UserError, explaining_bad_paths
+from algoperf.errors import UserError, explaining_bad_paths, nearest_path
 
 LONG = "a" * 300
 TRAIN = ["train", "--workload", "digits", "--ruleset", "self", "--submission"]
@@ -83,3 +85,60 @@ def test_missing_data_is_said_before_anybody_waits_for_devices(repository, tmp_p
     assert ended.value.code == 5
     assert "algoperf preprocess --workload digits" in capsys.readouterr().err
     assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("demo/run", "demo/runs"),
+        ("Demo/RUNS", "demo/runs"),
+        ("dmeo/runs/mine", "demo/runs/mine"),
+        ("{here}/demo/run", "{here}/demo/runs"),
+        ("demo/runs/mine/qqqq", None),
+        ("zzz/runs", None),
+        ("demo/notes.txt/x", None),
+        ("demo/runs", "demo/runs"),
+    ],
+)
+def test_the_nearest_path_is_found_part_by_part(tmp_path, monkeypatch, given, meant):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo/runs/mine").mkdir(parents=True)
+    (tmp_path / "demo/notes.txt").touch()
+    found = nearest_path(Path(given.format(here=tmp_path)))
+    assert found == (None if meant is None else Path(meant.format(here=tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", "demo/run"],
+        ["score", "demo/run"],
+        ["report", "demo/run"],
+        ["check-runs", "demo/run"],
+        ["export", "demo/run", "--to", "tensorboard"],
+        ["evaluate", "--output-dir", "demo/run"],
+        ["campaign", "status", "demo/run"],
+        ["campaign", "run", "demo/run"],
+        ["campaign", "replay", "demo/run"],
+        ["score", "demo/runs", "--submission", "mine", "--against", "demo/run"],
+        ["score", "demo/runs", "--submissions", "demo/run"],
+        ["check-runs", "demo/runs", "--submissions", "demo/run"],
+        ["check", "{repo}/submissions/template", "--search-space", "demo/run"],
+        [*TRAIN[:3], "--ruleset", "external", "--submission", "{repo}/submissions/template", "--search-space",
+         "demo/run"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)  # fmt: skip
+def test_a_folder_that_is_not_there_is_said_with_the_nearest_one(repository, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo/runs").mkdir(parents=True)
+    with pytest.raises(SystemExit) as ended:
+        main([argument.format(repo=repository) for argument in arguments])
+    assert ended.value.code == 2
+    assert "Did you mean 'demo/runs'?" in capsys.readouterr().err
+
+
+def test_python_names_the_nearest_folder_too(tmp_path):
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(UserError, match=f"Did you mean '{tmp_path}/runs'"):
+        algoperf.runs(tmp_path / "run")

@@ -96,6 +96,21 @@ def test_bad_search_spaces_are_explained(tmp_path, content, complaint):
         load_search_space(file)
 
 
+def test_a_missing_search_space_is_said_with_where_it_must_be_and_what_it_looks_like(tmp_path):
+    (tmp_path / "search_space.json").write_text("{}")
+    with pytest.raises(UserError) as raised:
+        load_search_space(tmp_path / "tuning_search_space.json")
+    said = str(raised.value)
+    assert (
+        f"no search space at {tmp_path}/tuning_search_space.json. Did you mean '{tmp_path}/search_space.json'?" in said
+    )
+    assert "algoperf new NAME --ruleset external" in said
+    assert "make new NAME=mine RULESET=external" in said
+    [example] = [line for line in said.splitlines() if line.startswith("  {")]
+    (tmp_path / "tuning_search_space.json").write_text(example)
+    assert load_search_space(tmp_path / "tuning_search_space.json").keys() == {"learning_rate", "beta1"}
+
+
 COLLECTED = SHARED_CASES.glob("0[3-6]-*/*.json")
 FINE = {"bom.json"}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.data.files import write_file
-from algoperf.errors import UserError
+from algoperf.errors import UserError, did_you_mean_path
 from algoperf.readers.json_text import read_json
 from algoperf.readers.text_file import UnreadableFile
 from algoperf.records.layout import trial_dir
@@ -85,7 +85,7 @@ class Manifest:
         was planned: then it is that of whoever begins the run.
       submissions: by name: path, hash, and hashes of the files that the hash covers.
       workloads: by `PlannedRun.place`: where its cube is, scale, dataset, budget and estimate in seconds, hashes of
-        cube, data and image.
+        cube (and of its `files`), data and image.
         The last two are null until the data and images are staged, which is before the first run.
       runs: all runs, in the order in which they are begun.
     """
@@ -139,7 +139,10 @@ class Manifest:
 def read_manifest(path: Path) -> Manifest:
     """The manifest in a file. Raises UserError if there is none, or none of this format."""
     if not path.is_file():
-        raise UserError(f"{path.parent} holds no campaign: {path.name} is not there. Make one: algoperf campaign plan")
+        raise UserError(
+            f"{path.parent} holds no campaign: {path.name} is not there.{did_you_mean_path(path.parent)} Make one: "
+            "algoperf campaign plan"
+        )
     try:
         content = read_json(path)
     except UnreadableFile as error:

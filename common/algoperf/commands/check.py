@@ -99,7 +99,7 @@ def check_submission(
     smoke: bool = False,
 ) -> Report:
     """The result of checking a submission. Raises UserError for arguments that do not go together."""
-    from algoperf.errors import UserError
+    from algoperf.errors import UserError, did_you_mean_path
     from algoperf.submission.loading import submission_file
     from algoperf.submission.model import find_model, model_framework
     from algoperf.submission.track import is_model
@@ -116,7 +116,7 @@ def check_submission(
     if search_space is not None and (ruleset == "self" or track == "model"):
         raise UserError("--search-space is for external tuning; self-tuning has no search space. Leave one out.")
     if search_space is not None and not search_space.is_file():
-        raise UserError(f"There is no search space {search_space}. Give a JSON file.")
+        raise UserError(f"There is no search space {search_space}.{did_you_mean_path(search_space)} Give a JSON file.")
     track = track or ("model" if is_model(submission) else "algorithm")
     model = find_model(submission) if track == "model" else None
     file = submission_file(submission) if model is None else model.file(model_framework(model, framework))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf import checkpoint
-from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError
+from algoperf.errors import AlgoperfError, DataError, EvaluationMismatch, UserError, did_you_mean_path
 from algoperf.frameworks import load_backend
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.json_file import read_object
@@ -34,6 +34,8 @@ def find_checkpoints(root: Path, workload: str | None = None, step: int | None =
     If `step` is given, only those of this step. Trials that were moved aside are skipped: their folder names begin
     with a dot.
     """
+    if not root.is_dir():
+        raise UserError(f"There is no folder {root}.{did_you_mean_path(root)} Give that of the runs with --output-dir.")
     found = sorted(
         path.parent
         for path in root.rglob("checkpoint_*/manifest.json")

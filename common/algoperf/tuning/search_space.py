@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from algoperf.errors import UserError, unknown
+from algoperf.errors import UserError, did_you_mean_path, unknown
 from algoperf.readers.json_text import read_json
 
 _SCALINGS = ("linear", "log")
 _RANGE = ("min", "max", "scaling")
 _KEYS = (*_RANGE, "feasible_points")
 _ALLOWED = "Allowed: {min, max, scaling: linear|log} or {feasible_points: [...]}."
+_EXAMPLE = '{"learning_rate": {"min": 1e-4, "max": 1e-2, "scaling": "log"}, "beta1": {"feasible_points": [0.9, 0.99]}}'
 MOST_DIMENSIONS = 166  # each takes an odd prime below 997
 
 SearchSpace = dict[str, Any] | list[dict[str, Any]]
@@ -25,7 +26,13 @@ SearchSpace = dict[str, Any] | list[dict[str, Any]]
 def load_search_space(path: Path) -> SearchSpace:
     """Read and check a `tuning_search_space.json`: a dict of dimensions, or a list of fixed points."""
     if not path.exists():
-        raise UserError(f"There is no search space at {path}. Give one with --search-space FILE.")
+        raise UserError(
+            f"There is no search space at {path}.{did_you_mean_path(path)} The external ruleset draws hyperparameters "
+            f"from one. Write that file, such as\n  {_EXAMPLE}\n"
+            "or give another with --search-space FILE, or train with --ruleset self. docs/submissions.md describes the "
+            "format.\n`algoperf new NAME --ruleset external` writes a submission that has one (`make new NAME=mine "
+            "RULESET=external`)."
+        )
     space = read_json(path)
     if isinstance(space, list):
         _check_points(space, path)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from algoperf.errors import UserError
+from algoperf.errors import UserError, did_you_mean_path
 from algoperf.submission.loading import SEARCH_SPACE_FILE
 from algoperf.tuning.search_space import SearchSpace, load_search_space
 from algoperf_scoring.health.evidence import number
@@ -23,7 +23,8 @@ class DeclaredSpaces:
         for folder in folders:
             if not folder.is_dir():
                 raise UserError(
-                    f"{folder} is not a folder. Give one that holds submissions: <name>/{SEARCH_SPACE_FILE}."
+                    f"{folder} is not a folder.{did_you_mean_path(folder)} Give one that holds submissions: "
+                    f"<name>/{SEARCH_SPACE_FILE}."
                 )
             for file in sorted(folder.rglob(SEARCH_SPACE_FILE)):
                 self._files.setdefault(file.parent.resolve().name, []).append(file)
