@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
+import algoperf
 from algoperf.api.words import errors_in_python_words, in_python_words
 from algoperf.errors import DataError
 
@@ -61,3 +64,30 @@ def test_other_errors_are_left_alone():
 
     with pytest.raises(ValueError, match=r"^--scale mini$"):
         call("mini")
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "says"),
+    [
+        (
+            algoperf.train,
+            "studys",
+            r"^train\(\) has no argument 'studys'. Did you mean 'study'\? help",
+        ),
+        (algoperf.compare, "study", "Did you mean 'studies'"),
+        (algoperf.score, "Reference", "Did you mean 'reference'"),
+        (algoperf.check, "qqqq", "Allowed: submission, framework, ruleset, version, static_only"),
+        (algoperf.runs, "foldr", "Did you mean 'folder'"),
+        (algoperf.write_submission, "setings", "Did you mean 'settings'"),
+    ],
+)
+def test_an_argument_that_is_not_there_is_said_with_the_nearest_one(function, given, says):
+    with pytest.raises(TypeError, match=says) as raised:
+        function("mine", **{given: 1})
+    assert "\n" not in str(raised.value)
+
+
+def test_editors_see_the_arguments():
+    assert list(inspect.signature(algoperf.train).parameters)[:3] == ["submission", "workload", "model"]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'folder'"):
+        algoperf.write_submission()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algoperf.errors import UserError
+from algoperf.api.words import errors_in_python_words
+from algoperf.errors import UserError, did_you_mean_path
 from algoperf.records.csv_file import CsvFile
 from algoperf.records.layout import EVAL_FILE, LOG_FILE, STATUS_FILE
 from algoperf.records.status import read_status
@@ -103,11 +104,12 @@ class Run:
         return f"<div><b>{text}</b><br>{_drawing(*self.curve(), self.target) if self.evaluations else ''}</div>"
 
 
+@errors_in_python_words
 def runs(folder: Path | str) -> list[Run]:
     """All runs below a folder that have a status, ordered by path. Raises UserError if it does not exist."""
     root = Path(folder)
     if not root.is_dir():
-        raise UserError(f"There is no folder {root}.")
+        raise UserError(f"There is no folder {root}.{did_you_mean_path(root)}")
     found = [path.parent for path in sorted(root.rglob(STATUS_FILE))]
     return [Run.read(path) for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
 

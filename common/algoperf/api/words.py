@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import ParamSpec, TypeVar
 
-from algoperf.errors import AlgoperfError, text_of
+from algoperf.errors import AlgoperfError, did_you_mean, text_of
 from algoperf.make_words import OPTION
 
 _P = ParamSpec("_P")
@@ -18,11 +18,17 @@ _COMMAND_LINE = re.compile(r"(`[^`\n]*algoperf [^`\n]*`|^\s*algoperf .*$)", re.M
 
 
 def errors_in_python_words(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """The function, whose errors name its arguments where those of the command line name options."""
-    arguments = frozenset(inspect.signature(function).parameters)
+    """The function, whose errors name its arguments where those of the command line name options.
+
+    An argument that it does not have is a TypeError as ever, which names the nearest one.
+    """
+    arguments = inspect.signature(function).parameters
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        for given in kwargs:
+            if given not in arguments:
+                raise _no_argument(function.__name__, given, arguments)
         try:
             return function(*args, **kwargs)
         except AlgoperfError as error:
@@ -30,6 +36,11 @@ def errors_in_python_words(function: Callable[_P, _R]) -> Callable[_P, _R]:
             raise
 
     return call
+
+
+def _no_argument(function: str, given: str, arguments: Collection[str]) -> TypeError:
+    hint = did_you_mean(given, arguments) or f" Allowed: {', '.join(arguments)}."
+    return TypeError(f"{function}() has no argument {given!r}.{hint} help(algoperf.{function}) lists all.")
 
 
 def in_python_words(message: str, arguments: Collection[str]) -> str:

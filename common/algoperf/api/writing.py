@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.api.source import Source
+from algoperf.api.words import errors_in_python_words
 from algoperf.errors import UserError, unknown
 from algoperf.submission.framework import TITLES, framework_of
 from algoperf.submission.loading import FUNCTIONS, REQUIRED
@@ -28,6 +29,7 @@ _BLOCKS = {
 _PACKAGES: dict[Framework, str] = {"jax": "jax_step", "pytorch": "torch_step"}
 
 
+@errors_in_python_words
 def write_submission(
     folder: Path | str, *functions: Callable[..., Any], settings: Mapping[str, Any] | None = None
 ) -> Path:
