@@ -49,8 +49,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         from algoperf.errors import AlgoperfError, explaining_bad_paths, explaining_full_disk
         from algoperf.make_words import CALLED_BY_MAKE, in_words_of_the_caller
+        from algoperf.system import follow_caller
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+    follow_caller()
     try:
         with explaining_bad_paths(), explaining_full_disk():
             sys.exit(cli.main(args=arguments, prog_name="algoperf", standalone_mode=False) or 0)

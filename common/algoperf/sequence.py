@@ -20,7 +20,7 @@ from algoperf.data.prepare import prepare
 from algoperf.errors import AlgoperfError
 from algoperf.make_words import in_words_of_the_caller
 from algoperf.records.status import Status, exit_code_name, read_status
-from algoperf.system import STOPS
+from algoperf.system import STOPS, followed
 from algoperf.text import counted
 from algoperf.trial import launch
 from algoperf.trial.machine_watch import LOAD_IS_SAID, load_warnings
@@ -162,9 +162,10 @@ class _Runner:
     def run(self, command: Sequence[str]) -> int:
         """Run a process to its end and return its exit code; 128 + N if signal N killed it.
 
-        It has a process group of its own, so that Ctrl-C in a terminal reaches it once, through this process.
+        It has a process group of its own, so that Ctrl-C in a terminal reaches it once, through this process. It ends,
+        resumably, when this process is gone.
         """
-        environment = {**os.environ, **self.variables}
+        environment = {**os.environ, **self.variables, **followed()}
         with subprocess.Popen(command, process_group=0, env=environment) as self._process:
             code = self._process.wait()
         self._process = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import shutil
 import subprocess
 import tomllib
@@ -19,7 +20,7 @@ from algoperf.records.status import Status, read_status
 from algoperf.submission.loading import submission_file, submission_name
 from algoperf.submission.model import BASELINES, NOT_MADE_FOR, entry_hashes, find_model
 from algoperf.submission.track import PUBLISHED
-from algoperf.system import algoperf_command
+from algoperf.system import algoperf_command, followed
 from algoperf.text import counted
 from algoperf.trial.machine_watch import load_warnings, was_busy
 from algoperf.versions import Scale, Version
@@ -137,7 +138,11 @@ def run(definition: WorkloadDefinition, settings: SmokeSettings, say: Say) -> Sm
         shutil.rmtree(folder.parent)
     log.parent.mkdir(parents=True)
     command = _command(definition, settings)
-    with log.open("w", encoding="utf-8") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+    environment = {**os.environ, **followed()}
+    with (
+        log.open("w", encoding="utf-8") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process,
+    ):
         try:
             while (code := _wait(process)) is None:
                 say(f"{definition.name}: {progress(log)}")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 STOPS = (signal.SIGTERM, signal.SIGINT)  # signals that ask to stop
+_CALLER = "ALGOPERF_CALLER"  # number of the process to follow
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
@@ -57,6 +58,17 @@ def follow(parent: int, number: int = signal.SIGKILL) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         sys.exit("The process that started this one is gone.")
+
+
+def followed() -> dict[str, str]:
+    """The variable with which a process of `algoperf` ends, as SIGTERM ends it, when this one is gone."""
+    return {_CALLER: str(os.getpid())}
+
+
+def follow_caller() -> None:
+    """Obey that variable, which is for this process and not for those that it starts."""
+    if (caller := os.environ.pop(_CALLER, "")).isdecimal():
+        follow(int(caller), signal.SIGTERM)
 
 
 _NEW_NETWORK = ("unshare", "--map-root-user", "--net")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 import algoperf
 from algoperf.api.comparing import Comparison
+from algoperf.data.files import open_locked
 from algoperf.errors import CheckpointMismatch, SubmissionError, UserError
 from places import BASELINES
 
@@ -114,6 +117,47 @@ except KeyboardInterrupt:
         rest = process.stdout.read()
     assert process.returncode == 0
     assert "interrupted: [" in rest  # it may be over by then, or not have begun
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_a_trial_ends_resumably_when_the_script_that_called_is_ended(data_root, tmp_path, how):
+    """Nobody else would end it. The kernel tells, so a script that is killed need not say anything."""
+    code = f"""
+import algoperf
+algoperf.train({str(MOMENTUM)!r}, "digits", data_dir={str(data_root)!r}, output_dir={str(tmp_path)!r}, share=True,
+               eval_every_steps=1_000_000, show=False)
+"""
+    trial = tmp_path / "momentum_pytorch/study_1/digits_pytorch/trial_1"
+    with subprocess.Popen([sys.executable, "-c", code]) as script:
+        try:
+            wait_until(lambda: trains(trial))
+            script.send_signal(how)
+            assert script.wait() == -how
+            wait_until(lambda: "interrupted: " in (trial / "log.txt").read_text())
+        finally:
+            script.kill()
+    assert is_free(trial)
+    assert algoperf.Run.read(trial).ended == "interrupted"
+    assert list(trial.glob("checkpoint_*/manifest.json")), "it saved where it was"
+
+
+def trains(trial):
+    """Whether the trial has said that it makes steps."""
+    log = trial / "log.txt"
+    return log.exists() and re.search(r"step [1-9]", log.read_text())
+
+
+def is_free(trial):
+    """Whether no process works on the trial any more, or soon."""
+    wait_until(lambda: (lock := open_locked(trial / ".lock")) is not None and lock.close() is None)
+    return True
+
+
+def wait_until(happened, patience_sec=200):
+    deadline = time.monotonic() + patience_sec
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_comparison_is_short_until_it_is_printed(trained):

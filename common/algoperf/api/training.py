@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from algoperf.api.run import Run
 from algoperf.api.words import errors_in_python_words
 from algoperf.errors import AlgoperfError, UserError
 from algoperf.records.status import Status
-from algoperf.system import algoperf_command
+from algoperf.system import algoperf_command, followed
 from algoperf.trial.request import Request, settle
 from algoperf.trial.settings import CompilePolicy
 from algoperf.tuning.ruleset import Ruleset
@@ -59,7 +60,8 @@ def train(
     """Train a submission on a workload until its target is reached or its budget is spent, and return the run.
 
     The same as `algoperf train`, in processes of its own: a finished trial is not repeated, an interrupted one is
-    resumed. Missing data is made first. Interrupting the notebook's kernel interrupts the trial.
+    resumed. Missing data is made first. Interrupting the notebook's kernel interrupts the trial; so does, on Linux,
+    whatever ends the kernel or a script that calls this.
 
     Args:
       submission: its folder or file (see `write_submission`), or an imported module.
@@ -164,13 +166,15 @@ def options_of(request: Request) -> list[str]:
 def run_command(arguments: Sequence[str], *, show: bool) -> str:
     """Run a command of `algoperf` and return what it printed, which is also shown if asked for.
 
-    An interruption of this process interrupts the command, and is raised when that has ended. Raises AlgoperfError
-    with the command's own message and exit code if it failed.
+    An interruption of this process interrupts the command, and is raised when that has ended. If this process is ended
+    without one, so is the command, resumably (on Linux). Raises AlgoperfError with the command's own message and exit
+    code if it failed.
     """
     said = []
     with subprocess.Popen(
         algoperf_command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
         text=True, encoding="utf-8", errors="replace", process_group=0,
+        env={**os.environ, **followed()},
     ) as process:  # fmt: skip
         assert process.stdout is not None
         try:
