@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from algoperf.text import counted
@@ -49,6 +50,14 @@ def disturbances(status: Any) -> dict[Kind, str]:
     if stopped > 0:
         found["stopped"] = f"for {stopped:.1f} s nothing could run: the trial was stopped, or the machine paused"
     return found
+
+
+def in_words(disturbed: Sequence[Collection[Kind]], num_runs: int) -> str:
+    """How many of so many runs were disturbed, and by what; `disturbed` has the kinds of each that was."""
+    counts = Counter(kind for kinds in disturbed for kind in kinds)
+    parts = [f"{counts[kind]} {words}" for kind, words in IN_WORDS.items() if counts[kind]]
+    said = f"Times of {len(disturbed)} of {counted(num_runs, 'run')} were disturbed, and may be too long"
+    return f"{said}: {', '.join(parts)}."
 
 
 def _within(content: Any, name: str) -> Any:

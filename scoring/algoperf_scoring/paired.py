@@ -76,16 +76,20 @@ def read_pairs(root: Path, sides: tuple[Side, Side], workload: str, studies: int
 
 def hosts(root: Path, sides: tuple[Side, Side], workload: str, studies: int, trials: int) -> set[str]:
     """The processors of the runs compared."""
-    found = (status.get("hardware") for side in sides for status in _statuses(root, side, workload, studies, trials))
+    found = (status.get("hardware") for status in statuses(root, sides, workload, studies, trials))
     return {f"{each.get('cpu_count')}x {each.get('cpu_model_name')}" for each in found if isinstance(each, Mapping)}
 
 
-def _statuses(root: Path, side: Side, workload: str, studies: int, trials: int) -> Iterator[dict[str, Any]]:
-    for study in range(1, studies + 1):
-        for trial in range(1, trials + 1):
-            status = read_status(trial_dir(root, side.name, study, workload, side.framework, trial))
-            if status is not None:
-                yield status
+def statuses(
+    root: Path, sides: tuple[Side, Side], workload: str, studies: int, trials: int
+) -> Iterator[dict[str, Any]]:
+    """What status.json says of each of the runs compared."""
+    for side in sides:
+        for study in range(1, studies + 1):
+            for trial in range(1, trials + 1):
+                status = read_status(trial_dir(root, side.name, study, workload, side.framework, trial))
+                if status is not None:
+                    yield status
 
 
 def _study(root: Path, side: Side, workload: str, study: int, trials: int) -> Reached | None:

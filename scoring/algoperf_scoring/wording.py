@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from algoperf.records.verification import REFUTED
 from algoperf.text import counted
-from algoperf_scoring.disturbance import IN_WORDS
+from algoperf_scoring.disturbance import in_words
 from algoperf_scoring.facts import EVALUATED_AGAIN
 from algoperf_scoring.findings import Finding
 from algoperf_scoring.folders import checking, recorded_elsewhere, roots
@@ -295,12 +295,8 @@ def disturbed_in_words(trials: Sequence[RecordedTrial]) -> list[str]:
     disturbed = [trial for trial in trials if trial.facts.disturbed]
     if not disturbed:
         return []
-    counts = Counter(kind for trial in disturbed for kind in trial.facts.disturbed)
-    parts = [f"{counts[kind]} {words}" for kind, words in IN_WORDS.items() if counts[kind]]
-    return [
-        f"Times of {len(disturbed)} of {counted(len(trials), 'run')} were disturbed, and may be too long: "
-        f"{', '.join(parts)}. {checking(disturbed)} {'says' if len(roots(disturbed)) == 1 else 'say'} which."
-    ]
+    said = in_words([trial.facts.disturbed for trial in disturbed], len(trials))
+    return [f"{said} {checking(disturbed)} {'says' if len(roots(disturbed)) == 1 else 'say'} which."]
 
 
 def warnings(board: Leaderboard) -> list[str]:

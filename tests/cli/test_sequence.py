@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from algoperf import sequence
 from algoperf.cli import cli
 from algoperf.commands import baselines
+from algoperf.commands.train_all import edits
 from algoperf.errors import CheckpointMismatch, UserError
 from algoperf.make_words import CALLED_BY_MAKE, as_callable, in_words_of_the_caller, program
 from algoperf.sequence import DataPlace, PlannedTrial
@@ -100,7 +101,8 @@ def test_data_that_cannot_be_made_is_said_once_and_others_run(place, capfd, monk
 def test_compare_trains_in_turn_and_the_one_that_begins_alternates(place, monkeypatch):
     plans = []
 
-    def run(trials, place):
+    def run(trials, place, edits):
+        del edits
         plans.append([f"{trial.settings.submission}, {trial.title.partition(', ')[2]}" for trial in trials])
         return sequence.Outcome(dict.fromkeys(plans[-1], 0))
 
@@ -222,35 +224,65 @@ def init_optimizer_state(*given):
 """
 
 
-def test_train_all_begins_no_other_trial_once_the_submission_is_edited(repository, data_root, tmp_path):
+@pytest.mark.parametrize("command", ["train-all", "compare"])
+def test_no_other_trial_begins_once_the_submission_is_edited(repository, data_root, tmp_path, command):
     folder, root = tmp_path / "mine", tmp_path / "runs"
     shutil.copytree(BASELINES / "momentum_pytorch", folder)
     file = folder / "submission.py"
     source = file.read_text()
     file.write_text(source + EDITS_ITSELF)
     before = file.read_bytes()
-    command = [
-        sys.executable, "-m", "algoperf", "train-all", "--submission", folder, "--ruleset", "self", "--workloads",
+    words = [
+        sys.executable, "-m", "algoperf", command, "--submission", folder, "--ruleset", "self", "--workloads",
         "digits", "--studies", "3", "--data-dir", data_root, "--output-dir", root, "--share", "--max-global-steps", "2",
         "--no-verify",
     ]  # fmt: skip
 
     def call():
-        environment = {**os.environ, CALLED_BY_MAKE: "train"}
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=repository, env=environment)
+        environment = {**os.environ, CALLED_BY_MAKE: "compare" if command == "compare" else "train"}
+        return subprocess.run(words, capture_output=True, text=True, check=False, cwd=repository, env=environment)
 
     done = call()
     assert done.returncode == 2, done.stdout + done.stderr
+    said = done.stdout + done.stderr
     assert [path.name for path in sorted(root.glob("mine/*"))] == ["study_1"]
-    assert "  mine on digits, study 2: not begun, because of the edit\n" in done.stderr
-    assert "  mine on digits, study 3: not begun, because of the edit\n" in done.stderr
+    assert "  mine on digits, study 2: not begun, because of the edit\n" in said
+    assert "  mine on digits, study 3: not begun, because of the edit\n" in said
     assert "error: The code of mine was edited while its trials went on, so no other was begun:\n" in done.stderr
     assert "\n  submission.py has changed since\n" in done.stderr
-    assert "choose another RUNS, or start over with EXTRA=--no-resume.\n" in done.stderr
+    place = "COMPARISON" if command == "compare" else "RUNS"
+    assert f"choose another {place}, or start over with EXTRA=--no-resume.\n" in done.stderr
+    assert "ratio" not in said
     file.write_bytes(before)
     again = call()
     assert "already finished" in again.stdout, "with the code restored, the same command goes on"
     assert sorted(path.name for path in root.glob("mine/*")) == ["study_1", "study_2"]
+
+
+def test_a_comparison_says_how_many_times_were_disturbed(place, monkeypatch):
+    def run(trials, place, edits):
+        del place, edits
+        for number, trial in enumerate(trials):
+            folder = trial.settings.directory
+            folder.mkdir(parents=True)
+            session = {"shared": number < 2, "thermal_throttles": int(number == 1)}
+            told = {"finished": True, "machine": {"sessions": [session]}, "identity": trial.settings.identity()}
+            (folder / "status.json").write_text(json.dumps(told))
+        return sequence.Outcome({trial.title: 0 for trial in trials})
+
+    monkeypatch.setattr(sequence, "run", run)
+    monkeypatch.setenv(CALLED_BY_MAKE, "compare")
+    done = CliRunner().invoke(
+        cli, ["compare", "--submission", str(BASELINES / "momentum_pytorch"), "--workloads", "digits,mnist",
+              "--studies", "1", "--ruleset", "self", "--output-dir", str(place.raw_dir)],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    [line] = [line for line in done.output.splitlines() if "disturbed" in line]
+    assert line == (
+        "Times of 2 of 4 runs were disturbed, and may be too long: 2 shared devices with other trials (EXTRA=--share), "
+        "1 had cores slowed down for heat. Seconds that decide come from an idle machine: start over there with "
+        "EXTRA=--no-resume."
+    )
 
 
 def test_what_was_edited_while_data_were_made_is_noticed_too(place):
@@ -262,12 +294,10 @@ def test_what_was_edited_while_data_were_made_is_noticed_too(place):
 
 
 def test_a_submission_that_cannot_be_read_any_more_was_edited():
-    from algoperf.commands.train_all import _edits
-
     def gone():
         raise UserError("It is not there.")
 
-    assert _edits({}, gone) == ["  it cannot be read: It is not there."]
+    assert edits({}, gone) == ["  it cannot be read: It is not there."]
 
 
 @pytest.mark.full

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +13,14 @@ import click
 from algoperf.commands import baselines, options
 from algoperf.commands.entry import complete
 from algoperf.commands.train import train
-from algoperf.commands.train_all import ONE_TRIAL, plan_trial, split_workloads
-from algoperf.make_words import as_callable
+from algoperf.commands.train_all import ONE_TRIAL, Planning, plan_trial, split_workloads
+from algoperf.make_words import as_callable, in_words_of_the_caller
 from algoperf.submission.track import PUBLISHED
 
 if TYPE_CHECKING:
     from algoperf.sequence import PlannedTrial
     from algoperf.workload.definition import Framework
+    from algoperf_scoring.disturbance import Kind
 
 DEFAULT_BASELINE = "nadamw"
 _FIXED = {"skip_evals": False, "to_the_end": False}
@@ -60,23 +63,25 @@ def compare(
     require_scoring()
     mine, other = _sides({**given, "output_dir": output_dir, "resume": True}, baseline)
     trials = 1 if mine["ruleset"] == "self" else trials
-    planned = [
-        plan_trial(side, workload, study, trial)
+    plans = [
+        partial(plan_trial, side, workload, study, trial)
         for workload in split_workloads(workloads)
         for study in range(1, studies + 1)
         for side in ((mine, other) if study % 2 else (other, mine))
         for trial in range(1, trials + 1)
     ]
+    planning = Planning(plans)
+    planned, identities = planning.trials, planning.identities
     names = {trial.settings.submission for trial in planned}
     if len(names) == 1:
         raise UserError(f"Both submissions are called {names.pop()!r}, the name of their run folders. Rename one.")
     if not given["resume"]:  # all at once: an interrupted comparison must not mix runs of old and new code
         folder.set_aside(trial.settings.directory for trial in planned)
-    identities = [trial.settings.identity() for trial in planned]
     sequence.refuse_other_code(planned, identities)
-    outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]))
+    outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]), planning.edits)
     click.echo(f"{outcome.summary()}\n")
-    sequence.refuse_other_code(planned, identities)  # it may have been edited meanwhile
+    planning.refuse_edited(outcome)
+    sequence.refuse_other_code(planned, identities)  # it may have been edited while one of the trials began
     click.echo(as_callable("\n".join(_lines(planned, output_dir, studies, trials))))
     sys.exit(outcome.exit_code)
 
@@ -108,16 +113,25 @@ def _framework(other: Path, wanted: Framework) -> Framework | None:
 
 def _lines(planned: list[PlannedTrial], root: Path, studies: int, trials: int) -> list[str]:
     """What the comparison found on each workload."""
-    from algoperf_scoring.paired import Side, describe, hosts, read_pairs
+    from algoperf_scoring.disturbance import disturbances, in_words
+    from algoperf_scoring.paired import Side, describe, hosts, read_pairs, statuses
 
     sides = [Side(trial.settings.submission, trial.settings.framework) for trial in planned]
     first = sides[0]
     second = next(side for side in sides if side != first)
-    lines = []
+    lines: list[str] = []
+    disturbed: list[Collection[Kind]] = []
+    num_runs = 0
     for workload in dict.fromkeys(trial.settings.definition.name for trial in planned):
         place = (root, (first, second), workload, studies, trials)
         found = hosts(*place)
         if len(found) > 1:
             lines.append(f"Not one machine: {', '.join(sorted(found))}. Times from different hardware do not compare.")
         lines += describe(workload, read_pairs(*place), first.name, second.name)
+        recorded = [disturbances(status) for status in statuses(*place)]
+        disturbed += [kinds for kinds in recorded if kinds]
+        num_runs += len(recorded)
+    if disturbed:
+        remedy = "Seconds that decide come from an idle machine: start over there with --no-resume."
+        lines += ["", in_words_of_the_caller(f"{in_words(disturbed, num_runs)} {remedy}")]
     return [*lines, "", f"Runs: {root}. The same command goes on; `algoperf score {root}` has all numbers."]

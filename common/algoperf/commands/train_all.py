@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from algoperf.commands.entry import complete
 from algoperf.commands.train import arguments, train
 
 if TYPE_CHECKING:
-    from algoperf.sequence import PlannedTrial
+    from algoperf.sequence import Outcome, PlannedTrial
     from algoperf.workload.definition import Framework
 
 ONE_TRIAL = ("workload", "study", "trial")
@@ -35,7 +36,6 @@ def train_all(workloads: str, studies: int, trials: int, raw_dir: Path, **given:
     other code or settings, and no other trial begins once the submission is edited.
     """
     from algoperf import sequence
-    from algoperf.errors import UserError
 
     given = complete(given, train_all)
     trials = 1 if given["ruleset"] == "self" else trials
@@ -45,33 +45,62 @@ def train_all(workloads: str, studies: int, trials: int, raw_dir: Path, **given:
         for study in range(1, studies + 1)
         for trial in range(1, trials + 1)
     ]
-    planned = [plan_trial(given, *place) for place in places]
-    identities = [trial.settings.identity() for trial in planned]
+    planning = Planning([partial(plan_trial, given, *place) for place in places])
     if given["resume"]:
-        sequence.refuse_other_code(planned, identities)
-
-    def edits(number: int) -> list[str]:
-        return _edits(identities[number], lambda: plan_trial(given, *places[number]))
-
-    outcome = sequence.run(planned, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]), edits)
-    if len(planned) > 1:
+        sequence.refuse_other_code(planning.trials, planning.identities)
+    outcome = sequence.run(
+        planning.trials, sequence.DataPlace(given["scale"], raw_dir, given["data_dir"]), planning.edits
+    )
+    if len(planning.trials) > 1:
         click.echo(outcome.summary(), err=bool(outcome.exit_code or outcome.edits))
-    if outcome.edits:
-        name = planned[0].settings.submission
-        raise UserError(
-            f"The code of {name} was edited while its trials went on, so no other was begun:\n"
-            + "\n".join(outcome.edits)
-            + "\nTo go on with the code as it was, restore it and give the same command again. For the new code, "
-            "choose another --output-dir, or start over with --no-resume."
-        )
+    planning.refuse_edited(outcome)
     sys.exit(outcome.exit_code)
 
 
 train_all.params += [option for option in train.params if option.name not in ONE_TRIAL]
 
 
-def _edits(identity: Mapping[str, Any], plan: Callable[[], PlannedTrial]) -> list[str]:
-    """What is not as it was when a trial was planned, a line each; it is planned anew, with its search space."""
+class Planning:
+    """Planned trials, which can be planned again to see whether somebody has edited what they are of.
+
+    Attributes:
+      trials: as they were planned.
+      identities: theirs, as they were then.
+      edited: the submission that was looked at last, which is the edited one if there is one.
+    """
+
+    def __init__(self, plans: Sequence[Callable[[], PlannedTrial]]) -> None:
+        self._plans = plans
+        self.trials = [plan() for plan in plans]
+        self.identities = [trial.settings.identity() for trial in self.trials]
+        self.edited = ""
+
+    def edits(self, number: int) -> list[str]:
+        """What is not as it was when this trial, and the next one of any other submission, was planned; a line each."""
+        following: dict[str, int] = {}
+        for each, trial in enumerate(self.trials[number:], start=number):
+            following.setdefault(trial.settings.submission, each)
+        for self.edited, each in following.items():
+            if lines := edits(self.identities[each], self._plans[each]):
+                return lines
+        return []
+
+    def refuse_edited(self, outcome: Outcome) -> None:
+        """Raise UserError if the sequence ended because of an edit."""
+        from algoperf.errors import UserError
+
+        if not outcome.edits:
+            return
+        raise UserError(
+            f"The code of {self.edited} was edited while its trials went on, so no other was begun:\n"
+            + "\n".join(outcome.edits)
+            + "\nTo go on with the code as it was, restore it and give the same command again. For the new code, "
+            "choose another --output-dir, or start over with --no-resume."
+        )
+
+
+def edits(identity: Mapping[str, Any], plan: Callable[[], PlannedTrial]) -> list[str]:
+    """What is not as it was when a trial had this identity, a line each; it is planned anew, with its search space."""
     from algoperf.errors import AlgoperfError
     from algoperf.trial.settings import difference_in_words, identity_differences
 
