@@ -132,7 +132,23 @@ def test_changed_code_or_data_are_refused_with_the_difference(tmp_path, data_roo
     manifest.write_text(json.dumps({**content, "hash": "0" * 64}))
     refused = case.call("run")
     assert refused.returncode == 5
-    assert "has hash 000000000000, planned was" in refused.stderr
+    assert f"The data at {manifest.parent} are not those that the campaign began with" in refused.stderr
+
+
+def test_a_changed_cube_is_refused_with_the_names_of_its_files(tmp_path, data_root):
+    cube = tmp_path / "cubes" / "digits"
+    shutil.copytree(REPOSITORY / "cubes" / "digits", cube)
+    done = plan(tmp_path / "campaign", "--workloads", str(cube), "--studies", "1", "--data-dir", str(data_root))
+    assert done.exit_code == 0, done.output
+    (cube / "model_torch.py").write_text((cube / "model_torch.py").read_text() + "# wider\n")
+    (cube / "helper.py").touch()
+    refused = Case(tmp_path / "campaign").call("run")
+    assert refused.returncode == 2
+    said = refused.stderr
+    assert f"The cube of digits, {cube}, is not what was planned:\n  model_torch.py has changed since\n" in said
+    assert "\n  helper.py has come since\nRestore it, or plan a new campaign in another folder" in said
+    again = plan(tmp_path / "campaign", "--workloads", str(cube), "--studies", "1", "--data-dir", str(data_root))
+    assert again.exit_code == 0, "nothing has begun"
 
 
 def test_differences_are_told_in_the_words_of_those_who_planned(tmp_path, data_root, monkeypatch):

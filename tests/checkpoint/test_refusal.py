@@ -12,6 +12,7 @@ import time
 import pytest
 
 from algoperf.datasets.digits import DIGITS
+from git_history import commit_all
 from places import TEST_SUBMISSIONS
 from trial_runs import Run
 
@@ -118,13 +119,13 @@ def other_point(run, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda *_: {"seed": 1}, "  seed: checkpoint_20 has 0, this run has 1"),
-        (lambda *_: {"eval_every_steps": 10}, "  eval_every_steps: checkpoint_20 has 20, this run has 10"),
-        (lambda *_: {"max_global_steps": 50}, "  max_global_steps: checkpoint_20 has 40, this run has 50"),
-        (changed_code, "  submission file submission.py has changed since checkpoint_20\n"),
-        (other_code, "  submission file helper.py has changed since checkpoint_20\n"),
+        (lambda *_: {"seed": 1}, "  seed: it has 0, now it would be 1"),
+        (lambda *_: {"eval_every_steps": 10}, "  eval_every_steps: it has 20, now it would be 10"),
+        (lambda *_: {"max_global_steps": 50}, "  max_global_steps: it has 40, now it would be 50"),
+        (changed_code, "  submission.py has changed since\n"),
+        (other_code, "  helper.py has changed since\n"),
         (other_batch_size, "  batch size: checkpoint_20 has 64, this run has 32"),
-        (other_point, "  hyperparameters: checkpoint_20 has {'learning_rate': 0."),
+        (other_point, "  hyperparameters: it has {'learning_rate': 0."),
     ],
     ids=["seed", "evaluations", "steps", "changed code", "changed helper", "batch size", "point"],
 )
@@ -140,6 +141,15 @@ def test_a_checkpoint_of_other_code_or_settings_is_refused(found, monkeypatch, c
     assert "Traceback" not in error
     assert not re.search("[0-9a-f]{12}", error.partition("settings:")[2]), "a hash says nothing"
     assert everything(found) == before
+
+
+def test_changed_lines_are_said_where_git_has_the_earlier_code(found, capsys):
+    commit_all(found.submission)
+    other_code(found, None)
+    assert found.here() == 2
+    error = capsys.readouterr().err
+    assert f"{found.trial} holds an unfinished trial of other code or settings:\n" in error
+    assert "  helper.py has changed since\n    @@ -1 +1 @@\n    -RATE = 1\n    +RATE = 2\n" in error
 
 
 def test_a_checkpoint_of_other_data_is_refused(found, monkeypatch, capsys):

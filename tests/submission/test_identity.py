@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 
 import pytest
 
 from algoperf.submission.earlier import changed_lines
 from algoperf.submission.identity import code_hashes, other_hashes, search_space_hash
 from algoperf.trial.settings import CODE_FILE, difference_in_words
+from git_history import commit_all, git
 
 FILES = {
     "submission.py": "import json\nfrom deep import helper\nSETTINGS = json.load(open('settings.json'))\n",
@@ -79,21 +78,13 @@ def test_the_layout_of_a_search_space_is_not_its_content():
     assert search_space_hash(None) is None
 
 
-def git(folder, *command):
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    who = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
-    subprocess.run(["git", "-C", str(folder), *who, *command], check=True, capture_output=True, env=environment)
-
-
 def test_changed_lines_are_found_where_git_has_the_earlier_code(tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     file = folder / "submission.py"
     file.write_text("RATE = 1\nDECAY = 2\nSTEPS = 3\n")
     recorded = code_hashes(file)["submission.py"]
-    git(tmp_path, "init")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-m", "first")
+    commit_all(tmp_path)
     file.write_text("RATE = 1\nDECAY = 0\nSTEPS = 3\n")
     git(tmp_path, "commit", "-am", "second")
     assert changed_lines(file, recorded) == ["@@ -2 +2 @@", "-DECAY = 2", "+DECAY = 0"]
@@ -115,9 +106,7 @@ def test_no_lines_are_said_where_nothing_has_the_earlier_code(tmp_path):
 def test_the_message_has_the_names_of_files_and_changed_lines_but_no_hashes(tmp_path):
     file = tmp_path / "submission.py"
     file.write_text("RATE = 1\n")
-    git(tmp_path, "init")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-m", "first")
+    commit_all(tmp_path)
     keys = [f"{CODE_FILE}{name}" for name in ("submission.py", "helper.py", "old.py")]
     recorded = dict(zip(keys, (code_hashes(file)["submission.py"], None, "a" * 64), strict=True))
     file.write_text("RATE = 2\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from algoperf.campaigns.folder import Campaign
@@ -24,22 +24,27 @@ def difference(campaign: Campaign, submission: str) -> str:
     except AlgoperfError as error:
         lines = f"  it cannot be read: {error}"
     else:
-        then = planned["files"]
-        changed = [file for file in {**then, **now} if then.get(file) != now.get(file)]
-        if not changed:
-            return ""
         folder = submission_file(campaign.root / planned["path"]).parent if manifest.track == "algorithm" else None
-        lines = "\n".join(_told(file, then.get(file), now.get(file), folder) for file in changed)
+        lines = changed_files(planned["files"], now, folder)
+        if not lines:
+            return ""
     return (
         f"The submission {submission} is not what was planned:\n{lines}\n"
         "Restore it, or plan a new campaign in another folder for the new code."
     )
 
 
-def _told(file: str, then: str | None, now: str | None, folder: Path | None) -> str:
-    """What has become of a file, with some changed lines if what it was can be found."""
-    lines = [] if folder is None else changed_lines(folder / file, then)
-    return "\n    ".join([f"  {fate(file, then, now)}", *lines])
+def changed_files(then: Mapping[str, str], now: Mapping[str, str], folder: Path | None) -> str:
+    """What has become of files with these hashes, a line each, and some changed lines if what they were can be found.
+
+    They are looked for in the history of `folder`; None to look for none.
+    """
+    told = []
+    for file in {**then, **now}:
+        if then.get(file) != now.get(file):
+            lines = [] if folder is None else changed_lines(folder / file, then.get(file))
+            told.append("\n    ".join([f"  {fate(file, then.get(file), now.get(file))}", *lines]))
+    return "\n".join(told)
 
 
 class Changes:
@@ -77,8 +82,3 @@ def changed_in_words(states: Iterable[RunState]) -> dict[str, str]:
         "submissions go on."
         for reason, number in runs.items()
     }
-
-
-def short(digest: str | None) -> str:
-    """The beginning of a hash, for people."""
-    return "not there" if digest is None else digest[:12]

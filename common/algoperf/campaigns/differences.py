@@ -52,7 +52,8 @@ def _entries(what: str, old: Mapping[str, Mapping[str, Any]], new: Mapping[str, 
         else:
             one, other = dict(_flat(old[name])), dict(_flat(new[name]))
             if any(key.startswith("files / ") and one.get(key) != other.get(key) for key in {**one, **other}):
-                one.pop("hash", None), other.pop("hash", None)  # it follows from those of the files
+                for key in ("hash", "cube_hash"):  # they follow from those of the files
+                    one.pop(key, None), other.pop(key, None)
             yield from _changed(f"{what} {name}: ", one, other)
 
 

@@ -17,7 +17,8 @@ from algoperf.campaigns.manifest import THREADS, Manifest, PlannedRun
 from algoperf.campaigns.outcomes import Rules
 from algoperf.errors import UserError
 from algoperf.readers.yaml_text import read_yaml
-from algoperf.records.environment import harness_hash, python_hash
+from algoperf.records.environment import harness_hash, python_hashes
+from algoperf.submission.identity import combined_hash
 from algoperf.submission.model import entry_hashes
 from algoperf.submission.track import PUBLISHED, Track
 from algoperf.trial.devices import has_gpu_driver
@@ -135,10 +136,12 @@ def _run(settings: TrialSettings, command: Sequence[str], step: str) -> PlannedR
 
 def _workload(request: PlanRequest, settings: TrialSettings, root: Path) -> dict[str, Any]:
     definition = settings.definition
+    files = python_hashes(definition.folder)
     memory, tmp = _limits(definition.folder)
     return {
         "cube": _below(root, definition.folder),
-        "cube_hash": python_hash(definition.folder),
+        "cube_hash": combined_hash(files),
+        "files": files,
         "scale": settings.definition.scale,
         "dataset": definition.dataset.name,
         "data_hash": None,

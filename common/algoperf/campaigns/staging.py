@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from algoperf.campaigns import containers, mlcube
-from algoperf.campaigns.changes import short
+from algoperf.campaigns.changes import changed_files
 from algoperf.campaigns.folder import STAGING, Campaign
 from algoperf.data.contracts import dataset_dir
 from algoperf.data.prepare import prepare
 from algoperf.data.store.manifest import read_manifest as read_store
 from algoperf.data.store.store import store_exists
 from algoperf.errors import AlgoperfError, DataError, UserError
-from algoperf.records.environment import python_hash
+from algoperf.records.environment import python_hashes
 from algoperf.records.json_file import write_json
+from algoperf.submission.identity import combined_hash
 from algoperf.workload.definition import WorkloadDefinition
 from algoperf.workload.registry import find_workload
 
@@ -62,15 +63,22 @@ def require_same_data(campaign: Campaign, workload: str) -> None:
     """Raise DataError if a workload's data is not what the manifest says, and UserError if its cube is not."""
     definition, planned = definition_of(campaign, workload), campaign.manifest.workloads[workload]
     if campaign.manifest.launcher == "process":
-        cube = python_hash(definition.folder)
-        if cube != planned["cube_hash"]:
-            raise UserError(f"The cube {workload} was changed: {short(planned['cube_hash'])}, now {short(cube)}.")
+        files = python_hashes(definition.folder)
+        if combined_hash(files) != planned["cube_hash"]:
+            raise UserError(
+                f"The cube of {workload}, {definition.folder}, is not what was planned:\n"
+                f"{changed_files(planned.get('files', files), files, definition.folder)}\n"  # older plans lack them
+                "Restore it, or plan a new campaign in another folder for the new code."
+            )
     store = store_of(campaign, workload)
     found = data_hash(store)
     if found is None:
         raise DataError(f"There is no data at {store}: stage it again with `algoperf campaign run`.")
     if planned["data_hash"] is not None and found != planned["data_hash"]:
-        raise DataError(f"The data at {store} has hash {short(found)}, planned was {short(planned['data_hash'])}.")
+        raise DataError(
+            f"The data at {store} are not those that the campaign began with: they were changed, or made again with "
+            "another content. Restore them, or plan a new campaign in another folder for these."
+        )
 
 
 def _staged(campaign: Campaign, name: str, say: Say) -> dict[str, Any]:

@@ -23,12 +23,15 @@ _KIB = 1024  # getrusage counts in them
 PRIMITIVES = (bool, int, float, str)
 
 
+def python_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of all Python and version files below a folder, by their paths within."""
+    files = sorted(path for pattern in ("*.py", "*.toml") for path in folder.rglob(pattern))
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
 def python_hash(folder: Path) -> str:
     """One SHA-256 over all Python and version files below a folder."""
-    files = sorted(path for pattern in ("*.py", "*.toml") for path in folder.rglob(pattern))
-    return combined_hash(
-        {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    )
+    return combined_hash(python_hashes(folder))
 
 
 @functools.cache

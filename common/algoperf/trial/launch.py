@@ -52,6 +52,8 @@ def train(request: Request, arguments: list[str]) -> int:
     with locked(settings.directory), leaving_no_empty_folder(settings, is_first):
         if request.resume and (order := read_order(settings.directory)) is not None:
             return endings.prune(settings, order)
+        if request.resume:
+            refuse_other_code(settings, settings.identity())  # before a framework is imported
         # Without a checkpoint the trial starts over: its rows must not mix with those of an earlier attempt.
         if not request.resume or not checkpoints(settings.directory):
             move_aside(settings.directory)
@@ -96,7 +98,7 @@ def refuse_other_code(settings: TrialSettings, identity: Mapping[str, Any]) -> N
     differing = identity_differences(recorded, identity)
     differences = [difference_in_words(key, recorded, identity, place) for key in differing]
     if differences:
-        found = "a finished" if ended else "an interrupted"
+        found = "a finished" if ended else "an unfinished"
         raise CheckpointMismatch(
             f"{directory} holds {found} trial of other code or settings:\n" + "\n".join(differences) + "\n"
             "Choose another --output-dir, or start over with --no-resume."
