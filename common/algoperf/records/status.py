@@ -46,7 +46,7 @@ class Status(enum.Enum):
 
 
 _EXIT_CODES = {
-    1: "a failure that no argument could have prevented",
+    1: "a failure of the benchmark or the machine",
     2: "a mistake in arguments or files",
     5: "data is missing or broken",
     6: "metrics differ when they are evaluated again",
