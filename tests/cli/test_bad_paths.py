@@ -121,7 +121,6 @@ def test_the_nearest_path_is_found_part_by_part(tmp_path, monkeypatch, given, me
         ["campaign", "run", "demo/run"],
         ["campaign", "replay", "demo/run"],
         ["score", "demo/runs", "--submission", "mine", "--against", "demo/run"],
-        ["score", "demo/runs", "--submissions", "demo/run"],
         ["check-runs", "demo/runs", "--submissions", "demo/run"],
         ["check", "{repo}/submissions/template", "--search-space", "demo/run"],
         [*TRAIN[:3], "--ruleset", "external", "--submission", "{repo}/submissions/template", "--search-space",

@@ -34,8 +34,6 @@ def find_checkpoints(root: Path, workload: str | None = None, step: int | None =
     If `step` is given, only those of this step. Trials that were moved aside are skipped: their folder names begin
     with a dot.
     """
-    if not root.is_dir():
-        raise UserError(f"There is no folder {root}.{did_you_mean_path(root)} Give that of the runs with --output-dir.")
     found = sorted(
         path.parent
         for path in root.rglob("checkpoint_*/manifest.json")
@@ -44,11 +42,13 @@ def find_checkpoints(root: Path, workload: str | None = None, step: int | None =
     found = [path for path in found if step is None or path.name == f"checkpoint_{step}"]
     matching = [path for path in found if workload in (None, _workload_of(path))]
     if not matching and step is not None:
-        raise UserError(f"There is no checkpoint of step {step} below {root}.")
+        raise UserError(f"There is no checkpoint of step {step} below {root}.{did_you_mean_path(root)}")
     if not matching:
         others = f"{len(found)} of other workloads" if found else "none at all"
         of = "" if workload is None else f" of {workload}"
-        raise UserError(f"There is no checkpoint{of} below {root} ({others}). Train first, with checkpoints.")
+        raise UserError(
+            f"There is no checkpoint{of} below {root} ({others}).{did_you_mean_path(root)} Train first, with checkpoints."
+        )
     return matching
 
 
