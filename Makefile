@@ -232,8 +232,7 @@ score: setup ## Score SUBMISSION in RUNS against the baselines (or AGAINST=); wi
 	  SCALE=$(SCALE): the comparison is with the other runs in" $(call quoted,$(RUNS)).))
 	@chosen=($(compared) $(call option,--ruleset,RULESET) $(call option,--scale,SCALE) \
 	  $(if $(SUBMISSION),$(call option,--submission,SUBMISSION) $(call option,--against,AGAINST))) && \
-	runs=$(call quoted,$(RUNS)) && \
-	$(ALGOPERF) score "$$runs" "$${chosen[@]}" --output "$$runs/report"
+	$(ALGOPERF) score $(call quoted,$(RUNS)) "$${chosen[@]}" --report
 
 leaderboard: setup ## Write leaderboard and report of all submissions in LOGS to BOARD; EXTRA=--strict: only complete ones
 	@chosen=($(compared) $(call if_given,RULESET,$(call option,--ruleset,RULESET)) \

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from algoperf.submission.naming import REPORT_FOLDER
 from algoperf_scoring.csv_output import csv_text
 from algoperf_scoring.files import write_whole
 from algoperf_scoring.json_output import to_json
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 """Name of the page in a folder of output files."""
+
+
+def report_folder(runs: Path, board: Leaderboard) -> Path:
+    """Where output files lie beside their runs: for the model track in a folder of its own, so that both tracks can
+    have a report of the same folder of runs.
+    """
+    folder = runs / REPORT_FOLDER
+    return folder / board.comparison.track if board.comparison.track == "model" else folder
 
 
 def write_leaderboard(

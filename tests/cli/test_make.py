@@ -224,6 +224,8 @@ def test_a_model_is_trained_and_scored_in_its_own_track(make, tmp_path):
     ((place, status),) = statuses(tmp_path).items()
     assert (place, status["track"]) == ("two_layers/study_1/digits_pytorch/trial_1", "model")
     assert make("score", "TRACK=model").returncode == 0
+    assert (tmp_path / "runs/report/model/report.html").is_file()
+    assert not (tmp_path / "runs/report/report.html").exists()
     assert "and track algorithm in" in make("score", "TRACK=algorithm").stderr
 
 

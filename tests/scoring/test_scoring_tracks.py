@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+from click.testing import CliRunner
 
 import algoperf_scoring
+from algoperf.commands.report import report as report_command
+from algoperf.commands.score import score as score_command
 from algoperf.errors import UserError
 from algoperf.versions import load_version
 from algoperf_scoring.json_output import to_json
@@ -41,6 +46,33 @@ def test_a_track_can_be_chosen(mixed):
     assert to_json(board)["track"] == "model"
     other = algoperf_scoring.score(mixed.root, V06, track="algorithm")
     assert [entry.submission for entry in other.entries] == ["nadamw_jax"]
+
+
+def test_both_tracks_have_a_report_beside_their_runs(mixed):
+    for arguments in (["score", "--report"], ["report"]):
+        command = {"score": score_command, "report": report_command}[arguments[0]]
+        for track in ("model", "algorithm", "model"):
+            given = [str(mixed.root), "--track", track, "--no-checks", *arguments[1:]]
+            assert CliRunner().invoke(command, given, catch_exceptions=False).exit_code == 0
+        pages = {
+            where: (mixed.root / where / "report.html").read_text() for where in ("report", "report/model")
+        }
+        assert "nadamw_jax" in pages["report"]
+        assert "published" not in pages["report"]
+        assert 'href="../../published"' in pages["report/model"], "links lead from there to the runs"
+        shutil.rmtree(mixed.root / "report")
+
+
+def test_files_are_written_to_each_place_that_is_asked_for(mixed, tmp_path):
+    given = [str(mixed.root), "--track", "model", "--no-checks", "--report", "--output", str(tmp_path / "out")]
+    printed = CliRunner().invoke(score_command, given, catch_exceptions=False).output.replace("\n", "")
+    for folder in (tmp_path / "out", mixed.root / "report" / "model"):
+        assert sorted(file.name for file in folder.iterdir()) == [
+            "leaderboard.csv", "leaderboard.json", "leaderboard.md", "report.html",
+        ]  # fmt: skip
+        assert f"Wrote {folder / 'report.html'}" in printed
+    board = algoperf_scoring.score(mixed.root, V06, track="model")
+    assert not [note for note in board.comparison.notes if "report" in note.path], "reports are no runs"
 
 
 def test_models_have_a_size_and_a_reference(runs):

@@ -18,7 +18,7 @@ from algoperf.make_words import as_callable
 @click.option(
     "--output",
     type=options.Place(dir_okay=False),
-    help="Write this file.  [default: report/report.html in PATH]",
+    help="Write this file.  [default: report/report.html in PATH; models: report/model/report.html]",
 )
 @page_options
 def report(path: Path, output: Path | None, no_checks: bool, logs_url: str | None, **options: Any) -> None:
@@ -30,10 +30,10 @@ def report(path: Path, output: Path | None, no_checks: bool, logs_url: str | Non
     chosen = ScoringOptions(**options)
     board = score_runs(path, chosen)
     from algoperf.waiting import waiting
-    from algoperf_scoring.outputs import PAGE
+    from algoperf_scoring.outputs import PAGE, report_folder
     from algoperf_scoring.report import write_report
 
-    file = output or path / "report" / PAGE
+    file = output or report_folder(path, board) / PAGE
     with waiting(f"checking the runs in {path}") as say:
         health = None if no_checks else checked(path, board, chosen)
         say(f"writing {click.format_filename(file)}")

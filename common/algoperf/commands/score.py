@@ -17,9 +17,16 @@ from algoperf.make_words import as_callable
 @scoring_options
 @click.option("--json", "json_file", type=options.Place(), help="Write the leaderboard as JSON.")
 @click.option("--output", type=options.Place(), help="Write report.html and leaderboard.md, .csv and .json here.")
+@click.option("--report", is_flag=True, help="Write these files to PATH/report, or PATH/report/model for models.")
 @page_options
 def score(
-    path: Path, json_file: Path | None, output: Path | None, no_checks: bool, logs_url: str | None, **options: Any
+    path: Path,
+    json_file: Path | None,
+    output: Path | None,
+    report: bool,
+    no_checks: bool,
+    logs_url: str | None,
+    **options: Any,
 ) -> None:
     """Score the submissions in PATH against each other: times to target, scores, ranks, and how sure they are.
 
@@ -30,19 +37,22 @@ def score(
     from algoperf_scoring.terminal import print_leaderboard
 
     print_leaderboard(board, in_words=as_callable)
-    if json_file is not None or output is not None:
+    if json_file is not None or output is not None or report:
         from algoperf.waiting import waiting
         from algoperf_scoring import outputs
         from algoperf_scoring.files import write_whole
 
         if json_file is not None:
             write_whole(json_file, outputs.json_text(board))
-        if output is not None:
-            with waiting(f"checking the runs in {path}") as say:
-                health = None if no_checks else checked(path, board, chosen)
-                say(f"writing {click.format_filename(output)}")
-                written = outputs.write_leaderboard(board, output, health, logs_url)
-            if health is not None and health.unchecked:
-                click.echo(as_callable(health.unchecked))
-            for file in written:
-                click.echo(f"Wrote {click.format_filename(file)}")
+        beside = outputs.report_folder(path, board) if report else None
+        folders = [folder for folder in (output, beside) if folder is not None]
+        if not folders:
+            return
+        with waiting(f"checking the runs in {path}") as say:
+            health = None if no_checks else checked(path, board, chosen)
+            say(f"writing {' and '.join(map(click.format_filename, folders))}")
+            written = [file for one in folders for file in outputs.write_leaderboard(board, one, health, logs_url)]
+        if health is not None and health.unchecked:
+            click.echo(as_callable(health.unchecked))
+        for file in written:
+            click.echo(f"Wrote {click.format_filename(file)}")
