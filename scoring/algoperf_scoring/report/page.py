@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = (
     *("draws", "engine", "bootstrap", "board"),
-    *("dom", "packed", "format", "csv", "series", "who", "sideways", "tables", "figure", "spread"),
+    *("dom", "packed", "format", "csv", "series", "who", "sideways", "tables", "figure", "labels", "spread"),
     *("profiles", "matrix", "times", "curves", "sensitivity", "cost", "certainty", "ranking", "trials"),
     *("state", "controls", "main"),
 )

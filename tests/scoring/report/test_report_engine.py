@@ -117,6 +117,12 @@ def test_curves_of_studies_become_median_and_range(spread):
     assert [point["x"] for point in spread(curves[1:], [0, 1, 2, 4], "max")] == [2, 4], "half of two is not enough"
 
 
+@pytest.mark.parametrize(("ends", "last"), [([7], 7), ([3, 8], 8), ([3, 5, 90], 5), ([9, 2, 3, 90], 9)])
+def test_the_median_of_curves_ends_where_fewer_than_half_of_them_go_on(spread, ends: list[int], last: int):
+    curves = [{"xs": [1, end], "ys": [0.1, 0.9]} for end in ends]
+    assert spread(curves, sorted({1, 2, *ends, 100}), "max")[-1]["x"] == last
+
+
 @pytest.mark.parametrize("number", [1, 3, 5])
 def test_the_median_of_curves_reaches_the_target_at_the_median_time(spread, number: int):
     """However late a study has its first evaluation, and though others have long ended then."""

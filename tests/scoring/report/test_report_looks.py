@@ -77,12 +77,91 @@ def test_changes_are_quick(opened, real_file: Path):
 
 def test_legends_bring_out_one_submission_by_arrow_keys(opened, file: Path):
     page = opened(file).page
-    page.focus("#profiles .legend li")
+    page.focus("#profiles .legend button")
     page.keyboard.press("ArrowRight")
     assert page.locator("#profiles figure.has-highlight").count() == 1
     focused = page.evaluate("document.activeElement.dataset.key").removeprefix("legend-")
     brought_out = page.locator("#profiles figure .is-highlighted")
     assert brought_out.count() == page.locator(f"#profiles .series-of-{focused}").count() > 0
+
+
+@pytest.mark.parametrize("way", ["mouse", "keyboard", "touch"])
+def test_a_pressed_entry_of_a_legend_stays_out_in_all_charts_until_it_is_pressed_again(opened, file: Path, way: str):
+    report = opened(file, has_touch=True)
+    page = report.page
+    entry = page.locator("#profiles .legend button").nth(1)
+
+    def press() -> None:
+        if way == "keyboard":
+            page.keyboard.press("Enter")
+        else:
+            (entry.tap if way == "touch" else entry.click)()
+
+    entry.focus()
+    press()
+    position = entry.get_attribute("data-position")
+    page.locator("h1").click()
+    page.select_option("#detail", label="ogbg")  # what is drawn anew shows it, too
+    report.settle()
+    brought_out = page.locator("#curves-body figure.has-highlight .is-highlighted")
+    assert brought_out.count() == page.locator(f"#curves-body .series-of-{position}").count() > 0
+    pressed = page.locator(".legend button[aria-pressed=true]")
+    assert {one.get_attribute("data-position") for one in pressed.all()} == {position}
+    assert pressed.count() == page.locator(f".legend [data-key=legend-{position}]").count() > 2
+    entry = page.locator("#profiles .legend button").nth(1)
+    entry.focus()
+    press()
+    page.locator("h1").click()
+    assert page.locator("[aria-pressed=true], figure.has-highlight").count() == 0
+
+
+@pytest.mark.parametrize("width", [800, 1400])
+def test_lines_of_charts_have_names_which_bring_them_out(opened, real_file: Path, width: int):
+    page = opened(real_file, width=width).page
+    number = page.evaluate("report.view.submissions.length")
+    assert page.locator("#profiles figure text.name").count() == number
+    assert page.locator("#curves-body figure text.name").count() > number / 2, "some have no room"
+    name = page.locator("#profiles figure text.name").first
+    name.scroll_into_view_if_needed()
+    name.hover()
+    position = page.evaluate("document.querySelector('#profiles text.name.is-highlighted').classList[1]")
+    assert page.locator("#profiles .legend .is-highlighted").get_attribute("data-key") == (
+        position.replace("series-of-", "legend-")
+    )
+    page.mouse.move(2, 2)
+    assert page.locator("figure.has-highlight").count() == 0
+
+
+def test_lines_of_charts_differ_without_colour(opened, file: Path):
+    dashes = opened(file).page.locator("#profiles figure path.series:not(.name), #profiles g.series[aria-label=line]")
+    found = dashes.evaluate_all("all => all.map((line) => line.getAttribute('stroke-dasharray'))")
+    assert len(found) == len(set(found)) == 3
+
+
+def test_curves_end_where_runs_end(opened, runs, tmp_path: Path):
+    """Two of three studies end after 12 s: the line does not go on to the end of the third."""
+    target = runs.version.limits("digits").validation_target
+    for study, seconds in enumerate((10.0, 12.0, 100.0)):
+        approach = [(seconds * share, target * share) for share in (0.25, 0.5, 0.75, 1.0)]
+        runs.trial("a", "digits", approach, study=study, status={"ruleset": "self"})
+    write_report(algoperf_scoring.score(runs.root, runs.version), tmp_path / "report.html")
+    report = opened(tmp_path / "report.html")
+    last = "document.querySelector('#curves-body figure svg').scale('x').domain[1]"
+    assert report.page.evaluate(last) == pytest.approx(12, abs=1e-6)
+    report.page.check("#single")
+    report.settle()
+    assert report.page.evaluate(last) == pytest.approx(100, abs=1e-6)
+
+
+@pytest.mark.parametrize("width", [360, 800, 1100, 1400])
+def test_intervals_are_told_in_numbers_at_any_width(opened, real_file: Path, width: int):
+    page = opened(real_file, width=width).page
+    rows = page.locator("[data-csv=leaderboard] tbody tr")
+    for row in rows.all():
+        low, high = (float(row.locator("td[data-value]").nth(at).get_attribute("data-value") or "") for at in (2, 3))
+        numbers = row.locator(".ends")
+        assert numbers.is_visible()
+        assert numbers.inner_text() == f"{low:.3f}\u2013{high:.3f}"
 
 
 CHARTS = ("#profiles-body", "#times-body", "#curves-body", "#sensitivity-body")
@@ -199,14 +278,14 @@ def test_a_phone_shows_main_tables_as_blocks_with_names_of_columns(opened, real_
     assert not page.is_visible(f".box:has(> [data-csv={table}]) + .hint")
     unnamed, values = page.evaluate(
         """(table) => {
-          const cells = [...document.querySelectorAll(`[data-csv=${table}] tbody tr:first-child td`)];
+          const cells = [...document.querySelectorAll(`[data-csv=${table}] tbody tr:first-child td:not([hidden])`)];
           const named = (cell) => getComputedStyle(cell, "::before").content.includes(cell.dataset.label);
           return [cells.filter((cell) => !named(cell)).map((cell) => cell.className), cells.length];
         }""",
         table,
     )
-    # The rank is what begins a block; the ends of an interval follow its bar; the cost's bar has a legend.
-    assert unnamed == (["number", "ends"] if table == "leaderboard" else ["bar"])
+    # The rank is what begins a block; the cost's bar has a legend.
+    assert unnamed == (["number"] if table == "leaderboard" else ["bar"])
     assert values > 5
     roles = page.locator(f"[data-csv={table}] tbody tr:first-child > *").evaluate_all(
         "all => all.map(({role}) => role)"

@@ -5,7 +5,7 @@ const curves = (() => {
   const AXES = { sec: "submission time", step: "steps", total: "total time" };
 
   const HEIGHT = { narrow: 324, wide: 404 };
-  const MARGIN = { top: 32, bottom: 40 };
+  const MARGIN = { left: 52, right: 16, top: 32, bottom: 40 };
 
   const WHICH =
     "A study is shown by the trial that stands for it under the report's rule and strict target; " +
@@ -21,20 +21,20 @@ const curves = (() => {
     const at = ranked.shape.columns[j];
     const column = data.columns[at];
     const width = figure.widthOf(element);
-    const { all, unit } = collect(context, at, column);
+    const { all, unit, longest } = collect(context, at);
     if (!all.length) {
       dom.fill(element, dom.make("p", {}, "No run of the chosen submissions has this column."));
       return;
     }
-    const { chart, outside } = draw(context, column, all, unit, width);
+    const { chart, named, outside } = draw(context, column, { all, unit, longest }, width);
     const label = `Validation ${column.metric} on ${column.name} over ${AXES[view.axis]}.`;
     const present = ranked.order
       .map((i) => view.submissions[i])
       .filter((position) => all.some((one) => one.position === position));
     const how = view.single
       ? "One line per study."
-      : "Line: median over studies; band: from the worst to the best. A study without an evaluation yet counts as the " +
-        "worst, and one that has ended keeps its last value.";
+      : "Line: median over studies; band: from the worst to the best. Both end where fewer than half of the studies " +
+        "still train. A study without an evaluation yet counts as the worst; one that has ended keeps its last value.";
     const left = outside.length
       ? dom.make("p", { class: "note" }, dom.make("strong", {}, leftOut(data, outside)), " Choose \u201cwhole range\u201d.")
       : null;
@@ -46,6 +46,7 @@ const curves = (() => {
       dom.make("p", { class: "note" }, `${how} ${WHICH}`),
       dom.make("p", { class: "note" }, [START, ...atOnce(context, column, all, present)].join(" ")),
     );
+    labels.along(chart, named, frameOf(width));
   }
 
   /** Whose first evaluation was at the target already, so that there is no curve up to it. */
@@ -64,27 +65,33 @@ const curves = (() => {
     return `${who.several(data, outside)} ${be} outside of the part of the axis that is shown.`;
   }
 
-  /** The curves of all chosen studies in the units of the chart. */
-  function collect({ data, view }, at, column) {
-    const found = view.submissions.flatMap((position) => data.cells[position][at]?.studies ?? []);
-    const longest = d3.max(found.flatMap(({ curve }) => curve?.[view.axis] ?? [])) ?? column.budget_sec;
-    const unit = view.axis === "step" ? { name: "", per: 1 } : format.timeUnit(longest);
+  /** The curves of all chosen studies in the units of the chart, and where the last line ends. */
+  function collect({ data, view }, at) {
     const all = view.submissions.flatMap((position) =>
       (data.cells[position][at]?.studies ?? []).flatMap(({ number, curve }) => {
         const from = curve?.[view.axis];
         if (!from) return [];
         const rows = [...from.keys()].filter((row) => from[row] !== null && (!view.log || from[row] > 0));
         return rows.length
-          ? [{ position, number, xs: rows.map((row) => from[row] / unit.per), ys: rows.map((row) => curve.value[row]) }]
+          ? [{ position, number, xs: rows.map((row) => from[row]), ys: rows.map((row) => curve.value[row]) }]
           : [];
       }),
     );
-    return { all, unit };
+    const lines = view.single ? all.map((one) => [one]) : [...d3.group(all, ({ position }) => position).values()];
+    const longest = d3.max(lines, spread.end) ?? 0;
+    const unit = view.axis === "step" ? { name: "", per: 1 } : format.timeUnit(longest);
+    for (const one of all) one.xs = one.xs.map((x) => x / unit.per);
+    return { all, unit, longest: longest / unit.per };
   }
 
-  function draw(context, column, all, unit, width) {
-    const { view } = context;
-    const longest = d3.max(all.flatMap(({ xs }) => xs));
+  /** Where the frame of a chart is, in its pixels. */
+  function frameOf(width) {
+    const height = figure.isNarrow(width) ? HEIGHT.narrow : HEIGHT.wide;
+    return { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
+  }
+
+  function draw(context, column, { all, unit, longest }, width) {
+    const { data, view } = context;
     const x = [view.log ? Math.max(d3.min(all.flatMap(({ xs }) => xs)), longest / 1e4) : 0, longest];
     const y = range(column, all, view.whole);
     const isShown = (point) => point.x >= x[0] && point.y >= y[0] && point.y <= y[1];
@@ -96,8 +103,8 @@ const curves = (() => {
     const chart = figure.plot({
       width,
       height: figure.isNarrow(width) ? HEIGHT.narrow : HEIGHT.wide,
-      marginLeft: 52,
-      marginRight: 16,
+      marginLeft: MARGIN.left,
+      marginRight: MARGIN.right,
       marginTop: MARGIN.top,
       marginBottom: MARGIN.bottom,
       x: {
@@ -117,7 +124,24 @@ const curves = (() => {
         tip(context, column, inside, unit),
       ],
     });
-    return { chart, outside: drawn.filter(({ visible }) => !visible.length).map(({ position }) => position) };
+    const outside = drawn.filter(({ visible }) => !visible.length).map(({ position }) => position);
+    const target = chart.scale("y").apply(engine.relaxedTarget(column, view.rule.relaxation));
+    const rule = { points: [frameOf(width).left, frameOf(width).right].map((end) => [end, target]) };
+    return { chart, named: [rule, ...named(data, chart, inside)], outside };
+  }
+
+  /** The lines for `labels.along`; of single studies, the one that ends last bears the name. */
+  function named(data, chart, inside) {
+    const [x, y] = ["x", "y"].map((axis) => chart.scale(axis));
+    return inside.flatMap(({ position, visible }) => {
+      const lines = [...d3.group(visible, ({ number }) => number).values()];
+      const last = d3.greatest(lines, (points) => points.at(-1).x);
+      return lines.map((points) => ({
+        position,
+        words: points === last ? who.title(data, position) : "",
+        points: points.map((point) => [x.apply(point.x), y.apply(point.y)]),
+      }));
+    });
   }
 
   /** The line of the target; its name stands where it meets the fewest points, and below them. */
@@ -142,7 +166,7 @@ const curves = (() => {
   function quietest(points, target, isLog, { x, y, width }) {
     const across = (isLog ? d3.scaleLog() : d3.scaleLinear()).domain(x).clamp(true);
     const up = d3.scaleLinear().domain(y);
-    const frame = (figure.isNarrow(width) ? HEIGHT.narrow : HEIGHT.wide) - MARGIN.top - MARGIN.bottom;
+    const frame = frameOf(width).bottom - MARGIN.top;
     const reach = { x: Math.min(0.5, 140 / width), y: 0.08 };
     const tall = 16 / frame; // of the name, with the gap between it and the line
     const found = ["left", "right"].flatMap((end) => [-1, 1].map((side) => ({ end, side })));
@@ -179,7 +203,7 @@ const curves = (() => {
   function median(own, domain, isLog, goal) {
     const which = own.length > 1 ? `median of ${own.length} studies` : "one study";
     return spread
-      .over(own, spread.grid(own, domain, isLog), goal)
+      .over(own, spread.grid(own, [domain[0], Math.min(domain[1], spread.end(own))], isLog), goal)
       .map(({ x, median: y, low, high }) => ({ position: own[0].position, which, x, y, low, high }));
   }
 
@@ -221,10 +245,10 @@ const curves = (() => {
     ];
   }
 
-  /** A few points for symbols; other ones for other submissions, so that they do not lie on each other. */
+  /** A few points for symbols, the end too; else other ones for other submissions, so that they lie apart. */
   function marks(points, position) {
     const every = Math.max(1, Math.floor(points.length / 4));
-    return points.filter((_, at) => at % every === (position * 7 + 3) % every);
+    return points.filter((_, at) => at === points.length - 1 || at % every === (position * 7 + 3) % every);
   }
 
   return { AXES, render };

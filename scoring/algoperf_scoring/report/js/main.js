@@ -92,7 +92,7 @@ const report = (() => {
     const { data, view } = shared;
     const own = ++generation;
     document.documentElement.dataset.theme = view.theme;
-    series.highlight();
+    series.reset(view.submissions);
     controls.sync(data, view);
     const isEmpty = !view.submissions.length || !view.workloads.length;
     document.documentElement.classList.toggle("is-empty", isEmpty);
@@ -129,6 +129,7 @@ const report = (() => {
       await new Promise((done) => setTimeout(done));
       if (!isCurrent()) return;
       render(element);
+      series.again();
     }
   }
 

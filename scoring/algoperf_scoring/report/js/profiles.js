@@ -12,8 +12,10 @@ const profiles = (() => {
     dom.fill(element, dom.make("div", { class: "beside" }, left, table));
     table.append(atTau(context, view.tau)); // takes its place before the chart takes the rest
     const width = figure.widthOf(left);
-    const chart = draw(context, width);
-    const slider = makeSlider(view.rule.max_ratio, width);
+    const names = ranked.order.map((i) => who.title(data, view.submissions[i]));
+    const right = labels.room(names, width, HEIGHT - MARGIN.top - MARGIN.bottom) || MARGIN.right;
+    const chart = draw(context, width, right);
+    const slider = makeSlider(view.rule.max_ratio, width, right);
     const line = dom.makeSvg("line", { class: "tau", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
     chart.append(line);
     const show = (tau) => {
@@ -39,10 +41,10 @@ const profiles = (() => {
   }
 
   /** A slider as wide as the chart's frame, and its label. */
-  function makeSlider(max, width) {
+  function makeSlider(max, width, right) {
     const output = dom.make("output", { for: "tau" });
     const input = dom.make("input", { type: "range", id: "tau", min: 1, max, step: 0.01, "data-key": "tau" });
-    const style = `padding-left:${MARGIN.left}px;padding-right:${MARGIN.right}px;max-width:${width}px`;
+    const style = `padding-left:${MARGIN.left}px;padding-right:${right}px;max-width:${width}px`;
     const label = dom.make("label", { for: "tau" }, "Move \u03c4: ", output);
     const show = (tau) => {
       input.value = String(tau);
@@ -64,7 +66,7 @@ const profiles = (() => {
     });
   }
 
-  function draw(context, width) {
+  function draw(context, width, right) {
     const { data, view } = context;
     const max = view.rule.max_ratio;
     const all = stepsOf(context);
@@ -72,11 +74,11 @@ const profiles = (() => {
     const apart = (i) => each * ((all.length - 1) / 2 - context.ranked.order.indexOf(i));
     const title = ({ position, workload, tau, share }) =>
       `${who.title(data, position)}\n${workload} at ${format.ratio(tau)}\n${format.percent(share)} of the workloads`;
-    return figure.plot({
+    const chart = figure.plot({
       width,
       height: HEIGHT,
       marginLeft: MARGIN.left,
-      marginRight: MARGIN.right,
+      marginRight: right,
       marginTop: MARGIN.top,
       marginBottom: MARGIN.bottom,
       insetBottom: APART.all / 2 + 2,
@@ -93,6 +95,15 @@ const profiles = (() => {
         figure.tip(all.flat(), { x: "tau", y: "share", title }),
       ],
     });
+    if (right === MARGIN.right) return chart;
+    const ends = all.map((steps, i) => ({
+      position: view.submissions[i],
+      words: who.title(data, view.submissions[i]),
+      x: width - right,
+      y: chart.scale("y").apply(steps.at(-1)?.share ?? 0) - apart(i),
+    }));
+    labels.column(chart, ends, { top: MARGIN.top, bottom: HEIGHT - MARGIN.bottom });
+    return chart;
   }
 
   /** A submission's line, with its symbol where a workload is added. */
@@ -119,7 +130,7 @@ const profiles = (() => {
     wrapped.addEventListener(
       "pointerdown",
       (event) => {
-        if (!chart.contains(event.target)) return;
+        if (!chart.contains(event.target) || event.target.closest(".name")) return;
         event.stopPropagation();
         chart.setPointerCapture(event.pointerId);
         move(tauAt(event));

@@ -50,7 +50,7 @@ const ranking = (() => {
       ...(sure
         ? [
             { label: "95 % interval", name: "interval_low" },
-            { label: "", name: "interval_high", sortable: false, className: "ends" },
+            { label: "", name: "interval_high", sortable: false, hidden: true },
             { label: "ranks", name: "probability_of_rank_1", className: "ranks" },
           ]
         : []),
@@ -62,7 +62,7 @@ const ranking = (() => {
     const rows = ranked.order.map((i) => Object.assign(row(context, i), { header: 1 }));
     const caption = `Submissions by score over ${format.plural(view.workloads.length, "workload")}`;
     const built = tables.build("leaderboard", caption, columns, rows, true);
-    return dom.make("div", {}, built, dom.make("p", { class: "note" }, legend(context)));
+    return dom.make("div", {}, built, legend(context));
   }
 
   function row({ data, view, ranked, sure }, i) {
@@ -87,10 +87,11 @@ const ranking = (() => {
 
   function uncertain({ intervals, rankProbabilities }, { scores }, i, position) {
     const [low, high] = intervals[i];
-    const ends = `${low.toFixed(3)}\u2013${high.toFixed(3)}`;
+    const ends = dom.make("span", { class: "ends" }, `${low.toFixed(3)}\u2013${high.toFixed(3)}`);
+    const interval = dom.make("span", {}, intervalBar(intervals[i], scores[i], position), " ", ends);
     return [
-      { node: intervalBar(intervals[i], scores[i], position), value: low, className: "interval" },
-      { text: ends, value: high, className: "ends" },
+      { node: interval, value: low, className: "interval" },
+      { text: "", value: high },
       { node: rankStrip(rankProbabilities[i]), value: rankProbabilities[i][0], className: "ranks" },
     ];
   }
@@ -178,13 +179,14 @@ const ranking = (() => {
 
   function legend({ data, view, ranked, sure }) {
     const points = view.rule.integral === "exact" ? "" : ", taken at 100 points as in the published tables";
-    return [
-      `Score: area under the performance profile up to ${format.short(view.rule.max_ratio)} times the fastest${points}.`,
-      sure ? "Ranks: one box per rank from 1 on, the darker the more likely." : "",
-      "Credit: workloads whose time counts. Fastest: on how many of them.",
-      ranked.speedups ? `Speedup: geometric mean over workloads against ${referenceTitle(data, view)}.` : "",
-      ...loneStudies(data, view, ranked),
-    ].join(" ");
+    const words = [
+      `Score: area under the performance profile up to ${format.short(view.rule.max_ratio)} times the fastest${points}. `,
+      sure ? dom.make("span", { class: "ranks" }, "Ranks: one box per rank from 1 on, the darker the more likely. ") : "",
+      "Credit: workloads whose time counts. Fastest: on how many of them. ",
+      ranked.speedups ? `Speedup: geometric mean over workloads against ${referenceTitle(data, view)}. ` : "",
+      loneStudies(data, view, ranked).join(" "),
+    ];
+    return dom.make("p", { class: "note" }, ...words);
   }
 
   function referenceTitle(data, view) {

@@ -25,18 +25,24 @@ const sensitivity = (() => {
     if (found.leftOut.length) leaveOut(element, context, found.leftOut);
   }
 
+  const HEIGHT = 260;
+  const MARGIN = { left: 46, right: 14, top: 20, bottom: 40 };
+
   function lines({ data, view }, curve, width, x, inWords) {
     const points = curve.flatMap(([value, scores]) =>
       view.submissions.map((position, i) => ({ x: value, y: scores[i], position })),
     );
     const title = (point) => `${who.title(data, point.position)}\n${inWords(point.x)}: score ${point.y.toFixed(3)}`;
-    return figure.plot({
+    const frame = { top: MARGIN.top, bottom: HEIGHT - MARGIN.bottom };
+    const names = view.submissions.map((position) => who.title(data, position));
+    const right = labels.room(names, width, frame.bottom - frame.top);
+    const chart = figure.plot({
       width,
-      height: 260,
-      marginLeft: 46,
-      marginRight: 14,
-      marginTop: 20,
-      marginBottom: 40,
+      height: HEIGHT,
+      marginLeft: MARGIN.left,
+      marginRight: right || MARGIN.right,
+      marginTop: MARGIN.top,
+      marginBottom: MARGIN.bottom,
       x,
       y: {
         domain: [0, Math.max(0.1, ...curve.flatMap(([, scores]) => [...scores]))],
@@ -55,6 +61,15 @@ const sensitivity = (() => {
         figure.tip(points, { x: "x", y: "y", title }),
       ],
     });
+    const scale = chart.scale("y");
+    const ends = view.submissions.map((position, i) => ({
+      position,
+      words: names[i],
+      x: width - right,
+      y: scale.apply(curve.at(-1)[1][i]),
+    }));
+    if (right) labels.column(chart, ends, frame);
+    return chart;
   }
 
   function asTable(name, caption, curve, { data, view, ranked }, inWords) {

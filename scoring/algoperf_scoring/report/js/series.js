@@ -10,6 +10,7 @@ const series = (() => {
   const WIDTH = 34;
   let looks = [];
   let highlighted;
+  let pinned;
 
   /** Takes the looks from the data; before anything is drawn. */
   function prepare(data) {
@@ -44,9 +45,29 @@ const series = (() => {
     );
   }
 
-  /** Brings one submission out in all charts and tables, and none without a position. */
-  function highlight(position) {
-    if (position === highlighted) return;
+  /** Brings one submission out in all charts and tables; without a position the one that is pinned, if one is. */
+  function highlight(position = pinned) {
+    if (position !== highlighted) show(position);
+  }
+
+  /** Brings one out until it is pressed again, or another one. */
+  function pin(position) {
+    pinned = position === pinned ? undefined : position;
+    for (const entry of document.querySelectorAll(".legend [aria-pressed]"))
+      entry.setAttribute("aria-pressed", String(entry.dataset.position === String(pinned)));
+    show(pinned);
+  }
+
+  /** Only a pinned one is brought out any more, if it is among these positions. */
+  function reset(positions) {
+    if (!positions.includes(pinned)) pinned = undefined;
+    show(pinned);
+  }
+
+  /** Brings it out in what was drawn meanwhile, too. */
+  const again = () => show(highlighted);
+
+  function show(position) {
     highlighted = position;
     const isOne = position !== undefined;
     for (const chart of document.querySelectorAll("figure")) {
@@ -67,19 +88,24 @@ const series = (() => {
     return { onmouseenter: on, onmouseleave: off, onfocusin: on, onfocusout: off };
   }
 
-  /** A legend of submissions: one stop of the tabulator, in which arrow keys move; the focused one is brought out. */
+  /**
+   * A legend of submissions: one stop of the tabulator, in which arrow keys move. The focused one is brought out; a
+   * pressed one stays so, until it is pressed again or Escape is.
+   */
   function legend(data, positions) {
     const entries = positions.map((position, at) =>
       dom.make(
-        "li",
+        "button",
         {
-          ...{ tabindex: at ? -1 : 0, "data-key": `legend-${position}`, "data-position": position },
+          ...{ type: "button", tabindex: at ? -1 : 0, "data-key": `legend-${position}`, "data-position": position },
+          ...{ "aria-pressed": String(position === pinned), onclick: () => pin(position) },
           ...highlighting(position),
         },
         who.label(data, position),
       ),
     );
     const onkeydown = (event) => {
+      if (event.key === "Escape") pin(pinned);
       const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       const at = entries.indexOf(document.activeElement);
       if (!by || at < 0) return;
@@ -90,10 +116,10 @@ const series = (() => {
     };
     return dom.make(
       "ul",
-      { class: "legend", "aria-label": "Legend; arrow keys bring out an entry", onkeydown },
-      ...entries,
+      { class: "legend", "aria-label": "Legend; arrow keys bring out an entry, Enter keeps it so", onkeydown },
+      ...entries.map((entry) => dom.make("li", {}, entry)),
     );
   }
 
-  return { prepare, of, swatch, highlight, highlighting, legend };
+  return { prepare, of, swatch, highlight, reset, again, highlighting, legend };
 })();

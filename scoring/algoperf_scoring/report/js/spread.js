@@ -1,8 +1,9 @@
 "use strict";
 /*
- * Several curves as one: median and range over studies. A study that has ended keeps its last value. One that has no
- * evaluation yet counts as the worst, as a study that never reaches the target does in a median of times: so, with an
- * odd number of studies, the median reaches the target at their median time.
+ * Several curves as one: median and range over studies, as long as at least half of them train. A study that has ended
+ * keeps its last value until then. One that has no evaluation yet counts as the worst, as a study that never reaches the
+ * target does in a median of times: so, with an odd number of studies, the median reaches the target at their median time,
+ * and ends there.
  */
 const spread = (() => {
   /** The value of a curve at x, linear between its points, the last one after its end; NaN before its start. */
@@ -21,8 +22,14 @@ const spread = (() => {
     return ys[low] + ((ys[high] - ys[low]) * (x - xs[low])) / (xs[high] - xs[low]);
   }
 
+  /** Where fewer than half of the curves go on: the median of their ends, the later one of two. */
+  function end(curves) {
+    const ends = curves.map(({ xs }) => xs[xs.length - 1]).sort((a, b) => a - b);
+    return ends[Math.floor(ends.length / 2)];
+  }
+
   /**
-   * Points {x, median, low, high} from where the median is known to where the last curve ends. The end of the range on
+   * Points {x, median, low, high} from where the median is known to where fewer than half of the curves go on. The end of the range on
    * the side of the worst is null as long as a curve has not begun.
    * @param {{xs: number[], ys: number[]}[]} curves
    * @param {number[]} grid rising
@@ -31,9 +38,9 @@ const spread = (() => {
   function over(curves, grid, goal) {
     const worst = goal === "max" ? -Infinity : Infinity;
     const known = (value) => (Number.isFinite(value) ? value : null);
-    const end = Math.max(...curves.map(({ xs }) => xs[xs.length - 1]));
+    const last = end(curves);
     const points = grid
-      .filter((x) => x <= end)
+      .filter((x) => x <= last)
       .map((x) => {
         const values = curves.map((curve) => (x < curve.xs[0] ? worst : at(curve, x)));
         const [low, high] = [Math.min(...values), Math.max(...values)].map(known);
@@ -52,5 +59,5 @@ const spread = (() => {
     return [...even, ...ends.filter((x) => x >= from && x <= to)].sort((a, b) => a - b);
   }
 
-  return { at, over, grid };
+  return { at, end, over, grid };
 })();

@@ -7,7 +7,8 @@ const tables = (() => {
    * A table.
    * @param {string} name of the CSV file
    * @param {string} caption
-   * @param {{label: (string|Node), name?: string, number?: boolean, sortable?: boolean}[]} columns
+   * @param {{label: (string|Node), name?: string, number?: boolean, sortable?: boolean, hidden?: boolean}[]} columns;
+   *   hidden ones are for the file alone
    * @param {Object[][]} rows of cells: {text, value?, node?, className?}; the first is the row's header
    * @param {boolean} isStacked whether a phone shows each row as a block, in which a cell has its column's name before it
    * @returns {HTMLElement}
@@ -65,10 +66,10 @@ const tables = (() => {
   }
 
   function headerCell(table, name, column, at) {
-    const { label, number, sortable = true } = column;
+    const { label, number, sortable = true, hidden } = column;
     const kind = [number ? "number" : "", column.className ?? ""].join(" ").trim() || null;
     const value = column.name ?? null;
-    if (!sortable) return dom.make("th", { scope: "col", class: kind, "data-value": value }, label);
+    if (!sortable) return dom.make("th", { scope: "col", class: kind, "data-value": value, hidden }, label);
     const click = () => {
       const before = sortedBy.get(name);
       const falling = before?.at === at ? !before.falling : Boolean(number);
@@ -87,6 +88,7 @@ const tables = (() => {
       class: [column?.number ? "number" : "", cell.className ?? ""].join(" ").trim() || null,
       scope: isHeader ? "row" : null,
       title: cell.title ?? null,
+      hidden: column?.hidden,
       "data-value": cell.value === undefined ? null : plain(cell.value),
       "data-sort": cell.sort ?? null,
     };
