@@ -46,6 +46,7 @@ OPTION = re.compile(
 )
 """An option in a message, and its value if it looks like one."""
 
+_TRAINING = re.compile(r"algoperf train((?: --[a-z-]+ (?:'[^']*'|[^\s'`]+))+)")
 _COMMAND = re.compile(r"(`|^ +|: )algoperf (?=[a-z])", re.MULTILINE)
 
 
@@ -61,16 +62,26 @@ def in_words_of_the_caller(message: str) -> str:
 
 
 def as_callable(text: str) -> str:
-    """A text whose command lines, `algoperf ...`, name the program's file if `make` was called: PATH may lack it."""
+    """A text whose command lines, `algoperf ...`, name the program's file if `make` was called: PATH may lack it.
+
+    Those that train become calls of make itself, if it has a variable for each of their options.
+    """
     if not os.environ.get(CALLED_BY_MAKE):
         return text
-    return _COMMAND.sub(lambda found: f"{found[1]}{program()} ", text)
+    return _COMMAND.sub(lambda found: f"{found[1]}{program()} ", _TRAINING.sub(_as_target, text))
 
 
 def program() -> Path:
     """This program, seen from where it was called."""
     file, here = Path(sys.executable).with_name("algoperf"), Path.cwd()
     return file.relative_to(here) if file.is_relative_to(here) else file
+
+
+def _as_target(found: re.Match[str]) -> str:
+    words = re.findall(r"(--[a-z-]+) ('[^']*'|[^\s'`]+)", found[1])
+    if not all(option in VARIABLES for option, _ in words):
+        return found[0]
+    return " ".join(["make train", *(f"{VARIABLES[option]}={value}" for option, value in words)])
 
 
 def _as_variable(found: re.Match[str]) -> str:

@@ -3,11 +3,11 @@
 
 from pathlib import Path
 
-from algoperf.testing import train_on_digits
+from algoperf.testing import check_on_digits
 
 
-def test_loss_falls() -> None:
-    """A few real steps in a process of their own."""
-    losses = train_on_digits(Path(__file__).parent, framework="pytorch", ruleset="external")
-    told = f"the loss does not fall: is the learning rate too small, or the sign wrong? {losses}"
-    assert losses[-1] < 0.8 * losses[0], told
+def test_it_trains() -> None:
+    """A few real steps: they change parameters, stay finite, and go on from a checkpoint. Add what yours should do."""
+    losses = check_on_digits(Path(__file__).parent, framework="pytorch", ruleset="external")
+    told = f"the loss rises: is the sign of the update wrong, or the learning rate too large? {losses}"
+    assert losses[-1] < 1.5 * losses[0], told

@@ -52,3 +52,26 @@ def test_long_lines_are_wrapped_and_go_on_further_in():
     assert first.startswith("  On cifar: word word")
     assert len(first) <= 110
     assert second.startswith("    word")
+
+
+def test_every_remedy_begins_with_what_to_do():
+    """A reader can carry it out: it is not a fact, or a wish of ours."""
+    verbs = {
+        *(
+            "Add",
+            "Call",
+            "Change",
+            "Complete",
+            "Compute",
+            "Copy",
+            "Correct",
+            "Decide",
+            "Define",
+            "Depend",
+            "Draw",
+            "Fix",
+        ),
+        *("Fix", "Give", "Handle", "Import", "Initialise", "Keep", "Let", "Look", "Name", "Pin", "Put", "Raise", "Read"),
+        *("Remove", "Replace", "Return", "Run", "Say", "Take", "Treat", "Try", "Use", "Write"),
+    }
+    assert [rule.number for rule in RULES.values() if rule.remedy.split()[0] not in verbs] == []

@@ -168,6 +168,15 @@ def test_the_program_is_named_as_it_is_seen_from_here(monkeypatch, tmp_path):
     assert Path(shown).is_file()
 
 
+def test_commands_that_train_are_given_as_calls_of_make_where_it_has_their_options(monkeypatch):
+    told = "Make one: algoperf train --model published --workload digits --output-dir 'my runs'"
+    monkeypatch.delenv(CALLED_BY_MAKE, raising=False)
+    assert as_callable(told) == told
+    monkeypatch.setenv(CALLED_BY_MAKE, "leaderboard")
+    assert as_callable(told) == "Make one: make train MODEL=published WORKLOADS=digits RUNS='my runs'"
+    assert as_callable("`algoperf train --study 2`") == f"`{program()} train --study 2`"
+
+
 def test_messages_name_the_folder_that_a_target_of_make_writes_to(monkeypatch):
     for target, variable in (("train", "RUNS"), ("compare", "COMPARISON")):
         monkeypatch.setenv(CALLED_BY_MAKE, target)

@@ -146,7 +146,7 @@ def test_unknown_workloads_are_named(smoke):
     ("lines", "said"),
     [
         ([], "training"),
-        (["waiting for the devices | 15 s so far"], "waiting for the devices"),
+        (["waiting for the devices | 15 s so far | held by x | y"], "waiting for the devices | held by x | y"),
         (["step 3 | 9.0 s so far | clock 75 of 135 s"], "step 3 | clock 75 of 135 s"),
         (
             ["step 3, clock 75.00 of 135 s: loss 1", "warning: Others keep 1.7 of 2 cores"],

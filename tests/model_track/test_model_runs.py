@@ -83,7 +83,7 @@ def test_a_time_to_target_is_verified_apart_from_the_labels(framework, data_root
     run = run_of(MODELS / "two_layers", framework, data_root, tmp_path, max_global_steps=None, eval_every_steps=20)
     code, output = run.finish()
     assert (code, run.status["status"]) == (0, "target_reached"), output
-    assert "in processes apart from the labels" in output
+    assert "again, in a process that has no labels" in output
     assert "1 of 1 checkpoint agrees" in output
 
 

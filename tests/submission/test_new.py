@@ -52,7 +52,7 @@ def folder(root: Path, framework: str, ruleset: str) -> Path:
     ],
 )
 def test_its_own_test_passes(created, repository, framework, ruleset):
-    """As its author calls it: real steps in a process of their own, and the loss falls."""
+    """As its author calls it: real steps in processes of their own."""
     done = own_test(folder(created, framework, ruleset), created)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
@@ -64,17 +64,58 @@ def test_tests_of_several_submissions_are_found_together(created):
     assert f"{len(KINDS)} tests collected" in done.stdout
 
 
-@pytest.mark.parametrize(("rate", "passes"), [("1e-3", True), ("-3e-3", False)], ids=["slow but sound", "uphill"])
-def test_its_own_test_tells_slow_from_wrong(created, tmp_path, rate, passes):
+LION = """
+class Lion(torch.optim.Optimizer):
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for param in group["params"]:
+                mean = self.state[param].setdefault("mean", torch.zeros_like(param))
+                param.data -= group["lr"] * torch.sign(0.9 * mean + 0.1 * param.grad)
+                mean.lerp_(param.grad, 0.01)
+
+
+def make_optimizer(params, settings):
+    return Lion(params, settings.learning_rate)
+
+
+init_optimizer_state = make_init_optimizer_state(make_optimizer, SETTINGS)
+"""
+FORGETFUL = """
+_others, _count = update_params, 0
+
+
+def update_params(**arguments):
+    global _count
+    _count += 1
+    state = arguments["optimizer_state"], arguments["current_param_container"], arguments["model_state"]
+    return state if _count < 6 else _others(**arguments)
+"""
+
+
+@pytest.mark.parametrize(
+    ("rate", "more", "told"),
+    [
+        ("1e-6", "", None),
+        ("1e-4", LION, None),
+        ("-3e-3", "", "the loss rises: is the sign of the update wrong, or the learning rate too large? ["),
+        ("0.0", "", "No parameter changes from step 10 to step 40: are updates applied?"),
+        ("float('nan')", "", "The loss is not finite: [nan"),
+        ("3e-3", FORGETFUL, "After an interruption it trains differently: parameters end "),
+    ],
+    ids=["tiny but sound", "Lion", "uphill", "standing still", "nan", "forgetful"],
+)
+def test_its_own_test_tells_sound_from_wrong(created, tmp_path, rate, more, told):
     changed = tmp_path / "changed"
     shutil.copytree(folder(created, "pytorch", "self"), changed)
     code = (changed / "submission.py").read_text()
     assert '"learning_rate": 3e-3' in code
-    (changed / "submission.py").write_text(code.replace('"learning_rate": 3e-3', f'"learning_rate": {rate}'))
+    (changed / "submission.py").write_text(code.replace('"learning_rate": 3e-3', f'"learning_rate": {rate}') + more)
     done = own_test(changed, tmp_path)
-    assert done.returncode == (0 if passes else 1), done.stdout + done.stderr
-    told = "the loss does not fall: is the learning rate too small, or the sign wrong? [" in done.stdout
-    assert told != passes
+    assert done.returncode == (1 if told else 0), done.stdout + done.stderr
+    assert (told or "1 passed") in done.stdout
 
 
 def own_test(submission: Path, root: Path, *options: str) -> subprocess.CompletedProcess:

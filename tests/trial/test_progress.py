@@ -21,7 +21,7 @@ from algoperf.records.status import Status
 from algoperf.text import duration
 from algoperf.trial.clock import Clock
 from algoperf.trial.live_line import LiveLine, State
-from algoperf.trial.progress import PlainDisplay, Progress
+from algoperf.trial.progress import ParentDisplay, PlainDisplay, Progress
 from algoperf.trial.screen import Screen
 from algoperf.trial.settings import TrialSettings
 from algoperf.versions import load_version
@@ -62,6 +62,57 @@ def test_plain_lines_say_how_it_stands(settings):
         "step 400 | clock 4.0 of 60 s | 299 steps/s",  # nothing is left to go
         "max_steps_reached: Stopped.",
     ]
+
+
+def test_targets_are_said_when_they_are_reached_and_what_is_left(settings):
+    stream = io.StringIO()
+    progress = Progress(settings, PlainDisplay(stream))
+    metrics = {"validation/accuracy": 0.97, "test/accuracy": 0.93, "score": 3.0}
+    progress.evaluation(7, metrics, ["validation"], ["test"])
+    progress.evaluation(8, metrics, [], ["test"])
+    progress.evaluation(9, metrics, ["test"], [])
+    progress.evaluation(9, metrics, ["validation", "test"], [])
+    progress.evaluation(9, metrics, ["test"], ["validation"])  # no news: it does not end training
+    goal = "validation/accuracy 0.97 (target >= 0.96)"
+    said = [line.partition(" s: ")[2] for line in stream.getvalue().splitlines()[1:]]
+    assert said == [
+        f"{goal}: reached; test/accuracy 0.93 (target >= 0.94) not yet",
+        goal,
+        f"{goal}, test/accuracy 0.93 (target >= 0.94): reached",
+        f"{goal}: reached",
+        goal,
+    ]
+
+
+def test_a_flood_of_evaluations_is_thinned_out_but_news_are_not(monkeypatch):
+    """On a slow machine, one may follow every step. The log gets all of them."""
+    told: list[str] = []
+    monkeypatch.setattr("algoperf.trial.messages.tell", lambda kind, text: told.append(f"{kind}: {text}"))
+    stream, times = io.StringIO(), {26: 100.0}
+    number = 0
+    display = ParentDisplay(stream, now=lambda: times.get(number, 0.0))
+    for number in range(1, 31):
+        display.evaluation(f"evaluation {number}", is_news=number == 20)
+    display.close()
+    assert stream.getvalue().splitlines() == [
+        *(f"evaluation {number}" for number in range(1, 11)),
+        "... 9 evaluations before this in log.txt only",
+        "evaluation 20",
+        "... 5 evaluations before this in log.txt only",
+        "evaluation 26",
+        "... 4 evaluations before this in log.txt only",
+    ]
+    assert told == [f"unshown: evaluation {number}" for number in range(1, 31) if number not in (*range(11), 20, 26)]
+
+
+def test_the_log_has_every_evaluation(repository, data_root, tmp_path):
+    command = train(repository, data_root, tmp_path, "--max-global-steps", "40", "--eval-every-steps", "1")
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    log = (tmp_path / "template/study_1/digits_pytorch/trial_1/log.txt").read_text()
+    steps = re.findall(r"^step (\d+), clock", log, re.MULTILINE)
+    assert sorted(map(int, steps)) == list(range(1, 41))
+    first = re.findall(r"^step (\d+), clock", shown, re.MULTILINE)[:10]
+    assert first == [str(step) for step in range(1, 11)]
 
 
 def test_a_resumed_trial_has_no_rate_at_first(settings):

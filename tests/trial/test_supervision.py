@@ -149,6 +149,17 @@ def test_a_process_that_never_reads_gets_no_more_answers():
 
 # --- the line of those who wait for devices ----------------------------------------------------------------------
 
+SINCE = r"since \d{4}-\d\d-\d\d \d\d:\d\d"
+WAITING = """
+import sys
+from pathlib import Path
+from algoperf.trial.devices import Line
+from algoperf.trial.screen import Screen
+line = Line(["core_0"], "the third", Path(sys.argv[1]))
+with Screen(Path(sys.argv[2]), ["x"], line.awaited), line.alone(print):
+    pass
+"""
+
 
 def test_trials_wait_for_devices_that_they_have_in_common(tmp_path):
     said: list[str] = []
@@ -161,9 +172,40 @@ def test_trials_wait_for_devices_that_they_have_in_common(tmp_path):
             "with line.alone(lambda text: print(text, flush=True)): print('its turn')"
         )
         waiting = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        assert waiting.stdout.readline().startswith("waiting for the first; --share would")
+        said_there = waiting.stdout.readline()
+        assert re.match(rf"waiting for the devices, held by the first, {SINCE}; --share would train beside", said_there)
         assert waiting.poll() is None
     assert waiting.communicate(timeout=PATIENCE_SEC)[0] == "its turn\n"
+
+
+@pytest.mark.parametrize("how", ["alone", "beside_others"])
+def test_who_waits_says_again_and_again_for_whom_also_if_that_changes(tmp_path, how):
+    """Of those who share the devices, the last to begin is known."""
+    log = tmp_path / "log.txt"
+
+    def hold(who):
+        line = Line(["core_0"], who, tmp_path)
+        return line.alone(print) if how == "alone" else line.beside_others()
+
+    def wait_until_it_says(pattern):
+        deadline = time.monotonic() + PATIENCE_SEC
+        while not (log.exists() and re.search(pattern, log.read_text())):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+
+    shared = "" if how == "alone" else "trials that share them, the last to begin: "
+    code = WAITING.replace("line = ", "import algoperf.trial.screen as screen\nscreen.SILENCE_SEC = 0.1\nline = ")
+    with hold("the first"):
+        waiting = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(log)], stdout=subprocess.DEVNULL)
+        line = rf"waiting for the devices \| [^|]* so far \| held by {shared}NAME, {SINCE} \| --share would train"
+        wait_until_it_says(line.replace("NAME", "the first"))
+        if how == "beside_others":
+            with hold("the second"):
+                wait_until_it_says(line.replace("NAME", "the second"))
+        else:  # as the kernel lets the next one in
+            (tmp_path / "core_0.alone").write_text("the second, since 2026-01-01 00:00")
+            wait_until_it_says(line.replace("NAME", "the second"))
+    assert waiting.wait(timeout=PATIENCE_SEC) == 0
 
 
 def test_those_who_share_wait_for_nobody_and_are_noticed(tmp_path):
@@ -247,7 +289,7 @@ def test_a_signal_while_waiting_for_devices_ends_the_wait(trial, tmp_path, monke
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = trial.start()
         deadline = time.monotonic() + PATIENCE_SEC
-        while "waiting for another trial" not in trial.log.read_text():
+        while "waiting for the devices, held by another trial" not in trial.log.read_text():
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.terminate()
@@ -263,4 +305,5 @@ def test_others_are_told_who_holds_the_devices_and_in_which_folder(trial, tmp_pa
     assert trial.finish()[0] == 3
     core = min(os.sched_getaffinity(0))
     told = (tmp_path / "locks" / f"core_{core:04d}.alone").read_text()
-    assert re.fullmatch(rf"faulty on digits, study 1, trial 1 \(process \d+, in {re.escape(str(trial.trial))}\)", told)
+    place = re.escape(str(trial.trial))
+    assert re.fullmatch(rf"faulty on digits, study 1, trial 1 \(process \d+, in {place}\), {SINCE}", told)

@@ -123,8 +123,7 @@ def entry_of(
     submission: SubmissionPlace | None, model: SubmissionPlace | None, framework: Framework | None
 ) -> tuple[dict[str, Path], Framework]:
     """What is trained, `submission` or `model` with its path, and its framework. UserError if it is not one of them."""
-    from algoperf.submission.framework import choose_framework
-    from algoperf.submission.loading import submission_file
+    from algoperf.submission.framework import framework_to_train
     from algoperf.submission.model import find_model, model_framework
 
     if (submission is None) == (model is None):
@@ -136,7 +135,7 @@ def entry_of(
         return {"model": place}, model_framework(find_model(place), framework)
     assert submission is not None
     place = place_of(submission)
-    return {"submission": place}, choose_framework(submission_file(place), framework)
+    return {"submission": place}, framework_to_train(place, framework)
 
 
 def place_of(submission: SubmissionPlace) -> Path:

@@ -16,7 +16,7 @@ from algoperf.api.source import Source
 from algoperf.api.words import errors_in_python_words
 from algoperf.errors import UserError, unknown
 from algoperf.submission.framework import TITLES, framework_of
-from algoperf.submission.loading import FUNCTIONS, REQUIRED
+from algoperf.submission.functions import FUNCTIONS, REQUIRED
 from algoperf.submission.naming import require_name
 from algoperf.workload.definition import Framework
 

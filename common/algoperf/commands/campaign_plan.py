@@ -201,8 +201,7 @@ def _frameworks(submissions: list[Path], track: str, asked: Framework | None) ->
     Raises UserError if a submission is not of the track, or if its framework cannot be known.
     """
     from algoperf.errors import UserError
-    from algoperf.submission.framework import choose_framework
-    from algoperf.submission.loading import submission_file
+    from algoperf.submission.framework import framework_to_train
     from algoperf.submission.model import find_model, model_framework
     from algoperf.submission.track import is_model
 
@@ -212,7 +211,7 @@ def _frameworks(submissions: list[Path], track: str, asked: Framework | None) ->
                 f"{', '.join(given)}: models are the model track's, and never compared with training algorithms. "
                 "Plan them in a campaign of their own, with --track model."
             )
-        return {path: choose_framework(submission_file(path), asked) for path in submissions}
+        return {path: framework_to_train(path, asked) for path in submissions}
     models = {path: find_model(path) for path in submissions}
     found = {path: model_framework(model, asked) for path, model in models.items() if model is not None}
     others = set(found.values())

@@ -132,15 +132,19 @@ def check_submission(
         smoke=smoke,
         given_space=search_space,
     )
-    return Report(request, static_only, tuple(_findings(request, static_only)))
+    from algoperf_check import static
+    from algoperf_check.static import interface
+
+    found, missing = static.run(request), list(interface.check(request))
+    if static_only or missing:
+        return Report(request, True, (*found, *missing))
+    return Report(request, False, (*found, *_tried(request)))
 
 
-def _findings(request: CheckRequest, static_only: bool) -> list[Finding]:
-    from algoperf_check import probe, static
+def _tried(request: CheckRequest) -> list[Finding]:
+    """What is found when the submission runs."""
+    from algoperf_check import probe
     from algoperf_check.probe import models
 
-    found = static.run(request)
-    if static_only:
-        return found
     click.echo("The code was read. Running it on small workloads; --static-only skips this.", err=True)
-    return [*found, *(probe.run(request) if request.track == "algorithm" else models.run(request))]
+    return probe.run(request) if request.track == "algorithm" else models.run(request)

@@ -10,10 +10,10 @@ import click
 def complete(given: dict[str, Any], command: click.Command) -> dict[str, Any]:
     """The options of `algoperf train` with framework and ruleset filled in.
 
-    Raises UserError if the framework cannot be found out; MissingParameter if a required option is missing.
+    Raises UserError if the framework cannot be found out or a function is missing; MissingParameter if a required
+    option is missing.
     """
-    from algoperf.submission.framework import choose_framework
-    from algoperf.submission.loading import submission_file
+    from algoperf.submission.framework import framework_to_train
     from algoperf.submission.model import find_model, model_framework
 
     if given["model"] is not None:
@@ -23,4 +23,4 @@ def complete(given: dict[str, Any], command: click.Command) -> dict[str, Any]:
         if given[name] is None:
             option = next(option for option in command.params if option.name == name)
             raise click.MissingParameter(ctx=click.get_current_context(silent=True), param=option)
-    return {**given, "framework": choose_framework(submission_file(given["submission"]), given["framework"])}
+    return {**given, "framework": framework_to_train(given["submission"], given["framework"])}

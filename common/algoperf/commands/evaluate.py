@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     type=options.Place(),
-    help="Folder of the submitted model that the runs are of. Its code is run, apart from labels and network.",
+    help="Folder of the submitted model that the runs are of. Its code runs in a process without labels and network.",
 )
 @click.option("--quiet", is_flag=True, help="Print only the verdict.")
 def evaluate(

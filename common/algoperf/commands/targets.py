@@ -123,8 +123,7 @@ def _setting(workload: str, algorithms: str, given: dict[str, Any]) -> Setting:
 def _algorithms(names: str, framework: str) -> tuple[Path, ...]:
     """The submissions that are meant. Raises UserError if one is for the other framework."""
     from algoperf.errors import UserError
-    from algoperf.submission.framework import choose_framework
-    from algoperf.submission.loading import submission_file
+    from algoperf.submission.framework import framework_to_train
 
     given = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     if not given:
@@ -135,7 +134,7 @@ def _algorithms(names: str, framework: str) -> tuple[Path, ...]:
             raise UserError(
                 f"There is no baseline {name!r} in {framework}, and no such path. See submissions/baselines."
             )
-        choose_framework(submission_file(path), framework)  # type: ignore[arg-type]
+        framework_to_train(path, framework)  # type: ignore[arg-type]
     return tuple(paths)
 
 

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from algoperf.errors import UserError
+from algoperf.submission.functions import require_functions
 from algoperf.submission.imports import OwnFiles, imported_modules
+from algoperf.submission.loading import submission_file
+from algoperf.submission.syntax import read_tree
 from algoperf.workload.definition import FRAMEWORKS, Framework
 
 INFO_FILE = "submission_info.yml"
@@ -27,6 +30,18 @@ _HARNESS_PARTS: dict[str, Framework] = {
     **{f"blocks.jax_{name}": "jax" for name in ("averaging", "rules", "step")},
     **{f"blocks.torch_{name}": "pytorch" for name in ("averaging", "lists", "rules", "step")},
 }
+
+
+def framework_to_train(submission: Path, asked: Framework | None) -> Framework:
+    """What to train a submission in, a folder or a file: see `choose_framework`.
+
+    Raises UserError too if there is no such submission, or if it misses a function that it needs: every command that
+    trains asks this first, before it prepares data or imports a framework.
+    """
+    file = submission_file(submission)
+    framework = choose_framework(file, asked)
+    require_functions(file)
+    return framework
 
 
 def choose_framework(file: Path, asked: Framework | None) -> Framework:
@@ -90,11 +105,9 @@ def _imported(file: Path) -> tuple[set[Framework], set[Framework]]:
     trees: list[ast.Module] = []
 
     def tree_of(path: Path) -> ast.Module | None:
-        try:
-            trees.append(ast.parse(path.read_bytes()))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None  # the import will say what is wrong
-        return trees[-1]
+        tree = read_tree(path)
+        trees.extend([] if tree is None else [tree])
+        return tree
 
     own = OwnFiles(file)
     own.roots.sort(key=lambda path: path == file)  # taken from the end: the main file first

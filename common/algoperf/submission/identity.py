@@ -6,12 +6,12 @@ import ast
 import hashlib
 import importlib.machinery
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from algoperf.data.files import sha256_of
 from algoperf.submission.imports import OwnFiles
+from algoperf.submission.syntax import read_tree
 from algoperf.tuning.search_space import SearchSpace
 
 _COMPILED = tuple(suffix for suffix in importlib.machinery.all_suffixes() if suffix != ".py")
@@ -25,7 +25,7 @@ def code_hashes(file: Path) -> dict[str, str]:
     folder, texts = file.parent, set[str]()
 
     def tree_of(path: Path) -> ast.Module | None:
-        tree = _parse(path)
+        tree = read_tree(path) or ast.Module([], [])
         texts.update(_texts(tree))
         return tree
 
@@ -58,16 +58,6 @@ def _hashes(files: list[Path], folder: Path) -> dict[str, str]:
 
 def _is_used(path: Path, texts: set[str]) -> bool:
     return path.name.endswith(_COMPILED) or path.name in texts or path.as_posix() in texts
-
-
-def _parse(path: Path) -> ast.Module:
-    """A file's tree; an empty one if it has none: then it cannot be imported."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the import warns of invalid escapes
-            return ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
 
 
 def _texts(tree: ast.Module) -> set[str]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from algoperf import spec
 from algoperf.errors import SubmissionError, UserError, nearest, text_of
+from algoperf.submission.functions import REQUIRED, defined_in, missing_functions
 from algoperf.submission.missing_package import explain_missing, explain_own_module, own_module
 from algoperf.submission.naming import require_name
 from algoperf.submission.renamed import PMAP_ERA_MEANS
@@ -28,8 +29,6 @@ from algoperf.submission.translation import Modules
 from algoperf.text import counted
 from algoperf.workload import registry
 
-REQUIRED = ("get_batch_size", "init_optimizer_state", "update_params", "data_selection")
-FUNCTIONS = (*REQUIRED, "prepare_for_eval")
 SEARCH_SPACE_FILE = "tuning_search_space.json"
 OLDER_NAME = "algorithmic_efficiency"
 SUBMISSION_PACKAGE = "algoperf_submission"
@@ -170,11 +169,7 @@ def load_submission(path: Path) -> Submission:
     module = import_file(file, modules)
     missing = [name for name in REQUIRED if not callable(getattr(module, name, None))]
     if missing:
-        defined = sorted(name for name, value in vars(module).items() if inspect.isfunction(value))
-        raise UserError(
-            f"{file} does not define {', '.join(missing)}. It defines: {', '.join(defined) or 'no function'}. "
-            f"Start from what `algoperf new` writes."
-        )
+        raise missing_functions(file, missing, defined_in(module))
     prepare = getattr(module, "prepare_for_eval", None)
     if not (prepare is None or callable(prepare)):
         raise UserError(f"prepare_for_eval in {file} is {type(prepare).__name__}. Allowed: a function, or none at all.")

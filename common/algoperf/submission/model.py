@@ -14,7 +14,8 @@ from typing import Any
 
 from algoperf.errors import SubmissionError, UserError, nearest
 from algoperf.submission.decoding import SIGNATURES, decoded
-from algoperf.submission.framework import TITLES, choose_framework
+from algoperf.submission.framework import TITLES, framework_to_train
+from algoperf.submission.functions import defined_in, missing_functions, require_functions
 from algoperf.submission.identity import code_hashes
 from algoperf.submission.loading import import_file, submission_file
 from algoperf.submission.naming import require_name
@@ -68,6 +69,11 @@ class SubmittedModel:
             )
         return self.folder / MODEL_FILES[framework]
 
+    def require_functions(self, framework: Framework, definition: WorkloadDefinition | None = None) -> None:
+        """Raise UserError if the file does not define what every workload needs, or the one given; by its text."""
+        for name, why in _needed(framework, definition).items():
+            require_functions(self.file(framework), [name], why)
+
     def code_hashes(self, framework: Framework) -> dict[str, str]:
         """SHA-256 of the files that build the model, by path relative to the folder."""
         return code_hashes(self.file(framework))
@@ -77,15 +83,11 @@ class SubmittedModel:
         require_in_track(definition, framework)
         file = self.file(framework)
         module = import_file(file, Modules(self.folder), MODEL_PACKAGE)
-        if not callable(getattr(module, "build", None)):
-            raise UserError(f"{file} does not define build(task). docs/model-track.md says what it returns.")
+        for name, why in _needed(framework, definition).items():
+            if not callable(getattr(module, name, None)):
+                raise missing_functions(file, [name], defined_in(module), why)
         more = {}
         if decodes(definition, framework):
-            if not callable(getattr(module, "decode", None)):
-                raise UserError(
-                    f"{file} does not define {SIGNATURES[framework]}: the metric of {definition.name} is computed from "
-                    "what a model decodes. docs/model-track.md says what it is given and returns."
-                )
             more["evaluate"] = functools.partial(decoded, module.decode, file, framework, _num_tokens(definition))
         return SimpleNamespace(
             build=functools.partial(_build, module.build, file, framework),
@@ -94,6 +96,17 @@ class SubmittedModel:
             **{name: getattr(published, name) for name in _KEPT if hasattr(published, name)},
             **more,
         )
+
+
+def _needed(framework: Framework, definition: WorkloadDefinition | None) -> dict[str, str]:
+    """The functions that a model must define, for any workload or the one given, and what is said about each."""
+    needed = {"build": "docs/model-track.md says what build(task) is given and returns."}
+    if definition is not None and decodes(definition, framework):
+        needed["decode"] = (
+            f"The metric of {definition.name} is computed from what {SIGNATURES[framework]} returns: see "
+            "docs/model-track.md."
+        )
+    return needed
 
 
 def require_in_track(definition: WorkloadDefinition, framework: Framework) -> None:
@@ -143,17 +156,25 @@ def find_model(path: Path) -> SubmittedModel | None:
 def model_framework(model: SubmittedModel | None, asked: Framework | None) -> Framework:
     """The framework to train a model in: the one asked for, else the only one that it is written in.
 
-    Raises UserError if it is not written for the one asked for, or if none was asked for and there are several.
+    Raises UserError if it is not written for the one asked for, if none was asked for and there are several, or if the
+    model or its training algorithm misses a function.
     """
+    framework = _model_framework(model, asked)
+    if model is not None:
+        model.require_functions(framework)
+        if model.own_algorithm is not None:
+            framework_to_train(model.own_algorithm, framework)
+    return framework
+
+
+def _model_framework(model: SubmittedModel | None, asked: Framework | None) -> Framework:
     if asked is not None:
-        if model is not None:
-            model.file(asked)
         return asked
     frameworks = FRAMEWORKS if model is None else model.frameworks
     if len(frameworks) == 1:
         return frameworks[0]
     if model is not None and model.own_algorithm is not None:
-        return choose_framework(model.own_algorithm, None)
+        return framework_to_train(model.own_algorithm, None)
     what = "The published model" if model is None else f"The model {model.folder}"
     raise UserError(
         f"{what} is written for {' and '.join(TITLES[name] for name in frameworks)}. "
@@ -164,7 +185,7 @@ def model_framework(model: SubmittedModel | None, asked: Framework | None) -> Fr
 def algorithm_of(model: SubmittedModel | None, framework: Framework) -> Path:
     """The file of the training algorithm: the submission's own, else the NAdamW baseline of the framework."""
     if model is not None and model.own_algorithm is not None:
-        choose_framework(model.own_algorithm, framework)
+        framework_to_train(model.own_algorithm, framework)
         return model.own_algorithm
     baseline = REPOSITORY_CUBES.parent / "submissions" / "baselines" / BASELINES[framework] / ALGORITHM_FILE
     if not baseline.is_file():

@@ -13,7 +13,8 @@ from algoperf.data.batches.queue import InputQueue
 from algoperf.errors import AlgoperfError
 from algoperf.frameworks.backend import Backend
 from algoperf.records.status import Status
-from algoperf.submission.loading import FUNCTIONS, Submission, explain_pmap_era
+from algoperf.submission.functions import FUNCTIONS
+from algoperf.submission.loading import Submission, explain_pmap_era
 from algoperf.submission.tracebacks import raised_in, submission_traceback
 from algoperf.trial.clock import Clock
 from algoperf.trial.returned import ReturnCheck, WrongForm, described

@@ -17,12 +17,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from algoperf.make_words import in_words_of_the_caller
+from algoperf.waiting import FOR_DEVICES
+
 LOCKS_VARIABLE = "ALGOPERF_LOCKS"
 CAMPAIGN_VARIABLE = "ALGOPERF_CAMPAIGN"
 """Variable by which the processes of a campaign on this machine are known."""
 _PLACES = (Path("/run/lock"), Path("/tmp"))  # not TMPDIR, which jobs have of their own
 _FOLDER = "algoperf"
 _NO_GPUS = ("", "-1")
+_UNKNOWN = "another trial on this machine, which does not say who it is"
 
 
 def devices(uses_gpus: bool) -> list[str]:
@@ -70,6 +74,8 @@ class Line:
 
     Attributes:
       problem: why there are no locks here, so that nobody waits; "" if there are.
+
+    Who holds a lock writes into its file who it is, and since when: the kernel does not say it.
     """
 
     def __init__(self, names: Sequence[str], who: str, folder: Path | None = None) -> None:
@@ -85,6 +91,7 @@ class Line:
         self._names, self._who = names, who
         self._held: list[int] = []
         self._beside: list[int] = []
+        self._awaited: tuple[int, str] | None = None  # the descriptor and the kind of the lock that is waited for
 
     @contextlib.contextmanager
     def alone(self, say: Callable[[str], None]) -> Iterator[float]:
@@ -96,11 +103,12 @@ class Line:
                     descriptor = self._open(name, kind)
                     held.append(descriptor)
                     if not _try(descriptor, fcntl.LOCK_EX):
+                        self._awaited = descriptor, kind
                         if not waits:
-                            other, how = _told(descriptor), _sharing()
-                            say(f"waiting for {other}; {how} would train beside it, and mark both runs")
+                            say(f"{FOR_DEVICES}, {'; '.join(self.awaited())}")
                         waits = True
                         fcntl.flock(descriptor, fcntl.LOCK_EX)
+                        self._awaited = None
                     if kind == "alone":
                         _tell(descriptor, self._who)
             for descriptor in self._beside:
@@ -117,9 +125,21 @@ class Line:
                 descriptor = self._open(name, "beside")
                 self._beside.append(descriptor)
                 fcntl.flock(descriptor, fcntl.LOCK_SH)  # held alone for moments only, by `is_shared`
+                _tell(descriptor, self._who)
             yield 0.0
         finally:
             self._release()
+
+    def awaited(self) -> tuple[str, ...]:
+        """Who holds what this process waits for now, and how not to wait, in words; empty if it does not wait.
+
+        Any thread may ask: the one that waits stands still.
+        """
+        if (awaited := self._awaited) is None:
+            return ()
+        descriptor, kind = awaited
+        shared = "" if kind == "alone" else "trials that share them, the last to begin: "
+        return f"held by {shared}{_told(descriptor)}", f"{_sharing()} would train beside it, and mark both runs"
 
     def is_shared(self) -> bool:
         """Whether another trial uses one of these devices now and shares it."""
@@ -143,7 +163,7 @@ class Line:
     def _release(self) -> None:
         for descriptor in (*self._held, *self._beside):
             os.close(descriptor)
-        self._held, self._beside = [], []
+        self._held, self._beside, self._awaited = [], [], None
 
 
 def _folder() -> Path:
@@ -162,8 +182,9 @@ def _folder() -> Path:
 
 def _sharing() -> str:
     """How one asks for a trial that shares: in a campaign, whose plan has no such option, in its settings."""
-    is_campaign = CAMPAIGN_VARIABLE in os.environ
-    return "`share = true` under [local] in the campaign's site file" if is_campaign else "--share"
+    if CAMPAIGN_VARIABLE in os.environ:
+        return "`share = true` under [local] in the campaign's site file"
+    return in_words_of_the_caller("--share")
 
 
 def _try(descriptor: int, how: int) -> bool:
@@ -177,10 +198,10 @@ def _try(descriptor: int, how: int) -> bool:
 def _tell(descriptor: int, who: str) -> None:
     with contextlib.suppress(OSError):  # a file of another user, or a full disk: others are told less
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, who.encode(), 0)
+        os.pwrite(descriptor, f"{who}, since {time.strftime('%Y-%m-%d %H:%M')}".encode(), 0)
 
 
 def _told(descriptor: int) -> str:
     with contextlib.suppress(OSError):
-        return os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "another trial on this machine"
-    return "another trial on this machine"
+        return os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or _UNKNOWN
+    return _UNKNOWN

@@ -209,8 +209,9 @@ class Trial:
 
     def _end_if_done(self) -> None:
         state, max_steps = self.state, self.settings.max_global_steps
-        if state.validation_goal_reached and state.test_goal_reached:
-            raise TrialEnd(Status.TARGET_REACHED, f"Both targets reached at step {state.global_step}.")
+        if not state.open_goals:
+            what = f"Training ends at step {state.global_step}: both targets are reached."
+            raise TrialEnd(Status.TARGET_REACHED, what)
         if state.training_complete:
             if max_steps is not None and state.global_step >= max_steps:
                 raise TrialEnd(Status.MAX_STEPS_REACHED, f"Stopped after {max_steps} steps, as asked for.")
@@ -309,10 +310,12 @@ class Trial:
             metrics |= self.log.times_of_evaluation(state.global_step, metrics, clock)
             state.eval_results.append((state.global_step, metrics))
             self.calls.show_evaluation(state.global_step, metrics)
+            open_before = state.open_goals
             self._note_goals(metrics)
             self._save_checkpoint()  # before the row: every recorded evaluation has a checkpoint to resume from
             self.log.evaluation(state, clock.times)
-            self.progress.evaluation(state.global_step, metrics)
+            reached = [split for split in open_before if split not in state.open_goals]
+            self.progress.evaluation(state.global_step, metrics, reached, state.open_goals)
             self.guard.clock_goes_on()
             messages.tell("clock", global_step=state.global_step)
         return metrics

@@ -18,6 +18,7 @@
 | `status`     | `content`                         | request: write status.json                                   |
 | `progress`   | `fields`, `share`                 | what to show of the state, see `live_line.State`             |
 | `traceback`  | `text`                            | for the log: all frames of an error of the submission        |
+| `unshown`    | `text`                            | for the log: the line of an evaluation that is not shown     |
 | `closing`    |                                   | the end is recorded; signals are no longer of use            |
 | `end`        | `code`                            | the last one: how the trial ended                            |
 | `error`      | `code`, `message`, `crashed`      | instead of `end`: what stopped the process                   |

@@ -39,7 +39,7 @@ def supervise(settings: TrialSettings, request: Request, num_processes: int, arg
     earlier = (read_status(settings.directory) or {}).get("machine")
     place = line.beside_others() if request.share else line.alone(_say)
     supervisor = Supervisor(is_pruned=lambda: read_order(settings.directory) is not None)
-    screen = Screen(settings.directory / LOG_FILE, ["algoperf", *arguments])
+    screen = Screen(settings.directory / LOG_FILE, ["algoperf", *arguments], line.awaited)
     try:
         with screen, supervisor.obeying_signals(), place as waited_sec:
             screen.doing("starting, which imports the framework")

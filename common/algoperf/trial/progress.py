@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from algoperf.records.layout import LOG_FILE
 from algoperf.records.status import Status
-from algoperf.text import duration
+from algoperf.text import counted, duration
 from algoperf.trial import messages
 from algoperf.trial.clock import Clock
 from algoperf.trial.live_line import LiveLine, State
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 _LIVE_PERIOD_SEC = 0.5
 _PLAIN_PERIOD_SEC = 5.0
+_EVALUATIONS_AT_FIRST = 10
+_EVALUATION_PERIOD_SEC = 5.0
 
 
 class Display(Protocol):
@@ -33,12 +38,17 @@ class Display(Protocol):
         """Print a permanent line."""
         ...
 
+    def evaluation(self, text: str, *, is_news: bool) -> None:
+        """Print the result of an evaluation. One that is no news need not be shown if it is kept elsewhere."""
+        del is_news
+        self.line(text)
+
     def close(self) -> None:
         """Remove the live line."""
         ...
 
 
-class PlainDisplay:
+class PlainDisplay(Display):
     """Whole lines, no control characters: for files, pipes and CI."""
 
     period_sec = _PLAIN_PERIOD_SEC
@@ -59,16 +69,47 @@ class PlainDisplay:
 
 
 class ParentDisplay(PlainDisplay):
-    """Tells the trial's parent the state, which costs no time to speak of, and prints lines, which it passes on."""
+    """Tells the trial's parent the state, which costs no time to speak of, and prints lines, which it passes on.
+
+    On a slow machine, evaluations of a small workload may follow every step. So only the first ones are shown, those
+    that are news, and one now and then; the parent's log has all. `now` tells the time in seconds.
+    """
 
     period_sec = _LIVE_PERIOD_SEC
+
+    def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(stream)
+        self._now = now
+        self._num_evaluations = self._num_unshown = 0
+        self._shown_at = 0.0
 
     def live(self, state: State) -> None:
         """See Display."""
         messages.tell("progress", fields=state.fields, share=state.share)
 
+    def evaluation(self, text: str, *, is_news: bool) -> None:
+        """See Display."""
+        self._num_evaluations += 1
+        is_early = self._num_evaluations <= _EVALUATIONS_AT_FIRST
+        if is_early or is_news or self._now() - self._shown_at >= _EVALUATION_PERIOD_SEC:
+            self._say_unshown()
+            self._shown_at = self._now()
+            self.line(text)
+        else:
+            self._num_unshown += 1
+            messages.tell("unshown", text=text)
 
-class TerminalDisplay:
+    def close(self) -> None:
+        """See Display."""
+        self._say_unshown()
+
+    def _say_unshown(self) -> None:
+        if self._num_unshown:
+            self.line(f"... {counted(self._num_unshown, 'evaluation')} before this in {LOG_FILE} only")
+        self._num_unshown = 0
+
+
+class TerminalDisplay(Display):
     """One line that is redrawn below the permanent lines."""
 
     period_sec = _LIVE_PERIOD_SEC
@@ -99,7 +140,7 @@ class TerminalDisplay:
         self._live.stop()
 
 
-class SilentDisplay:
+class SilentDisplay(Display):
     """For processes other than the first."""
 
     period_sec = float("inf")
@@ -135,8 +176,11 @@ class Progress:
         self._settings = settings
         self._display = display
         self._metric = f"validation/{limits.metric}"
-        target = f"target {'<=' if limits.goal == 'min' else '>='} {limits.validation_target:.6g}"
-        self._goal = "without a target" if settings.to_the_end else target
+        sign = "<=" if limits.goal == "min" else ">="
+        self._goal = "without a target" if settings.to_the_end else f"target {sign} {limits.validation_target:.6g}"
+        self._test: tuple[str, str] | None = None
+        if limits.test_target is not None and not settings.to_the_end:
+            self._test = f"test/{limits.metric}", f"target {sign} {limits.test_target:.6g}"
         self._budget = "" if settings.to_the_end else f" of {settings.budget_sec:.6g}"
         self._next_due = 0.0
         self._rate_mark: tuple[int, float] | None = None
@@ -178,10 +222,24 @@ class Progress:
             return None
         return (global_step - mark[0]) / (submission_sec - mark[1])
 
-    def evaluation(self, global_step: int, metrics: Mapping[str, Any]) -> None:
-        """Print the result of an evaluation. Its time is the one in `metrics`, as in eval_measurements.csv."""
-        result = f"{self._metric} {metrics[self._metric]:.6g} ({self._goal})"
-        self._display.line(f"step {global_step}, clock {metrics['score']:.2f}{self._budget} s: {result}")
+    def evaluation(
+        self, global_step: int, metrics: Mapping[str, Any], reached: Sequence[str] = (), left: Sequence[str] = ()
+    ) -> None:
+        """Print the result of an evaluation. Its time is the one in `metrics`, as in eval_measurements.csv.
+
+        `reached` are the splits whose targets it is the first to reach, `left` those whose targets none has reached.
+        """
+        news, test = "", ""
+        if self._test is not None:
+            name, goal = self._test
+            test = f"{name} {metrics.get(name, math.nan):.6g} ({goal})"
+        if "validation" in reached:
+            news = f": reached; {test} not yet" if test and "test" in left else ": reached"
+        elif test and "test" in reached and "validation" not in left:  # training went on for it
+            news = f", {test}: reached"
+        result = f"{self._metric} {metrics[self._metric]:.6g} ({self._goal}){news}"
+        line = f"step {global_step}, clock {metrics['score']:.2f}{self._budget} s: {result}"
+        self._display.evaluation(line, is_news=bool(news))
 
     def note(self, text: str) -> None:
         """Print a remark."""

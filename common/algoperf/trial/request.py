@@ -129,7 +129,7 @@ def _submitted(request: Request, definition: WorkloadDefinition) -> tuple[Worklo
     file = algorithm_of(model, request.framework)
     if model is None:
         return definition, file
-    model.file(request.framework)
+    model.require_functions(request.framework, definition)
     return definition.with_model(model), file
 
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -42,10 +42,12 @@ class Screen:
     Args:
       log: the log file; new content is appended.
       command: what was called, for the first line of the log.
+      awaited: who holds the devices, in texts to show as long as the trial waits for them; the thread asks again and
+        again, since one that waits may be next in line only after others.
     """
 
-    def __init__(self, log: Path, command: Sequence[str]) -> None:
-        self._path, self._command = log, command
+    def __init__(self, log: Path, command: Sequence[str], awaited: Callable[[], tuple[str, ...]] = tuple) -> None:
+        self._path, self._command, self._awaited = log, command, awaited
         self._log: BinaryIO | None = None
         self._state, self._since = State((FOR_DEVICES,)), time.monotonic()
         self._progress: State | None = None
@@ -98,7 +100,7 @@ class Screen:
         elif kind == "clock":
             first = State(("the first step, which may compile",))
             self._set(self._progress or first)
-        elif kind == "traceback":
+        elif kind in ("traceback", "unshown"):
             self._write_log(f"{message.get('text')}\n")
         elif kind == "closing":
             self._set(State(("ending",)))
@@ -145,6 +147,8 @@ class Screen:
 
     def _refresh(self, now: float) -> None:
         state, waited = self._state, now - self._since
+        if state.fields[0] == FOR_DEVICES:
+            state = State((FOR_DEVICES, *self._awaited()))
         if waited > SILENCE_SEC:
             state = State((*state.fields[:1], f"{duration(waited)} so far", *state.fields[1:]), state.share)
         if self._terminal is not None:

@@ -31,6 +31,12 @@ class TrialState:
     eval_results: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     preemption_count: int = 0
 
+    @property
+    def open_goals(self) -> list[str]:
+        """The splits whose targets no evaluation has reached yet."""
+        reached = {"validation": self.validation_goal_reached, "test": self.test_goal_reached}
+        return [split for split, is_reached in reached.items() if not is_reached]
+
 
 @dataclass
 class Snapshot:

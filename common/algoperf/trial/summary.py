@@ -26,7 +26,8 @@ def summary(settings: TrialSettings) -> list[str]:
         what = f"evaluated again without the submission, step {reached['global_step']} {why}"
         time = f"NOT COUNTED ({what}): clock {reached['submission_sec']:.2f}"
     elif reached:
-        time = f"validation target reached at step {reached['global_step']}, clock {reached['submission_sec']:.2f}"
+        when = f"at step {reached['global_step']}, clock {reached['submission_sec']:.2f}"
+        time = f"what counts: validation target reached {when}"
     else:
         time = f"validation target not reached in {counted(status['global_step'], 'step')}, clock {timed:.2f}"
     if settings.to_the_end:

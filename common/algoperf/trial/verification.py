@@ -49,7 +49,7 @@ def verify(settings: TrialSettings, workload: str, data_root: Path, apart: Evalu
     if settings.model is not None:
         options |= {"model": settings.model.folder}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    where = "a process without the submission's code" if settings.model is None else "processes apart from the labels"
+    where = "a process without the submission's code" if settings.model is None else "a process that has no labels"
     print(f"evaluating checkpoint_{step} again, in {where}", flush=True)
     command = clean_python("algoperf", "evaluate", "--quiet", *words)
     handlers = {number: signal.signal(number, signal.default_int_handler) for number in STOPS}
