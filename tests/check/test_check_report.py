@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from algoperf.versions import load_version
 from algoperf_check.findings import Finding
 from algoperf_check.report import Report
@@ -56,22 +58,8 @@ def test_long_lines_are_wrapped_and_go_on_further_in():
 
 def test_every_remedy_begins_with_what_to_do():
     """A reader can carry it out: it is not a fact, or a wish of ours."""
-    verbs = {
-        *(
-            "Add",
-            "Call",
-            "Change",
-            "Complete",
-            "Compute",
-            "Copy",
-            "Correct",
-            "Decide",
-            "Define",
-            "Depend",
-            "Draw",
-            "Fix",
-        ),
-        *("Fix", "Give", "Handle", "Import", "Initialise", "Keep", "Let", "Look", "Name", "Pin", "Put", "Raise", "Read"),
-        *("Remove", "Replace", "Return", "Run", "Say", "Take", "Treat", "Try", "Use", "Write"),
-    }
-    assert [rule.number for rule in RULES.values() if rule.remedy.split()[0] not in verbs] == []
+    verbs = re.compile(
+        "(Add|Call|Change|Complete|Compute|Copy|Correct|Decide|Define|Depend|Draw|Fix|Give|Handle|Import|Initialise|Keep"
+        "|Let|Look|Name|Pin|Put|Raise|Read|Remove|Replace|Return|Run|Say|Take|Treat|Try|Use|Write) "
+    )
+    assert [rule.number for rule in RULES.values() if not verbs.match(rule.remedy)] == []
