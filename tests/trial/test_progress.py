@@ -96,11 +96,11 @@ def test_a_flood_of_evaluations_is_thinned_out_but_news_are_not(monkeypatch):
     display.close()
     assert stream.getvalue().splitlines() == [
         *(f"evaluation {number}" for number in range(1, 11)),
-        "... 9 evaluations before this in log.txt only",
+        "... 9 evaluations before this in the trial's log.txt only",
         "evaluation 20",
-        "... 5 evaluations before this in log.txt only",
+        "... 5 evaluations before this in the trial's log.txt only",
         "evaluation 26",
-        "... 4 evaluations before this in log.txt only",
+        "... 4 evaluations before this in the trial's log.txt only",
     ]
     assert told == [f"unshown: evaluation {number}" for number in range(1, 31) if number not in (*range(11), 20, 26)]
 

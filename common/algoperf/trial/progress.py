@@ -105,7 +105,7 @@ class ParentDisplay(PlainDisplay):
 
     def _say_unshown(self) -> None:
         if self._num_unshown:
-            self.line(f"... {counted(self._num_unshown, 'evaluation')} before this in {LOG_FILE} only")
+            self.line(f"... {counted(self._num_unshown, 'evaluation')} before this in the trial's {LOG_FILE} only")
         self._num_unshown = 0
 
 
