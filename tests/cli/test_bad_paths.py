@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,7 @@ def test_a_folder_that_is_not_there_is_said_with_the_nearest_one(repository, tmp
     with pytest.raises(SystemExit) as ended:
         main([argument.format(repo=repository) for argument in arguments])
     assert ended.value.code == 2
-    assert "Did you mean 'demo/runs'?" in capsys.readouterr().err
+    assert re.search(r"Did you mean '\S*demo/runs'\?", capsys.readouterr().err)
 
 
 def test_python_names_the_nearest_folder_too(tmp_path):

@@ -150,7 +150,7 @@ def test_what_authors_say_is_found_beside_the_runs_or_below_a_folder(runs, tmp_p
     elsewhere = tmp_path / "submissions" / "external_tuning" / "b"
     elsewhere.mkdir(parents=True)
     (elsewhere / "submission_info.yml").write_text("authors: B\nlink: javascript:alert(1)\n")
-    with pytest.raises(UserError, match=f"{tmp_path}/submission is not a folder. Did you mean '{tmp_path}/submissions'"):
+    with pytest.raises(UserError, match=f"submission is not a folder. Did you mean '{tmp_path}/submissions'"):
         score(runs, info_folders=[tmp_path / "submission"])
     board = score(runs, info_folders=[tmp_path / "submissions"])
     infos = {entry.submission: entry.info for entry in board.entries}

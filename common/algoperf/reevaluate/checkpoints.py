@@ -46,9 +46,8 @@ def find_checkpoints(root: Path, workload: str | None = None, step: int | None =
     if not matching:
         others = f"{len(found)} of other workloads" if found else "none at all"
         of = "" if workload is None else f" of {workload}"
-        raise UserError(
-            f"There is no checkpoint{of} below {root} ({others}).{did_you_mean_path(root)} Train first, with checkpoints."
-        )
+        hint = did_you_mean_path(root)
+        raise UserError(f"There is no checkpoint{of} below {root} ({others}).{hint} Train first, with checkpoints.")
     return matching
 
 
