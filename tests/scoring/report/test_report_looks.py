@@ -49,6 +49,21 @@ def test_it_prints(opened, real_file: Path):
     assert 5 < printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") < 40
 
 
+def test_on_paper_no_table_and_no_chart_is_cut_off(opened, real_file: Path):
+    page = opened(real_file, width=703).page  # of A4 without its margins, at 96 pixels per inch
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#trials-body table").is_visible(), "what is folded on the screen"
+    cut = page.evaluate(
+        """[...document.querySelectorAll("main table, figure > svg")]
+          .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > window.innerWidth)
+          .map((one) => one.dataset.csv ?? one.ariaLabel)"""
+    )
+    assert cut == []
+    assert not page.is_visible("#curves-choice")
+    assert page.is_visible("#detail"), "whose times these are"
+
+
 def test_changes_are_quick(opened, real_file: Path):
     """In processor time. The limit is far above what a change takes, about 60 ms: it is for mistakes, not timings."""
     page = opened(real_file).page

@@ -91,7 +91,7 @@ const curves = (() => {
   }
 
   function draw(context, column, { all, unit, longest }, width) {
-    const { data, view } = context;
+    const { view } = context;
     const x = [view.log ? Math.max(d3.min(all.flatMap(({ xs }) => xs)), longest / 1e4) : 0, longest];
     const y = range(column, all, view.whole);
     const isShown = (point) => point.x >= x[0] && point.y >= y[0] && point.y <= y[1];
@@ -127,13 +127,14 @@ const curves = (() => {
     const outside = drawn.filter(({ visible }) => !visible.length).map(({ position }) => position);
     const target = chart.scale("y").apply(engine.relaxedTarget(column, view.rule.relaxation));
     const rule = { points: [frameOf(width).left, frameOf(width).right].map((end) => [end, target]) };
-    return { chart, named: [rule, ...named(data, chart, inside)], outside };
+    return { chart, named: [rule, ...named(context, chart, inside)], outside };
   }
 
-  /** The lines for `labels.along`; of single studies, the one that ends last bears the name. */
-  function named(data, chart, inside) {
+  /** The lines for `labels.along`, those of higher rank first; of single studies, the one that ends last has a name. */
+  function named({ data, view, ranked }, chart, inside) {
     const [x, y] = ["x", "y"].map((axis) => chart.scale(axis));
-    return inside.flatMap(({ position, visible }) => {
+    const rank = ({ position }) => ranked.order.indexOf(view.submissions.indexOf(position));
+    return d3.sort(inside, rank).flatMap(({ position, visible }) => {
       const lines = [...d3.group(visible, ({ number }) => number).values()];
       const last = d3.greatest(lines, (points) => points.at(-1).x);
       return lines.map((points) => ({

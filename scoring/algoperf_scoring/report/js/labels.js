@@ -9,6 +9,8 @@ const labels = (() => {
   const GAP = 6; // between a line and a name along it
   const CELL = 4; // width and height of a field in which lines are counted
   const MOST = 4; // fields with another line behind a name
+  const FURTHEST = 150; // pixels between the end of a line and a name along it
+  const HIGHEST = 12; // lines of letters between the end of a line and a name on a staff
 
   /** A name that is not too long. */
   function short(name) {
@@ -45,26 +47,31 @@ const labels = (() => {
   }
 
   /**
-   * Names along lines, near their ends if they can be; lines are {position, words, points: [x, y][]} in pixels, without
-   * words if they are only in the way. A name that would meet another text or lie on lines is left out. The chart has to
-   * be in the page.
+   * Names near the ends of lines, the first line first; lines are {position, words, points: [x, y][]} in pixels, without
+   * words if they are only in the way. A name without room there stands on a staff above or below the end; one that
+   * would meet another text or lie on lines is left out. The chart has to be in the page.
    */
   function along(chart, lines, frame) {
     const drawn = lines.filter(({ points }) => points.length).map((line) => ({ ...line, dots: dense(line.points) }));
     const count = counter(drawn.map(({ dots }) => dots));
+    const ends = drawn.filter(({ words }) => words).map(({ dots }) => dots.at(-1)[0]);
+    // How many lines end above or below a box: it would be in the way of their staffs.
+    const above = ({ left, right }) => ends.filter((x) => left - 4 < x && x < right + 4).length;
     const taken = textsOf(chart);
     for (const line of drawn.filter(({ words }) => words)) {
       const name = text(line, 0, 0);
       add(chart, name);
       const wide = name.getComputedTextLength();
-      const isFree = (box) => inside(box, frame) && !taken.some((other) => meet(box, other));
-      const open = placesOf(line.dots, wide).filter(({ box }) => isFree(box));
-      const best = d3.least(open, ({ box, far }) => 40 * count(box) + far);
+      const isFree = (box) => !taken.some((other) => meet(box, other));
+      const isOpen = ({ box, staff }) => inside(box, frame) && isFree(box) && (!staff || isFree(staff));
+      const open = [...placesOf(line.dots, wide), ...onStaffs(line.dots, wide)].filter(isOpen);
+      const best = d3.least(open, ({ box, far }) => 40 * count(box) + 12 * above(box) + far);
       if (!best || count(best.box) > MOST) {
         name.remove();
         continue;
       }
-      taken.push(best.box);
+      taken.push(best.box, ...(best.staff ? [best.staff] : []));
+      if (best.staff) add(chart, staffOf(line.position, best.staff));
       name.setAttribute("x", best.box.left);
       name.setAttribute("y", (best.box.top + best.box.bottom) / 2);
     }
@@ -104,7 +111,7 @@ const labels = (() => {
       far,
     });
     const rest = dots.flatMap(([x, y], i) =>
-      i % 3
+      i % 3 || Math.hypot(x - endX, y - endY) > FURTHEST
         ? []
         : [-1, 1].flatMap((side) =>
             [0, 0.5, 1].map((share) => {
@@ -114,6 +121,29 @@ const labels = (() => {
           ),
     );
     return [at(endX + GAP + 2, endY, 0), ...rest];
+  }
+
+  /** Places above and below a line's end, joined with it by an upright stroke. */
+  function onStaffs(dots, wide) {
+    const [x, y] = dots[dots.length - 1];
+    return d3.range(2, HIGHEST).flatMap((lines) =>
+      [-1, 1].flatMap((side) =>
+        [0, 0.5, 1].map((share) => {
+          const [near, middle] = [y + GAP * side, y + side * LINE * lines];
+          const ends = d3.sort([near, middle - (side * LINE) / 2]);
+          const left = x - share * (wide - 4) - 2;
+          return {
+            box: { left, right: left + wide, top: middle - LINE / 2, bottom: middle + LINE / 2 },
+            staff: { left: x, right: x, top: ends[0], bottom: ends[1] },
+            far: 20 + 4 * lines,
+          };
+        }),
+      ),
+    );
+  }
+
+  function staffOf(position, { left, top, bottom }) {
+    return dom.makeSvg("path", { class: looks(position), d: `M${left},${top}V${bottom}`, style: colour(position) });
   }
 
   /** The boxes of a chart's texts, in its pixels. */

@@ -1,5 +1,5 @@
 "use strict";
-/* Who is good at what: submissions by workloads, the darker the closer to the fastest. */
+/* Who is good at what: submissions by workloads, the stronger the colour the closer to the fastest. */
 const matrix = (() => {
   /** Largest ratios of the shades, from the darkest on, as in matrix.py; the last shade is for those above. */
   const BOUNDS = [1, 1.1, 1.25, 1.5, 2, 3];

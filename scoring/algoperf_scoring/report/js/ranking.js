@@ -166,7 +166,7 @@ const ranking = (() => {
     );
   }
 
-  /** One small cell per rank, the darker the more likely. */
+  /** One small cell per rank, the stronger its colour the more likely. */
   function rankStrip(probabilities) {
     const likely = probabilities.map((share, rank) => [share, rank + 1]).filter(([share]) => share >= 0.005);
     const label = likely.map(([share, rank]) => `rank ${rank}: ${format.percent(share)}`).join(", ");
@@ -181,7 +181,7 @@ const ranking = (() => {
     const points = view.rule.integral === "exact" ? "" : ", taken at 100 points as in the published tables";
     const words = [
       `Score: area under the performance profile up to ${format.short(view.rule.max_ratio)} times the fastest${points}. `,
-      sure ? dom.make("span", { class: "ranks" }, "Ranks: one box per rank from 1 on, the darker the more likely. ") : "",
+      sure ? dom.make("span", { class: "ranks" }, "Ranks: one box per rank from 1 on, the stronger its colour the more likely. ") : "",
       "Credit: workloads whose time counts. Fastest: on how many of them. ",
       ranked.speedups ? `Speedup: geometric mean over workloads against ${referenceTitle(data, view)}. ` : "",
       loneStudies(data, view, ranked).join(" "),

@@ -110,13 +110,15 @@ const sensitivity = (() => {
     const title = ({ name, without, score }) => `${name}\nwithout ${without}: ${score.toFixed(3)}`;
     const label = { text: "without", fontSize: 11, fill: "var(--muted)", ...where };
     const ends = figure.isNarrow(width) ? [] : view.submissions.map((position, i) => outermost(own(position), ranked.scores[i]));
+    const sides = room(dots, ends);
+    const ticks = d3.median([3, Math.floor((width - 200 - sides.insetLeft - sides.marginRight) / 60), 8]);
     return figure.plot(
       figure.rows(
         ranked.order.map((i) => names[i]),
         width,
         {
-          ...room(dots, ends),
-          x: { label: "score with one workload left out; bar: with all", grid: true, domain: extent(dots) },
+          ...sides,
+          x: { label: "score with one workload left out; bar: with all", grid: true, domain: extent(dots), ticks },
           marks: [
             ...view.submissions.map((position) => figure.dot(own(position), position, { hollow: true, ...where })),
             figure.bars(
