@@ -1,6 +1,7 @@
 """Which submissions reach the targets of scale mini: correct ones must, broken ones must not (docs/mini.md).
 
-Every submission trains until it reaches the targets, or for several times as many steps as NAdamW needs.
+Every submission trains until it reaches the targets, or for several times as many steps as NAdamW needs. A variant of a
+workload gets the steps of its base.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mini_trials import Run, best, made, prepare
 
 from algoperf.errors import unknown
 from algoperf.versions import DEFAULT_VERSION, load_version
+from algoperf.workload.registry import find_workload
 
 BASELINES = common.ROOT / "submissions" / "baselines"
 BROKEN = common.ROOT / "tests" / "support" / "submissions" / "broken"
@@ -25,6 +27,8 @@ STEPS = {"digits": (600, 10), "mnist": (40_000, 1_000), "cifar": (800, 25), "ima
          "ogbg": (500, 25), "fastmri": (200, 20), "librispeech_conformer": (300, 20),
          "librispeech_deepspeech": (300, 20), "finewebedu_lm": (600, 20), "criteo1tb": (800, 25),
          "wmt": (800, 40)}  # fmt: skip
+BASES = tuple(STEPS)
+STEPS |= {variant: STEPS[base] for base in STEPS for variant in find_workload(base).variants}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +88,7 @@ def judge(entry: Entry, run: Run) -> dict[str, Any]:
 def main() -> None:
     """Run everything that is requested."""
     parser = common.parser(__doc__)
-    parser.add_argument("--workloads", default=",".join(STEPS))
+    parser.add_argument("--workloads", default=",".join(BASES))
     parser.add_argument("--submissions", default=",".join(ENTRIES))
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--steps", type=int, help="maximum number, if not the workload's in STEPS")
