@@ -11,21 +11,30 @@ from typing import Any
 import pytest
 
 import algoperf.versions
+from algoperf.smoke import mini_workloads
 from algoperf.targets.protocol import Curve, choose, eased, targets_of
 from algoperf.targets.result import table
 from algoperf.versions import load_version
 
 FOLDER = Path(algoperf.versions.__file__).parent
+PROVENANCE = FOLDER / "provenance"
+NOT_IN_USE = PROVENANCE / "not_in_use"
 TABLE = re.compile(r"((?:^#.*\n)*)^\[workloads\.(\w+)\.mini\]\n((?:^\w.*\n?)*)", re.MULTILINE)
 EASE = 0.02
 BY_HAND = "Targets set by hand"
 
 
-def found(name: str) -> dict[str, Any]:
-    return json.loads((FOLDER / "provenance" / f"{name}.json").read_text())
+def found(name: str, folder: Path = PROVENANCE) -> dict[str, Any]:
+    return json.loads((folder / f"{name}.json").read_text())
 
 
-PROVEN = sorted(file.stem for file in (FOLDER / "provenance").glob("*.json"))
+def comments() -> dict[str, str]:
+    """What stands above each table of scale mini that has targets of its own."""
+    tables = TABLE.findall((FOLDER / "development.toml").read_text())
+    return {name: comment for comment, name, body in tables if "validation_target" in body}
+
+
+PROVEN = sorted(file.stem for file in PROVENANCE.glob("*.json"))
 
 
 def curves(runs: list[dict[str, Any]]) -> list[Curve]:
@@ -85,7 +94,27 @@ def test_the_table_of_the_command_is_ready_for_a_version(name, has_test, tmp_pat
 
 
 def test_every_table_says_where_its_targets_come_from():
-    tables = TABLE.findall((FOLDER / "development.toml").read_text())
-    own = {name: comment for comment, name, body in tables if "validation_target" in body}
+    own = comments()
     assert {name for name, comment in own.items() if BY_HAND not in comment} == set(PROVEN)
     assert [name for name in PROVEN if "Set by `algoperf targets`" not in own[name]] == []
+
+
+def test_targets_set_by_hand_stand_beside_those_of_the_protocol():
+    by_hand = {name: comment for name, comment in comments().items() if BY_HAND in comment}
+    assert by_hand.keys() == {file.stem for file in NOT_IN_USE.glob("*.json")}
+    for name, comment in by_hand.items():
+        record, limits = found(name, NOT_IN_USE), load_version().limits(name, "mini")
+        targets = targets_of(curves(record["repeats"]), limits.goal, has_test=limits.test_target is not None)
+        for split, target in (("validation", targets.validation), ("test", targets.test)):
+            start = record["targets"]["start"][split]
+            back = eased(target, start, EASE, metric=limits.metric, goal=limits.goal)
+            assert [f"{value:.4g}" for value in (target, back) if f"{value:.4g}" not in comment] == []
+
+
+def test_a_variant_has_the_targets_of_its_base_or_runs_of_its_own():
+    version = load_version()
+    definitions = mini_workloads(version).values()
+    variants = [(each.name, variant) for each in definitions for variant in each.variants]
+    assert len(variants) == 25
+    own = {name for base, name in variants if version.limits(name, "mini") != version.limits(base, "mini")}
+    assert own == {name for _, name in variants if name in PROVEN}
