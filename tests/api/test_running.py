@@ -37,7 +37,7 @@ def test_a_run_is_an_object(trained):
     assert values[-1] >= run.target
     assert str(run).startswith("momentum_pytorch on digits (pytorch), study 1, trial 1: target reached in ")
     assert "<svg" in run._repr_html_()
-    assert "both targets reached" in run.log.lower()
+    assert "both targets are reached" in run.log
     with pytest.raises(UserError, match="There is no column 'loss'"):
         run.curve("loss")
 

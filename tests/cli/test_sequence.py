@@ -275,7 +275,12 @@ def test_a_comparison_says_how_many_times_were_disturbed(place, monkeypatch):
             folder = trial.settings.directory
             folder.mkdir(parents=True)
             session = {"shared": number < 2, "thermal_throttles": int(number == 1)}
-            told = {"finished": True, "machine": {"sessions": [session]}, "identity": trial.settings.identity()}
+            told = {
+                "finished": True,
+                "status": "target_reached",
+                "machine": {"sessions": [session]},
+                "identity": trial.settings.identity(),
+            }
             (folder / "status.json").write_text(json.dumps(told))
         return sequence.Outcome({trial.title: 0 for trial in trials})
 

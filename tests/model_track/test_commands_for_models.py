@@ -46,7 +46,8 @@ def test_smoke_takes_models_alone(tmp_path, data_root, others):
 def test_a_model_is_compared_with_the_published_one_or_another(data_root, tmp_path, monkeypatch):
     plans = []
 
-    def run(trials, place):
+    def run(trials, place, edits):
+        del place, edits
         plans.append([(trial.settings.submission, trial.settings.framework) for trial in trials])
         return sequence.Outcome(dict.fromkeys((trial.title for trial in trials), 0))
 

@@ -105,10 +105,10 @@ def test_the_published_model_is_the_reference(data_root, tmp_path):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("def make(task): ...", "does not define build(task)"),
+        ("def make(task): ...", "does not define build. It defines: make."),
         ("def build(task):\n    return 3", "returned int. Allowed: a torch.nn.Module."),
         ("def build(task):\n    raise ValueError('no such task')", "ValueError: no such task"),
-        ("import nothing_like_it", "cannot be imported"),
+        ("import nothing_like_it\ndef build(task): ...", "cannot be imported"),
     ],
 )
 def test_code_that_builds_no_model_is_refused(data_root, tmp_path, capsys, code, message):

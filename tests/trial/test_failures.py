@@ -234,10 +234,11 @@ def test_a_submission_that_cannot_be_imported(trial, tmp_path, capsys):
     run = trial("jax")
     run.submission = tmp_path / "faulty_import"
     shutil.copytree(trial("jax").submission, run.submission)
-    (run.submission / "submission.py").write_text("import no_such_module_anywhere\n")
+    file = run.submission / "submission.py"
+    file.write_text(f"{file.read_text()}\nimport no_such_module_anywhere\n")
     assert run.here() == 2
     error = capsys.readouterr().err
-    assert f"The submission {run.submission / 'submission.py'} cannot be imported." in error
+    assert f"The submission {file} cannot be imported." in error
     assert_shows_only_the_submission(error, "<module>")
 
 
