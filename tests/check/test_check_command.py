@@ -13,7 +13,7 @@ import pytest
 from algoperf.cli import main
 from algoperf_check.findings import RULES_PAGE
 from algoperf_check.rules import RULES
-from check_snippets import step
+from check_snippets import whole
 
 FRAMEWORKS = ("flax", "jax", "jaxlib", "optax", "torch")
 
@@ -40,7 +40,7 @@ def test_a_clean_submission(repository):
 
 
 def test_text_shows_rule_place_code_reason_remedy_and_link(run, write):
-    folder = write({"submission.py": step("import time\ntime.sleep(1)\ntime.sleep(2)")})
+    folder = write({"submission.py": whole("import time\ntime.sleep(1)\ntime.sleep(2)")})
     done = run(folder, "--static-only", "--framework", "pytorch")
     assert done.returncode == 8
     assert done.stdout == (
@@ -73,7 +73,7 @@ def test_code_that_cannot_be_read_is_a_finding_with_its_place(run, write):
 
 
 def test_json_on_standard_output(run, write):
-    folder = write({"submission.py": step("import threading\nx = open('a')")}, "self_tuning/mine")
+    folder = write({"submission.py": whole("import threading\nx = open('a')")}, "self_tuning/mine")
     done = run(folder, "--static-only", "--json", "-", "--version", "v0.5")
     assert done.returncode == 8
     result = json.loads(done.stdout)
@@ -97,7 +97,7 @@ def test_json_in_a_file_beside_the_text(run, repository, tmp_path):
 
 
 def test_many_places_are_cut_in_the_text_only(run, write):
-    folder = write({"submission.py": step("import time\n" + "time.sleep(1)\n" * 13)})
+    folder = write({"submission.py": whole("import time\n" + "time.sleep(1)\n" * 13)})
     done = run(folder, "--static-only", "--json", "result.json")
     assert done.stdout.count("submission.py:") == 10
     assert "\n  and 3 more; --json has all of them\n" in done.stdout
@@ -105,7 +105,7 @@ def test_many_places_are_cut_in_the_text_only(run, write):
 
 
 def test_warnings_fail_if_strict(run, write):
-    folder = write({"submission.py": step("x = open('a')")})
+    folder = write({"submission.py": whole("x = open('a')")})
     assert run(folder, "--static-only").returncode == 0
     done = run(folder, "--static-only", "--strict")
     assert done.returncode == 8
@@ -199,7 +199,7 @@ def test_where_the_checks_are_not_installed(monkeypatch, capsys, repository):
 
 
 def test_a_search_space_beside_the_folder(run, write, tmp_path):
-    folder = write({"submission.py": step("rate = hyperparameters.learning_rate")})
+    folder = write({"submission.py": whole("rate = hyperparameters.learning_rate")})
     space = tmp_path / "mine.json"
     space.write_text(json.dumps([{"learning_rate": 0.1, "beta": 0.9}] * 5))
     done = run(folder, "--static-only", "--framework", "pytorch", "--search-space", space)
@@ -218,5 +218,5 @@ def test_a_search_space_beside_the_folder(run, write, tmp_path):
     ],
 )
 def test_search_spaces_that_cannot_be_meant(run, write, options, message):
-    done = run(write({"submission.py": step("pass")}), "--static-only", "--framework", "pytorch", *options)
+    done = run(write({"submission.py": whole("pass")}), "--static-only", "--framework", "pytorch", *options)
     assert (done.returncode, message in done.stderr) == (2, True)

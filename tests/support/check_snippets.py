@@ -17,6 +17,12 @@ def step(body: str) -> str:
     return f"def update_params({ARGUMENTS}):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n    return None\n"
 
 
+def whole(body: str) -> str:
+    """The same, with the other functions behind it, as short as they can be."""
+    others = {"get_batch_size": 128, "init_optimizer_state": None, "data_selection": None}
+    return step(body) + "".join(f"\n\ndef {name}(*arguments):\n    return {it}\n" for name, it in others.items())
+
+
 def sizes(body: str) -> str:
     """Code of a submission whose `get_batch_size` is `body`."""
     return f"def get_batch_size(workload_name):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
