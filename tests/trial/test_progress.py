@@ -279,6 +279,20 @@ def test_nothing_is_silent_for_long(tmp_path, monkeypatch, capfd):
     assert shown == log.read_text().partition("\n")[2]
 
 
+def test_what_is_told_for_the_log_stands_between_lines(tmp_path, capfd):
+    log = tmp_path / "log.txt"
+    with Screen(log, ["algoperf", "train"]) as screen:
+        screen.hear({"kind": "traceback", "text": "first"})
+        os.write(1, b"half")
+        wait_for(log, "half")
+        screen.hear({"kind": "traceback", "text": "second"})
+        os.write(1, b" a line\nand")
+        wait_for(log, "and")
+        screen.hear({"kind": "traceback", "text": "third"})
+    assert log.read_text().partition("\n")[2] == "first\nhalf a line\nsecond\nand\nthird\n"
+    assert capfd.readouterr().out == "half a line\nand"
+
+
 def wait_for(file, pattern):
     deadline = time.monotonic() + 60
     while not re.search(pattern, file.read_text()):

@@ -49,6 +49,7 @@ class Screen:
     def __init__(self, log: Path, command: Sequence[str], awaited: Callable[[], tuple[str, ...]] = tuple) -> None:
         self._path, self._command, self._awaited = log, command, awaited
         self._log: BinaryIO | None = None
+        self._lock, self._is_within_line, self._held = threading.Lock(), False, b""
         self._state, self._since = State((FOR_DEVICES,)), time.monotonic()
         self._progress: State | None = None
         self._begin = self._spoke = time.monotonic()
@@ -80,6 +81,7 @@ class Screen:
             self._terminal.close()
         for output in self._outputs:
             output.close()
+        self._write_log(b"\n" + self._held if self._held else b"")
         if error is not None:  # it is shown by others, later
             self._write_log(_told(error).rstrip() + "\n")
         if self._log is not None:
@@ -101,7 +103,7 @@ class Screen:
             first = State(("the first step, which may compile",))
             self._set(self._progress or first)
         elif kind in ("traceback", "unshown"):
-            self._write_log(f"{message.get('text')}\n")
+            self._write_between_lines(f"{message.get('text')}\n".encode())
         elif kind == "closing":
             self._set(State(("ending",)))
         elif kind in _STAGES:
@@ -134,7 +136,7 @@ class Screen:
         data = os.read(output.reading, _READ_BYTES)
         if data:
             self._spoke = time.monotonic()
-            self._write_log(data)
+            self._write_printed(data)
             self._show(output, output.take(data) if self._terminal is not None and output.is_terminal else data)
         return bool(data)
 
@@ -172,6 +174,25 @@ class Screen:
         if self._terminal is not None:
             with contextlib.suppress(OSError):
                 self._terminal.console.width = os.get_terminal_size(self._outputs[0].original).columns or 80
+
+    def _write_between_lines(self, content: bytes) -> None:
+        """Write to the log, behind the line that is being printed: `print` may write it in parts."""
+        with self._lock:
+            if self._is_within_line:
+                self._held += content
+            else:
+                self._write_log(content)
+
+    def _write_printed(self, data: bytes) -> None:
+        """Write what has been printed to the log, and behind its last whole line what was held back."""
+        lines, newline, rest = data.rpartition(b"\n")
+        with self._lock:
+            if newline:
+                self._write_log(lines + newline + self._held)
+                self._is_within_line, self._held = False, b""
+            if rest:
+                self._write_log(rest)
+                self._is_within_line = True
 
     def _write_log(self, content: str | bytes) -> None:
         if self._log is not None:
