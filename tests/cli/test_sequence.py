@@ -334,7 +334,8 @@ def test_compare_starts_over_and_keeps_earlier_runs_aside(edited, monkeypatch):
     done = CliRunner().invoke(cli, ["compare", *edited.options, "--no-resume"])
     assert isinstance(done.exception, UserError)
     assert "The code of mine was edited while its trials went on, so no other was begun:" in str(done.exception)
-    assert "study 1:" not in done.output
+    assert "study 1: not begun, because of the edit" in done.output
+    assert "study 1: not reached" not in done.output
 
 
 @pytest.mark.full
