@@ -60,7 +60,8 @@ class Facts:
       budget_sec: seconds allowed on the clock, as status.json says.
       code: hash of the submission's code, as status.json says; "" if it does not.
       hardware: devices and processor in words, as status.json says; "" if it does not.
-      contradicted: whether the parent of the trial measured other times, or was told other results; see `referee`.
+      contradicted: whether the parent of the trial measured other times, was told other results or wrote other files;
+        see `referee`.
       had_referee: whether all times are those of its parent, as its records say; None if they do not.
       charged_sec: seconds of evaluations that were longer than allowed, charged to the submission.
       verification: what evaluation.json says about the checkpoint that reached the target, see `Verification`; None if
@@ -150,7 +151,7 @@ def read_facts(folder: Path) -> Facts:
         code=_code(status),
         hardware=_hardware(status.get("hardware")),
         verification=verification(folder, status.get("target_reached_at")),
-        contradicted=contradicts(account, status),
+        contradicted=contradicts(account, status, folder),
         had_referee=_had_referee(account, status),
         charged_sec=max(charges(folder).values(), default=0.0),
         **_pruned(status.get("pruned")),

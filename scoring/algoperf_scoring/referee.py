@@ -5,7 +5,9 @@ Since version 2 of the file, the times in the records are the parent's, and `tri
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 BASE_SEC, EVALUATION_SEC, SHARE = 0.5, 0.02, 0.005
@@ -25,9 +27,26 @@ def _parent_stopped_sec(status: Mapping[str, Any]) -> float:
     return sum(float(each) for each in found if isinstance(each, (int, float)))
 
 
-def contradicts(account: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """Whether a parent's account contradicts the time to target, or names problems; damaged accounts say nothing."""
+def changed_files(account: Mapping[str, Any], folder: Path) -> list[str]:
+    """The names of the files in a trial's folder that are not what its parent wrote, and nobody may change."""
+    files = account.get("files")
+    written = files.items() if isinstance(files, Mapping) else ()
+    return [name for name, sha256 in written if (folder / name).is_file() and _sha256(folder / name) != sha256]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def contradicts(account: Mapping[str, Any], status: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a parent's account contradicts the time to target or the files of a trial, or names problems.
+
+    Damaged accounts say nothing.
+    """
     if account.get("problems"):
+        return True
+    if status.get("referee") is not False and changed_files(account, folder):  # False: the last process had no parent
         return True
     reached, evaluations = status.get("target_reached_at"), account.get("evaluations")
     if not isinstance(reached, Mapping) or not isinstance(evaluations, list) or account.get("known_from"):

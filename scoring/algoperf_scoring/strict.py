@@ -76,7 +76,7 @@ def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
     elif trial.facts.had_referee is False:
         yield f"{where} had no parent that measured its times: start it with `algoperf train`"
     elif trial.facts.contradicted:
-        yield f"{where}: the parent of the trial measured or was told something else; see `algoperf check-runs`"
+        yield f"{where}: the parent of the trial measured, was told or wrote something else; see `algoperf check-runs`"
     elif trial.facts.verification == "missing":
         yield f"{where} reached its target, but is not verified: run `algoperf evaluate`"
     elif trial.facts.verification == "swapped":

@@ -212,7 +212,7 @@ def remarks(board: Leaderboard) -> Iterator[tuple[str, list[str]]]:
 
 
 def contradicted_in_words(trials: Iterable[RecordedTrial], names: Names = FOLDERS) -> list[str]:
-    """The runs whose own records differ from what their parents measured or were told."""
+    """The runs whose own records differ from what their parents measured, were told or wrote."""
     return [
         f"{_place(trial, names)}. Do not trust its time; {checking([trial])} says what differs."
         for trial in trials

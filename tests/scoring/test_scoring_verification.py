@@ -101,6 +101,9 @@ HONEST = {"problems": [], "known_from": 0, "evaluations": [{"global_step": 1, "s
         ({**HONEST, "evaluations": [{"global_step": 1, "submission_sec": 12.0, "trial_sec": 11.9}]}, False),
         ({**HONEST, "known_from": 1, "evaluations": [{"global_step": 1, "submission_sec": 12.0}]}, False),
         ({"evaluations": "nonsense"}, False),
+        ({**HONEST, "files": None}, False),
+        ({**HONEST, "files": {"eval_measurements.csv": "0" * 64}}, True),
+        ({**HONEST, "files": {"no_such.csv": "0" * 64}}, False),
     ],
 )
 def test_a_parent_that_measured_more_contradicts(runs, account, expected):
@@ -113,7 +116,7 @@ def test_a_parent_that_measured_more_contradicts(runs, account, expected):
     assert len(told) == len(algoperf_scoring.to_json(found)["contradicted"]) == expected
     with pytest.raises(UserError) as refused:
         algoperf_scoring.score(runs.root, load_version(), "self", strict=True)
-    assert ("measured or was told something else" in str(refused.value)) == expected
+    assert ("measured, was told or wrote something else" in str(refused.value)) == expected
 
 
 def time_to_target(found) -> float:

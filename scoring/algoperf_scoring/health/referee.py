@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from algoperf.records.allowance import charges
@@ -12,7 +10,7 @@ from algoperf.records.layout import REFEREE_FILE
 from algoperf_scoring.health.check import RunCheck, Verdict, fail, not_checked, warn
 from algoperf_scoring.health.clock import SCORE, STEP
 from algoperf_scoring.health.evidence import Evidence, lookup, number
-from algoperf_scoring.referee import allowed_sec
+from algoperf_scoring.referee import allowed_sec, changed_files
 
 
 def same_times(run: Evidence) -> Iterator[Verdict]:
@@ -27,7 +25,8 @@ def same_times(run: Evidence) -> Iterator[Verdict]:
     if run.status.get("referee") is False:
         yield not_checked("the last process of the trial had no parent")
         return
-    yield from _changed_later(run, account)
+    for name in changed_files(account, run.trial.folder):
+        yield fail(f"{name} was changed after the trial")
     if number(account.get("known_from")):
         yield not_checked(f"an earlier process, up to step {account['known_from']}, had no parent")
         return
@@ -39,19 +38,6 @@ def same_times(run: Evidence) -> Iterator[Verdict]:
             told = f"{place}: {own:.2f} s by its own clock, {measured:.2f} s by its parent's"
             yield fail(told) if own < measured else warn(told)
             return
-
-
-def _changed_later(run: Evidence, account: Mapping[str, Any]) -> Iterator[Verdict]:
-    """Compare the files with what the parent wrote, and nobody may change."""
-    files = account.get("files")
-    for name, written in files.items() if isinstance(files, Mapping) else ():
-        if name in run.files and _sha256(run.trial.folder / name) != written:
-            yield fail(f"{name} was changed after the trial")
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _pairs(run: Evidence, account: Mapping[str, Any]) -> Iterator[tuple[str, float, float, float]]:
