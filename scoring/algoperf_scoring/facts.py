@@ -23,6 +23,7 @@ from algoperf.versions import SCALES, version_names
 from algoperf_scoring.disturbance import Kind, disturbances
 from algoperf_scoring.referee import contradicts
 
+_META_DATA_FILE = "meta_data_0.json"
 _LARGEST_COUNT = 2**60
 _LONGEST_SEC = 1e9
 """Thirty years: a larger number of seconds is invalid."""
@@ -128,13 +129,16 @@ class Facts:
 
 
 def read_facts(folder: Path) -> Facts:
-    """The facts of the trial in `folder`. Raises ValueError with the reason if status.json is damaged.
+    """The facts of the trial in `folder`. Raises ValueError with the reason if status.json is damaged, or was removed.
 
-    A damaged status.json must not default to scale "full", because a run at scale "mini" has another target.
+    A damaged status.json must not default to scale "full", because a run at scale "mini" has another target. Published
+    logs have none; but without that of a trial of this harness, breaches and charged seconds would be gone, too.
     """
     has_hparams = (folder / HPARAMS_FILE).is_file()
     status = _read_status(folder / STATUS_FILE)
     if status is None:
+        if "submission_hash" in (read_object(folder / _META_DATA_FILE) or {}):
+            raise ValueError(f"it has no {STATUS_FILE}, but {_META_DATA_FILE} says that it had one: restore it")
         return Facts(has_hparams=has_hparams)
     account = read_object(folder / REFEREE_FILE) or {}
     return Facts(

@@ -119,6 +119,17 @@ def test_a_parent_that_measured_more_contradicts(runs, account, expected):
     assert ("measured, was told or wrote something else" in str(refused.value)) == expected
 
 
+def test_a_trial_of_this_harness_is_not_counted_without_its_status(runs):
+    """Else whoever removes `status.json` removes a breach, too. Published logs have none."""
+    ours, published = (runs.reaching(name, "mnist", 10) for name in ("ours", "published"))
+    (ours / "meta_data_0.json").write_text(json.dumps({"submission_hash": "s", "rng_seed": 1}))
+    (published / "meta_data_0.json").write_text(json.dumps({"rng_seed": 1}))
+    found = algoperf_scoring.score(runs.root, load_version(), "self")
+    assert [trial.folder for trial in found.comparison.trials] == [published]
+    (problem,) = found.comparison.problems
+    assert problem.reason.startswith("trial ignored: it has no status.json, but meta_data_0.json says")
+
+
 def time_to_target(found) -> float:
     (study,) = found.comparison.results.studies["a", "mnist"].values()
     return study[0].approach[-1].seconds
