@@ -23,7 +23,7 @@ from algoperf.versions import SCALES, version_names
 from algoperf_scoring.disturbance import Kind, disturbances
 from algoperf_scoring.referee import contradicts
 
-_META_DATA_FILE = "meta_data_0.json"
+META_DATA_FILE = "meta_data_0.json"
 _LARGEST_COUNT = 2**60
 _LONGEST_SEC = 1e9
 """Thirty years: a larger number of seconds is invalid."""
@@ -137,8 +137,8 @@ def read_facts(folder: Path) -> Facts:
     has_hparams = (folder / HPARAMS_FILE).is_file()
     status = _read_status(folder / STATUS_FILE)
     if status is None:
-        if "submission_hash" in (read_object(folder / _META_DATA_FILE) or {}):
-            raise ValueError(f"it has no {STATUS_FILE}, but {_META_DATA_FILE} says that it had one: restore it")
+        if "submission_hash" in (read_object(folder / META_DATA_FILE) or {}):
+            raise ValueError(f"it has no {STATUS_FILE}, but {META_DATA_FILE} says that it had one: restore it")
         return Facts(has_hparams=has_hparams)
     account = read_object(folder / REFEREE_FILE) or {}
     return Facts(

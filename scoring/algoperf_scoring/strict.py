@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from algoperf.errors import UserError
 from algoperf.records.layout import HPARAMS_FILE, MEASUREMENTS_FILE
 from algoperf.text import counted
+from algoperf_scoring.facts import META_DATA_FILE
 from algoperf_scoring.reading import Comparison
 from algoperf_scoring.runs import RecordedTrial
 
@@ -88,5 +89,5 @@ def _lacking_evidence(trial: RecordedTrial, ruleset: str) -> Iterator[str]:
 
 
 def _required_files(ruleset: str) -> Iterable[str]:
-    files = (MEASUREMENTS_FILE, "meta_data_0.json", "flags_0.json")
+    files = (MEASUREMENTS_FILE, META_DATA_FILE, "flags_0.json")
     return (*files, HPARAMS_FILE) if ruleset == "external" else files
